@@ -1,0 +1,247 @@
+"""Builds the shipped roads from the geometry and traffic authored below.
+
+`python -m sumo_scenarios.build [NAME ...]` rewrites the files of the named roads (all of them by default);
+`--check` compares them with what is on disk instead. Needs netconvert, of the `eclipse-sumo` package.
+
+A road is one carriageway given as a list of pieces (length, radius), the way a road designer would: a positive radius
+bends to the left, an infinite one is straight. The point abeam of the roadside unit is the origin of the plane.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+STRAIGHT = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class VehicleType:
+    """A SUMO vehicle type and its share of the traffic; `attributes` go into the `vType` element as they are."""
+
+    name: str
+    share: float
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """All that defines a shipped road."""
+
+    title: str
+    pieces: tuple[tuple[float, float], ...]
+    lanes: int
+    lane_width_m: float
+    speed_limit_mps: float
+    rsu_offset_m: float
+    rsu_height_m: float
+    range_m: float
+    prefill_vehicles: int
+    headway_s: float
+    types: tuple[VehicleType, ...]
+    warm_up_s: float = 5.0
+    chord_m: float = 40.0
+
+
+BLUEPRINTS = {
+    # Three lanes one way and a limit of 40 mph (17.9 m/s), cars only, are the published figures of FDR Drive southbound
+    # in New York. The bends are authored here: gentle ones, in both directions, as a riverside parkway has them.
+    "fdr-drive": Blueprint(
+        title="FDR Drive southbound, New York: three lanes one way, 40 mph, gentle bends (authored geometry)",
+        pieces=((260.0, STRAIGHT), (330.0, 900.0), (180.0, STRAIGHT), (420.0, -1100.0), (150.0, STRAIGHT))
+        + ((300.0, -700.0), (140.0, STRAIGHT), (420.0, 1200.0)),
+        lanes=3,
+        lane_width_m=3.35,
+        speed_limit_mps=17.9,
+        rsu_offset_m=15.0,
+        rsu_height_m=8.0,
+        range_m=750.0,
+        prefill_vehicles=54,
+        headway_s=2.5,
+        types=(
+            VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
+            VehicleType(
+                name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}
+            ),
+        ),
+    ),
+    "motorway": Blueprint(
+        title="A three-lane motorway carriageway at 31 m/s (112 km/h) with wide bends",
+        pieces=((700.0, STRAIGHT), (800.0, 2400.0), (500.0, STRAIGHT), (700.0, -3000.0), (500.0, STRAIGHT)),
+        lanes=3,
+        lane_width_m=3.75,
+        speed_limit_mps=31.0,
+        rsu_offset_m=25.0,
+        rsu_height_m=10.0,
+        range_m=1200.0,
+        prefill_vehicles=54,
+        headway_s=2.0,
+        types=(
+            VehicleType(name="car", share=0.85, attributes={"length": "4.6", "speedFactor": "normc(1,0.1,0.75,1.25)"}),
+            VehicleType(name="truck", share=0.15, attributes={"length": "12", "maxSpeed": "25", "vClass": "truck"}),
+        ),
+    ),
+}
+
+
+def axis(blueprint: Blueprint) -> list[tuple[float, float]]:
+    """The centre line [m], bends in chords of at most `chord_m`, the middle of its length at the origin."""
+    points, heading = [(0.0, 0.0)], 0.0
+    for length, radius in blueprint.pieces:
+        chords = 1 if math.isinf(radius) else math.ceil(length / blueprint.chord_m)
+        turn = length / radius / chords
+        chord = length / chords if math.isinf(radius) else 2.0 * radius * math.sin(turn / 2.0)
+        for _ in range(chords):
+            x, y = points[-1]
+            direction = heading + turn / 2.0
+            points.append((x + chord * math.cos(direction), y + chord * math.sin(direction)))
+            heading += turn
+    middle_x, middle_y, _ = _middle(points)
+    return [(round(x - middle_x, 2), round(y - middle_y, 2)) for x, y in points]
+
+
+def rsu(blueprint: Blueprint) -> tuple[float, float, float]:
+    """The roadside unit's place [m]: right of the road (seen in the direction of travel), abeam of its middle."""
+    x, y, heading = _middle(axis(blueprint))
+    offset = blueprint.rsu_offset_m
+    return (round(x + offset * math.sin(heading), 2), round(y - offset * math.cos(heading), 2), blueprint.rsu_height_m)
+
+
+def network(blueprint: Blueprint) -> str:
+    """The text of `net.xml`, made by netconvert. Raises `SystemExit` where netconvert is missing or refuses."""
+    points = axis(blueprint)
+    nodes = "".join(f'<node id="{i}" x="{x}" y="{y}"/>' for i, (x, y) in (("in", points[0]), ("out", points[-1])))
+    shape = " ".join(f"{x},{y}" for x, y in points)
+    edge = (
+        f'<edge id="road" from="in" to="out" numLanes="{blueprint.lanes}" width="{blueprint.lane_width_m}" '
+        f'speed="{blueprint.speed_limit_mps}" spreadType="center" shape="{shape}"/>'
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        node_file, edge_file, net_file = (Path(folder, name) for name in ("nod.xml", "edg.xml", "net.xml"))
+        node_file.write_text(f"<nodes>{nodes}</nodes>", encoding="utf-8")
+        edge_file.write_text(f"<edges>{edge}</edges>", encoding="utf-8")
+        arguments = ["--node-files", node_file, "--edge-files", edge_file, "--output-file", net_file]
+        run = subprocess.run(
+            [_netconvert(), *arguments, "--offset.disable-normalization", "--no-turnarounds"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode:
+            raise SystemExit(f"netconvert refused the geometry of the road: {run.stderr.strip()}")
+        return _without_header(net_file.read_text(encoding="utf-8"))
+
+
+def routes(blueprint: Blueprint) -> str:
+    """The text of `rou.xml`: a road full of traffic at time zero, and an inflow that keeps it full.
+
+    Vehicles enter evenly in time, in random lanes at random speeds: random gaps would empty the road now and then.
+    """
+    types = "".join(
+        f'        <vType id="{kind.name}" probability="{kind.share}"'
+        + "".join(f' {name}="{value}"' for name, value in kind.attributes.items())
+        + "/>\n"
+        for kind in blueprint.types
+    )
+    common = 'type="traffic" route="through" departLane="random" departSpeed="desired"'
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        "<routes>\n"
+        f'    <vTypeDistribution id="traffic">\n{types}    </vTypeDistribution>\n'
+        '    <route id="through" edges="road"/>\n'
+        f'    <flow id="there" begin="0" end="1" number="{blueprint.prefill_vehicles}" departPos="random_free" {common}/>\n'
+        f'    <flow id="new" begin="1" end="1000000" period="{blueprint.headway_s}" departPos="base" {common}/>\n'
+        "</routes>\n"
+    )
+
+
+def description(blueprint: Blueprint) -> str:
+    """The text of `scenario.toml`."""
+    x, y, height = rsu(blueprint)
+    points = "".join(f"    [{px}, {py}],\n" for px, py in axis(blueprint))
+    return (
+        f"# {blueprint.title}.\n"
+        "# Written by sumo_scenarios/build.py. Every position is in metres, in the plane of net.xml.\n"
+        'net_file = "net.xml"\n'
+        'route_files = ["rou.xml"]\n'
+        f"warm_up_s = {blueprint.warm_up_s}\n"
+        "# A vehicle that seems faster than this was teleported by SUMO.\n"
+        f"top_speed_mps = {round(1.5 * blueprint.speed_limit_mps, 1)}\n"
+        "# SUMO vehicle types that may be clients or service vehicles; left out: every vehicle may be either.\n"
+        '# client_types = ["car"]\n'
+        '# service_types = ["van"]\n'
+        "\n[road]\n"
+        f"speed_limit_mps = {blueprint.speed_limit_mps}\n"
+        f"range_m = {blueprint.range_m}\n"
+        f"rsu_xyz_m = [{x}, {y}, {height}]\n"
+        "# The centre line in the direction of travel.\n"
+        f"axis_xy_m = [\n{points}]\n"
+    )
+
+
+def files(name: str) -> dict[str, str]:
+    """The text of every file of a shipped road."""
+    blueprint = BLUEPRINTS[name]
+    return {"net.xml": network(blueprint), "rou.xml": routes(blueprint), "scenario.toml": description(blueprint)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Builds or checks; the exit status is the number of files that differ."""
+    parser = argparse.ArgumentParser(prog="python -m sumo_scenarios.build", description="Builds the shipped roads.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BLUEPRINTS)} (default: all)")
+    parser.add_argument("--check", action="store_true", help="compare with the files on disk, write nothing")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.names) - set(BLUEPRINTS))
+    if unknown:
+        parser.error(f"no road is called {', '.join(unknown)}; there are {', '.join(BLUEPRINTS)}")
+    different = 0
+    for name in options.names or BLUEPRINTS:
+        for file_name, text in files(name).items():
+            path = FOLDER / name / file_name
+            if options.check:
+                same = path.is_file() and _without_header(path.read_text(encoding="utf-8")) == text
+                different += not same
+                print(f"{name}/{file_name}: {'as built' if same else 'DIFFERS'}")
+            else:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+                print(f"{name}/{file_name}: written")
+    return different
+
+
+def _middle(points: list[tuple[float, float]]) -> tuple[float, float, float]:
+    """The point and heading at half the length of a polyline."""
+    left = sum(math.dist(a, b) for a, b in zip(points, points[1:], strict=False)) / 2.0
+    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+        length = math.dist((ax, ay), (bx, by))
+        if left <= length:
+            part = left / length
+            return ax + part * (bx - ax), ay + part * (by - ay), math.atan2(by - ay, bx - ax)
+        left -= length
+    raise ValueError(f"a road needs at least two points, got {len(points)}")
+
+
+def _netconvert() -> str:
+    spec = find_spec("sumo")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    found = [path for folder in folders for path in Path(folder, "bin").glob("netconvert*")]
+    if not found:
+        raise SystemExit('netconvert is missing; it comes with: pip install "vec-envs[sumo]"')
+    return str(found[0])
+
+
+def _without_header(text: str) -> str:
+    """Drops netconvert's generated comment, which holds a date and file paths."""
+    return re.sub(r"<!-- generated on .*?-->\s*", "", text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

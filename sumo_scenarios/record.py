@@ -1,0 +1,64 @@
+"""Records the traffic of a scenario, for `mobility="replay"`.
+
+`python -m sumo_scenarios.record fdr-drive --episodes 100` simulates so many windows of traffic, each with every vehicle
+that is in range throughout, and writes them to an `.npz` file that `ReplayMobility` reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import islice
+from pathlib import Path
+
+from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError
+from vec_envs.mobility.replay import write_recording
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Records; the exit status is 1 where SUMO or the scenario does not allow it."""
+    parser = argparse.ArgumentParser(prog="python -m sumo_scenarios.record", description=__doc__.split("\n\n")[0])
+    parser.add_argument("scenario", metavar="SCENARIO", help="the name of a shipped scenario, or a folder")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE.npz", help="default: SCENARIO.npz in the working directory"
+    )
+    parser.add_argument("--episodes", type=int, default=100, help="how many windows (default: %(default)s)")
+    parser.add_argument("--slots", type=int, default=31, help="slots of each (default: %(default)s: 30 decisions and what is seen after the last)")
+    parser.add_argument("--slot-s", type=float, default=1.0, help="length of a slot in seconds (default: %(default)s)")
+    parser.add_argument("--clients", type=int, default=7, help="clients a window must have (default: %(default)s)")
+    parser.add_argument("--services", type=int, default=5, help="service vehicles likewise (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    if options.episodes < 1 or options.slots < 1:
+        parser.error(f"--episodes and --slots must be at least 1, got {options.episodes} and {options.slots}")
+    shape = EpisodeShape(
+        num_client_vehicles=options.clients,
+        num_service_vehicles=options.services,
+        num_slots=options.slots,
+        slot_s=options.slot_s,
+    )
+    try:
+        mobility = SumoMobility(options.scenario)
+    except ValueError as error:
+        parser.error(str(error))
+    output = options.output or Path(f"{mobility.road.name}.npz")
+    windows = []
+    try:
+        for window in islice(mobility.windows(options.seed, shape), options.episodes):
+            windows.append(window)
+            print(f"\r{len(windows)} of {options.episodes} windows", end="", file=sys.stderr, flush=True)
+    except (TrafficError, ValueError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    finally:
+        mobility.close()
+    write_recording(output, mobility.road, options.slot_s, windows)
+    vehicles = [window.xy_m.shape[1] for window in windows]
+    print(
+        f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles a window, {sum(vehicles) / len(vehicles):.1f} on average"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

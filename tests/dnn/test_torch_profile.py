@@ -1,0 +1,262 @@
+"""A torch module becomes the library's own profile, and odd modules become sensible ones."""
+
+from collections import OrderedDict
+from itertools import pairwise
+
+import pytest
+
+from vec_envs.dnn import DNNProfile
+
+torch = pytest.importorskip("torch")
+nn, functional = torch.nn, torch.nn.functional
+
+WORKLOADS = ("mad2rl", "mad2rl-literal", "rtd")
+
+
+def head():
+    return [
+        ("flatten", nn.Flatten()),
+        ("fc6", nn.LazyLinear(4096)),
+        ("relu6", nn.ReLU(inplace=True)),
+        ("drop6", nn.Dropout()),
+        ("fc7", nn.Linear(4096, 4096)),
+        ("relu7", nn.ReLU(inplace=True)),
+        ("drop7", nn.Dropout()),
+        ("fc8", nn.Linear(4096, 1000)),
+    ]
+
+
+def alexnet():
+    shapes = (
+        ("1", nn.Conv2d(3, 64, 11, stride=4, padding=2)),
+        ("2", nn.Conv2d(64, 192, 5, padding=2)),
+        ("3", nn.Conv2d(192, 384, 3, padding=1)),
+        ("4", nn.Conv2d(384, 256, 3, padding=1)),
+        ("5", nn.Conv2d(256, 256, 3, padding=1)),
+    )
+    parts = []
+    for number, convolution in shapes:
+        parts += [(f"conv{number}", convolution), (f"relu{number}", nn.ReLU(inplace=True))]
+        if number in "125":
+            parts.append((f"pool{number}", nn.MaxPool2d(3, stride=2)))
+    return nn.Sequential(OrderedDict([*parts, ("avgpool", nn.AdaptiveAvgPool2d((6, 6))), *head()]))
+
+
+def vgg16():
+    parts, channels = [], 3
+    for group, (width, depth) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1):
+        for index in range(1, depth + 1):
+            parts += [(f"conv{group}_{index}", nn.Conv2d(channels, width, 3, padding=1))]
+            parts += [(f"relu{group}_{index}", nn.ReLU(inplace=True))]
+            channels = width
+        parts.append((f"pool{group}", nn.MaxPool2d(2, 2)))
+    return nn.Sequential(OrderedDict([*parts, ("avgpool", nn.AdaptiveAvgPool2d((7, 7))), *head()]))
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, channels, width, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample = None
+        if stride != 1 or channels != width:
+            self.downsample = nn.Sequential(nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x):
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y = functional.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        y += shortcut
+        return functional.relu(y)
+
+
+class ResNet18(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        widths = (64, 64, 128, 256, 512)
+        for stage, (channels, width) in enumerate(pairwise(widths), start=1):
+            first = BasicBlock(channels, width, 1 if stage == 1 else 2)
+            setattr(self, f"layer{stage}", nn.Sequential(first, BasicBlock(width, width, 1)))
+        self.avgpool, self.fc = nn.AdaptiveAvgPool2d((1, 1)), nn.Linear(512, 1000)
+
+    def forward(self, x):
+        x = self.maxpool(functional.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+class Functional(nn.Module):
+    """The same kinds of work written without modules."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(8, 3, 3, 3))
+        self.matrix = nn.Parameter(torch.zeros(8, 10))
+
+    def forward(self, x, mask=None, size=(2, 2)):
+        x = functional.conv2d(x, self.weight, padding=1).relu()
+        if mask is not None:
+            x = x * mask
+        x = functional.avg_pool2d(x, size)
+        x = x.mean((2, 3))
+        return x @ self.matrix
+
+
+class Siamese(nn.Module):
+    """One convolution used twice in a row."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(self.conv(x))
+
+
+class WaitingWeight(nn.Module):
+    """Its scale is computed before anything else and used last."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.scale = nn.Linear(4, 3), nn.Linear(3, 2), nn.Parameter(torch.zeros(2))
+
+    def forward(self, x):
+        scale = self.scale.exp()
+        return self.second(self.first(x)) * scale
+
+
+class TwoOutputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.left, self.right = nn.Linear(6, 5), nn.Linear(5, 3), nn.Linear(5, 2)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return self.left(x), self.right(x)
+
+
+class DependsOnData(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+def on_meta(build):
+    with torch.device("meta"):
+        module, image = build(), torch.empty(1, 3, 224, 224)
+        with torch.no_grad():
+            module.eval()(image)  # sizes the lazy layers
+    return module, image
+
+
+def stored_parameters(profile):
+    return round(profile.local_parameter_mbyte[-1] * 1e6 / 4, 6)
+
+
+@pytest.mark.parametrize("build", [alexnet, vgg16, ResNet18])
+def test_module_equals_the_library(build):
+    module, image = on_meta(build)
+    name = build.__name__.lower()
+    for workload in WORKLOADS:
+        profile = DNNProfile.from_torch(module, image, name=name, workload=workload)
+        assert profile == DNNProfile.load(name, workload)
+
+
+def test_a_cut_sends_what_the_module_really_hands_on():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 7 * 7, 5))
+    profile = DNNProfile.from_torch(module, torch.zeros(1, 3, 16, 16), name="tiny")
+    sent = [module[:length](torch.zeros(1, 3, 16, 16)).numel() * 32 / 1e6 for length in (0, 2, 4)]
+    assert [layer.name for layer in profile.layers] == ["0", "2", "4"]
+    assert profile.cut_mbit.tolist() == [*sent, 0.0]
+    assert stored_parameters(profile) == sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_the_module_is_left_as_it_was():
+    pooled = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4))  # no batch of 1 in training
+    module = nn.Sequential(*pooled, nn.Dropout(), nn.Flatten(), nn.Linear(4, 2))
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    DNNProfile.from_torch(module, torch.randn(1, 3, 8, 8), name="tiny")
+    assert module.training and all(part.training for part in module)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    assert module(torch.randn(2, 3, 8, 8)).device.type == "cpu"
+
+
+def test_functions_count_as_modules_do():
+    profile = DNNProfile.from_torch(Functional(), torch.zeros(1, 3, 8, 8), name="functional")
+    flops = [2 * 64 * (27 + 1) * 8, 4 * 8 * 16, 16 * 8, 15 * 10]
+    assert [layer.gflops for layer in profile.layers] == [count / 1e9 for count in flops]
+    assert [layer.parameter_mbyte for layer in profile.layers] == [216 * 4 / 1e6, 0.0, 0.0, 80 * 4 / 1e6]
+
+
+def test_grouped_and_one_dimensional_convolutions():
+    module = nn.Sequential(nn.Conv1d(4, 8, 3, groups=2), nn.AvgPool1d(2), nn.AdaptiveAvgPool1d(1))
+    profile = DNNProfile.from_torch(module, torch.zeros(1, 4, 10), name="sound")
+    assert [layer.gflops for layer in profile.layers] == [2 * 8 * (2 * 3 + 1) * 8 / 1e9, 2 * 8 * 4 / 1e9, 4 * 8 / 1e9]
+    assert profile.layers[0].gmacs == 8 * 2 * 3 * 8 / 1e9
+
+
+def test_leading_normalisation_folds_into_the_first_layer():
+    module = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 1), nn.Identity())
+    profile = DNNProfile.from_torch(module, torch.zeros(1, 3, 5, 5), name="normalised")
+    assert profile.num_layers == 1
+    assert profile.input_mbit == 75 * 32 / 1e6
+    assert profile.layers[0].parameter_mbyte == (6 + 12 + 4) * 4 / 1e6
+
+
+def test_a_shared_module_is_stored_once_and_computed_twice():
+    profile = DNNProfile.from_torch(Siamese(), torch.zeros(1, 4, 6, 6), name="siamese")
+    first, second = profile.layers
+    assert first.gflops == second.gflops > 0
+    assert (first.parameter_mbyte, second.parameter_mbyte) == ((4 * 36 + 4) * 4 / 1e6, 0.0)
+
+
+def test_a_weight_that_waits_prevents_no_cut():
+    profile = DNNProfile.from_torch(WaitingWeight(), torch.zeros(1, 4), name="waiting")
+    assert [layer.name for layer in profile.layers] == ["first", "second"]
+    assert stored_parameters(profile) == 15 + 8 + 2
+
+
+def test_no_cut_inside_a_fork():
+    profile = DNNProfile.from_torch(TwoOutputs(), torch.zeros(1, 6), name="fork")
+    assert [layer.name for layer in profile.layers] == ["stem", "left-right"]
+    assert [layer.output_mbit for layer in profile.layers] == [5 * 32 / 1e6, 5 * 32 / 1e6]
+
+
+def test_work_of_unknown_shape_takes_torchs_count():
+    module = nn.Sequential(nn.ConvTranspose2d(3, 5, 2, stride=2), nn.Conv2d(5, 1, 1))
+    for workload in WORKLOADS:
+        profile = DNNProfile.from_torch(module, torch.zeros(1, 3, 4, 4), name="upsampling", workload=workload)
+        assert profile.layers[0].gmacs == 16 * 3 * 5 * 4 / 1e9
+        assert profile.layers[0].gflops == 2 * profile.layers[0].gmacs
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_attention_counts_what_torch_counts(norm_first):
+    module = nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=norm_first))
+    profile = DNNProfile.from_torch(module, torch.zeros(1, 5, 8), name="transformer")
+    projections, scores, feedforward = 5 * 8 * 32, 2 * 5 * 5 * 8, 2 * 5 * 8 * 16
+    assert profile.local_gmacs[-1] == pytest.approx((projections + scores + feedforward) / 1e9, rel=1e-12)
+    assert stored_parameters(profile) == sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "message"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), (2, 3, 8, 8), "one sample"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), (1,), "one sample"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 5, 8, 8), "cannot be traced by torch.fx"),
+        (DependsOnData(), (1, 3), "cannot be traced by torch.fx"),
+        (nn.Sequential(nn.ReLU(), nn.Flatten()), (1, 3, 8, 8), "no convolution, pooling or matrix product"),
+    ],
+)
+def test_what_cannot_be_profiled_says_why(module, shape, message):
+    with pytest.raises(ValueError, match=message):
+        DNNProfile.from_torch(module, torch.zeros(shape), name="odd")
+
+
+def test_unknown_workload_lists_those_there_are():
+    with pytest.raises(ValueError, match=r"'guess'.*mad2rl, mad2rl-literal, rtd"):
+        DNNProfile.from_torch(nn.Linear(2, 2), torch.zeros(1, 2), name="one", workload="guess")

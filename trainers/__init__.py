@@ -1,0 +1,1 @@
+"""Learners on Tianshou: the only room with torch."""

@@ -1,0 +1,165 @@
+"""QMIX on Tianshou: agents with their own values, mixed monotonically into a joint one.
+
+The agent network is given: an MLP makes it P-QMIX, a denoiser MAD2RL. All else is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from tianshou.algorithm.algorithm_base import LaggedNetworkPolyakUpdateAlgorithmMixin, OffPolicyAlgorithm, Policy
+from tianshou.algorithm.modelfree.reinforce import SimpleLossTrainingStats
+from tianshou.algorithm.optim import AdamOptimizerFactory
+from tianshou.data import Batch
+from torch import Tensor, nn
+
+LOSSES = {"huber": nn.functional.smooth_l1_loss, "squared": nn.functional.mse_loss}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QMIXOptions:
+    """What both learners share. Values without a section are open in the paper."""
+
+    discount: float = 0.9
+    """Future rewards; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
+    learning_rate: float = 5e-4
+    """Of Adam. Section 8.1."""
+    batch_size: int = 128
+    buffer_size: int = 50_000
+    """Transitions kept for replay."""
+    warm_up_episodes: int = 32
+    """Episodes played before the first update."""
+    updates_per_slot: float = 1.0
+    """Gradient steps for each slot that all lanes play together."""
+    target_update_rate: float = 0.005
+    """0.001 in Section 8.1, which lags a thousand updates behind."""
+    double_q: bool = True
+    """The online network chooses the action that the target network values."""
+    loss: str = "huber"
+    """`"huber"` or `"squared"` (Eq. 58)."""
+    max_grad_norm: float = 10.0
+    reward_scale: float = 0.01
+    """Rewards are multiplied by it before learning."""
+    exploration_start: float = 1.0
+    """Probability that a client acts at random, at first."""
+    exploration_end: float = 0.02
+    exploration_fraction: float = 0.5
+    """Part of the run over which exploration falls linearly."""
+    hidden: int = 256
+    """Neurons of each hidden layer of an agent. Section 8.1."""
+    hidden_layers: int = 3
+    """Of an agent. Section 8.1."""
+    mixing_embedding: int = 32
+    hypernetwork_hidden: int = 64
+    """Section 8.1."""
+    hypernetwork_layers: int = 2
+    """Section 8.1."""
+
+    def __post_init__(self) -> None:
+        for name in ("discount", "target_update_rate", "exploration_start", "exploration_end", "exploration_fraction"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name}={value} must be from 0 to 1")
+        for name in ("learning_rate", "updates_per_slot", "max_grad_norm", "reward_scale"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"{name}={getattr(self, name)} must be above 0")
+        for name in ("batch_size", "buffer_size", "hidden", "hidden_layers", "mixing_embedding"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss={self.loss!r} is unknown; there are {', '.join(map(repr, LOSSES))}")
+
+    def exploration(self, progress: float) -> float:
+        """Returns the probability of a random action at this part, 0 to 1, of the run."""
+        passed = 1.0 if self.exploration_fraction == 0.0 else min(progress / self.exploration_fraction, 1.0)
+        return self.exploration_start + (self.exploration_end - self.exploration_start) * passed
+
+
+class QMIXPolicy(Policy):
+    """Every agent takes the action of its highest value, or while training a random one now and then.
+
+    Paper: MAD2RL Eq. (55).
+    """
+
+    def __init__(
+        self, network: nn.Module, *, action_space: gymnasium.spaces.MultiDiscrete, action_mask: np.ndarray, seed: int
+    ) -> None:
+        super().__init__(action_space=action_space, action_scaling=False, action_bound_method=None)
+        self.network = network
+        self.register_buffer("absent", torch.where(torch.as_tensor(action_mask), 0.0, -torch.inf), persistent=False)
+        self.exploration = 0.0
+        self.generator = torch.Generator().manual_seed(seed)
+        self._rng = np.random.Generator(np.random.PCG64(seed))
+        self._counts = np.asarray(action_space.nvec)
+
+    def values(self, network: nn.Module, observation: Tensor) -> Tensor:
+        """Returns `[batch, agents, actions]` values, minus infinity where an agent has no such action."""
+        return network(observation, self.generator) + self.absent
+
+    def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> Batch:
+        """Returns the greedy actions of `batch.obs` [batch, agents, features]."""
+        observation = torch.as_tensor(batch.obs, device=self.absent.device)
+        return Batch(act=self.values(self.network, observation).argmax(-1))
+
+    def add_exploration_noise(self, act: Any, batch: Any) -> Any:
+        """Returns the actions, each replaced by a random one with probability `exploration`."""
+        explores = self._rng.random(act.shape) < self.exploration
+        return np.where(explores, self._rng.integers(0, self._counts, act.shape), act)
+
+    def random_state(self) -> dict[str, Any]:
+        """Returns the state of the policy's generators."""
+        return {"torch": self.generator.get_state(), "numpy": self._rng.bit_generator.state}
+
+    def set_random_state(self, state: dict[str, Any]) -> None:
+        """Takes over what `random_state` gave."""
+        self.generator.set_state(state["torch"])
+        self._rng.bit_generator.state = state["numpy"]
+
+
+class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMixin):
+    """Learns agents and mixer together from the squared or Huber error of the joint value.
+
+    Paper: MAD2RL Eqs. (58)-(61).
+    Differs: the loss is Huber's and the target's action the online network's where the options say so.
+    """
+
+    def __init__(self, *, policy: QMIXPolicy, mixer: nn.Module, options: QMIXOptions) -> None:
+        super().__init__(policy=policy)
+        LaggedNetworkPolyakUpdateAlgorithmMixin.__init__(self, options.target_update_rate)
+        self.options = options
+        self.mixer = mixer
+        self.target_network = self._add_lagged_network(policy.network)
+        self.target_mixer = self._add_lagged_network(mixer)
+        self.optim = self._create_optimizer(
+            nn.ModuleList([policy.network, mixer]), AdamOptimizerFactory(lr=options.learning_rate), options.max_grad_norm
+        )
+
+    def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
+        """Adds `returns`: the reward and the discounted joint value of the next slot.
+
+        An episode's end is a truncation, so its last slot is worth what follows it too.
+        """
+        device = self.policy.absent.device
+        following = torch.as_tensor(batch.obs_next, device=device)
+        with torch.no_grad():
+            target = self.policy.values(self.target_network, following)
+            chooses = self.policy.values(self.policy.network, following) if self.options.double_q else target
+            best = target.gather(-1, chooses.argmax(-1, keepdim=True)).squeeze(-1)
+            joint = self.target_mixer(best, following.flatten(1))
+        reward = torch.as_tensor(batch.rew, device=device) * self.options.reward_scale
+        batch.returns = reward + self.options.discount * joint
+        return batch
+
+    def _update_with_batch(self, batch: Any) -> SimpleLossTrainingStats:
+        device = self.policy.absent.device
+        observation = torch.as_tensor(batch.obs, device=device)
+        taken = torch.as_tensor(batch.act, device=device).unsqueeze(-1)
+        value = self.policy.network(observation, self.policy.generator).gather(-1, taken).squeeze(-1)
+        loss = LOSSES[self.options.loss](self.mixer(value, observation.flatten(1)), batch.returns)
+        self.optim.step(loss)
+        self._update_lagged_network_weights()
+        return SimpleLossTrainingStats(loss=loss.item())

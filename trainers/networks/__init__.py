@@ -1,0 +1,1 @@
+"""Torch modules; every one handles all agents in one batched matrix product."""

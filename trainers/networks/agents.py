@@ -1,0 +1,53 @@
+"""Networks of all agents at once: each agent has its own weights, all are one batched matrix product.
+
+Shapes: `[batch, agents, features]` outside; within, agents lead, so that a layer is one `torch.baddbmm`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class AgentLinear(nn.Module):
+    """A linear layer per agent: `[agents, batch, in] -> [agents, batch, out]`."""
+
+    def __init__(self, num_agents: int, in_features: int, out_features: int) -> None:
+        super().__init__()
+        bound = 1.0 / math.sqrt(in_features)
+        self.weight = nn.Parameter(torch.empty(num_agents, in_features, out_features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(num_agents, 1, out_features).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+def agent_mlp(num_agents: int, sizes: Sequence[int]) -> nn.Sequential:
+    """Returns an MLP per agent with these layer sizes, ReLU between: `[agents, batch, in] -> [agents, batch, out]`."""
+    layers: list[nn.Module] = []
+    for n, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        layers += [nn.ReLU()] if n else []
+        layers.append(AgentLinear(num_agents, fan_in, fan_out))
+    return nn.Sequential(*layers)
+
+
+def compressed(observation: Tensor) -> Tensor:
+    """Returns sign(x) log(1 + |x|): near the identity for ordinary values, and tame where a queue has run away."""
+    return observation.sign() * observation.abs().log1p()
+
+
+class MLPAgents(nn.Module):
+    """The agent network of P-QMIX: an MLP per agent from its observation to its actions' values."""
+
+    def __init__(
+        self, *, num_agents: int, observation_size: int, num_actions: int, hidden: int, hidden_layers: int
+    ) -> None:
+        super().__init__()
+        self.values = agent_mlp(num_agents, [observation_size, *[hidden] * hidden_layers, num_actions])
+
+    def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
+        """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]; draws nothing."""
+        return self.values(compressed(observation).transpose(0, 1)).transpose(0, 1)

@@ -1,0 +1,88 @@
+"""The noise schedule of a diffusion over values, and the two directions of a step.
+
+Steps are counted m = 1..M as in the paper; the arrays hold step m at index m - 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """beta_m, alpha_m = 1 - beta_m, their cumulative product, and the variance of a reverse step; each `[M]`."""
+
+    beta: Tensor
+    alpha: Tensor
+    alpha_bar: Tensor
+    posterior_variance: Tensor
+
+    @property
+    def steps(self) -> int:
+        return len(self.beta)
+
+
+def variance_preserving_schedule(steps: int, *, beta_min: float, beta_max: float) -> Schedule:
+    """Returns the schedule beta_m = 1 - exp(-beta_min / M - (2m - 1) / (2 M^2) (beta_max - beta_min)).
+
+    Paper: MAD2RL Eqs. (33), (37).
+    """
+    m = torch.arange(1, steps + 1, dtype=torch.float64)
+    beta = 1.0 - torch.exp(-beta_min / steps - (2.0 * m - 1.0) / (2.0 * steps**2) * (beta_max - beta_min))
+    alpha_bar = torch.cumprod(1.0 - beta, dim=0)
+    before = torch.cat([torch.ones(1, dtype=torch.float64), alpha_bar[:-1]])
+    variance = (1.0 - before) / (1.0 - alpha_bar) * beta
+    return Schedule(
+        beta=beta.float(), alpha=(1.0 - beta).float(), alpha_bar=alpha_bar.float(), posterior_variance=variance.float()
+    )
+
+
+def noised(schedule: Schedule, x0: Tensor, m: int, noise: Tensor) -> Tensor:
+    """Returns x_m, m noising steps after x0, for one draw of standard normal noise.
+
+    Paper: MAD2RL Eqs. (34), (35).
+    """
+    alpha_bar = schedule.alpha_bar[m - 1]
+    return alpha_bar.sqrt() * x0 + (1.0 - alpha_bar).sqrt() * noise
+
+
+def x0_from_noise(schedule: Schedule, x: Tensor, m: int, noise: Tensor) -> Tensor:
+    """Returns the x0 from which `noise` leads to x_m = `x`.
+
+    Paper: MAD2RL Eq. (36).
+    """
+    alpha_bar = schedule.alpha_bar[m - 1]
+    return (x - (1.0 - alpha_bar).sqrt() * noise) / alpha_bar.sqrt()
+
+
+def mean_from_x0(schedule: Schedule, x: Tensor, m: int, x0: Tensor) -> Tensor:
+    """Returns the mean of x_{m-1} given x_m = `x` and x0.
+
+    Paper: MAD2RL Eq. (38).
+    """
+    alpha_bar = schedule.alpha_bar[m - 1]
+    before = schedule.alpha_bar[m - 2] if m > 1 else torch.ones(())
+    weight_x = schedule.alpha[m - 1].sqrt() * (1.0 - before) / (1.0 - alpha_bar)
+    weight_x0 = before.sqrt() * schedule.beta[m - 1] / (1.0 - alpha_bar)
+    return weight_x * x + weight_x0 * x0
+
+
+def mean_from_noise(schedule: Schedule, x: Tensor, m: int, noise: Tensor) -> Tensor:
+    """Returns the mean of x_{m-1} given x_m = `x` and the noise in it.
+
+    Paper: MAD2RL Eq. (39).
+    """
+    alpha = schedule.alpha[m - 1]
+    weight = (1.0 - alpha) / (1.0 - schedule.alpha_bar[m - 1]).sqrt()
+    return (x - weight * noise) / alpha.sqrt()
+
+
+def reverse_step(schedule: Schedule, mean: Tensor, m: int, noise: Tensor) -> Tensor:
+    """Returns x_{m-1}: the mean and its share of standard normal noise, none at m = 1.
+
+    Paper: MAD2RL Eq. (40).
+    """
+    return mean + schedule.posterior_variance[m - 1].sqrt() * noise

@@ -1,0 +1,38 @@
+"""The monotonic mixing network of QMIX, whose weights hypernetworks make from the joint state."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Mixer(nn.Module):
+    """`Q_tot = |W2(S)| act(|W1(S)| q + b3(S)) + b4(S)`: rises in every agent's value.
+
+    Paper: MAD2RL Eq. (57).
+    Differs: absolute weights and an ELU between the layers, as in QMIX: without them the mix is neither monotonic nor
+    more than linear; the last bias has a hidden layer, as there.
+    """
+
+    def __init__(self, num_agents: int, state_size: int, *, embedding: int = 32, hidden: int = 64, hidden_layers: int = 2) -> None:
+        super().__init__()
+        self.num_agents, self.embedding = num_agents, embedding
+
+        def hypernetwork(out: int) -> nn.Sequential:
+            layers: list[nn.Module] = []
+            size = state_size
+            for _ in range(hidden_layers):
+                layers += [nn.Linear(size, hidden), nn.ReLU()]
+                size = hidden
+            return nn.Sequential(*layers, nn.Linear(size, out))
+
+        self.weight_1 = hypernetwork(num_agents * embedding)
+        self.weight_2 = hypernetwork(embedding)
+        self.bias_1 = hypernetwork(embedding)
+        self.bias_2 = hypernetwork(1)
+
+    def forward(self, values: Tensor, state: Tensor) -> Tensor:
+        """Returns `[batch]` joint values of `values` [batch, agents] in `state` [batch, features]."""
+        weight_1 = self.weight_1(state).abs().view(-1, self.num_agents, self.embedding)
+        hidden = torch.nn.functional.elu(torch.einsum("ba,bae->be", values, weight_1) + self.bias_1(state))
+        return (hidden * self.weight_2(state).abs()).sum(-1) + self.bias_2(state).squeeze(-1)

@@ -1,0 +1,65 @@
+"""A replay buffer of whole lanes: one array a field, written and sampled without a loop.
+
+Tianshou's `VectorReplayBuffer` gives every lane a sub-buffer that samples from the same fixed seed, so that a batch
+holds few distinct slots, and it can be saved only by pickling. This one draws uniformly from its own generator, and
+its state is plain tensors. To an `Algorithm` it is a buffer: it has `sample`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int
+from tianshou.data import Batch
+
+
+class LaneReplayBuffer:
+    """Keeps the last `size` transitions; episodes end by truncation only."""
+
+    def __init__(self, size: int, *, num_agents: int, observation_size: int, seed: int) -> None:
+        if size < 1:
+            raise ValueError(f"buffer_size={size} must be at least 1")
+        self._fields = {
+            "obs": np.zeros((size, num_agents, observation_size), np.float32),
+            "obs_next": np.zeros((size, num_agents, observation_size), np.float32),
+            "act": np.zeros((size, num_agents), np.int64),
+            "rew": np.zeros(size, np.float32),
+        }
+        self._size = size
+        self._written = 0
+        self._rng = np.random.Generator(np.random.PCG64(seed))
+
+    def __len__(self) -> int:
+        return min(self._written, self._size)
+
+    def add(
+        self,
+        obs: Float32[np.ndarray, "lanes agents features"],
+        act: Int[np.ndarray, "lanes agents"],
+        rew: Float32[np.ndarray, "lanes"],
+        obs_next: Float32[np.ndarray, "lanes agents features"],
+    ) -> None:
+        """Writes one transition a lane over the oldest ones."""
+        rows = (self._written + np.arange(len(rew))) % self._size
+        for name, value in (("obs", obs), ("act", act), ("rew", rew), ("obs_next", obs_next)):
+            self._fields[name][rows] = value
+        self._written += len(rew)
+
+    def sample(self, batch_size: int | None) -> tuple[Batch, Int[np.ndarray, "batch"]]:
+        """Returns `batch_size` transitions drawn uniformly with replacement, and their rows."""
+        rows = self._rng.integers(0, len(self), batch_size or len(self))
+        return Batch({name: array[rows] for name, array in self._fields.items()}), rows
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns all there is, as tensors and plain values."""
+        kept = {name: torch.from_numpy(array[: len(self)].copy()) for name, array in self._fields.items()}
+        return {"fields": kept, "written": self._written, "rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave."""
+        for name, kept in state["fields"].items():
+            self._fields[name][: len(kept)] = kept.numpy()
+        self._written = state["written"]
+        self._rng.bit_generator.state = state["rng"]

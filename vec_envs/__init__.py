@@ -1,0 +1,13 @@
+"""VEC-Envs: environments for cutting DNNs between vehicles and edge servers.
+
+Importing this package registers its ids with Gymnasium and PettingZoo.
+"""
+
+from vec_envs import dnn_partition_v0
+from vec_envs.registration import register_all
+
+__version__ = "0.1.0"
+
+register_all()
+
+__all__ = ["__version__", "dnn_partition_v0"]

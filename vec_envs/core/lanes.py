@@ -1,0 +1,140 @@
+"""B lanes of one problem: state, traffic and seeds, with partial reset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int
+
+from vec_envs.records import map_arrays, stack, with_rows
+from vec_envs.mobility.traffic import Mobility, TrafficBlock
+from vec_envs.problems.problem import Outcome, Problem, View
+
+
+@dataclass(kw_only=True)
+class _Seeding:
+    """A lane's sources of randomness: a stream of traffic, and a generator for all else that nature decides."""
+
+    seed: int
+    rng: np.random.Generator
+    traffic: Iterator[TrafficBlock]
+    episodes: int
+
+
+class Lanes:
+    """Lanes that step together and reset one by one.
+
+    A lane is a pure function of its seed: what the other lanes do changes nothing in it. Slots are counted from 0; a
+    lane has ended when its slot is `problem.episode_slots`, and must be reset before it is stepped again.
+    """
+
+    def __init__(self, problem: Problem, mobility: Mobility, num_lanes: int) -> None:
+        self.problem = problem
+        self.mobility = mobility
+        self.num_lanes = num_lanes
+        self.slot: Int[np.ndarray, "lanes"] = np.full(num_lanes, problem.episode_slots)
+        self.state: Any = problem.initial_state((num_lanes,))
+        self._nature: Any = None
+        self._seeding: list[_Seeding | None] = [None] * num_lanes
+        self._slot_of_all: int | None = problem.episode_slots
+
+    @property
+    def exogenous(self) -> Any:
+        """What nature decided for the present slot of each lane."""
+        if self._slot_of_all is not None:
+            now = self._slot_of_all
+            return map_arrays(lambda a: a[:, now], self._nature)
+        lane = np.arange(self.num_lanes)
+        return map_arrays(lambda a: a[lane, self.slot], self._nature)
+
+    @property
+    def view(self) -> View:
+        """The present slot, for reference policies."""
+        return View(problem=self.problem, state=self.state, exogenous=self.exogenous)
+
+    @property
+    def ended(self) -> Bool[np.ndarray, "lanes"]:
+        """Which lanes have no slot left."""
+        return self.slot >= self.problem.episode_slots
+
+    def observe(self) -> Float32[np.ndarray, "lanes agents features"]:
+        """Returns every agent's observation of the present slot."""
+        return self.problem.observe(self.state, self.exogenous)
+
+    def reset(self, rows: Sequence[int], seeds: Sequence[int | None]) -> None:
+        """Starts a new episode in the lanes `rows`.
+
+        A seed starts the lane's sources of randomness anew; None lets them run on (or seeds a new lane from the
+        operating system). Raises `TrafficError` where the traffic cannot serve an episode.
+        """
+        for row, seed in zip(rows, seeds, strict=True):
+            if seed is not None or self._seeding[row] is None:
+                self._seeding[row] = self._seed(fresh_seed() if seed is None else seed)
+        sources = [source for row in rows if (source := self._seeding[row]) is not None]
+        traffic = stack([next(source.traffic) for source in sources])
+        luck = stack([self.problem.sample(source.rng) for source in sources])
+        nature = self.problem.nature(luck, traffic, self.mobility.road)
+        for source in sources:
+            source.episodes += 1
+        self._begin(np.asarray(rows), nature)
+
+    def step(self, action: Int[np.ndarray, "lanes agents"]) -> Outcome:
+        """Moves every lane on by a slot, ended ones excepted, which stay as they are; returns what the slot brought.
+
+        The outcome's rows of ended lanes mean nothing.
+        """
+        following, outcome = self.problem.transition(self.state, action, self.exogenous)
+        goes_on = ~self.ended
+        if goes_on.all():
+            self._slot_of_all = None if self._slot_of_all is None else self._slot_of_all + 1
+        else:
+            rows = np.flatnonzero(goes_on)
+            following = with_rows(self.state, rows, map_arrays(lambda a: a[rows], following))
+        self.slot = self.slot + goes_on
+        self.state = following
+        return outcome
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Returns what brings the lanes back to here, where all are between two episodes: plain, JSON-able values."""
+        return [
+            {"seed": s.seed, "episodes": s.episodes, "rng": s.rng.bit_generator.state} for s in self._seeding if s is not None
+        ]
+
+    def restore(self, snapshot: Sequence[dict[str, Any]]) -> None:
+        """Brings the lanes' sources of randomness back to a snapshot; the next `reset` goes on from there."""
+        for row, saved in enumerate(snapshot):
+            source = self._seed(saved["seed"], start=saved["episodes"])
+            source.rng.bit_generator.state = saved["rng"]
+            self._seeding[row] = source
+
+    def _seed(self, seed: int, start: int = 0) -> _Seeding:
+        nature, traffic = np.random.SeedSequence(seed).spawn(2)
+        traffic_seed = int(traffic.generate_state(1, np.uint64)[0])
+        return _Seeding(
+            seed=seed,
+            rng=np.random.Generator(np.random.PCG64(nature)),
+            traffic=iter(self.mobility.blocks(traffic_seed, self.problem.traffic_shape, start=start)),
+            episodes=start,
+        )
+
+    def _begin(self, rows: np.ndarray, nature: Any) -> None:
+        if len(rows) == self.num_lanes:
+            self._nature, self._slot_of_all = nature, 0
+            self.state = self.problem.initial_state((self.num_lanes,))
+            self.slot = np.zeros(self.num_lanes, dtype=np.int64)
+            return
+        if self._nature is None:
+            raise RuntimeError("the first reset must be of all lanes")
+        self._nature = with_rows(self._nature, rows, nature)
+        self.state = with_rows(self.state, rows, self.problem.initial_state((len(rows),)))
+        slot = self.slot.copy()
+        slot[rows] = 0
+        self.slot, self._slot_of_all = slot, None
+
+
+def fresh_seed() -> int:
+    """Returns a seed from the operating system's entropy."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])

@@ -1,0 +1,75 @@
+"""Write `library/*.json` from `architectures`, or compare the two.
+
+python -m vec_envs.dnn.build_library            writes the files
+python -m vec_envs.dnn.build_library --check    exits with 1 and names the files that differ
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vec_envs.dnn.architectures import ARCHITECTURES, Architecture
+from vec_envs.dnn.geometry import Stage
+from vec_envs.dnn.workload import WORKLOADS, logical_layer, mbit
+
+LIBRARY = Path(__file__).parent / "library"
+
+
+def render(architecture: Architecture) -> str:
+    """The text of the architecture's file: JSON with one layer a line."""
+    head = {
+        "name": architecture.name,
+        "sources": architecture.sources,
+        "made_by": "python -m vec_envs.dnn.build_library",
+        "input_shape": architecture.input_shape,
+        "input_mbit": mbit(math.prod(architecture.input_shape)),
+    }
+    fields = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    rows = [f"    {json.dumps(_row(name, stage))}" for name, stage in architecture.stages()]
+    return "{\n" + ",\n".join([*fields, '  "layers": [\n' + ",\n".join(rows) + "\n  ]"]) + "\n}\n"
+
+
+def main(arguments: Sequence[str] | None = None, *, library: Path = LIBRARY) -> int:
+    """Write or check every file; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m vec_envs.dnn.build_library", description="Build the DNN library.")
+    parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
+    check: bool = parser.parse_args(arguments).check
+    stale: list[str] = []
+    for architecture in ARCHITECTURES:
+        path, text = library / f"{architecture.name}.json", render(architecture)
+        if not check:
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            stale.append(path.name)
+    if stale:
+        print(f"not what the build makes: {', '.join(stale)}", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _row(name: str, stage: Stage) -> dict[str, object]:
+    values = math.prod(stage.output_shape)
+    layers = {
+        workload: logical_layer(
+            name, stage.operations, output_values=values, parameters=stage.parameters, workload=workload
+        )
+        for workload in WORKLOADS
+    }
+    layer = layers["mad2rl"]
+    return {
+        "name": name,
+        "gflops": {workload: counted.gflops for workload, counted in layers.items()},
+        "gmacs": layer.gmacs,
+        "output_mbit": layer.output_mbit,
+        "parameter_mbyte": layer.parameter_mbyte,
+        "output_shape": stage.output_shape,
+        "operations": [str(operation) for operation in stage.operations],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""VEC-DNNPartition-v0: where to cut each vehicle's DNN, and who runs the rest.
+
+    from vec_envs import dnn_partition_v0
+    env = dnn_partition_v0.parallel_env(num_client_vehicles=5)
+
+**Agents.** `client_0`, `client_1`, ...: vehicles that each have one inference task a slot. Their DNN types are dealt
+out in turn.
+
+**Actions.** One integer a client: `cut, node = divmod(action, J)`. The client runs layers 1 to `cut` itself and sends
+the rest to edge node `node`: 0 is the roadside unit, 1 to S the service vehicles. At `cut = L` nothing is sent.
+
+**Observations.** float32, a row a client: own backlog, the roadside unit's backlog of the own DNN type, every service
+vehicle's backlog (in units of 30 Gcycles); own position and every service vehicle's along the road, zero abeam of the
+roadside unit (in units of 500 m). `observation="extended"` adds the own rate to every node (100 Mbit/s), the own and
+every service vehicle's processor (10 GHz), the own and every service vehicle's speed (30 m/s).
+
+**Reward.** Shared by all: minus the Lyapunov drift of all queues, or its bound, minus V times the sum of the tasks'
+completion times. `reward="drift_bound"` is the paper's; it pays for keeping a backlog, so learn on `"drift"` and compare
+policies by `completion_time_s` and `backlog_gcycles`.
+
+**Infos.** `completion_time_s` (summed over clients), `backlog_gcycles` (summed over queues, after the slot), `drift`,
+`drift_bound`, `reward_terms`.
+
+**Episodes** are truncated after 30 slots of 1 s; queues start empty. Every option of
+`vec_envs.problems.dnn_partition.DNNPartition` is a keyword of every door.
+"""
+
+from vec_envs.faces.doors import Door
+from vec_envs.problems.dnn_partition import DNNPartition
+
+door = Door(env_id="VEC-DNNPartition-v0", problem_type=DNNPartition)
+
+parallel_env = door.parallel_env
+env = door.env
+joint_env = door.joint_env
+vector_env = door.vector_env

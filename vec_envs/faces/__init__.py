@@ -1,0 +1,1 @@
+"""The faces: each repacks the core for one API, and decides nothing."""

@@ -1,0 +1,101 @@
+"""How an environment is made: one door a problem, the same keywords through every face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from gymnasium.vector import AutoresetMode
+from pettingzoo import AECEnv
+from pettingzoo.utils.conversions import parallel_to_aec
+from pettingzoo.utils.wrappers import OrderEnforcingWrapper
+
+from vec_envs.faces.joint_env import JointEnv
+from vec_envs.faces.parallel_env import ParallelLaneEnv
+from vec_envs.faces.vector_env import LanesVectorEnv
+from vec_envs.mobility import SumoBackend, make_mobility
+from vec_envs.mobility.traffic import Mobility
+from vec_envs.problems.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Makes the faces of one problem.
+
+    Every face takes: `mobility` (`"sumo"`, `"replay"`, `"straight"` or a `Mobility`), `scenario` (a name or a folder),
+    `sumo_backend` and `num_workers`, `render_mode`, and every field of the problem by name. An unknown field raises
+    `TypeError` listing those that exist; a wrong value `ValueError`.
+    """
+
+    env_id: str
+    problem_type: type[Any]
+    default_mobility: str = "sumo"
+    default_scenario: str = "fdr-drive"
+
+    def joint_env(self, *, render_mode: str | None = None, **options: Any) -> JointEnv:
+        """Returns the `gymnasium.Env` with one decision for all agents."""
+        problem, mobility, owned = self._parts(options)
+        return JointEnv(problem, mobility, owns_mobility=owned, render_mode=render_mode)
+
+    def vector_env(
+        self,
+        *,
+        num_envs: int = 1,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> LanesVectorEnv:
+        """Returns the natively batched `gymnasium.vector.VectorEnv`."""
+        problem, mobility, owned = self._parts(options)
+        return LanesVectorEnv(
+            problem,
+            mobility,
+            num_envs=num_envs,
+            autoreset_mode=autoreset_mode,
+            owns_mobility=owned,
+            render_mode=render_mode,
+        )
+
+    def parallel_env(self, *, padded: bool = False, render_mode: str | None = None, **options: Any) -> ParallelLaneEnv:
+        """Returns the `pettingzoo.ParallelEnv` with every client vehicle as an agent."""
+        problem, mobility, owned = self._parts(options)
+        return ParallelLaneEnv(
+            problem, mobility, name=self.env_id, padded=padded, owns_mobility=owned, render_mode=render_mode
+        )
+
+    def env(self, **options: Any) -> AECEnv[str, Any, Any]:
+        """Returns the same as `parallel_env`, turn by turn: a `pettingzoo.AECEnv`."""
+        return OrderEnforcingWrapper(parallel_to_aec(self.parallel_env(**options)))
+
+    def problem(self, **fields_by_name: Any) -> Problem:
+        """Returns the problem with these fields. Raises `TypeError` listing what exists for an unknown one."""
+        known = [f.name for f in fields(self.problem_type)]
+        unknown = sorted(set(fields_by_name) - set(known))
+        if unknown:
+            of_door = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
+            raise TypeError(f"{self.env_id} has no option {', '.join(unknown)}; there are {', '.join(of_door + known)}")
+        return self.problem_type(**fields_by_name)
+
+    def traffic(
+        self,
+        *,
+        mobility: str | Mobility | None = None,
+        scenario: str | Path | None = None,
+        sumo_backend: SumoBackend = "libsumo",
+        num_workers: int = 1,
+    ) -> Mobility:
+        """Returns the source of traffic. Raises `ValueError` listing what exists for an unknown name."""
+        return make_mobility(
+            self.default_mobility if mobility is None else mobility,
+            scenario=self.default_scenario if scenario is None else scenario,
+            sumo_backend=sumo_backend,
+            num_workers=num_workers,
+        )
+
+    def _parts(self, options: dict[str, Any]) -> tuple[Problem, Mobility, bool]:
+        """Returns problem, traffic, and whether the traffic was made here."""
+        of_traffic = {"mobility", "scenario", "sumo_backend", "num_workers"}
+        problem = self.problem(**{name: value for name, value in options.items() if name not in of_traffic})
+        chosen = {name: value for name, value in options.items() if name in of_traffic}
+        return problem, self.traffic(**chosen), isinstance(chosen.get("mobility"), str | None)

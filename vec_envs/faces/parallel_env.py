@@ -1,0 +1,134 @@
+"""The core as a `pettingzoo.ParallelEnv`: every client vehicle is an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import Float32
+from pettingzoo import ParallelEnv
+
+from vec_envs.core.lanes import Lanes
+from vec_envs.faces.packing import first_lane, observation_box
+from vec_envs.faces.rendering import RENDER_MODES, checked_render_mode, draw_lane
+from vec_envs.mobility.traffic import Mobility
+from vec_envs.problems.problem import Problem, View
+
+
+class ParallelLaneEnv(ParallelEnv[str, Any, int]):
+    """All agents act at once and share one reward.
+
+    Each agent has its own `Discrete` space. With `padded=True` all have the largest one, and observe a dictionary of
+    `"observation"` and `"action_mask"` (int8, 1 where the action exists). All agents are truncated together.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": list(RENDER_MODES),
+        "render_fps": 4,
+        "is_parallelizable": True,
+    }
+
+    def __init__(
+        self,
+        problem: Problem,
+        mobility: Mobility,
+        *,
+        name: str,
+        padded: bool = False,
+        owns_mobility: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        self.metadata = {**type(self).metadata, "name": name}  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.problem = problem
+        self.render_mode = checked_render_mode(render_mode)
+        self.possible_agents = list(problem.agent_names)
+        self.agents = []
+        self._lanes = Lanes(problem, mobility, 1)
+        self._owns_mobility = owns_mobility
+        self._masks = problem.action_mask().astype(np.int8) if padded else None
+        counts = [max(problem.action_counts)] * len(self.possible_agents) if padded else problem.action_counts
+        self._action_spaces = {
+            a: spaces.Discrete(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)
+        }
+        self._observation_spaces = {
+            a: self._observation_space(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)
+        }
+        self.state_space = observation_box(len(self.possible_agents) * problem.observation_size)
+
+    @property
+    def view(self) -> View:
+        """This slot's problem, state and exogenous, with one lane: for reference policies."""
+        return self._lanes.view
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """Returns the agent's space, the same object at each call."""
+        return self._observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """Returns the agent's space, the same object at each call."""
+        return self._action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Starts an episode. Raises `TrafficError` where the traffic cannot serve one."""
+        self._lanes.reset([0], [seed])
+        self.agents = list(self.possible_agents)
+        return self._observations(), {agent: {} for agent in self.agents}
+
+    def step(
+        self, actions: Mapping[str, int]
+    ) -> tuple[
+        dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
+    ]:
+        """Moves on by a slot. Raises `ValueError` naming the agent and the bound for an action out of range."""
+        if not self.agents:
+            raise RuntimeError("no episode is running: call reset() first")
+        agents = self.agents
+        if actions.keys() != self._action_spaces.keys():
+            raise ValueError(f"actions for {sorted(actions)} where every one of {agents} must act")
+        outcome = self._lanes.step(np.array([[actions[agent] for agent in agents]]))
+        info = first_lane(self.problem.figures(self._lanes.state, outcome))
+        reward = float(outcome.reward[0])
+        truncated = bool(self._lanes.slot[0] >= self.problem.episode_slots)
+        observations = self._observations()
+        if truncated:
+            self.agents = []
+        return (
+            observations,
+            dict.fromkeys(agents, reward),
+            dict.fromkeys(agents, False),
+            dict.fromkeys(agents, truncated),
+            {agent: info.copy() for agent in agents},
+        )
+
+    def state(self) -> Float32[np.ndarray, "features"]:
+        """Returns all agents' observations in a row."""
+        return self._lanes.observe().ravel()
+
+    def render(self) -> Any:
+        """Returns the present slot as an RGB array where `render_mode="rgb_array"`."""
+        return None if self.render_mode is None else draw_lane(self._lanes, 0)
+
+    def close(self) -> None:
+        """Ends the traffic that the environment made; idempotent."""
+        if self._owns_mobility:
+            self._lanes.mobility.close()
+
+    def _observation_space(self, num_actions: int) -> spaces.Space[Any]:
+        observation = observation_box(self.problem.observation_size)
+        if self._masks is None:
+            return observation
+        mask = spaces.Box(0, 1, (num_actions,), np.int8)
+        return spaces.Dict({"observation": observation, "action_mask": mask})
+
+    def _observations(self) -> dict[str, Any]:
+        rows = self._lanes.observe()[0]
+        if self._masks is None:
+            return dict(zip(self.possible_agents, rows, strict=True))
+        return {
+            agent: {"observation": row, "action_mask": mask.copy()}
+            for agent, row, mask in zip(self.possible_agents, rows, self._masks, strict=True)
+        }

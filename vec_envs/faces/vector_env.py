@@ -1,0 +1,153 @@
+"""The core as a `gymnasium.vector.VectorEnv`: B lanes, natively batched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from jaxtyping import Bool, Float32, Int
+
+from vec_envs.core.lanes import Lanes
+from vec_envs.faces.packing import observation_box
+from vec_envs.faces.rendering import RENDER_MODES, checked_render_mode, draw_lane
+from vec_envs.mobility.traffic import Mobility
+from vec_envs.problems.problem import Problem, View
+
+Observations = Float32[np.ndarray, "lanes agents features"]
+
+
+class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np.ndarray]):
+    """Many joint environments that step as one array.
+
+    Lane b, seeded with s, is bit for bit the joint environment seeded with s. With the default
+    `AutoresetMode.DISABLED` ended lanes are reset by `reset(options={"reset_mask": bool[lanes]})`.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+
+    def __init__(
+        self,
+        problem: Problem,
+        mobility: Mobility,
+        *,
+        num_envs: int,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        owns_mobility: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        super().__init__()
+        if num_envs < 1:
+            raise ValueError(f"num_envs={num_envs} must be at least 1")
+        self.problem = problem
+        self.num_envs = num_envs
+        self.render_mode = checked_render_mode(render_mode)
+        self.autoreset_mode = autoreset_mode_of(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.single_observation_space = observation_box(len(problem.agent_names), problem.observation_size)
+        self.single_action_space = spaces.MultiDiscrete(np.array(problem.action_counts))
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.lanes = Lanes(problem, mobility, num_envs)
+        self._owns_mobility = owns_mobility
+
+    @property
+    def view(self) -> View:
+        """This slot's problem, state and exogenous of all lanes: for reference policies."""
+        return self.lanes.view
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Starts episodes in all lanes, or in those of `options["reset_mask"]`.
+
+        An integer seed s seeds lane b with s + b. Raises `TrafficError` where the traffic cannot serve an episode.
+        """
+        mask = (options or {}).get("reset_mask")
+        rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(self._checked_mask(mask))
+        seeds = self._seeds(seed)
+        self.lanes.reset([int(row) for row in rows], [seeds[row] for row in rows])
+        return self.lanes.observe(), {}
+
+    def step(
+        self, actions: Int[np.ndarray, "lanes agents"]
+    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Moves every lane on by a slot. Raises `ValueError` for actions of wrong shape, type or range."""
+        actions = np.asarray(actions)
+        if actions.shape[:1] != (self.num_envs,):
+            raise ValueError(f"actions of {self.num_envs} lanes are needed, got shape {actions.shape}")
+        had_ended = self.lanes.ended
+        if self.autoreset_mode is AutoresetMode.DISABLED and had_ended.any():
+            raise ValueError(
+                f"lanes {np.flatnonzero(had_ended).tolist()} have ended; reset them with "
+                'options={"reset_mask": ...}, or make the environment with autoreset_mode="NextStep"'
+            )
+        outcome = self.lanes.step(actions)
+        figures = self.problem.figures(self.lanes.state, outcome)
+        reward = np.array(outcome.reward)
+        truncated = self.lanes.ended
+        if had_ended.any():
+            reward[had_ended], truncated = 0.0, truncated & ~had_ended
+            self._restart(had_ended)
+        infos = with_masks(figures, ~had_ended)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
+            infos |= self._final(truncated, figures)
+            self._restart(truncated)
+        return self.lanes.observe(), reward, np.zeros(self.num_envs, dtype=np.bool_), truncated, infos
+
+    def render(self) -> Any:
+        """Returns a tuple of RGB arrays, one a lane, where `render_mode="rgb_array"`."""
+        return None if self.render_mode is None else tuple(draw_lane(self.lanes, b) for b in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Ends the traffic that the environment made."""
+        if self._owns_mobility:
+            self.lanes.mobility.close()
+
+    def _restart(self, mask: Bool[np.ndarray, "lanes"]) -> None:
+        rows = [int(row) for row in np.flatnonzero(mask)]
+        self.lanes.reset(rows, [None] * len(rows))
+
+    def _final(self, mask: Bool[np.ndarray, "lanes"], figures: Mapping[str, Any]) -> dict[str, Any]:
+        observations = self.lanes.observe()
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for row in np.flatnonzero(mask):
+            final_obs[row] = observations[row]
+        final_info = with_masks(figures, mask)
+        return {"final_obs": final_obs, "_final_obs": mask.copy(), "final_info": final_info, "_final_info": mask.copy()}
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + b for b in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"{len(seed)} seeds for {self.num_envs} lanes")
+        return list(seed)
+
+    def _checked_mask(self, mask: Any) -> Bool[np.ndarray, "lanes"]:
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            raise ValueError(f'options["reset_mask"] must be a boolean array of shape ({self.num_envs},), got {mask!r}')
+        if not mask.any():
+            raise ValueError('options["reset_mask"] names no lane')
+        return mask
+
+
+def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:
+    """Returns the mode by its value, name or itself. Raises `ValueError` listing what exists."""
+    for known in AutoresetMode:
+        if mode in (known, known.value, known.name):
+            return known
+    raise ValueError(f"autoreset_mode={mode!r} is unknown; there are {', '.join(repr(m.name) for m in AutoresetMode)}")
+
+
+def with_masks(figures: Mapping[str, Any], mask: Bool[np.ndarray, "lanes"]) -> dict[str, Any]:
+    """Returns figures as vector infos: beside each `name` a mask `_name` of the lanes that have it."""
+    infos: dict[str, Any] = {}
+    for name, value in figures.items():
+        infos[name] = with_masks(value, mask) if isinstance(value, Mapping) else np.array(value)  # pyright: ignore[reportUnknownArgumentType]
+        infos[f"_{name}"] = mask.copy()
+    return infos

@@ -1,0 +1,62 @@
+"""Where vehicles are: live SUMO, recordings, or a straight road."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vec_envs.mobility.replay import ReplayMobility
+from vec_envs.mobility.scenario import Scenario, scenario_names
+from vec_envs.mobility.selection import choose
+from vec_envs.mobility.straight import StraightMobility
+from vec_envs.mobility.sumo import SumoBackend, SumoMobility
+from vec_envs.mobility.traffic import (
+    EpisodeShape,
+    Mobility,
+    Road,
+    TrafficBlock,
+    TrafficError,
+    TrafficWindow,
+)
+
+__all__ = [
+    "EpisodeShape",
+    "Mobility",
+    "ReplayMobility",
+    "Road",
+    "Scenario",
+    "StraightMobility",
+    "SumoBackend",
+    "SumoMobility",
+    "TrafficBlock",
+    "TrafficError",
+    "TrafficWindow",
+    "choose",
+    "make_mobility",
+    "scenario_names",
+]
+
+
+def make_mobility(
+    mobility: str | Mobility,
+    *,
+    scenario: str | Path = "fdr-drive",
+    sumo_backend: SumoBackend = "libsumo",
+    num_workers: int = 1,
+    gui_delay_ms: int = 100,
+) -> Mobility:
+    """The mobility of that name, or the object itself.
+
+    `"sumo"` simulates the scenario live, `"replay"` draws from its recording (`scenario` may be the path of one),
+    `"straight"` needs neither. The remaining arguments are those of `SumoMobility`; they concern `"sumo"` only.
+
+    Raises `ValueError` for an unknown mobility, scenario or backend, with a list of what exists.
+    """
+    if not isinstance(mobility, str):
+        return mobility
+    if mobility == "sumo":
+        return SumoMobility(scenario, sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
+    if mobility == "replay":
+        return ReplayMobility(scenario)
+    if mobility == "straight":
+        return StraightMobility()
+    raise ValueError(f'mobility must be "sumo", "replay", "straight" or a Mobility object, got {mobility!r}')

@@ -1,0 +1,105 @@
+"""A straight road on which every vehicle keeps its speed: needs no simulator, for tests and for speed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+from vec_envs.mobility.selection import EpisodeRandom
+from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError
+
+
+@dataclass(frozen=True, kw_only=True)
+class StraightMobility:
+    """Vehicles in random lanes at random places, each at its own constant speed, in range for the whole episode.
+
+    Raises `ValueError` for a number out of bounds. The streams raise `TrafficError` where the range is too short for an
+    episode.
+    """
+
+    speed_mps: float = 17.9
+    """The mean speed; the shipped city road's limit."""
+    speed_spread: float = 0.1
+    """Speeds are uniform in `speed_mps * (1 - speed_spread, 1 + speed_spread)`."""
+    lanes: int = 3
+    lane_width_m: float = 3.35
+    rsu_offset_m: float = 15.0
+    """From the centre line to the roadside unit."""
+    rsu_height_m: float = 8.0
+    range_m: float = 750.0
+
+    def __post_init__(self) -> None:
+        for name in ("speed_mps", "rsu_offset_m", "rsu_height_m"):
+            value = getattr(self, name)
+            if not 0.0 <= value < math.inf:
+                raise ValueError(f"{name} must be at least 0, got {value}")
+        if not 0.0 <= self.speed_spread < 1.0:
+            raise ValueError(f"speed_spread must be at least 0 and below 1, got {self.speed_spread}")
+        if self.lanes < 1 or not 0.0 < self.lane_width_m < math.inf:
+            raise ValueError(
+                f"lanes must be at least 1 and lane_width_m above 0, got {self.lanes}, {self.lane_width_m}"
+            )
+        farthest_m = math.hypot(self.rsu_offset_m + self.lanes * self.lane_width_m / 2.0, self.rsu_height_m)
+        if not farthest_m < self.range_m < math.inf:
+            raise ValueError(
+                f"range_m must be above {farthest_m:.1f}, the distance to the far lane, got {self.range_m}"
+            )
+
+    @property
+    def road(self) -> Road:
+        return Road(
+            name="straight",
+            rsu_xyz_m=(0.0, -self.rsu_offset_m, self.rsu_height_m),
+            range_m=self.range_m,
+            speed_limit_mps=self.speed_mps,
+            axis_xy_m=((-self.range_m, 0.0), (self.range_m, 0.0)),
+        )
+
+    def blocks(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficBlock]:
+        """Yields one block an episode. Raises `TrafficError` where no vehicle can stay in range for an episode."""
+        if start < 0:
+            raise ValueError(f"start must be at least 0, got {start}")
+        duration_s = (shape.num_slots - 1) * shape.slot_s
+        fastest_m = self.speed_mps * (1.0 + self.speed_spread) * duration_s
+        farthest_y_m = self.rsu_offset_m + (self.lanes - 1) / 2.0 * self.lane_width_m
+        shortest_m = 2.0 * math.sqrt(self.range_m**2 - farthest_y_m**2 - self.rsu_height_m**2)
+        if fastest_m > shortest_m:
+            raise TrafficError(
+                f"a vehicle drives {fastest_m:.0f} m in {shape.num_slots} slots of {shape.slot_s:g} s, but only "
+                f"{shortest_m:.0f} m of the road are in range; take a wider range_m, a lower speed_mps or a shorter episode"
+            )
+        return self._stream(EpisodeRandom(seed), shape, start)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def _stream(self, random: EpisodeRandom, shape: EpisodeShape, start: int) -> Iterator[TrafficBlock]:
+        time_s = np.arange(shape.num_slots)[:, None] * shape.slot_s
+        split = shape.num_client_vehicles
+        vehicles = split + shape.num_service_vehicles
+        lane_y_m = (np.arange(self.lanes) - (self.lanes - 1) / 2.0) * self.lane_width_m
+        lane_half_m = np.sqrt(self.range_m**2 - (lane_y_m + self.rsu_offset_m) ** 2 - self.rsu_height_m**2)
+        for episode in count(start):
+            lane, speed, place = random.at(episode).random((3, vehicles))
+            lane = (lane * self.lanes).astype(np.intp)
+            speed_mps = self.speed_mps * (1.0 - self.speed_spread) + 2.0 * self.speed_mps * self.speed_spread * speed
+            half_m = lane_half_m[lane]
+            position_m = speed_mps * time_s
+            position_m += place * (2.0 * half_m - position_m[-1]) - half_m
+            xy_m = np.empty((shape.num_slots, vehicles, 2))
+            xy_m[..., 0] = position_m
+            xy_m[..., 1] = lane_y_m[lane]
+            speeds_mps = np.empty((shape.num_slots, vehicles))
+            speeds_mps[:] = speed_mps
+            yield TrafficBlock(
+                client_xy_m=xy_m[:, :split],
+                service_xy_m=xy_m[:, split:],
+                client_position_m=position_m[:, :split],
+                service_position_m=position_m[:, split:],
+                client_speed_mps=speeds_mps[:, :split],
+                service_speed_mps=speeds_mps[:, split:],
+            )

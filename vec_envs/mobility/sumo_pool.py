@@ -1,0 +1,216 @@
+"""The parent's side of the SUMO workers: processes, one thread each to talk to them, and restarts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from vec_envs.mobility.traffic import TrafficError
+
+LOG = logging.getLogger("vec_envs.mobility")
+MAX_DEATHS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawWindow:
+    """A window as the worker sends it: place and speed (x, y, speed) of every valid vehicle."""
+
+    states: Float[np.ndarray, "vehicles slots 3"]
+    may_be_client: Bool[np.ndarray, " vehicles"]
+    may_be_service: Bool[np.ndarray, " vehicles"]
+
+
+class WindowJob:
+    """A row of windows of one simulation that somebody waits for; filled by a thread of the pool, in order."""
+
+    def __init__(self, tape: dict[str, int], first: int, stop: int) -> None:
+        self.tape = tape
+        self.indices = range(first, stop)
+        self.cancelled = False
+        self._results: SimpleQueue[RawWindow | TrafficError] = SimpleQueue()
+
+    def put(self, result: RawWindow | TrafficError) -> None:
+        self._results.put(result)
+
+    def get(self) -> RawWindow:
+        """Waits for the next window. Raises `TrafficError` where there is none to come."""
+        result = self._results.get()
+        if isinstance(result, TrafficError):
+            raise result
+        return result
+
+
+class WorkerPool:
+    """`num_workers` processes that serve jobs in the order of their arrival."""
+
+    def __init__(self, settings: dict[str, Any], num_workers: int) -> None:
+        self._jobs: SimpleQueue[WindowJob | None] = SimpleQueue()
+        self._workers = [_Worker(settings, self._jobs) for _ in range(num_workers)]
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that are alive."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    def submit(self, job: WindowJob) -> None:
+        """Queues a job. Raises `TrafficError` after `close`."""
+        with self._lock:
+            if self._closed:
+                raise TrafficError("this mobility is closed; make a new one")
+            if not self._threads:
+                self._threads = [threading.Thread(target=worker.run, daemon=True) for worker in self._workers]
+                for thread in self._threads:
+                    thread.start()
+            self._jobs.put(job)
+
+    def close(self) -> None:
+        """Ends the processes and fails the jobs that wait; idempotent."""
+        with self._lock:
+            self._closed = True
+            for worker in self._workers:
+                worker.close()
+                self._jobs.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+
+class _WorkerDied(Exception):
+    """The process ended without an answer."""
+
+
+class _Worker:
+    """One process, restarted when it dies, and the thread that talks to it."""
+
+    def __init__(self, settings: dict[str, Any], jobs: SimpleQueue[WindowJob | None]) -> None:
+        self._settings = settings
+        self._jobs = jobs
+        self._lock = threading.Lock()
+        self._closed = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115: it lives as long as the worker
+
+    @property
+    def pid(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def run(self) -> None:
+        """Serves jobs until `None` comes."""
+        while (job := self._jobs.get()) is not None:
+            try:
+                for index in job.indices:
+                    if job.cancelled:
+                        break
+                    job.put(self._ask_persistently(job.tape | {"index": index}))
+            except TrafficError as error:
+                job.put(error)
+            except Exception as error:
+                LOG.exception("the thread that talks to SUMO failed")
+                job.put(TrafficError(f"talking to the SUMO worker failed: {error!r}"))
+        self._end()
+
+    def close(self) -> None:
+        """Asks the process to end; the thread sees that it did."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._process.terminate()
+
+    def _ask_persistently(self, request: dict[str, int]) -> RawWindow:
+        for death in range(1, MAX_DEATHS + 1):
+            try:
+                return self._ask(request)
+            except _WorkerDied:
+                tail = self._error_tail()
+                status = self._end()
+            if self._closed:
+                raise TrafficError("this mobility was closed while an episode was on its way")
+            if death < MAX_DEATHS:
+                LOG.warning("a SUMO worker died (exit status %s) and is restarted; its work is repeated", status)
+        raise TrafficError(
+            f"the SUMO worker died {MAX_DEATHS} times in a row (exit status {status}) on the road "  # pyright: ignore
+            f"{self._settings['net_file']}; its last words: {tail}"  # pyright: ignore
+        )
+
+    def _ask(self, request: dict[str, int]) -> RawWindow:
+        process = self._process or self._start()
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            head = json.loads(process.stdout.readline() or b"null")
+            if head is None:
+                raise _WorkerDied
+            if "error" in head:
+                tail = self._error_tail()
+                self._end()
+                raise TrafficError(f"{head['error']}{tail and f' ({tail})'}")
+            shape = (len(head["may_be_client"]), request["num_slots"], 3)
+            payload = process.stdout.read(8 * shape[0] * shape[1] * shape[2])
+        except (OSError, ValueError) as error:
+            raise _WorkerDied from error
+        if len(payload) < 8 * shape[0] * shape[1] * shape[2]:
+            raise _WorkerDied
+        return RawWindow(
+            states=np.frombuffer(payload).reshape(shape),
+            may_be_client=np.array(head["may_be_client"], dtype=np.bool_),
+            may_be_service=np.array(head["may_be_service"], dtype=np.bool_),
+        )
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._errors.seek(0)
+        self._errors.truncate()
+        command = [sys.executable, "-P", str(Path(__file__).with_name("sumo_worker.py")), str(os.getpid())]
+        with self._lock:
+            if self._closed:
+                raise TrafficError("this mobility is closed; make a new one")
+            # A session of its own, so that Ctrl-C in the terminal reaches the parent only.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,
+            )
+            self._process = process
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(self._settings).encode() + b"\n")
+        except OSError as error:
+            raise _WorkerDied from error
+        return process
+
+    def _end(self) -> int | None:
+        with self._lock:
+            process, self._process = self._process, None
+        if process is None:
+            return None
+        process.terminate()
+        try:
+            process.communicate(timeout=2.0)
+        except (subprocess.TimeoutExpired, OSError, ValueError):
+            process.kill()
+            process.wait()
+        return process.returncode
+
+    def _error_tail(self) -> str:
+        """The end of what the process and SUMO said."""
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 1500))
+        lines = [line for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
+        return " | ".join(lines[-6:])

@@ -1,0 +1,117 @@
+"""How the roadside unit shares its processor between the DNN types: the exact minimiser of P3, batched.
+
+P3: minimise  sum_k Gamma_k / f_k - Q_k tau f_k  over  0 <= f_k,  sum_k f_k <= F.
+
+Where Gamma_k > 0, stationarity gives f_k = sqrt(Gamma_k / (eta - Q_k tau)) for the multiplier eta of the capacity;
+where Gamma_k = 0 the cost is linear, so such a type receives either nothing or, once eta has fallen to its Q_k tau,
+all that is left. What remains is one scalar equation, g(eta) = sum_k f_k(eta) = F.
+
+The solver is Newton's method on 1 / g^2. With u_k = (eta - Q_k tau) / Gamma_k, 1 / g^2 = (sum_k u_k^(-1/2))^-2 is a
+power mean of linear functions: increasing and concave in eta. So from any start at or below the root each iterate
+stays below it and rises: no safeguard is needed, and with one active type the first step is exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+_RELATIVE_TOLERANCE = 1e-10
+_MAX_ITERATIONS = 60
+
+
+def allocate_rsu(
+    gamma: Float[np.ndarray, "*lanes types"],
+    backlog_gcycles: Float[np.ndarray, "*lanes types"],
+    *,
+    capacity_ghz: Float[np.ndarray, "*lanes"] | float,
+    slot_s: float,
+) -> Float[np.ndarray, "*lanes types"]:
+    """Returns the speed in GHz of each DNN type at the roadside unit that minimises P3 exactly.
+
+    All capacity is handed out, also to a type without new tasks whose backlog is the largest (the first of ties)
+    and beyond what it can use, since P3 rewards it; only where there is neither work nor backlog is none.
+
+    Args:
+        gamma: weight of 1 / f in the objective, at least 0; 0 where no task of the type arrives.
+        backlog_gcycles: backlog of the type's queue, at least 0.
+        capacity_ghz: what there is to share, a number or one a lane.
+        slot_s: length of a slot.
+
+    Paper: MAD2RL Eqs. (42)-(44), (47)-(51).
+    """
+    active = gamma > 0.0
+    pull = backlog_gcycles * slot_s
+    highest = np.maximum.reduce(pull * active, axis=-1, keepdims=True)
+    idle_pull = pull * ~active
+    floor = np.maximum(np.maximum.reduce(idle_pull, axis=-1, keepdims=True) - highest, 0.0)
+    capacity = np.asarray(capacity_ghz, dtype=np.float64)[..., None]
+    speed = _speed_of_active(gamma, np.where(active, highest - pull, np.inf), floor=floor, capacity=capacity)
+    if not floor.any():
+        return speed
+    left = np.where(floor > 0.0, capacity - np.add.reduce(speed, axis=-1, keepdims=True), 0.0)
+    takes_rest = np.arange(gamma.shape[-1]) == idle_pull.argmax(axis=-1)[..., None]
+    return np.where(takes_rest & (left > 0.0), left, speed)
+
+
+def _speed_of_active(
+    gamma: Float[np.ndarray, "*lanes types"],
+    gap: Float[np.ndarray, "*lanes types"],
+    *,
+    floor: Float[np.ndarray, "*lanes 1"],
+    capacity: Float[np.ndarray, "*#lanes 1"],
+) -> Float[np.ndarray, "*lanes types"]:
+    """Returns f_k = sqrt(Gamma_k / (x + gap_k)) with the least x >= floor at which the types fit the capacity.
+
+    x is the multiplier less the highest backlog of an active type, `gap` how far type k's backlog is below that,
+    infinite for an idle type: the differences are taken before the search, so nothing cancels in it. From the start
+    on, x + gap_k is at least Gamma_k / F^2, the value at which type k alone would take all.
+    """
+    some_capacity = capacity > 0.0
+    alone = np.divide(gamma, capacity * capacity, out=np.zeros_like(gamma), where=some_capacity)
+    x = np.maximum(np.maximum.reduce(alone - gap, axis=-1, keepdims=True), floor)
+    for _ in range(_MAX_ITERATIONS):
+        distance = x + gap
+        speed = np.sqrt(gamma / distance)
+        total = np.add.reduce(speed, axis=-1, keepdims=True)
+        over = total * total > capacity * capacity * (1.0 + _RELATIVE_TOLERANCE)
+        if not over.any():
+            break
+        ratio = total / capacity
+        slope = np.add.reduce(speed / distance, axis=-1, keepdims=True)
+        x = x + np.divide(total * (ratio * ratio - 1.0), slope, out=np.zeros_like(x), where=over)
+    return speed * np.minimum(capacity / np.maximum(total, capacity), 1.0)
+
+
+def allocate_rsu_capped(
+    gamma: Float[np.ndarray, "*lanes types"],
+    backlog_gcycles: Float[np.ndarray, "*lanes types"],
+    usable_ghz: Float[np.ndarray, "*lanes types"],
+    *,
+    capacity_ghz: float,
+    slot_s: float,
+) -> Float[np.ndarray, "*lanes types"]:
+    """Returns the minimiser of P3 in GHz with the further bound that no type gets more than `usable_ghz`.
+
+    The terms of P3 share nothing but the capacity, so a type that wants more than its bound also wants it once the
+    others have received what it leaves: types are held at their bounds one round after another until none exceeds.
+
+    Paper: MAD2RL Eqs. (42)-(44).
+    Differs: bounded by what a type can use in the slot, which P3 does not ask: it pays for speed that serves nothing.
+    """
+    speed = np.zeros_like(gamma)
+    held = np.zeros(gamma.shape, dtype=bool)
+    for _ in range(gamma.shape[-1]):
+        left_ghz = capacity_ghz - np.where(held, usable_ghz, 0.0).sum(axis=-1)
+        free = allocate_rsu(
+            np.where(held, 0.0, gamma),
+            np.where(held, 0.0, backlog_gcycles),
+            capacity_ghz=np.maximum(left_ghz, 0.0),
+            slot_s=slot_s,
+        )
+        speed = np.where(held, usable_ghz, free)
+        exceeds = free > usable_ghz
+        if not exceeds.any():
+            break
+        held |= exceeds
+    return np.minimum(speed, usable_ghz)

@@ -1,0 +1,38 @@
+"""Lyapunov's view of a set of queues: how full they are, and which way they drift."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+
+def lyapunov(backlog: Float[np.ndarray, "*lanes queues"]) -> Float[np.ndarray, "*lanes"]:
+    """Returns half the sum of the squared backlogs, in the square of their unit.
+
+    Paper: MAD2RL Eq. (28).
+    """
+    return 0.5 * (backlog * backlog).sum(axis=-1)
+
+
+def drift(
+    backlog: Float[np.ndarray, "*lanes queues"], next_backlog: Float[np.ndarray, "*lanes queues"]
+) -> Float[np.ndarray, "*lanes"]:
+    """Returns the change of the Lyapunov function over a slot.
+
+    Paper: MAD2RL Eq. (29).
+    Differs: of one realised slot, not its expectation: the core averages over slots, not over nature.
+    """
+    return lyapunov(next_backlog) - lyapunov(backlog)
+
+
+def drift_bound(
+    backlog: Float[np.ndarray, "*lanes queues"],
+    arrivals: Float[np.ndarray, "*lanes queues"],
+    service: Float[np.ndarray, "*lanes queues"],
+) -> Float[np.ndarray, "*lanes"]:
+    """Returns the linear part of the bound on the drift: the sum of backlog x (arrivals - service).
+
+    Paper: MAD2RL Eqs. (31), (32).
+    Differs: without the constant of Eq. (18), as in Eq. (32), and without the penalty.
+    """
+    return (backlog * (arrivals - service)).sum(axis=-1)

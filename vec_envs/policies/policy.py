@@ -1,0 +1,31 @@
+"""What every policy is, learned or not."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32, Int
+
+from vec_envs.problems.problem import View
+
+
+class Policy(Protocol):
+    """Decides for all agents of all lanes at once. Built as `Policy(problem)`."""
+
+    def reset(self, seed: int) -> None:
+        """Starts anew, with its own randomness, where it has any, drawn from `seed`."""
+        ...
+
+    def act(
+        self, observation: Float32[np.ndarray, "lanes agents features"], view: View | None = None
+    ) -> Int[np.ndarray, "lanes agents"]:
+        """Returns the agents' actions. Raises `ValueError` where the policy needs the view and has none."""
+        ...
+
+
+def needs_view(view: View | None, policy: object) -> View:
+    """Returns the view. Raises `ValueError` where there is none."""
+    if view is None:
+        raise ValueError(f"{type(policy).__name__} looks at the whole slot: pass act(observation, view=env.view)")
+    return view

@@ -1,0 +1,76 @@
+"""Rules of thumb for `DNNPartition`: the references that any learner must beat."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float32, Int
+
+from vec_envs.policies.policy import needs_view
+from vec_envs.problems.dnn_partition import DNNPartition
+from vec_envs.problems.problem import View
+
+Observation = Float32[np.ndarray, "lanes agents features"]
+Action = Int[np.ndarray, "lanes agents"]
+
+
+class Random:
+    """Every client draws its action uniformly."""
+
+    def __init__(self, problem: DNNPartition) -> None:
+        self._counts = np.array(problem.action_counts)
+        self._rng = np.random.default_rng(0)
+
+    def reset(self, seed: int) -> None:
+        """Draws from `seed` on."""
+        self._rng = np.random.default_rng(seed)
+
+    def act(self, observation: Observation, view: View | None = None) -> Action:
+        """Returns random actions."""
+        return self._rng.integers(0, self._counts, observation.shape[:2])
+
+
+class _Constant:
+    """The same actions in every slot."""
+
+    def __init__(self, action: Int[np.ndarray, "agents"]) -> None:
+        self._action = action
+
+    def reset(self, seed: int) -> None:
+        """Has nothing to start anew."""
+
+    def act(self, observation: Observation, view: View | None = None) -> Action:
+        """Returns the constant actions."""
+        return np.tile(self._action, (observation.shape[0], 1))
+
+
+def AllLocal(problem: DNNPartition) -> _Constant:
+    """Returns the policy under which every client runs all its layers."""
+    return _Constant(problem.num_layers * problem.num_nodes)
+
+
+def AllRSU(problem: DNNPartition) -> _Constant:
+    """Returns the policy under which every client sends its input to the roadside unit."""
+    return _Constant(np.zeros(problem.num_client_vehicles, dtype=np.int64))
+
+
+class PaperGreedy:
+    """The paper's rule: cut where the data is least, send to the edge node with the shortest queue.
+
+    The cut is the first of the least among cuts 0 to L - 1; the roadside unit's queue is the sum over DNN types. All
+    clients see the same queues, so all send to the same node. Section 8.2 of MAD2RL.
+    """
+
+    def __init__(self, problem: DNNPartition) -> None:
+        cuts = [int(np.argmin(p.cut_mbit[:-1])) for p in problem.profiles]
+        self._cut = np.array(cuts)[problem.client_types]
+        self._num_nodes = problem.num_nodes
+
+    def reset(self, seed: int) -> None:
+        """Has nothing to start anew."""
+
+    def act(self, observation: Observation, view: View | None = None) -> Action:
+        """Returns the rule's actions. Raises `ValueError` without a view."""
+        state = needs_view(view, self).state
+        rsu = state.rsu_backlog_gcycles.sum(axis=-1, keepdims=True)
+        node = np.concatenate([rsu, state.service_backlog_gcycles], axis=-1).argmin(axis=-1)
+        return self._cut * self._num_nodes + node[:, None]

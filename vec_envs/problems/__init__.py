@@ -1,0 +1,1 @@
+"""The decision problems: one paper, one file, each a frozen dataclass with a pure `transition`."""

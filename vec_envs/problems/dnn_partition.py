@@ -1,0 +1,507 @@
+"""VEC-DNNPartition: clients cut their DNNs and send the rest to a roadside unit or to service vehicles.
+
+Each slot every client vehicle has one inference task of its own DNN type. It runs the layers before the cut itself
+and sends the rest to one of J edge nodes: node 0 is the roadside unit (RSU), whose processor is shared between the
+DNN types by the exact minimiser of P3, nodes 1 to S are the service vehicles. Work that a slot leaves behind waits
+in queues; the reward is minus the Lyapunov drift of all queues (or its bound) plus V times the tasks' delays.
+
+In arrays the queues stand in one row: I clients, then K types at the RSU, then S service vehicles. The last K + S are
+the *servers*: a task sent to node 0 goes to the server of its own type, so "other clients of the same type" at the
+RSU and "all other clients" at a service vehicle are both the others at the same server.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from vec_envs.dnn.profile import DNNProfile
+from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
+from vec_envs.physics import lyapunov, offloading
+from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped
+from vec_envs.physics.channel import RateFunction, v2i_rate_mbps, v2v_rate_mbps
+from vec_envs.physics.queues import next_backlog_gcycles
+
+Queues = Float[np.ndarray, "*lanes queues"]
+
+REWARDS = ("drift_bound", "drift", "delay")
+ALLOCATIONS = ("exact", "capped", "eq46")
+OBSERVATIONS = ("paper", "extended")
+
+BACKLOG_SCALE_GCYCLES = 30.0
+POSITION_SCALE_M = 500.0
+RATE_SCALE_MBPS = 100.0
+CAPACITY_SCALE_GHZ = 10.0
+SPEED_SCALE_MPS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """The backlogs at the start of a slot, in Gcycles."""
+
+    client_backlog_gcycles: Float[np.ndarray, "*lanes clients"]
+    rsu_backlog_gcycles: Float[np.ndarray, "*lanes types"]
+    service_backlog_gcycles: Float[np.ndarray, "*lanes services"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exogenous:
+    """What nature decides for a slot. Positions run along the road, zero abeam of the RSU; speeds default to 0."""
+
+    client_position_m: Float[np.ndarray, "*lanes clients"]
+    service_position_m: Float[np.ndarray, "*lanes services"]
+    v2i_mbps: Float[np.ndarray, "*lanes clients"]
+    v2v_mbps: Float[np.ndarray, "*lanes clients services"]
+    client_ghz: Float[np.ndarray, "*lanes clients"]
+    service_ghz: Float[np.ndarray, "*lanes services"]
+    client_speed_mps: Float[np.ndarray, "*lanes clients"] | None = None
+    service_speed_mps: Float[np.ndarray, "*lanes services"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.client_speed_mps is None:
+            object.__setattr__(self, "client_speed_mps", np.zeros(np.shape(self.client_position_m)))
+        if self.service_speed_mps is None:
+            object.__setattr__(self, "service_speed_mps", np.zeros(np.shape(self.service_position_m)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Luck:
+    """The raw draws of an episode: fading power of every link and slot (node 0 is the RSU), and the processors."""
+
+    fading_power: Float[np.ndarray, "*lanes slots clients nodes"]
+    client_ghz: Float[np.ndarray, "*lanes clients"]
+    service_ghz: Float[np.ndarray, "*lanes services"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a slot brought.
+
+    `delay_s` is the sum of the four parts; `reward` the sum of `drift_term` and `delay_term`.
+    """
+
+    delay_s: Float[np.ndarray, "*lanes clients"]
+    local_s: Float[np.ndarray, "*lanes clients"]
+    transmit_s: Float[np.ndarray, "*lanes clients"]
+    process_s: Float[np.ndarray, "*lanes clients"]
+    wait_s: Float[np.ndarray, "*lanes clients"]
+    rsu_allocation_ghz: Float[np.ndarray, "*lanes types"]
+    drift: Float[np.ndarray, "*lanes"]
+    drift_bound: Float[np.ndarray, "*lanes"]
+    drift_term: Float[np.ndarray, "*lanes"]
+    delay_term: Float[np.ndarray, "*lanes"]
+    reward: Float[np.ndarray, "*lanes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionTable:
+    """What each action of each client means; rows of clients with fewer actions are filled with action 0's."""
+
+    local_gflops: Float[np.ndarray, "clients actions"]
+    edge_gflops: Float[np.ndarray, "clients actions"]
+    sent_mbit: Float[np.ndarray, "clients actions"]
+    server: Int[np.ndarray, "clients actions"]
+    link: Int[np.ndarray, "clients actions"]
+    runs_local: Bool[np.ndarray, "clients actions"]
+    offloads: Bool[np.ndarray, "clients actions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DNNPartition:
+    """The problem of the paper, with its numbers as defaults.
+
+    Paper: MAD2RL Eq. (54).
+    Differs: `cut, node = divmod(action, J)` with `cut` = phi - 1 layers run by the client, counted from 0.
+    """
+
+    dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18", "vgg16")
+    """The DNN types, profiles or names of the library. Section 8.1."""
+    workload: str = "mad2rl"
+    """How the library's layers are counted; profiles given as such carry their own counts."""
+    dnn_of_client: tuple[int, ...] | None = None
+    """Index into `dnns` for each client; None deals them out in turn."""
+    num_client_vehicles: int = 7
+    num_service_vehicles: int = 5
+    lyapunov_v: float = 10.0
+    """Weight of delay against drift. Section 8.3."""
+    slot_s: float = 1.0
+    """Section 8.1."""
+    episode_slots: int = 30
+    """Section 8.1."""
+    rsu_ghz: float = 30.0
+    """Section 8.1."""
+    client_ghz: tuple[float, float] = (4.0, 6.0)
+    """Range of the uniform draw, per client and episode. Section 8.1."""
+    service_ghz: tuple[float, float] = (6.0, 8.0)
+    """Range of the uniform draw, per service vehicle and episode. Section 8.1."""
+    bandwidth_mhz: float = 10.0
+    """Section 8.1."""
+    transmit_power_dbm: float = 23.0
+    """Section 8.1."""
+    noise_dbm: float = -114.0
+    """Section 8.1."""
+    reward: str = "drift_bound"
+    """`"drift_bound"` (the paper's), `"drift"` or `"delay"`."""
+    allocation: str = "exact"
+    """`"exact"` (P3 to the letter), `"capped"` (no type gets more than it can use) or `"eq46"`."""
+    observation: str = "paper"
+    """`"paper"` (Eq. 52) or `"extended"` (also link rates, processors and vehicle speeds)."""
+    v2i_rate: RateFunction = v2i_rate_mbps
+    v2v_rate: RateFunction = v2v_rate_mbps
+
+    def __post_init__(self) -> None:
+        profiles = tuple(DNNProfile.load(d, workload=self.workload) if isinstance(d, str) else d for d in self.dnns)
+        object.__setattr__(self, "dnns", profiles)
+        _check_counts(self)
+        if self.dnn_of_client is None:
+            round_robin = tuple(i % len(profiles) for i in range(self.num_client_vehicles))
+            object.__setattr__(self, "dnn_of_client", round_robin)
+        _check_types_of_clients(self)
+        _check_numbers(self)
+
+    # What the agents are ------------------------------------------------------------------------------------------
+
+    @property
+    def profiles(self) -> tuple[DNNProfile, ...]:
+        """The DNN types as profiles."""
+        return cast(tuple[DNNProfile, ...], self.dnns)
+
+    @property
+    def num_nodes(self) -> int:
+        """J: the RSU and the service vehicles."""
+        return self.num_service_vehicles + 1
+
+    @cached_property
+    def client_types(self) -> Int[np.ndarray, "clients"]:
+        """Index of each client's DNN type."""
+        return np.array(self.dnn_of_client, dtype=np.int64)
+
+    @cached_property
+    def num_layers(self) -> Int[np.ndarray, "clients"]:
+        """Number of layers L of each client's DNN."""
+        return np.array([self.profiles[k].num_layers for k in self.client_types])
+
+    @cached_property
+    def agent_names(self) -> tuple[str, ...]:
+        """`client_0`, `client_1`, ..."""
+        return tuple(f"client_{i}" for i in range(self.num_client_vehicles))
+
+    @cached_property
+    def action_counts(self) -> tuple[int, ...]:
+        """Number of actions (L + 1) J of each client."""
+        return tuple(int(n) for n in (self.num_layers + 1) * self.num_nodes)
+
+    def action_mask(self) -> Bool[np.ndarray, "agents actions"]:
+        """Returns which entries of a row of max(action_counts) actions each client has."""
+        return np.arange(max(self.action_counts)) < np.array(self.action_counts)[:, None]
+
+    @cached_property
+    def action_table(self) -> ActionTable:
+        """The meaning of every action, so that a transition looks it up instead of computing it."""
+        shape = (self.num_client_vehicles, max(self.action_counts))
+        cut, node = np.divmod(np.where(self.action_mask(), np.arange(shape[1]), 0), self.num_nodes)
+        types, clients = self.client_types[:, None], np.arange(shape[0])[:, None]
+        longest = max(p.num_layers for p in self.profiles) + 1
+
+        def per_cut(rows: list[Float[np.ndarray, "cuts"]]) -> Float[np.ndarray, "clients actions"]:
+            return np.stack([np.pad(row, (0, longest - len(row))) for row in rows])[types, cut]
+
+        return ActionTable(
+            local_gflops=per_cut([p.local_gflops for p in self.profiles]),
+            edge_gflops=per_cut([p.edge_gflops for p in self.profiles]),
+            sent_mbit=per_cut([p.cut_mbit for p in self.profiles]),
+            server=np.where(node == 0, types, len(self.profiles) + node - 1),
+            link=clients * self.num_nodes + node,
+            runs_local=cut > 0,
+            offloads=cut < self.num_layers[:, None],
+        )
+
+    # What nature decides ------------------------------------------------------------------------------------------
+
+    @property
+    def traffic_shape(self) -> EpisodeShape:
+        """The traffic of an episode: a slot more than it has decisions, so that its last observation exists too."""
+        return EpisodeShape(
+            num_client_vehicles=self.num_client_vehicles,
+            num_service_vehicles=self.num_service_vehicles,
+            num_slots=self.episode_slots + 1,
+            slot_s=self.slot_s,
+        )
+
+    def draw(self, rng: np.random.Generator, traffic: TrafficBlock, road: Road) -> Exogenous:
+        """Returns nature's part of an episode, one lane a slot: draws with `rng`, then `nature`."""
+        return self.nature(self.sample(rng), traffic, road)
+
+    def sample(self, rng: np.random.Generator) -> Luck:
+        """Returns the raw draws of one episode."""
+        clients, services = self.num_client_vehicles, self.num_service_vehicles
+        return Luck(
+            fading_power=rng.standard_exponential((self.episode_slots + 1, clients, services + 1)),
+            client_ghz=rng.uniform(*self.client_ghz, clients),
+            service_ghz=rng.uniform(*self.service_ghz, services),
+        )
+
+    def nature(self, luck: Luck, traffic: TrafficBlock, road: Road) -> Exogenous:
+        """Returns rates, positions and processors of episodes, `[*lanes, slots, ...]`, from draws and traffic."""
+        offset_m = traffic.client_xy_m - np.array(road.rsu_xyz_m[:2])
+        v2i_m = np.sqrt((offset_m**2).sum(axis=-1) + road.rsu_xyz_m[2] ** 2)
+        between_m = traffic.client_xy_m[..., :, None, :] - traffic.service_xy_m[..., None, :, :]
+        v2v_m = np.sqrt((between_m**2).sum(axis=-1))
+        radio = {
+            "bandwidth_mhz": self.bandwidth_mhz,
+            "transmit_power_dbm": self.transmit_power_dbm,
+            "noise_dbm": self.noise_dbm,
+        }
+        return Exogenous(
+            client_position_m=traffic.client_position_m,
+            service_position_m=traffic.service_position_m,
+            v2i_mbps=self.v2i_rate(v2i_m, luck.fading_power[..., 0], **radio),
+            v2v_mbps=self.v2v_rate(v2v_m, luck.fading_power[..., 1:], **radio),
+            client_ghz=np.broadcast_to(luck.client_ghz[..., None, :], traffic.client_position_m.shape),
+            service_ghz=np.broadcast_to(luck.service_ghz[..., None, :], traffic.service_position_m.shape),
+            client_speed_mps=traffic.client_speed_mps,
+            service_speed_mps=traffic.service_speed_mps,
+        )
+
+    # What the agents see ------------------------------------------------------------------------------------------
+
+    @property
+    def observation_size(self) -> int:
+        """Number of features an agent observes: 2J + 1, and 3J + 1 + S more where extended."""
+        paper = 2 * self.num_nodes + 1
+        return paper if self.observation == "paper" else paper + 3 * self.num_nodes
+
+    def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*lanes agents features"]:
+        """Returns every client's local state, scaled to order one by the constants of this file.
+
+        Features: own backlog, the RSU's backlog of the own type, every service vehicle's; own position, every
+        service vehicle's. Where extended: own rate to every node, own and every service vehicle's processor, own and
+        every service vehicle's speed.
+
+        Paper: MAD2RL Eqs. (52), (53).
+        """
+        lanes = state.client_backlog_gcycles.shape[:-1]
+        nodes, services = self.num_nodes, self.num_service_vehicles
+        seen = np.empty((*lanes, self.num_client_vehicles, self.observation_size), dtype=np.float32)
+        seen[..., 0] = state.client_backlog_gcycles
+        seen[..., 1] = state.rsu_backlog_gcycles[..., self.client_types]
+        seen[..., 2 : nodes + 1] = state.service_backlog_gcycles[..., None, :]
+        seen[..., : nodes + 1] /= BACKLOG_SCALE_GCYCLES
+        seen[..., nodes + 1] = exogenous.client_position_m
+        seen[..., nodes + 2 : 2 * nodes + 1] = exogenous.service_position_m[..., None, :]
+        seen[..., nodes + 1 : 2 * nodes + 1] /= POSITION_SCALE_M
+        if self.observation == "extended":
+            more = seen[..., 2 * nodes + 1 :]
+            more[..., 0] = exogenous.v2i_mbps / RATE_SCALE_MBPS
+            more[..., 1:nodes] = exogenous.v2v_mbps / RATE_SCALE_MBPS
+            more[..., nodes] = exogenous.client_ghz / CAPACITY_SCALE_GHZ
+            more[..., nodes + 1 : nodes + 1 + services] = exogenous.service_ghz[..., None, :] / CAPACITY_SCALE_GHZ
+            more[..., 2 * nodes] = cast(np.ndarray, exogenous.client_speed_mps) / SPEED_SCALE_MPS
+            more[..., 2 * nodes + 1 :] = cast(np.ndarray, exogenous.service_speed_mps)[..., None, :] / SPEED_SCALE_MPS
+        return seen
+
+    # What a decision does -----------------------------------------------------------------------------------------
+
+    def initial_state(self, lanes: tuple[int, ...] = ()) -> State:
+        """Returns empty queues."""
+        return self._state(np.zeros((*lanes, self._num_queues)))
+
+    def transition(
+        self, state: State, action: Int[np.ndarray, "*lanes clients"], exogenous: Exogenous
+    ) -> tuple[State, Outcome]:
+        """Returns the next state and what the slot brought; a pure function.
+
+        `state` and `exogenous` may have lanes of length 1 where `action` has more. Raises `ValueError` for an action
+        that is not an integer in range, naming the client and the bound.
+
+        Paper: MAD2RL Eqs. (12), (16), (17).
+        """
+        entry = self.checked_action(action) + self._row_of_client
+        lanes = entry.shape[:-1]
+        lane = np.arange(math.prod(lanes)).reshape((*lanes, 1))
+        table = self.action_table
+        edge, offloads = table.edge_gflops.take(entry), table.offloads.take(entry)
+        server = (table.server.take(entry) + (lane * self._num_queues + self.num_client_vehicles)).ravel()
+
+        backlog = self._in_a_row(lanes, state.client_backlog_gcycles, state.rsu_backlog_gcycles,
+                                 state.service_backlog_gcycles)  # fmt: skip
+        arrivals = np.bincount(server, edge.ravel(), backlog.size).reshape(backlog.shape)
+        num_tasks = np.bincount(server, offloads.ravel(), backlog.size).reshape(backlog.shape)
+        rsu_ghz = self._allocate(backlog[self._at_rsu], arrivals[self._at_rsu], num_tasks[self._at_rsu])
+        speed = self._in_a_row(lanes, exogenous.client_ghz, rsu_ghz, exogenous.service_ghz)
+
+        server_speed, server_backlog, server_arrivals = (
+            row.take(server).reshape(entry.shape) for row in (speed, backlog, arrivals)
+        )
+        served = offloads & (server_speed > 0.0)
+        link = table.link.take(entry) + lane * (self.num_client_vehicles * self.num_nodes)
+        arrivals[self._at_client] = table.local_gflops.take(entry)
+        parts = {
+            "local_s": offloading.local_s(
+                backlog[self._at_client], arrivals[self._at_client], speed[self._at_client], table.runs_local.take(entry)
+            ),
+            "transmit_s": offloading.transmit_s(table.sent_mbit.take(entry), self._rates(lanes, exogenous).take(link)),
+            "process_s": offloading.process_s(server_backlog, edge, server_speed, served),
+            "wait_s": offloading.wait_s(server_arrivals - edge, server_speed, served),
+        }
+        return self._close_slot(backlog, arrivals, speed * self.slot_s, rsu_ghz, parts)
+
+    def _close_slot(
+        self, backlog: Queues, arrivals: Queues, service: Queues, rsu_ghz: Queues, parts: dict[str, Queues]
+    ) -> tuple[State, Outcome]:
+        """Returns the state after the slot, and its outcome with drift and reward.
+
+        Paper: MAD2RL Eq. (56).
+        """
+        following = next_backlog_gcycles(backlog, arrivals, service)
+        delay_s = parts["local_s"] + parts["transmit_s"] + parts["process_s"] + parts["wait_s"]
+        drift = lyapunov.drift(backlog, following)
+        drift_bound = lyapunov.drift_bound(backlog, arrivals, service)
+        weight = 1.0 if self.reward == "delay" else self.lyapunov_v
+        delay_term = -weight * np.add.reduce(delay_s, axis=-1)
+        drift_term = {"drift_bound": -drift_bound, "drift": -drift, "delay": np.zeros_like(drift)}[self.reward]
+        return self._state(following), Outcome(
+            delay_s=delay_s,
+            **parts,
+            rsu_allocation_ghz=rsu_ghz,
+            drift=drift,
+            drift_bound=drift_bound,
+            drift_term=drift_term,
+            delay_term=delay_term,
+            reward=drift_term + delay_term,
+        )
+
+    def checked_action(self, action: Int[np.ndarray, "*lanes clients"]) -> Int[np.ndarray, "*lanes clients"]:
+        """Returns the action as an integer array. Raises `ValueError` where its shape, type or range is wrong."""
+        action = np.asarray(action)
+        if action.shape[-1:] != (self.num_client_vehicles,):
+            raise ValueError(
+                f"an action holds one integer for each of {self.num_client_vehicles} clients along its last axis, "
+                f"got shape {action.shape}"
+            )
+        if action.dtype.kind not in "iu":
+            raise ValueError(f"actions are integers, got dtype {action.dtype}")
+        wrong = (action < 0) | (action >= self._counts)
+        if wrong.any():
+            where = tuple(np.argwhere(wrong)[0])
+            raise ValueError(
+                f"action {action[where]} of {self.agent_names[where[-1]]} is outside "
+                f"[0, {self.action_counts[where[-1]] - 1}]"
+            )
+        return action
+
+    def figures(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
+        """Returns what is reported of a slot: `[*lanes]` arrays under the names of the infos."""
+        return {
+            "completion_time_s": np.add.reduce(outcome.delay_s, axis=-1),
+            "backlog_gcycles": np.add.reduce(next_state.client_backlog_gcycles, axis=-1)
+            + np.add.reduce(next_state.rsu_backlog_gcycles, axis=-1)
+            + np.add.reduce(next_state.service_backlog_gcycles, axis=-1),
+            "drift": outcome.drift,
+            "drift_bound": outcome.drift_bound,
+            "reward_terms": {"drift": outcome.drift_term, "delay": outcome.delay_term},
+        }
+
+    # Rows of queues: clients, types at the RSU, service vehicles -------------------------------------------------------
+
+    @property
+    def _num_queues(self) -> int:
+        return self.num_client_vehicles + len(self.dnns) + self.num_service_vehicles
+
+    @cached_property
+    def _at_client(self) -> Any:
+        return np.s_[..., : self.num_client_vehicles]
+
+    @cached_property
+    def _at_rsu(self) -> Any:
+        return np.s_[..., self.num_client_vehicles : self.num_client_vehicles + len(self.dnns)]
+
+    @cached_property
+    def _at_service(self) -> Any:
+        return np.s_[..., self.num_client_vehicles + len(self.dnns) :]
+
+    @cached_property
+    def _counts(self) -> Int[np.ndarray, "clients"]:
+        return np.array(self.action_counts)
+
+    @cached_property
+    def _row_of_client(self) -> Int[np.ndarray, "clients"]:
+        return np.arange(self.num_client_vehicles) * max(self.action_counts)
+
+    def _state(self, row: Queues) -> State:
+        return State(
+            client_backlog_gcycles=row[self._at_client],
+            rsu_backlog_gcycles=row[self._at_rsu],
+            service_backlog_gcycles=row[self._at_service],
+        )
+
+    def _in_a_row(self, lanes: tuple[int, ...], client: Queues, rsu: Queues, service: Queues) -> Queues:
+        row = np.empty((*lanes, self._num_queues))
+        row[self._at_client], row[self._at_rsu], row[self._at_service] = client, rsu, service
+        return row
+
+    def _rates(self, lanes: tuple[int, ...], exogenous: Exogenous) -> Float[np.ndarray, "*lanes clients nodes"]:
+        rates = np.empty((*lanes, self.num_client_vehicles, self.num_nodes))
+        rates[..., 0], rates[..., 1:] = exogenous.v2i_mbps, exogenous.v2v_mbps
+        return rates
+
+    def _allocate(self, backlog: Queues, arrivals: Queues, num_tasks: Queues) -> Queues:
+        """Returns the RSU's speed for each type, by the weights that the delays of its tasks have in P3.
+
+        Paper: MAD2RL Eq. (46).
+        Differs: the backlog counts once a task, as it does in Eq. (42); `allocation="eq46"` counts it once, to the letter.
+        """
+        of_backlog = backlog if self.allocation == "eq46" else num_tasks * backlog
+        gamma = self.lyapunov_v * (of_backlog + 0.5 * (num_tasks + 1.0) * arrivals)
+        if self.allocation == "capped":
+            usable_ghz = (backlog + arrivals) / self.slot_s
+            return allocate_rsu_capped(gamma, backlog, usable_ghz, capacity_ghz=self.rsu_ghz, slot_s=self.slot_s)
+        return allocate_rsu(gamma, backlog, capacity_ghz=self.rsu_ghz, slot_s=self.slot_s)
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name}={value!r} is unknown; there are {', '.join(map(repr, known))}")
+
+
+def _check_counts(problem: DNNPartition) -> None:
+    if not problem.dnns:
+        raise ValueError("dnns is empty; at least one DNN type is needed")
+    for name in ("num_client_vehicles", "num_service_vehicles", "episode_slots"):
+        value, least = getattr(problem, name), 0 if name == "num_service_vehicles" else 1
+        if not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
+
+
+def _check_types_of_clients(problem: DNNPartition) -> None:
+    types = cast(tuple[int, ...], problem.dnn_of_client)
+    object.__setattr__(problem, "dnn_of_client", tuple(int(k) for k in types))
+    if len(types) != problem.num_client_vehicles:
+        raise ValueError(
+            f"dnn_of_client has {len(types)} entries for num_client_vehicles={problem.num_client_vehicles}"
+        )
+    if any(not 0 <= k < len(problem.dnns) for k in types):
+        raise ValueError(f"dnn_of_client={types} must index dnns, from 0 to {len(problem.dnns) - 1}")
+
+
+def _check_numbers(problem: DNNPartition) -> None:
+    _one_of("reward", problem.reward, REWARDS)
+    _one_of("allocation", problem.allocation, ALLOCATIONS)
+    _one_of("observation", problem.observation, OBSERVATIONS)
+    for name in ("lyapunov_v", "slot_s", "rsu_ghz", "bandwidth_mhz"):
+        value = getattr(problem, name)
+        if not (math.isfinite(value) and value > 0.0):
+            raise ValueError(f"{name}={value!r} must be a finite number above 0")
+    for name in ("client_ghz", "service_ghz"):
+        low, high = getattr(problem, name)
+        if not (0.0 < low <= high < math.inf):
+            raise ValueError(f"{name}={low, high} must be a range (low, high) with 0 < low <= high")
+    for name in ("transmit_power_dbm", "noise_dbm"):
+        if not math.isfinite(getattr(problem, name)):
+            raise ValueError(f"{name}={getattr(problem, name)!r} must be finite")

@@ -1,0 +1,37 @@
+"""Frozen records of arrays, row by row: stack them, read a slot, write some lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+R = TypeVar("R")
+
+
+def map_arrays(function: Callable[[np.ndarray], np.ndarray], record: R) -> R:
+    """Returns the record with `function` applied to each of its arrays."""
+    kind: Callable[..., R] = type(record)
+    return kind(**{f.name: function(getattr(record, f.name)) for f in fields(record)})  # pyright: ignore[reportArgumentType]
+
+
+def stack(records: Sequence[R]) -> R:
+    """Returns one record whose arrays have the given ones as rows of a new first axis."""
+    if len(records) == 1:
+        return map_arrays(lambda a: a[None], records[0])
+    kind: Callable[..., R] = type(records[0])
+    names = [f.name for f in fields(records[0])]  # pyright: ignore[reportArgumentType]
+    return kind(**{name: np.stack([getattr(r, name) for r in records]) for name in names})
+
+
+def with_rows(record: R, rows: np.ndarray, other: R) -> R:
+    """Returns the record with the rows `rows` of each array taken from `other`, row for row."""
+    values: dict[str, Any] = {}
+    for f in fields(record):  # pyright: ignore[reportArgumentType]
+        array = getattr(record, f.name).copy()
+        array[rows] = getattr(other, f.name)
+        values[f.name] = array
+    kind: Callable[..., R] = type(record)
+    return kind(**values)

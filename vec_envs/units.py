@@ -1,0 +1,16 @@
+"""Conversions between the units of the papers and of the code: the only powers of ten of the project."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+
+def linear_from_db(value_db: Float[np.ndarray, "*lanes"] | float) -> Float[np.ndarray, "*lanes"] | float:
+    """Returns the power ratio of a value in dB."""
+    return 10.0 ** (value_db / 10.0)
+
+
+def watt_from_dbm(value_dbm: float) -> float:
+    """Returns the power in W of a value in dBm (0 dBm is 1 mW)."""
+    return 10.0 ** (value_dbm / 10.0 - 3.0)
