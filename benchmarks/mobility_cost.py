@@ -7,67 +7,67 @@ import resource
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from statistics import median
 
 from vec_envs.mobility import EpisodeShape, Scenario, SumoMobility
 
-SHAPE = EpisodeShape(num_client_vehicles=7, num_service_vehicles=5, num_slots=30, slot_s=1.0)
-SHORT_STEPS, LONG_STEPS = 960, 9600
+SHAPE = EpisodeShape(num_client_vehicles=7, num_service_vehicles=5, num_slots=31, slot_s=1.0)
+SHORT_EPISODES, LONG_EPISODES = 62, 222
 
 
-def raw_sumo_cpu_s_per_step(scenario: Scenario) -> float:
+def raw_sumo_cpu_s(scenario: Scenario) -> float:
     """CPU time of a step of the `sumo` program; start-up is taken out by running it for two lengths."""
-    import sumo
-
-    command = [str(Path(sumo.SUMO_HOME, "bin", "sumo")), "--net-file", str(scenario.net_file), "--no-step-log"]
-    command += ["--route-files", ",".join(map(str, scenario.route_files)), "--no-warnings", "--duration-log.disable"]
+    spec = find_spec("sumo")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit('the sumo program is missing; it comes with: pip install "vec-envs[sumo]"')
+    command = [str(Path(spec.submodule_search_locations[0], "bin", "sumo")), "--net-file", str(scenario.net_file)]
+    command += ["--route-files", ",".join(map(str, scenario.route_files))]
+    command += ["--xml-validation", "never", "--no-step-log", "--no-warnings", "--duration-log.disable"]
 
     def cost(steps: int) -> float:
-        before = _children_cpu_s()
+        before = _cpu_s()
         subprocess.run([*command, "--end", str(steps)], check=True, stdout=subprocess.DEVNULL)
-        return _children_cpu_s() - before
+        return _cpu_s() - before
 
-    return (cost(LONG_STEPS) - cost(SHORT_STEPS)) / (LONG_STEPS - SHORT_STEPS)
+    short, long = SHORT_EPISODES * SHAPE.num_slots, LONG_EPISODES * SHAPE.num_slots
+    return (cost(long) - cost(short)) / (long - short)
 
 
-def stream_s_per_slot(scenario: str) -> tuple[float, float]:
+def stream_s(scenario: str) -> tuple[float, float]:
     """CPU time (this process and its worker) and wall time of a slot of one stream, start-up taken out likewise."""
 
-    def cost(steps: int) -> tuple[float, float]:
-        before, wall = time.process_time() + _children_cpu_s(), time.perf_counter()
+    def cost(episodes: int) -> tuple[float, float]:
+        before, wall = _cpu_s(), time.perf_counter()
         mobility = SumoMobility(scenario)
-        for _ in islice(mobility.blocks(0, SHAPE), steps // SHAPE.num_slots):
+        for _ in islice(mobility.blocks(0, SHAPE), episodes):
             pass
         wall = time.perf_counter() - wall
         mobility.close()
-        return time.process_time() + _children_cpu_s() - before, wall
+        return _cpu_s() - before, wall
 
-    (long_cpu, long_wall), (short_cpu, short_wall) = cost(LONG_STEPS), cost(SHORT_STEPS)
-    slots = LONG_STEPS - SHORT_STEPS
+    (long_cpu, long_wall), (short_cpu, short_wall) = cost(LONG_EPISODES), cost(SHORT_EPISODES)
+    slots = (LONG_EPISODES - SHORT_EPISODES) * SHAPE.num_slots
     return (long_cpu - short_cpu) / slots, (long_wall - short_wall) / slots
 
 
-def measure(scenario: str = "fdr-drive", repeats: int = 3) -> dict[str, float]:
-    """The medians of several interleaved measurements, in microseconds, and the ratio of the two CPU times."""
-    raw, cpu, wall = [], [], []
-    for _ in range(repeats):
-        raw.append(raw_sumo_cpu_s_per_step(Scenario.load(scenario)))
-        slot_cpu, slot_wall = stream_s_per_slot(scenario)
-        cpu.append(slot_cpu)
-        wall.append(slot_wall)
-    raw_s, cpu_s, wall_s = (sorted(values)[repeats // 2] for values in (raw, cpu, wall))
+def measure(scenario: str = "fdr-drive", *, repeats: int = 7) -> dict[str, float]:
+    """Medians over interleaved rounds: microseconds a step or slot, and the ratio of the two CPU times."""
+    rounds = [(raw_sumo_cpu_s(Scenario.load(scenario)), *stream_s(scenario)) for _ in range(repeats)]
     return {
-        "raw_sumo_cpu_us_per_step": raw_s * 1e6,
-        "mobility_cpu_us_per_slot": cpu_s * 1e6,
-        "mobility_wall_us_per_slot": wall_s * 1e6,
-        "cpu_ratio": cpu_s / raw_s,
+        "raw_sumo_cpu_us_per_step": 1e6 * median(raw for raw, _, _ in rounds),
+        "mobility_cpu_us_per_slot": 1e6 * median(cpu for _, cpu, _ in rounds),
+        "mobility_wall_us_per_slot": 1e6 * median(wall for _, _, wall in rounds),
+        "cpu_ratio": median(cpu / raw for raw, cpu, _ in rounds),
     }
 
 
-def _children_cpu_s() -> float:
+def _cpu_s() -> float:
+    """CPU time of this process and of the children it has waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return time.process_time() + usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -48,7 +49,7 @@ class Blueprint:
     headway_s: float
     types: tuple[VehicleType, ...]
     warm_up_s: float = 5.0
-    chord_m: float = 40.0
+    chord_m: float = 60.0
 
 
 BLUEPRINTS = {
@@ -56,8 +57,16 @@ BLUEPRINTS = {
     # in New York. The bends are authored here: gentle ones, in both directions, as a riverside parkway has them.
     "fdr-drive": Blueprint(
         title="FDR Drive southbound, New York: three lanes one way, 40 mph, gentle bends (authored geometry)",
-        pieces=((260.0, STRAIGHT), (330.0, 900.0), (180.0, STRAIGHT), (420.0, -1100.0), (150.0, STRAIGHT))
-        + ((300.0, -700.0), (140.0, STRAIGHT), (420.0, 1200.0)),
+        pieces=(
+            (260.0, STRAIGHT),
+            (330.0, 900.0),
+            (180.0, STRAIGHT),
+            (420.0, -1100.0),
+            (150.0, STRAIGHT),
+            (300.0, -700.0),
+            (140.0, STRAIGHT),
+            (420.0, 1200.0),
+        ),
         lanes=3,
         lane_width_m=3.35,
         speed_limit_mps=17.9,
@@ -151,14 +160,15 @@ def routes(blueprint: Blueprint) -> str:
         + "/>\n"
         for kind in blueprint.types
     )
-    common = 'type="traffic" route="through" departLane="random" departSpeed="desired"'
+    vehicles = blueprint.prefill_vehicles
+    common = ' type="traffic" route="through" departLane="random" departSpeed="desired"'
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<routes>\n"
         f'    <vTypeDistribution id="traffic">\n{types}    </vTypeDistribution>\n'
         '    <route id="through" edges="road"/>\n'
-        f'    <flow id="there" begin="0" end="1" number="{blueprint.prefill_vehicles}" departPos="random_free" {common}/>\n'
-        f'    <flow id="new" begin="1" end="1000000" period="{blueprint.headway_s}" departPos="base" {common}/>\n'
+        f'    <flow id="there" begin="0" end="1" number="{vehicles}" departPos="random_free"{common}/>\n'
+        f'    <flow id="new" begin="1" end="1000000" period="{blueprint.headway_s}" departPos="base"{common}/>\n'
         "</routes>\n"
     )
 
@@ -219,8 +229,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _middle(points: list[tuple[float, float]]) -> tuple[float, float, float]:
     """The point and heading at half the length of a polyline."""
-    left = sum(math.dist(a, b) for a, b in zip(points, points[1:], strict=False)) / 2.0
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    left = sum(math.dist(a, b) for a, b in pairwise(points)) / 2.0
+    for (ax, ay), (bx, by) in pairwise(points):
         length = math.dist((ax, ay), (bx, by))
         if left <= length:
             part = left / length

@@ -11,19 +11,26 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError
+from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError, TrafficWindow
 from vec_envs.mobility.replay import write_recording
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Records; the exit status is 1 where SUMO or the scenario does not allow it."""
-    parser = argparse.ArgumentParser(prog="python -m sumo_scenarios.record", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m sumo_scenarios.record", description="Records the traffic of a scenario."
+    )
     parser.add_argument("scenario", metavar="SCENARIO", help="the name of a shipped scenario, or a folder")
     parser.add_argument(
         "--output", type=Path, metavar="FILE.npz", help="default: SCENARIO.npz in the working directory"
     )
     parser.add_argument("--episodes", type=int, default=100, help="how many windows (default: %(default)s)")
-    parser.add_argument("--slots", type=int, default=31, help="slots of each (default: %(default)s: 30 decisions and what is seen after the last)")
+    parser.add_argument(
+        "--slots",
+        type=int,
+        default=31,
+        help="slots of each (default: %(default)s: 30 decisions and what is seen after the last)",
+    )
     parser.add_argument("--slot-s", type=float, default=1.0, help="length of a slot in seconds (default: %(default)s)")
     parser.add_argument("--clients", type=int, default=7, help="clients a window must have (default: %(default)s)")
     parser.add_argument("--services", type=int, default=5, help="service vehicles likewise (default: %(default)s)")
@@ -42,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     output = options.output or Path(f"{mobility.road.name}.npz")
-    windows = []
+    windows: list[TrafficWindow] = []
     try:
         for window in islice(mobility.windows(options.seed, shape), options.episodes):
             windows.append(window)
@@ -54,9 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
         mobility.close()
     write_recording(output, mobility.road, options.slot_s, windows)
     vehicles = [window.xy_m.shape[1] for window in windows]
-    print(
-        f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles a window, {sum(vehicles) / len(vehicles):.1f} on average"
-    )
+    average = sum(vehicles) / len(vehicles)
+    print(f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles a window, {average:.1f} on average")
     return 0
 
 

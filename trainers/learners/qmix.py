@@ -42,10 +42,13 @@ class QMIXOptions:
     loss: str = "huber"
     """`"huber"` or `"squared"` (Eq. 58)."""
     max_grad_norm: float = 10.0
+    """Of all weights together; 0 for no bound."""
     reward_scale: float = 0.01
     """Rewards are multiplied by it before learning."""
-    exploration_start: float = 1.0
-    """Probability that a client acts at random, at first."""
+    compress: bool = True
+    """Whether networks see sign(x) log(1 + |x|) of the observation: a runaway queue is tame, an ordinary one as is."""
+    exploration_start: float = 0.3
+    """Probability that a client acts at random, at first. Where all do, queues run away and nothing else is seen."""
     exploration_end: float = 0.02
     exploration_fraction: float = 0.5
     """Part of the run over which exploration falls linearly."""
@@ -64,7 +67,7 @@ class QMIXOptions:
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name}={value} must be from 0 to 1")
-        for name in ("learning_rate", "updates_per_slot", "max_grad_norm", "reward_scale"):
+        for name in ("learning_rate", "updates_per_slot", "reward_scale"):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"{name}={getattr(self, name)} must be above 0")
         for name in ("batch_size", "buffer_size", "hidden", "hidden_layers", "mixing_embedding"):
@@ -85,16 +88,30 @@ class QMIXPolicy(Policy):
     Paper: MAD2RL Eq. (55).
     """
 
+    absent: Tensor
+
     def __init__(
-        self, network: nn.Module, *, action_space: gymnasium.spaces.MultiDiscrete, action_mask: np.ndarray, seed: int
+        self,
+        network: nn.Module,
+        *,
+        action_space: gymnasium.spaces.MultiDiscrete,
+        action_mask: np.ndarray,
+        compress: bool,
+        seed: int,
     ) -> None:
         super().__init__(action_space=action_space, action_scaling=False, action_bound_method=None)
         self.network = network
         self.register_buffer("absent", torch.where(torch.as_tensor(action_mask), 0.0, -torch.inf), persistent=False)
+        self.compress = compress
         self.exploration = 0.0
         self.generator = torch.Generator().manual_seed(seed)
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._counts = np.asarray(action_space.nvec)
+
+    def seen(self, observation: Any) -> Tensor:
+        """Returns an array of observations as the networks see it: on their device, compressed where asked."""
+        x = torch.as_tensor(observation, device=self.absent.device)
+        return x.sign() * x.abs().log1p() if self.compress else x
 
     def values(self, network: nn.Module, observation: Tensor) -> Tensor:
         """Returns `[batch, agents, actions]` values, minus infinity where an agent has no such action."""
@@ -102,8 +119,7 @@ class QMIXPolicy(Policy):
 
     def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> Batch:
         """Returns the greedy actions of `batch.obs` [batch, agents, features]."""
-        observation = torch.as_tensor(batch.obs, device=self.absent.device)
-        return Batch(act=self.values(self.network, observation).argmax(-1))
+        return Batch(act=self.values(self.network, self.seen(batch.obs)).argmax(-1))
 
     def add_exploration_noise(self, act: Any, batch: Any) -> Any:
         """Returns the actions, each replaced by a random one with probability `exploration`."""
@@ -134,30 +150,28 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         self.mixer = mixer
         self.target_network = self._add_lagged_network(policy.network)
         self.target_mixer = self._add_lagged_network(mixer)
+        learned = nn.ModuleList([policy.network, mixer])
         self.optim = self._create_optimizer(
-            nn.ModuleList([policy.network, mixer]), AdamOptimizerFactory(lr=options.learning_rate), options.max_grad_norm
+            learned, AdamOptimizerFactory(lr=options.learning_rate), options.max_grad_norm or None
         )
 
     def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
-        """Adds `returns`: the reward and the discounted joint value of the next slot.
-
-        An episode's end is a truncation, so its last slot is worth what follows it too.
-        """
+        """Adds `returns`: the reward and, unless the episode terminated, the discounted value of the next slot."""
         device = self.policy.absent.device
-        following = torch.as_tensor(batch.obs_next, device=device)
+        following = self.policy.seen(batch.obs_next)
         with torch.no_grad():
             target = self.policy.values(self.target_network, following)
             chooses = self.policy.values(self.policy.network, following) if self.options.double_q else target
             best = target.gather(-1, chooses.argmax(-1, keepdim=True)).squeeze(-1)
             joint = self.target_mixer(best, following.flatten(1))
         reward = torch.as_tensor(batch.rew, device=device) * self.options.reward_scale
-        batch.returns = reward + self.options.discount * joint
+        goes_on = torch.as_tensor(~batch.terminated, device=device)
+        batch.returns = reward + self.options.discount * joint * goes_on
         return batch
 
     def _update_with_batch(self, batch: Any) -> SimpleLossTrainingStats:
-        device = self.policy.absent.device
-        observation = torch.as_tensor(batch.obs, device=device)
-        taken = torch.as_tensor(batch.act, device=device).unsqueeze(-1)
+        observation = self.policy.seen(batch.obs)
+        taken = torch.as_tensor(batch.act, device=observation.device).unsqueeze(-1)
         value = self.policy.network(observation, self.policy.generator).gather(-1, taken).squeeze(-1)
         loss = LOSSES[self.options.loss](self.mixer(value, observation.flatten(1)), batch.returns)
         self.optim.step(loss)

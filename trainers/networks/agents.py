@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -28,15 +29,10 @@ class AgentLinear(nn.Module):
 def agent_mlp(num_agents: int, sizes: Sequence[int]) -> nn.Sequential:
     """Returns an MLP per agent with these layer sizes, ReLU between: `[agents, batch, in] -> [agents, batch, out]`."""
     layers: list[nn.Module] = []
-    for n, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for n, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         layers += [nn.ReLU()] if n else []
         layers.append(AgentLinear(num_agents, fan_in, fan_out))
     return nn.Sequential(*layers)
-
-
-def compressed(observation: Tensor) -> Tensor:
-    """Returns sign(x) log(1 + |x|): near the identity for ordinary values, and tame where a queue has run away."""
-    return observation.sign() * observation.abs().log1p()
 
 
 class MLPAgents(nn.Module):
@@ -50,4 +46,4 @@ class MLPAgents(nn.Module):
 
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]; draws nothing."""
-        return self.values(compressed(observation).transpose(0, 1)).transpose(0, 1)
+        return self.values(observation.transpose(0, 1)).transpose(0, 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainers.networks.agents import agent_mlp, compressed
+from trainers.networks.agents import agent_mlp
 from trainers.networks.diffusion import mean_from_noise, mean_from_x0, reverse_step, variance_preserving_schedule
 
 PREDICTIONS = ("x0", "noise")
@@ -26,9 +26,9 @@ class DenoiserOptions:
     """Open in the paper."""
     prediction: str = "x0"
     """What the network predicts: `"x0"`, through a smooth bound, or `"noise"` (Eq. 39)."""
-    bound: float = 3.0
+    bound: float = 30.0
     """Predicted values are bounded to +- this by a scaled tanh; 0 for no bound. Only with `"x0"`."""
-    noise: float = 1.0
+    noise: float = 0.1
     """Scale of all Gaussian noise of the reverse process; 0 makes it deterministic."""
     softmax: bool = False
     """Whether values are a softmax over the actions (Eq. 41)."""
@@ -41,7 +41,9 @@ class DenoiserOptions:
         if not 0.0 < self.beta_min <= self.beta_max:
             raise ValueError(f"beta_min={self.beta_min}, beta_max={self.beta_max} must satisfy 0 < min <= max")
         if self.prediction not in PREDICTIONS:
-            raise ValueError(f"prediction={self.prediction!r} is unknown; there are {', '.join(map(repr, PREDICTIONS))}")
+            raise ValueError(
+                f"prediction={self.prediction!r} is unknown; there are {', '.join(map(repr, PREDICTIONS))}"
+            )
         if self.bound < 0.0 or self.noise < 0.0:
             raise ValueError(f"bound={self.bound} and noise={self.noise} must be at least 0")
 
@@ -50,9 +52,13 @@ class DenoisingAgents(nn.Module):
     """Starts from noise, and M times predicts the values from what it has and steps towards them.
 
     Paper: MAD2RL Eq. (41).
-    Differs: by default the network predicts x0 rather than the noise, bounded smoothly, and no softmax follows: dividing
-    by the small alpha_bar_M amplifies the first prediction until the softmax saturates and the gradient is lost.
+    Differs: by default the network predicts x0 rather than the noise, bounded smoothly, and no softmax follows:
+    dividing by the small alpha_bar_M amplifies the first prediction until the softmax saturates and its gradient
+    is lost.
     """
+
+    embedding: Tensor
+    absent: Tensor
 
     def __init__(
         self,
@@ -78,7 +84,7 @@ class DenoisingAgents(nn.Module):
 
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]."""
-        local = compressed(observation).transpose(0, 1)
+        local = observation.transpose(0, 1)
         x = self._noise(local, generator)
         for m in range(self.options.denoising_steps, 0, -1):
             when = self.embedding[m - 1].expand(*local.shape[:2], -1)

@@ -14,7 +14,9 @@ class Mixer(nn.Module):
     more than linear; the last bias has a hidden layer, as there.
     """
 
-    def __init__(self, num_agents: int, state_size: int, *, embedding: int = 32, hidden: int = 64, hidden_layers: int = 2) -> None:
+    def __init__(
+        self, num_agents: int, state_size: int, *, embedding: int = 32, hidden: int = 64, hidden_layers: int = 2
+    ) -> None:
         super().__init__()
         self.num_agents, self.embedding = num_agents, embedding
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 from tianshou.data import Batch
 
 
 class LaneReplayBuffer:
-    """Keeps the last `size` transitions; episodes end by truncation only."""
+    """Keeps the last `size` transitions. What follows a terminated one is worth nothing; a truncated one goes on."""
 
     def __init__(self, size: int, *, num_agents: int, observation_size: int, seed: int) -> None:
         if size < 1:
@@ -26,6 +26,7 @@ class LaneReplayBuffer:
             "obs_next": np.zeros((size, num_agents, observation_size), np.float32),
             "act": np.zeros((size, num_agents), np.int64),
             "rew": np.zeros(size, np.float32),
+            "terminated": np.zeros(size, np.bool_),
         }
         self._size = size
         self._written = 0
@@ -40,10 +41,12 @@ class LaneReplayBuffer:
         act: Int[np.ndarray, "lanes agents"],
         rew: Float32[np.ndarray, "lanes"],
         obs_next: Float32[np.ndarray, "lanes agents features"],
+        terminated: Bool[np.ndarray, "lanes"],
     ) -> None:
         """Writes one transition a lane over the oldest ones."""
         rows = (self._written + np.arange(len(rew))) % self._size
-        for name, value in (("obs", obs), ("act", act), ("rew", rew), ("obs_next", obs_next)):
+        written = {"obs": obs, "act": act, "rew": rew, "obs_next": obs_next, "terminated": terminated}
+        for name, value in written.items():
             self._fields[name][rows] = value
         self._written += len(rew)
 
@@ -53,13 +56,20 @@ class LaneReplayBuffer:
         return Batch({name: array[rows] for name, array in self._fields.items()}), rows
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns all there is, as tensors and plain values."""
+        """Returns the transitions, as tensors."""
         kept = {name: torch.from_numpy(array[: len(self)].copy()) for name, array in self._fields.items()}
-        return {"fields": kept, "written": self._written, "rng": self._rng.bit_generator.state}
+        return {"fields": kept, "written": self._written}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes over what `state_dict` gave."""
         for name, kept in state["fields"].items():
             self._fields[name][: len(kept)] = kept.numpy()
         self._written = state["written"]
-        self._rng.bit_generator.state = state["rng"]
+
+    def random_state(self) -> dict[str, Any]:
+        """Returns the state of the generator."""
+        return dict(self._rng.bit_generator.state)
+
+    def set_random_state(self, state: dict[str, Any]) -> None:
+        """Takes over what `random_state` gave."""
+        self._rng.bit_generator.state = state

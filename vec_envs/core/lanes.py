@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float32, Int, Shaped
 
-from vec_envs.records import map_arrays, stack, with_rows
 from vec_envs.mobility.traffic import Mobility, TrafficBlock
 from vec_envs.problems.problem import Outcome, Problem, View
+from vec_envs.records import map_arrays, stack, with_rows
 
 
 @dataclass(kw_only=True)
@@ -37,18 +37,24 @@ class Lanes:
         self.num_lanes = num_lanes
         self.slot: Int[np.ndarray, "lanes"] = np.full(num_lanes, problem.episode_slots)
         self.state: Any = problem.initial_state((num_lanes,))
+        self.last_action: Int[np.ndarray, "lanes agents"] | None = None
+        self.last_outcome: Outcome | None = None
         self._nature: Any = None
         self._seeding: list[_Seeding | None] = [None] * num_lanes
         self._slot_of_all: int | None = problem.episode_slots
+        self._now: Any = None
 
     @property
     def exogenous(self) -> Any:
-        """What nature decided for the present slot of each lane."""
-        if self._slot_of_all is not None:
-            now = self._slot_of_all
-            return map_arrays(lambda a: a[:, now], self._nature)
-        lane = np.arange(self.num_lanes)
-        return map_arrays(lambda a: a[lane, self.slot], self._nature)
+        """What nature decided for the present slot of each lane. Raises `RuntimeError` before the first reset."""
+        if self._nature is None:
+            raise RuntimeError("no episode is running: call reset() first")
+        if self._now is None:
+            rows = np.arange(self.num_lanes), self.slot
+            together = (slice(None), self._slot_of_all)
+            where = rows if self._slot_of_all is None else together
+            self._now = map_arrays(lambda a: a[where], self._nature)
+        return self._now
 
     @property
     def view(self) -> View:
@@ -81,11 +87,14 @@ class Lanes:
             source.episodes += 1
         self._begin(np.asarray(rows), nature)
 
-    def step(self, action: Int[np.ndarray, "lanes agents"]) -> Outcome:
+    def step(self, action: Shaped[np.ndarray, "..."]) -> Outcome:
         """Moves every lane on by a slot, ended ones excepted, which stay as they are; returns what the slot brought.
 
-        The outcome's rows of ended lanes mean nothing.
+        The outcome's rows of ended lanes mean nothing. Raises `ValueError` for an action of wrong shape, type or range.
         """
+        wanted = (self.num_lanes, len(self.problem.agent_names))
+        if action.shape != wanted:
+            raise ValueError(f"actions of {wanted[0]} lanes of {wanted[1]} agents are needed, got shape {action.shape}")
         following, outcome = self.problem.transition(self.state, action, self.exogenous)
         goes_on = ~self.ended
         if goes_on.all():
@@ -94,13 +103,16 @@ class Lanes:
             rows = np.flatnonzero(goes_on)
             following = with_rows(self.state, rows, map_arrays(lambda a: a[rows], following))
         self.slot = self.slot + goes_on
-        self.state = following
+        self.state, self._now = following, None
+        self.last_action, self.last_outcome = action.copy(), outcome
         return outcome
 
     def snapshot(self) -> list[dict[str, Any]]:
         """Returns what brings the lanes back to here, where all are between two episodes: plain, JSON-able values."""
         return [
-            {"seed": s.seed, "episodes": s.episodes, "rng": s.rng.bit_generator.state} for s in self._seeding if s is not None
+            {"seed": s.seed, "episodes": s.episodes, "rng": s.rng.bit_generator.state}
+            for s in self._seeding
+            if s is not None
         ]
 
     def restore(self, snapshot: Sequence[dict[str, Any]]) -> None:
@@ -121,6 +133,7 @@ class Lanes:
         )
 
     def _begin(self, rows: np.ndarray, nature: Any) -> None:
+        self._now = None
         if len(rows) == self.num_lanes:
             self._nature, self._slot_of_all = nature, 0
             self.state = self.problem.initial_state((self.num_lanes,))

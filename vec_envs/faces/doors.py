@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from gymnasium.vector import AutoresetMode
 from pettingzoo import AECEnv
@@ -17,6 +18,8 @@ from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import SumoBackend, make_mobility
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.problem import Problem
+
+F = TypeVar("F")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,7 @@ class Door:
 
     def joint_env(self, *, render_mode: str | None = None, **options: Any) -> JointEnv:
         """Returns the `gymnasium.Env` with one decision for all agents."""
-        problem, mobility, owned = self._parts(options)
-        return JointEnv(problem, mobility, owns_mobility=owned, render_mode=render_mode)
+        return self._face(JointEnv, options, render_mode=render_mode)
 
     def vector_env(
         self,
@@ -47,26 +49,17 @@ class Door:
         **options: Any,
     ) -> LanesVectorEnv:
         """Returns the natively batched `gymnasium.vector.VectorEnv`."""
-        problem, mobility, owned = self._parts(options)
-        return LanesVectorEnv(
-            problem,
-            mobility,
-            num_envs=num_envs,
-            autoreset_mode=autoreset_mode,
-            owns_mobility=owned,
-            render_mode=render_mode,
+        return self._face(
+            LanesVectorEnv, options, num_envs=num_envs, autoreset_mode=autoreset_mode, render_mode=render_mode
         )
 
     def parallel_env(self, *, padded: bool = False, render_mode: str | None = None, **options: Any) -> ParallelLaneEnv:
         """Returns the `pettingzoo.ParallelEnv` with every client vehicle as an agent."""
-        problem, mobility, owned = self._parts(options)
-        return ParallelLaneEnv(
-            problem, mobility, name=self.env_id, padded=padded, owns_mobility=owned, render_mode=render_mode
-        )
+        return self._face(ParallelLaneEnv, options, name=self.env_id, padded=padded, render_mode=render_mode)
 
     def env(self, **options: Any) -> AECEnv[str, Any, Any]:
         """Returns the same as `parallel_env`, turn by turn: a `pettingzoo.AECEnv`."""
-        return OrderEnforcingWrapper(parallel_to_aec(self.parallel_env(**options)))
+        return OrderEnforcingWrapper(parallel_to_aec(cast(Any, self.parallel_env(**options))))
 
     def problem(self, **fields_by_name: Any) -> Problem:
         """Returns the problem with these fields. Raises `TypeError` listing what exists for an unknown one."""
@@ -93,9 +86,15 @@ class Door:
             num_workers=num_workers,
         )
 
-    def _parts(self, options: dict[str, Any]) -> tuple[Problem, Mobility, bool]:
-        """Returns problem, traffic, and whether the traffic was made here."""
+    def _face(self, face: Callable[..., F], options: dict[str, Any], **own: Any) -> F:
+        """Returns the face, which then ends the traffic where that was made here."""
         of_traffic = {"mobility", "scenario", "sumo_backend", "num_workers"}
         problem = self.problem(**{name: value for name, value in options.items() if name not in of_traffic})
         chosen = {name: value for name, value in options.items() if name in of_traffic}
-        return problem, self.traffic(**chosen), isinstance(chosen.get("mobility"), str | None)
+        mobility, owned = self.traffic(**chosen), isinstance(chosen.get("mobility"), str | None)
+        try:
+            return face(problem, mobility, owns_mobility=owned, **own)
+        except BaseException:
+            if owned:
+                mobility.close()
+            raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float32, Int
+from numpy.typing import ArrayLike
 
 from vec_envs.core.lanes import Lanes
 from vec_envs.faces.packing import first_lane, observation_box
@@ -23,7 +24,7 @@ class JointEnv(gymnasium.Env[Float32[np.ndarray, "agents features"], Int[np.ndar
     terminates. `close` ends the traffic too, where the environment made it (`owns_mobility`).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
 
     def __init__(
         self, problem: Problem, mobility: Mobility, *, owns_mobility: bool = False, render_mode: str | None = None
@@ -53,9 +54,14 @@ class JointEnv(gymnasium.Env[Float32[np.ndarray, "agents features"], Int[np.ndar
         return self._lanes.observe()[0], {}
 
     def step(
-        self, action: Int[np.ndarray, "agents"]
+        self, action: ArrayLike
     ) -> tuple[Float32[np.ndarray, "agents features"], float, bool, bool, dict[str, Any]]:
-        """Moves on by a slot. Raises `ValueError` for an action of wrong shape, type or range."""
+        """Moves on by a slot. Raises `ValueError` for an action of wrong shape, type or range.
+
+        Raises `RuntimeError` before the first reset and after the last slot.
+        """
+        if self._lanes.ended[0]:
+            raise RuntimeError("no episode is running: call reset() first")
         outcome = self._lanes.step(np.asarray(action)[None])
         info = first_lane(self.problem.figures(self._lanes.state, outcome))
         truncated = bool(self._lanes.slot[0] >= self.problem.episode_slots)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -24,7 +24,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
     `"observation"` and `"action_mask"` (int8, 1 where the action exists). All agents are truncated together.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {
         "render_modes": list(RENDER_MODES),
         "render_fps": 4,
         "is_parallelizable": True,
@@ -40,7 +40,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         owns_mobility: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        self.metadata = {**type(self).metadata, "name": name}  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.metadata = {**type(self).metadata, "name": name}
         self.problem = problem
         self.render_mode = checked_render_mode(render_mode)
         self.possible_agents = list(problem.agent_names)
@@ -49,9 +49,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         self._owns_mobility = owns_mobility
         self._masks = problem.action_mask().astype(np.int8) if padded else None
         counts = [max(problem.action_counts)] * len(self.possible_agents) if padded else problem.action_counts
-        self._action_spaces = {
-            a: spaces.Discrete(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)
-        }
+        self._action_spaces = {a: spaces.Discrete(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)}
         self._observation_spaces = {
             a: self._observation_space(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)
         }
@@ -79,16 +77,17 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         return self._observations(), {agent: {} for agent in self.agents}
 
     def step(
-        self, actions: Mapping[str, int]
-    ) -> tuple[
-        dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
-    ]:
+        self, actions: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Moves on by a slot. Raises `ValueError` naming the agent and the bound for an action out of range."""
         if not self.agents:
             raise RuntimeError("no episode is running: call reset() first")
         agents = self.agents
         if actions.keys() != self._action_spaces.keys():
             raise ValueError(f"actions for {sorted(actions)} where every one of {agents} must act")
+        for agent in agents:
+            if not isinstance(actions[agent], int | np.integer) and np.shape(actions[agent]) != ():
+                raise ValueError(f"the action of {agent} must be one integer, got {actions[agent]!r}")
         outcome = self._lanes.step(np.array([[actions[agent] for agent in agents]]))
         info = first_lane(self.problem.figures(self._lanes.state, outcome))
         reward = float(outcome.reward[0])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float32, Int
+from numpy.typing import ArrayLike
 
 from vec_envs.core.lanes import Lanes
 from vec_envs.faces.packing import observation_box
@@ -27,7 +28,7 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
     `AutoresetMode.DISABLED` ended lanes are reset by `reset(options={"reset_mask": bool[lanes]})`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
         self.num_envs = num_envs
         self.render_mode = checked_render_mode(render_mode)
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
-        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.single_observation_space = observation_box(len(problem.agent_names), problem.observation_size)
         self.single_action_space = spaces.MultiDiscrete(np.array(problem.action_counts))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -72,30 +73,26 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
         self.lanes.reset([int(row) for row in rows], [seeds[row] for row in rows])
         return self.lanes.observe(), {}
 
-    def step(
-        self, actions: Int[np.ndarray, "lanes agents"]
-    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: ArrayLike) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Moves every lane on by a slot. Raises `ValueError` for actions of wrong shape, type or range."""
-        actions = np.asarray(actions)
-        if actions.shape[:1] != (self.num_envs,):
-            raise ValueError(f"actions of {self.num_envs} lanes are needed, got shape {actions.shape}")
         had_ended = self.lanes.ended
         if self.autoreset_mode is AutoresetMode.DISABLED and had_ended.any():
             raise ValueError(
                 f"lanes {np.flatnonzero(had_ended).tolist()} have ended; reset them with "
                 'options={"reset_mask": ...}, or make the environment with autoreset_mode="NextStep"'
             )
-        outcome = self.lanes.step(actions)
+        outcome = self.lanes.step(np.asarray(actions))
         figures = self.problem.figures(self.lanes.state, outcome)
         reward = np.array(outcome.reward)
         truncated = self.lanes.ended
         if had_ended.any():
             reward[had_ended], truncated = 0.0, truncated & ~had_ended
             self._restart(had_ended)
-        infos = with_masks(figures, ~had_ended)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
-            infos |= self._final(truncated, figures)
+            infos = with_masks(figures, ~truncated) | self._final(truncated, figures)
             self._restart(truncated)
+        else:
+            infos = with_masks(figures, ~had_ended)
         return self.lanes.observe(), reward, np.zeros(self.num_envs, dtype=np.bool_), truncated, infos
 
     def render(self) -> Any:

@@ -51,7 +51,7 @@ def make_mobility(
 
     Raises `ValueError` for an unknown mobility, scenario or backend, with a list of what exists.
     """
-    if not isinstance(mobility, str):
+    if isinstance(mobility, Mobility):
         return mobility
     if mobility == "sumo":
         return SumoMobility(scenario, sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
@@ -59,4 +59,4 @@ def make_mobility(
         return ReplayMobility(scenario)
     if mobility == "straight":
         return StraightMobility()
-    raise ValueError(f'mobility must be "sumo", "replay", "straight" or a Mobility object, got {mobility!r}')
+    raise ValueError(f'mobility must be "sumo", "replay" or "straight", or a Mobility object, got {mobility!r}')

@@ -69,8 +69,9 @@ class ReplayMobility:
 
     def _advice(self, shape: EpisodeShape) -> str:
         return (
-            f"record more with: python -m sumo_scenarios.record {self._road.name} --slots {shape.num_slots} --slot-s "
-            f"{shape.slot_s:g} --clients {shape.num_client_vehicles} --services {shape.num_service_vehicles}"
+            f"record them with: python -m sumo_scenarios.record {self._road.name} --slots {shape.num_slots} --slot-s "
+            f"{shape.slot_s:g} --clients {shape.num_client_vehicles} --services {shape.num_service_vehicles}, and give "
+            "the file's path as the scenario"
         )
 
 
@@ -86,17 +87,17 @@ def suffices(window: TrafficWindow, shape: EpisodeShape) -> bool:
 
 
 def write_recording(path: Path, road: Road, slot_s: float, windows: list[TrafficWindow]) -> None:
-    """Writes windows of one length. Numbers are kept to 1/64 (of a metre, of a metre a second), which compresses well."""
+    """Writes windows of one length. Numbers are rounded to 1/64 [m, m/s], which compresses well."""
     header = {"format": _FORMAT, "version": VERSION, "slot_s": slot_s, "road": asdict(road)}
     fields = {name: [getattr(window, name) for window in windows] for name in _DTYPES}
-    arrays: dict[str, Any] = {
+    arrays: dict[str, np.ndarray] = {
         "header": np.array(json.dumps(header)),
         "vehicles": np.array([window.xy_m.shape[1] for window in windows], dtype=np.int32),
         **{name: np.concatenate(parts, axis=-2 if name == "xy_m" else -1) for name, parts in fields.items()},
     }
     for name in ("xy_m", "position_m", "speed_mps"):
-        arrays[name] = (np.round(arrays[name] * 64.0) / 64.0).astype(np.float32)
-    np.savez_compressed(path, **arrays)
+        arrays[name] = np.asarray(np.round(arrays[name] * 64.0) / 64.0, dtype=np.float32)
+    np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def read_recording(path: Path) -> tuple[Road, float, list[TrafficWindow]]:
@@ -122,8 +123,8 @@ def _path(recording: str | Path) -> Path:
     if Path(recording).is_file():
         return Path(recording)
     raise ValueError(
-        f"no recording is called {str(recording)!r}; there are {', '.join(recording_names())}, and a path to a file made "
-        "by python -m sumo_scenarios.record is accepted too"
+        f"no recording is called {str(recording)!r}; there are {', '.join(recording_names())}, and a path to a file "
+        "made by python -m sumo_scenarios.record is accepted too"
     )
 
 
@@ -140,7 +141,7 @@ def _checked(arrays: dict[str, np.ndarray]) -> tuple[Road, float, list[TrafficWi
         if not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} has numbers that are not finite")
     if slots < 1 or vehicles.ndim != 1 or len(vehicles) < 1 or vehicles.min() < 0 or vehicles.sum() != total:
-        raise ValueError(f"{vehicles} vehicles in windows of {slots} slots")
+        raise ValueError(f"{len(vehicles)} windows of {vehicles.sum()} vehicles in all, but {total} were recorded")
     ends = np.cumsum(vehicles)
     windows = [_window(arrays, slice(end - size, end)) for end, size in zip(ends, vehicles, strict=True)]
     return _road(header["road"]), float(header["slot_s"]), windows
@@ -165,7 +166,7 @@ def _road(entries: dict[str, Any]) -> Road:
 def _stream(
     windows: list[TrafficWindow], random: EpisodeRandom, shape: EpisodeShape, start: int
 ) -> Iterator[TrafficBlock]:
-    beginnings = windows[0].xy_m.shape[0] - shape.num_slots + 1
+    beginnings: int = windows[0].xy_m.shape[0] - shape.num_slots + 1
     for episode in count(start):
         rng = random.at(episode)
         window = windows[int(rng.integers(len(windows)))]

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,6 +57,8 @@ class Scenario:
         )
         top.reject_others()
         road.reject_others()
+        if found.road.range_m <= found.road.rsu_xyz_m[2]:
+            raise ValueError(f"{top.file}: road.range_m must be above the height of the roadside unit, rsu_xyz_m[2]")
         return found
 
 
@@ -170,4 +173,4 @@ def _is_polyline(value: Any) -> bool:
     if not isinstance(value, list) or not all(_is_number_list(point, 2) for point in cast(list[Any], value)):
         return False
     points = cast(list[list[float]], value)
-    return len(points) >= 2 and all(a != b for a, b in zip(points, points[1:], strict=False))
+    return len(points) >= 2 and all(a != b for a, b in pairwise(points))

@@ -45,6 +45,18 @@ def choose(rng: np.random.Generator, window: TrafficWindow, shape: EpisodeShape)
     )
 
 
+def split(window: TrafficWindow, num_clients: int) -> TrafficBlock:
+    """The block of a window whose first vehicles are the clients and all others service vehicles."""
+    return TrafficBlock(
+        client_xy_m=window.xy_m[:, :num_clients],
+        service_xy_m=window.xy_m[:, num_clients:],
+        client_position_m=window.position_m[:, :num_clients],
+        service_position_m=window.position_m[:, num_clients:],
+        client_speed_mps=window.speed_mps[:, :num_clients],
+        service_speed_mps=window.speed_mps[:, num_clients:],
+    )
+
+
 def choose_vehicles(
     rng: np.random.Generator,
     may_be_client: Bool[np.ndarray, " vehicles"],

@@ -70,7 +70,7 @@ class StraightMobility:
         if fastest_m > shortest_m:
             raise TrafficError(
                 f"a vehicle drives {fastest_m:.0f} m in {shape.num_slots} slots of {shape.slot_s:g} s, but only "
-                f"{shortest_m:.0f} m of the road are in range; take a wider range_m, a lower speed_mps or a shorter episode"
+                f"{shortest_m:.0f} m of the road are in range; take a wider range_m, a lower speed or a shorter episode"
             )
         return self._stream(EpisodeRandom(seed), shape, start)
 

@@ -2,7 +2,8 @@
 
 The traffic does not depend on what the agents decide, so a worker simulates an episode before it is served: every
 failure lands there, and an episode is valid by construction. A simulation (a *tape*: one seed, a road filled before it
-starts) serves `WINDOWS_PER_TAPE` episodes one after the other.
+starts) serves several episodes one after the other. The first tape of a stream is short, so that many streams get going
+soon, the next ones are longer, since starting a simulation costs as much as dozens of its steps.
 """
 
 from __future__ import annotations
@@ -10,20 +11,41 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+from jaxtyping import Int
 
 from vec_envs.mobility.axis import RoadAxis
 from vec_envs.mobility.scenario import Scenario
-from vec_envs.mobility.selection import EpisodeRandom, choose_vehicles
+from vec_envs.mobility.selection import EpisodeRandom, choose_vehicles, split
 from vec_envs.mobility.sumo_pool import RawWindow, WindowJob, WorkerPool
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficWindow
 
-WINDOWS_PER_TAPE = 16
+FIRST_TAPE, LONGEST_TAPE = 2, 32
 SumoBackend = Literal["libsumo", "traci", "traci-gui"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapePart:
+    """Where an episode of a stream is found: in which tape, as which of its windows."""
+
+    tape: int
+    window: int
+    num_windows: int
+
+
+def tape_part(episode: int) -> TapePart:
+    """Tapes double from `FIRST_TAPE` windows to `LONGEST_TAPE`, and stay that long."""
+    tape, num_windows = 0, FIRST_TAPE
+    while num_windows < LONGEST_TAPE:
+        if episode < num_windows:
+            return TapePart(tape=tape, window=episode, num_windows=num_windows)
+        tape, episode, num_windows = tape + 1, episode - num_windows, 2 * num_windows
+    return TapePart(tape=tape + episode // num_windows, window=episode % num_windows, num_windows=num_windows)
 
 
 class SumoMobility:
@@ -83,7 +105,7 @@ class SumoMobility:
 
     def windows(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficWindow]:
         """Yields what `blocks` draws from: all vehicles in range, window by window. Raises what `blocks` raises."""
-        return map(self._window, self._raw_windows(seed, shape, start))
+        return (self._window(raw, shape.slot_s, slice(None)) for raw in self._raw_windows(seed, shape, start))
 
     def close(self) -> None:
         """Ends the workers; streams that are still open raise `TrafficError`. Idempotent."""
@@ -98,57 +120,52 @@ class SumoMobility:
         return self._stream(EpisodeRandom(seed, purpose=1), shape, slot_ms, start)
 
     def _stream(self, seeds: EpisodeRandom, shape: EpisodeShape, slot_ms: int, start: int) -> Iterator[RawWindow]:
-        def request(tape: int, window: int) -> WindowJob:
-            job = WindowJob(_tape(int(seeds.at(tape).integers(2**31)), shape, slot_ms), window, WINDOWS_PER_TAPE)
+        def request(part: TapePart) -> WindowJob:
+            seed = int(seeds.at(part.tape).integers(2**31))
+            job = WindowJob(_tape_request(seed, shape, slot_ms), part.window, part.num_windows)
             self._pool().submit(job)
             return job
 
-        process, jobs = os.getpid(), [request(*divmod(start, WINDOWS_PER_TAPE))]
+        process, jobs = os.getpid(), [request(tape_part(start))]
         try:
             for episode in count(start):
-                tape, window = divmod(episode, WINDOWS_PER_TAPE)
+                part = tape_part(episode)
                 if os.getpid() != process:
-                    process, jobs = os.getpid(), [request(tape, window)]
-                if window == 0 and len(jobs) > 1:
+                    process, jobs = os.getpid(), [request(part)]
+                if part.window == 0 and len(jobs) > 1:
                     jobs.pop(0)
-                if window >= WINDOWS_PER_TAPE // 2 and len(jobs) == 1:
-                    jobs.append(request(tape + 1, 0))
+                if part.window >= part.num_windows // 2 and len(jobs) == 1:
+                    jobs.append(request(tape_part(episode + part.num_windows - part.window)))
                 yield jobs[0].get()
         finally:
             for job in jobs:
                 job.cancelled = True
 
-    def _block(self, window: RawWindow, rng: np.random.Generator, shape: EpisodeShape) -> TrafficBlock:
-        clients, services = choose_vehicles(rng, window.may_be_client, window.may_be_service, shape)
-        states = window.states[np.concatenate((clients, services))].swapaxes(0, 1)
-        xy_m, speed_mps = np.ascontiguousarray(states[..., :2]), np.ascontiguousarray(states[..., 2])
+    def _window(self, raw: RawWindow, slot_s: float, vehicles: Int[np.ndarray, " chosen"] | slice) -> TrafficWindow:
+        xy_m = np.ascontiguousarray(raw.xy_m[vehicles].swapaxes(0, 1))
         position_m = self._axis.position_m(xy_m)
-        split = len(clients)
-        return TrafficBlock(
-            client_xy_m=xy_m[:, :split],
-            service_xy_m=xy_m[:, split:],
-            client_position_m=position_m[:, :split],
-            service_position_m=position_m[:, split:],
-            client_speed_mps=speed_mps[:, :split],
-            service_speed_mps=speed_mps[:, split:],
+        speed_mps = np.empty_like(position_m)
+        speed_mps[0] = raw.first_speed_mps[vehicles]
+        np.divide(position_m[1:] - position_m[:-1], slot_s, out=speed_mps[1:])
+        return TrafficWindow(
+            xy_m=xy_m,
+            position_m=position_m,
+            speed_mps=speed_mps,
+            may_be_client=raw.may_be_client[vehicles],
+            may_be_service=raw.may_be_service[vehicles],
         )
 
-    def _window(self, window: RawWindow) -> TrafficWindow:
-        states = window.states.swapaxes(0, 1)
-        return TrafficWindow(
-            xy_m=np.ascontiguousarray(states[..., :2]),
-            position_m=self._axis.position_m(states[..., :2]),
-            speed_mps=np.ascontiguousarray(states[..., 2]),
-            may_be_client=window.may_be_client,
-            may_be_service=window.may_be_service,
-        )
+    def _block(self, raw: RawWindow, rng: np.random.Generator, shape: EpisodeShape) -> TrafficBlock:
+        clients, services = choose_vehicles(rng, raw.may_be_client, raw.may_be_service, shape)
+        window = self._window(raw, shape.slot_s, np.concatenate((clients, services)))
+        return split(window, len(clients))
 
     def _pool(self) -> WorkerPool:
         pid = os.getpid()
         return self._pools.get(pid) or self._pools.setdefault(pid, WorkerPool(self._settings, self._num_workers))
 
 
-def _tape(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int]:
+def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int]:
     return {
         "seed": seed,
         "num_slots": shape.num_slots,

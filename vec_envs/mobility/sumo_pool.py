@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -25,9 +25,10 @@ MAX_DEATHS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class RawWindow:
-    """A window as the worker sends it: place and speed (x, y, speed) of every valid vehicle."""
+    """A window as the worker sends it: the places of every valid vehicle, and its speed in the first slot."""
 
-    states: Float[np.ndarray, "vehicles slots 3"]
+    xy_m: Float[np.ndarray, "vehicles slots 2"]
+    first_speed_mps: Float[np.ndarray, " vehicles"]
     may_be_client: Bool[np.ndarray, " vehicles"]
     may_be_service: Bool[np.ndarray, " vehicles"]
 
@@ -103,7 +104,7 @@ class _Worker:
         self._lock = threading.Lock()
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115: it lives as long as the worker
+        self._errors: BinaryIO | None = None
 
     @property
     def pid(self) -> int | None:
@@ -124,6 +125,8 @@ class _Worker:
                 LOG.exception("the thread that talks to SUMO failed")
                 job.put(TrafficError(f"talking to the SUMO worker failed: {error!r}"))
         self._end()
+        if self._errors is not None:
+            self._errors.close()
 
     def close(self) -> None:
         """Asks the process to end; the thread sees that it did."""
@@ -133,24 +136,27 @@ class _Worker:
                 self._process.terminate()
 
     def _ask_persistently(self, request: dict[str, int]) -> RawWindow:
-        for death in range(1, MAX_DEATHS + 1):
+        deaths = 0
+        while True:
             try:
                 return self._ask(request)
             except _WorkerDied:
-                tail = self._error_tail()
+                deaths += 1
                 status = self._end()
             if self._closed:
                 raise TrafficError("this mobility was closed while an episode was on its way")
-            if death < MAX_DEATHS:
-                LOG.warning("a SUMO worker died (exit status %s) and is restarted; its work is repeated", status)
-        raise TrafficError(
-            f"the SUMO worker died {MAX_DEATHS} times in a row (exit status {status}) on the road "  # pyright: ignore
-            f"{self._settings['net_file']}; its last words: {tail}"  # pyright: ignore
-        )
+            if deaths == MAX_DEATHS:
+                files = ", ".join([self._settings["net_file"], *self._settings["route_files"]])
+                raise TrafficError(
+                    f"the SUMO worker died {deaths} times in a row (exit status {status}) with {files}; its last "
+                    f"words: {self._error_tail() or 'none'}"
+                )
+            LOG.warning("a SUMO worker died (exit status %s) and is restarted; its work is repeated", status)
 
     def _ask(self, request: dict[str, int]) -> RawWindow:
         process = self._process or self._start()
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
@@ -158,22 +164,25 @@ class _Worker:
             if head is None:
                 raise _WorkerDied
             if "error" in head:
-                tail = self._error_tail()
                 self._end()
-                raise TrafficError(f"{head['error']}{tail and f' ({tail})'}")
-            shape = (len(head["may_be_client"]), request["num_slots"], 3)
-            payload = process.stdout.read(8 * shape[0] * shape[1] * shape[2])
+                raise TrafficError(head["error"] + (f": {tail}" if (tail := self._error_tail()) else ""))
+            vehicles, slots = len(head["may_be_client"]), request["num_slots"]
+            payload = process.stdout.read(8 * vehicles * (1 + 2 * slots))
         except (OSError, ValueError) as error:
             raise _WorkerDied from error
-        if len(payload) < 8 * shape[0] * shape[1] * shape[2]:
+        if len(payload) < 8 * vehicles * (1 + 2 * slots):
             raise _WorkerDied
+        numbers = np.frombuffer(payload)
         return RawWindow(
-            states=np.frombuffer(payload).reshape(shape),
+            xy_m=numbers[vehicles:].reshape(vehicles, slots, 2),
+            first_speed_mps=numbers[:vehicles],
             may_be_client=np.array(head["may_be_client"], dtype=np.bool_),
             may_be_service=np.array(head["may_be_service"], dtype=np.bool_),
         )
 
     def _start(self) -> subprocess.Popen[bytes]:
+        # A file, since nobody would empty a pipe; it outlives the process, to be read then.
+        self._errors = self._errors or cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
         self._errors.seek(0)
         self._errors.truncate()
         command = [sys.executable, "-P", str(Path(__file__).with_name("sumo_worker.py")), str(os.getpid())]
@@ -197,11 +206,11 @@ class _Worker:
         return process
 
     def _end(self) -> int | None:
+        """Waits for the process, which ends when its input does; the exit status."""
         with self._lock:
             process, self._process = self._process, None
         if process is None:
             return None
-        process.terminate()
         try:
             process.communicate(timeout=2.0)
         except (subprocess.TimeoutExpired, OSError, ValueError):
@@ -211,6 +220,8 @@ class _Worker:
 
     def _error_tail(self) -> str:
         """The end of what the process and SUMO said."""
+        if self._errors is None:
+            return ""
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 1500))
         lines = [line for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
         return " | ".join(lines[-6:])

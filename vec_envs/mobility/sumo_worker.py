@@ -3,12 +3,13 @@
 Started by file name, so that it imports SUMO and the standard library only. A request is one line of JSON and holds all
 that defines its answer (the seed of a simulation, which window of it, the shape); a simulation left over from the last
 request is used only where going on with it gives the same. An answer is one line of JSON, followed by the window's
-numbers as native doubles, [vehicles, slots, (x, y, speed)].
+numbers. Speeds after the first slot follow from the places: asking SUMO for them is a tenth of the cost of a slot.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import math
 import os
@@ -19,35 +20,45 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Iterable
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import StringIO
 from itertools import chain, compress, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Protocol, cast
 
 SIGKILL = 9
 PR_SET_PDEATHSIG = 1
+LOADER_FAILED = 127
 MAX_MISSES = 20
 SYSTEM_LIBRARIES = "libatomic1 libx11-6 libxext6 libxrender1 libgl1"
 
 
-State = tuple[float, float, float]
-"""Place and speed of a vehicle: x, y, speed."""
+Place = tuple[float, float]
 
 
 class WorkerError(Exception):
     """What the user must know and do."""
 
 
+class SumoRefusal(Exception):
+    """SUMO's own words on why it cannot go on."""
+
+
 class Simulator(Protocol):
-    """The calls on SUMO that a window needs."""
+    """The calls on SUMO that a window needs; `load` and `step` raise `SumoRefusal`."""
 
     def load(self, arguments: list[str]) -> None: ...
     def step(self) -> None: ...
     def vehicle_ids(self) -> list[str]: ...
     def vehicle_type(self, vehicle: str) -> str: ...
-    def states(self, vehicles: list[str]) -> list[State | None]:
+    def places(self, vehicles: list[str]) -> list[Place | None]:
         """Where vehicles are that were there a step ago, `None` for one that left."""
+        ...
+
+    def speeds(self, vehicles: list[str]) -> list[float]:
+        """Of vehicles that were asked for their places just now."""
         ...
 
     def close(self) -> None: ...
@@ -77,10 +88,13 @@ class Libsumo:
                 self._sumo.start(["sumo", *arguments])
                 self._started = True
         except self._errors as error:
-            raise WorkerError(f"SUMO refuses the scenario: {error}") from error
+            raise SumoRefusal(str(error)) from error
 
     def step(self) -> None:
-        self._sumo.simulationStep()
+        try:
+            self._sumo.simulationStep()
+        except self._errors as error:
+            raise SumoRefusal(str(error)) from error
 
     def vehicle_ids(self) -> list[str]:
         return list(self._sumo.vehicle.getIDList())
@@ -88,13 +102,16 @@ class Libsumo:
     def vehicle_type(self, vehicle: str) -> str:
         return self._sumo.vehicle.getTypeID(vehicle)
 
-    def states(self, vehicles: list[str]) -> list[State | None]:
-        position, speed = self._sumo.vehicle.getPosition, self._sumo.vehicle.getSpeed
+    def places(self, vehicles: list[str]) -> list[Place | None]:
+        place = self._sumo.vehicle.getPosition
         try:
-            return [(*position(vehicle), speed(vehicle)) for vehicle in vehicles]
+            return [place(vehicle) for vehicle in vehicles]
         except self._errors:
             present = set(self.vehicle_ids())
-            return [(*position(vehicle), speed(vehicle)) if vehicle in present else None for vehicle in vehicles]
+            return [place(vehicle) if vehicle in present else None for vehicle in vehicles]
+
+    def speeds(self, vehicles: list[str]) -> list[float]:
+        return [self._sumo.vehicle.getSpeed(vehicle) for vehicle in vehicles]
 
     def close(self) -> None:
         """Nothing outlives this process."""
@@ -109,19 +126,21 @@ class Traci:
         except ImportError as error:
             raise WorkerError("traci is missing; install it with: pip install traci") from error
         self._traci: Any = traci
+        self._errors: tuple[type[Exception], ...] = (traci.TraCIException, traci.FatalTraCIError, OSError)
         self._command = [_program(program), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self._sumo: Any = None
+        self._subscribed: set[str] = set()
 
     def load(self, arguments: list[str]) -> None:
+        self._subscribed.clear()
         try:
             if self._process is None:
                 self._connect(arguments)
             else:
                 self._sumo.load(arguments)
-        except (self._traci.TraCIException, self._traci.FatalTraCIError, OSError) as error:
-            raise WorkerError(f"SUMO refuses the scenario: {error}") from error
-        self._subscribed: set[str] = set()
+        except self._errors as error:
+            self._explain(error)
 
     def _connect(self, arguments: list[str]) -> None:
         with socket.socket() as probe:
@@ -133,10 +152,29 @@ class Traci:
             stdout=subprocess.DEVNULL,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
-        self._sumo = self._traci.connect(port, numRetries=1000, proc=self._process, waitBetweenRetries=0.01)
+        # traci prints a line a retry, which would hide what SUMO says.
+        with redirect_stdout(StringIO()):
+            self._sumo = self._traci.connect(port, numRetries=1000, proc=self._process, waitBetweenRetries=0.01)
+
+    def _explain(self, error: Exception) -> NoReturn:
+        """SUMO that ended by itself said why; a crash of it is raised as it came, and makes the parent try again."""
+        status = 0
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                status = self._process.wait(timeout=2.0)
+        if status < 0:
+            raise error
+        if status == LOADER_FAILED:
+            raise WorkerError(
+                f"SUMO's program lacks a system library; on Debian or Ubuntu: apt-get install {SYSTEM_LIBRARIES}"
+            ) from error
+        raise SumoRefusal(str(error)) from error
 
     def step(self) -> None:
-        self._sumo.simulationStep()
+        try:
+            self._sumo.simulationStep()
+        except self._errors as error:
+            self._explain(error)
 
     def vehicle_ids(self) -> list[str]:
         return list(self._sumo.vehicle.getIDList())
@@ -144,16 +182,18 @@ class Traci:
     def vehicle_type(self, vehicle: str) -> str:
         return self._sumo.vehicle.getTypeID(vehicle)
 
-    def states(self, vehicles: list[str]) -> list[State | None]:
-        constants, domain = self._traci.constants, self._sumo.vehicle
-        wanted = (constants.VAR_POSITION, constants.VAR_SPEED)
+    def places(self, vehicles: list[str]) -> list[Place | None]:
+        domain, place = self._sumo.vehicle, self._traci.constants.VAR_POSITION
         for vehicle in vehicles:
             if vehicle not in self._subscribed:
-                domain.subscribe(vehicle, wanted)
+                domain.subscribe(vehicle, (place, self._traci.constants.VAR_SPEED))
                 self._subscribed.add(vehicle)
         found: dict[str, dict[int, Any]] = domain.getAllSubscriptionResults()
-        rows = (found.get(vehicle) for vehicle in vehicles)
-        return [(*row[constants.VAR_POSITION], row[constants.VAR_SPEED]) if row else None for row in rows]
+        return [found[vehicle][place] if vehicle in found else None for vehicle in vehicles]
+
+    def speeds(self, vehicles: list[str]) -> list[float]:
+        found: dict[str, dict[int, Any]] = self._sumo.vehicle.getAllSubscriptionResults()
+        return [found[vehicle][self._traci.constants.VAR_SPEED] for vehicle in vehicles]
 
     def close(self) -> None:
         if self._process is not None:
@@ -174,15 +214,17 @@ class Tape:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The vehicles that were there, in range, in every slot, and their states slot by slot."""
+    """The vehicles that were there, in range, in every slot: their places slot by slot, their speeds in the first."""
 
-    states: dict[str, list[State]]
+    places: dict[str, list[Place]]
+    first_speeds: list[float]
     may_be_client: list[bool]
     may_be_service: list[bool]
 
     def numbers(self) -> bytes:
-        """Native doubles, [vehicles, slots, (x, y, speed)]."""
-        return array("d", chain.from_iterable(chain.from_iterable(self.states.values()))).tobytes()
+        """Native doubles: the first speeds, then the places, [vehicles, slots, (x, y)]."""
+        places = chain.from_iterable(chain.from_iterable(self.places.values()))
+        return array("d", chain(self.first_speeds, places)).tobytes()
 
     def suffices(self, tape: Tape) -> bool:
         """Whether disjoint clients and service vehicles exist."""
@@ -206,12 +248,17 @@ class Server:
 
     def window(self, tape: Tape, index: int) -> Window:
         """The window of that index; goes on with the simulation at hand where it can."""
-        if tape != self._tape or index < self._next_window:
-            self._load(tape)
-        while self._next_window <= index:
-            found = self._next_valid(tape)
-            self._next_window += 1
-        return found  # pyright: ignore[reportPossiblyUnbound]: the loop runs at least once
+        try:
+            if tape != self._tape or index < self._next_window:
+                self._load(tape)
+            while True:
+                found = self._next_valid(tape)
+                self._next_window += 1
+                if self._next_window > index:
+                    return found
+        except SumoRefusal as error:
+            files = " with ".join([self._settings["net_file"], *self._settings["route_files"]])
+            raise WorkerError(f"SUMO cannot run {files}: {' '.join(str(error).split())}") from error
 
     def close(self) -> None:
         self._simulator.close()
@@ -236,50 +283,55 @@ class Server:
             window = self._simulate(tape)
             if window.suffices(tape):
                 return window
-            most = max(most, len(window.states))
+            most = max(most, len(window.places))
         raise WorkerError(
-            f"{MAX_MISSES} windows of {tape.num_slots} slots in a row had at most {most} vehicles in range for the whole "
-            f"window, where {tape.num_clients} clients and {tape.num_services} service vehicles are asked for; ask for "
-            "fewer vehicles or shorter episodes, or take a scenario with denser traffic, a wider range or more vehicle "
-            "types for the roles"
+            f"{MAX_MISSES} windows of {tape.num_slots} slots in a row had at most {most} vehicles in range throughout, "
+            f"asked for are {tape.num_clients} clients and {tape.num_services} service vehicles; ask for fewer or for "
+            "shorter episodes, or take a scenario with denser traffic, a wider range or more types for the roles"
         )
 
     def _simulate(self, tape: Tape) -> Window:
         vehicles: list[str] = []
-        columns: list[list[State]] = []
+        columns: list[list[Place]] = []
+        speeds: dict[str, float] = {}
         for slot in range(tape.num_slots):
             for _ in range(self._steps_per_slot):
                 self._simulator.step()
             if slot == 0:
                 vehicles = self._simulator.vehicle_ids()
                 columns = [[] for _ in vehicles]
-            states = self._simulator.states(vehicles)
-            valid = self._in_range(states)
+            places = self._simulator.places(vehicles)
+            valid = self._in_range(places)
             if not all(valid):
                 vehicles = list(compress(vehicles, valid))
                 columns = list(compress(columns, valid))
-                states = compress(states, valid)
-            for column, state in zip(columns, states, strict=True):
-                column.append(cast(State, state))
-        kept = {vehicle: column for vehicle, column in zip(vehicles, columns, strict=True) if not self._jumps(column, tape)}
+                places = compress(places, valid)
+            for column, place in zip(columns, places, strict=True):
+                column.append(cast(Place, place))
+            if slot == 0:
+                speeds = dict(zip(vehicles, self._simulator.speeds(vehicles), strict=True))
+        kept = {
+            vehicle: column for vehicle, column in zip(vehicles, columns, strict=True) if not self._jumps(column, tape)
+        }
         return Window(
-            states=kept,
+            places=kept,
+            first_speeds=[speeds[vehicle] for vehicle in kept],
             may_be_client=self._are_of(kept, self._settings["client_types"]),
             may_be_service=self._are_of(kept, self._settings["service_types"]),
         )
 
-    def _in_range(self, states: list[State | None]) -> list[bool]:
+    def _in_range(self, places: list[Place | None]) -> list[bool]:
         rsu_x, rsu_y, rsu_z = self._settings["rsu_xyz_m"]
         reach = self._settings["range_m"] ** 2 - rsu_z**2
         try:
-            return [(dx := s[0] - rsu_x) * dx + (dy := s[1] - rsu_y) * dy <= reach for s in cast(list[State], states)]
+            return [(dx := x - rsu_x) * dx + (dy := y - rsu_y) * dy <= reach for x, y in cast(list[Place], places)]
         except TypeError:
-            return [s is not None and (s[0] - rsu_x) ** 2 + (s[1] - rsu_y) ** 2 <= reach for s in states]
+            return [p is not None and (p[0] - rsu_x) ** 2 + (p[1] - rsu_y) ** 2 <= reach for p in places]
 
-    def _jumps(self, column: list[State], tape: Tape) -> bool:
+    def _jumps(self, column: list[Place], tape: Tape) -> bool:
         """Whether SUMO moved the vehicle faster than a vehicle drives: it does that where traffic is stuck."""
         farthest = (self._settings["top_speed_mps"] * tape.slot_ms / 1000.0) ** 2
-        return any((x - u) * (x - u) + (y - v) * (y - v) > farthest for (u, v, _), (x, y, _) in pairwise(column))
+        return any((x - u) * (x - u) + (y - v) * (y - v) > farthest for (u, v), (x, y) in pairwise(column))
 
     def _are_of(self, vehicles: Iterable[str], types: list[str] | None) -> list[bool]:
         return [types is None or self._simulator.vehicle_type(vehicle) in types for vehicle in vehicles]
@@ -335,6 +387,10 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def main() -> None:
     """Serves until the standard input ends."""
     parent = int(sys.argv[1])
+    # Nothing here makes reference cycles, and looking for them costs a twentieth of the simulation.
+    gc.disable()
+    # libsumo imports numpy, whose threads would only get in the way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.platform == "linux":
         _die_with_parent()
         if os.getppid() != parent:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 
 class TrafficError(RuntimeError):
@@ -33,15 +33,15 @@ class Road:
 class TrafficWindow:
     """Every vehicle that is on the road and in range for all slots of one episode.
 
-    `xy_m` is in the plane of the road, `position_m` along it (zero abeam of the roadside unit). `may_be_client` and
-    `may_be_service` say which roles the scenario allows a vehicle.
+    `xy_m` is in the plane of the road, `position_m` and `speed_mps` along it (zero abeam of the roadside unit).
+    `may_be_client` and `may_be_service` say which roles the scenario allows a vehicle.
     """
 
     xy_m: Float[np.ndarray, "slots vehicles 2"]
     position_m: Float[np.ndarray, "slots vehicles"]
     speed_mps: Float[np.ndarray, "slots vehicles"]
-    may_be_client: np.ndarray
-    may_be_service: np.ndarray
+    may_be_client: Bool[np.ndarray, " vehicles"]
+    may_be_service: Bool[np.ndarray, " vehicles"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,7 @@ class EpisodeShape:
     slot_s: float
 
 
+@runtime_checkable
 class Mobility(Protocol):
     """A source of traffic.
 

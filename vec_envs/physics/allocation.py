@@ -14,17 +14,17 @@ stays below it and rises: no safeguard is needed, and with one active type the f
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 _RELATIVE_TOLERANCE = 1e-10
 _MAX_ITERATIONS = 60
 
 
 def allocate_rsu(
-    gamma: Float[np.ndarray, "*lanes types"],
-    backlog_gcycles: Float[np.ndarray, "*lanes types"],
+    gamma: Real[np.ndarray, "*lanes types"],
+    backlog_gcycles: Real[np.ndarray, "*lanes types"],
     *,
-    capacity_ghz: Float[np.ndarray, "*lanes"] | float,
+    capacity_ghz: Real[np.ndarray, "*lanes"] | float,
     slot_s: float,
 ) -> Float[np.ndarray, "*lanes types"]:
     """Returns the speed in GHz of each DNN type at the roadside unit that minimises P3 exactly.
@@ -35,11 +35,12 @@ def allocate_rsu(
     Args:
         gamma: weight of 1 / f in the objective, at least 0; 0 where no task of the type arrives.
         backlog_gcycles: backlog of the type's queue, at least 0.
-        capacity_ghz: what there is to share, a number or one a lane.
+        capacity_ghz: what there is to share, above 0, a number or one a lane.
         slot_s: length of a slot.
 
     Paper: MAD2RL Eqs. (42)-(44), (47)-(51).
     """
+    gamma, backlog_gcycles = np.asarray(gamma, dtype=np.float64), np.asarray(backlog_gcycles, dtype=np.float64)
     active = gamma > 0.0
     pull = backlog_gcycles * slot_s
     highest = np.maximum.reduce(pull * active, axis=-1, keepdims=True)
@@ -67,9 +68,7 @@ def _speed_of_active(
     infinite for an idle type: the differences are taken before the search, so nothing cancels in it. From the start
     on, x + gap_k is at least Gamma_k / F^2, the value at which type k alone would take all.
     """
-    some_capacity = capacity > 0.0
-    alone = np.divide(gamma, capacity * capacity, out=np.zeros_like(gamma), where=some_capacity)
-    x = np.maximum(np.maximum.reduce(alone - gap, axis=-1, keepdims=True), floor)
+    x = np.maximum(np.maximum.reduce(gamma / (capacity * capacity) - gap, axis=-1, keepdims=True), floor)
     for _ in range(_MAX_ITERATIONS):
         distance = x + gap
         speed = np.sqrt(gamma / distance)
@@ -103,10 +102,11 @@ def allocate_rsu_capped(
     held = np.zeros(gamma.shape, dtype=bool)
     for _ in range(gamma.shape[-1]):
         left_ghz = capacity_ghz - np.where(held, usable_ghz, 0.0).sum(axis=-1)
-        free = allocate_rsu(
+        some_left = left_ghz > 0.0
+        free = some_left[..., None] * allocate_rsu(
             np.where(held, 0.0, gamma),
             np.where(held, 0.0, backlog_gcycles),
-            capacity_ghz=np.maximum(left_ghz, 0.0),
+            capacity_ghz=np.where(some_left, left_ghz, capacity_ghz),
             slot_s=slot_s,
         )
         speed = np.where(held, usable_ghz, free)

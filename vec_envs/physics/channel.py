@@ -6,40 +6,44 @@ The power of small-scale Rayleigh fading is exponential with mean 1; it is drawn
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from vec_envs.units import linear_from_db, watt_from_dbm
 
 MINIMUM_DISTANCE_M = 1.0
 """Both path losses are far-field fits: nearer than this, they are held."""
 
-RateFunction = Callable[..., Float[np.ndarray, "*lanes"]]
+Numbers = Real[np.ndarray, "*#lanes"] | float
+Rates = Float[np.ndarray, "*#lanes"] | float
+
+RateFunction = Callable[..., Any]
 """(distance_m, fading_power, *, bandwidth_mhz, transmit_power_dbm, noise_dbm) -> Mbit/s: a channel model."""
 
 
 def shannon_rate_mbps(
-    gain_db: Float[np.ndarray, "*lanes"],
-    fading_power: Float[np.ndarray, "*lanes"],
+    gain_db: Numbers,
+    fading_power: Numbers,
     *,
     bandwidth_mhz: float,
     transmit_power_dbm: float,
     noise_dbm: float,
-) -> Float[np.ndarray, "*lanes"]:
+) -> Rates:
     """Returns the rate in Mbit/s of a channel with a large-scale gain in dB and a small-scale fading power."""
     snr_at_unit_gain = watt_from_dbm(transmit_power_dbm) / watt_from_dbm(noise_dbm)
     return bandwidth_mhz * np.log2(1.0 + snr_at_unit_gain * linear_from_db(gain_db) * fading_power)
 
 
 def v2i_rate_mbps(
-    distance_m: Float[np.ndarray, "*lanes"],
-    fading_power: Float[np.ndarray, "*lanes"],
+    distance_m: Numbers,
+    fading_power: Numbers,
     *,
     bandwidth_mhz: float = 10.0,
     transmit_power_dbm: float = 23.0,
     noise_dbm: float = -114.0,
-) -> Float[np.ndarray, "*lanes"]:
+) -> Rates:
     """Returns the rate in Mbit/s from vehicle to roadside unit, elementwise over `distance_m` and `fading_power`.
 
     Paper: MAD2RL Eq. (1).
@@ -55,13 +59,13 @@ def v2i_rate_mbps(
 
 
 def v2v_rate_mbps(
-    distance_m: Float[np.ndarray, "*lanes"],
-    fading_power: Float[np.ndarray, "*lanes"],
+    distance_m: Numbers,
+    fading_power: Numbers,
     *,
     bandwidth_mhz: float = 10.0,
     transmit_power_dbm: float = 23.0,
     noise_dbm: float = -114.0,
-) -> Float[np.ndarray, "*lanes"]:
+) -> Rates:
     """Returns the rate in Mbit/s from vehicle to vehicle, elementwise over `distance_m` and `fading_power`.
 
     Paper: MAD2RL Eq. (2).

@@ -5,18 +5,21 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+PerLane = Float[np.ndarray, "*lanes"] | np.float64
+"""One number a lane; without lanes a NumPy scalar, as NumPy's sums are."""
 
-def lyapunov(backlog: Float[np.ndarray, "*lanes queues"]) -> Float[np.ndarray, "*lanes"]:
+
+def lyapunov(backlog: Float[np.ndarray, "*lanes queues"]) -> PerLane:
     """Returns half the sum of the squared backlogs, in the square of their unit.
 
     Paper: MAD2RL Eq. (28).
     """
-    return 0.5 * (backlog * backlog).sum(axis=-1)
+    return 0.5 * np.add.reduce(backlog * backlog, axis=-1)
 
 
 def drift(
     backlog: Float[np.ndarray, "*lanes queues"], next_backlog: Float[np.ndarray, "*lanes queues"]
-) -> Float[np.ndarray, "*lanes"]:
+) -> PerLane:
     """Returns the change of the Lyapunov function over a slot.
 
     Paper: MAD2RL Eq. (29).
@@ -29,10 +32,10 @@ def drift_bound(
     backlog: Float[np.ndarray, "*lanes queues"],
     arrivals: Float[np.ndarray, "*lanes queues"],
     service: Float[np.ndarray, "*lanes queues"],
-) -> Float[np.ndarray, "*lanes"]:
+) -> PerLane:
     """Returns the linear part of the bound on the drift: the sum of backlog x (arrivals - service).
 
     Paper: MAD2RL Eqs. (31), (32).
     Differs: without the constant of Eq. (18), as in Eq. (32), and without the penalty.
     """
-    return (backlog * (arrivals - service)).sum(axis=-1)
+    return np.add.reduce(backlog * (arrivals - service), axis=-1)

@@ -24,7 +24,7 @@ def transmit_s(sent_mbit: Tasks, rate_mbps: Tasks) -> Tasks:
 
     Paper: MAD2RL Eqs. (4), (5).
     """
-    return np.divide(sent_mbit, rate_mbps, out=np.zeros_like(rate_mbps), where=sent_mbit > 0.0)
+    return np.divide(sent_mbit, rate_mbps, out=np.zeros(rate_mbps.shape), where=sent_mbit > 0.0)
 
 
 def process_s(backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*lanes tasks"]) -> Tasks:
@@ -32,7 +32,7 @@ def process_s(backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, ser
 
     Paper: MAD2RL Eqs. (9), (13).
     """
-    return np.divide(backlog_gcycles + work_gcycles, speed_ghz, out=np.zeros_like(speed_ghz), where=served)
+    return np.divide(backlog_gcycles + work_gcycles, speed_ghz, out=np.zeros(speed_ghz.shape), where=served)
 
 
 def wait_s(others_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*lanes tasks"]) -> Tasks:
@@ -40,4 +40,4 @@ def wait_s(others_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*l
 
     Paper: MAD2RL Eqs. (11), (15).
     """
-    return np.divide(others_gcycles, 2.0 * speed_ghz, out=np.zeros_like(speed_ghz), where=served)
+    return np.divide(others_gcycles, 2.0 * speed_ghz, out=np.zeros(speed_ghz.shape), where=served)

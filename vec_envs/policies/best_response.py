@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from vec_envs.records import map_arrays
 from vec_envs.policies.policy import needs_view
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.problem import View
+from vec_envs.records import map_arrays
 
 Starts = Int[np.ndarray, "lanes starts clients"]
 
@@ -57,9 +57,7 @@ class BestResponse:
                 break
         return actions[np.arange(lanes), value.argmin(axis=1)]
 
-    def _respond(
-        self, client: int, actions: Starts, view: View
-    ) -> tuple[Starts, Float[np.ndarray, "lanes starts"]]:
+    def _respond(self, client: int, actions: Starts, view: View) -> tuple[Starts, Float[np.ndarray, "lanes starts"]]:
         """Returns the actions with the client's best answer to the others', and their objective.
 
         Among equals the client keeps what it has, so that the descent ends.

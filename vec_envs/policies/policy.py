@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -10,6 +10,7 @@ from jaxtyping import Float32, Int
 from vec_envs.problems.problem import View
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Decides for all agents of all lanes at once. Built as `Policy(problem)`."""
 

@@ -13,22 +13,26 @@ RSU and "all other clients" at a service vehicle are both the others at the same
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int, Shaped
+from jaxtyping import Real as RealArray
 
 from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import lyapunov, offloading
 from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps, v2v_rate_mbps
+from vec_envs.physics.lyapunov import PerLane
 from vec_envs.physics.queues import next_backlog_gcycles
 
 Queues = Float[np.ndarray, "*lanes queues"]
+PerClient = Float[np.ndarray, "*lanes clients"]
+PerType = Float[np.ndarray, "*lanes types"]
 
 REWARDS = ("drift_bound", "drift", "delay")
 ALLOCATIONS = ("exact", "capped", "eq46")
@@ -45,23 +49,23 @@ SPEED_SCALE_MPS = 30.0
 class State:
     """The backlogs at the start of a slot, in Gcycles."""
 
-    client_backlog_gcycles: Float[np.ndarray, "*lanes clients"]
-    rsu_backlog_gcycles: Float[np.ndarray, "*lanes types"]
-    service_backlog_gcycles: Float[np.ndarray, "*lanes services"]
+    client_backlog_gcycles: RealArray[np.ndarray, "*lanes clients"]
+    rsu_backlog_gcycles: RealArray[np.ndarray, "*lanes types"]
+    service_backlog_gcycles: RealArray[np.ndarray, "*lanes services"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exogenous:
     """What nature decides for a slot. Positions run along the road, zero abeam of the RSU; speeds default to 0."""
 
-    client_position_m: Float[np.ndarray, "*lanes clients"]
-    service_position_m: Float[np.ndarray, "*lanes services"]
-    v2i_mbps: Float[np.ndarray, "*lanes clients"]
-    v2v_mbps: Float[np.ndarray, "*lanes clients services"]
-    client_ghz: Float[np.ndarray, "*lanes clients"]
-    service_ghz: Float[np.ndarray, "*lanes services"]
-    client_speed_mps: Float[np.ndarray, "*lanes clients"] | None = None
-    service_speed_mps: Float[np.ndarray, "*lanes services"] | None = None
+    client_position_m: RealArray[np.ndarray, "*lanes clients"]
+    service_position_m: RealArray[np.ndarray, "*lanes services"]
+    v2i_mbps: RealArray[np.ndarray, "*lanes clients"]
+    v2v_mbps: RealArray[np.ndarray, "*lanes clients services"]
+    client_ghz: RealArray[np.ndarray, "*lanes clients"]
+    service_ghz: RealArray[np.ndarray, "*lanes services"]
+    client_speed_mps: RealArray[np.ndarray, "*lanes clients"] | None = None
+    service_speed_mps: RealArray[np.ndarray, "*lanes services"] | None = None
 
     def __post_init__(self) -> None:
         if self.client_speed_mps is None:
@@ -92,11 +96,11 @@ class Outcome:
     process_s: Float[np.ndarray, "*lanes clients"]
     wait_s: Float[np.ndarray, "*lanes clients"]
     rsu_allocation_ghz: Float[np.ndarray, "*lanes types"]
-    drift: Float[np.ndarray, "*lanes"]
-    drift_bound: Float[np.ndarray, "*lanes"]
-    drift_term: Float[np.ndarray, "*lanes"]
-    delay_term: Float[np.ndarray, "*lanes"]
-    reward: Float[np.ndarray, "*lanes"]
+    drift: PerLane
+    drift_bound: PerLane
+    drift_term: PerLane
+    delay_term: PerLane
+    reward: PerLane
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +160,8 @@ class DNNPartition:
     v2v_rate: RateFunction = v2v_rate_mbps
 
     def __post_init__(self) -> None:
+        if isinstance(self.dnns, str | DNNProfile):
+            raise ValueError(f"dnns={self.dnns!r} must be a list of DNN types, profiles or names")
         profiles = tuple(DNNProfile.load(d, workload=self.workload) if isinstance(d, str) else d for d in self.dnns)
         object.__setattr__(self, "dnns", profiles)
         _check_counts(self)
@@ -209,7 +215,7 @@ class DNNPartition:
         types, clients = self.client_types[:, None], np.arange(shape[0])[:, None]
         longest = max(p.num_layers for p in self.profiles) + 1
 
-        def per_cut(rows: list[Float[np.ndarray, "cuts"]]) -> Float[np.ndarray, "clients actions"]:
+        def per_cut(rows: list[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "clients actions"]:
             return np.stack([np.pad(row, (0, longest - len(row))) for row in rows])[types, cut]
 
         return ActionTable(
@@ -313,7 +319,7 @@ class DNNPartition:
         return self._state(np.zeros((*lanes, self._num_queues)))
 
     def transition(
-        self, state: State, action: Int[np.ndarray, "*lanes clients"], exogenous: Exogenous
+        self, state: State, action: Shaped[np.ndarray, "*lanes clients"], exogenous: Exogenous
     ) -> tuple[State, Outcome]:
         """Returns the next state and what the slot brought; a pure function.
 
@@ -353,7 +359,7 @@ class DNNPartition:
         return self._close_slot(backlog, arrivals, speed * self.slot_s, rsu_ghz, parts)
 
     def _close_slot(
-        self, backlog: Queues, arrivals: Queues, service: Queues, rsu_ghz: Queues, parts: dict[str, Queues]
+        self, backlog: Queues, arrivals: Queues, service: Queues, rsu_ghz: PerType, parts: dict[str, PerClient]
     ) -> tuple[State, Outcome]:
         """Returns the state after the slot, and its outcome with drift and reward.
 
@@ -377,7 +383,7 @@ class DNNPartition:
             reward=drift_term + delay_term,
         )
 
-    def checked_action(self, action: Int[np.ndarray, "*lanes clients"]) -> Int[np.ndarray, "*lanes clients"]:
+    def checked_action(self, action: Shaped[np.ndarray, "*lanes clients"]) -> Int[np.ndarray, "*lanes clients"]:
         """Returns the action as an integer array. Raises `ValueError` where its shape, type or range is wrong."""
         action = np.asarray(action)
         if action.shape[-1:] != (self.num_client_vehicles,):
@@ -441,7 +447,13 @@ class DNNPartition:
             service_backlog_gcycles=row[self._at_service],
         )
 
-    def _in_a_row(self, lanes: tuple[int, ...], client: Queues, rsu: Queues, service: Queues) -> Queues:
+    def _in_a_row(
+        self,
+        lanes: tuple[int, ...],
+        client: RealArray[np.ndarray, "*#lanes clients"],
+        rsu: RealArray[np.ndarray, "*#lanes types"],
+        service: RealArray[np.ndarray, "*#lanes services"],
+    ) -> Queues:
         row = np.empty((*lanes, self._num_queues))
         row[self._at_client], row[self._at_rsu], row[self._at_service] = client, rsu, service
         return row
@@ -451,7 +463,7 @@ class DNNPartition:
         rates[..., 0], rates[..., 1:] = exogenous.v2i_mbps, exogenous.v2v_mbps
         return rates
 
-    def _allocate(self, backlog: Queues, arrivals: Queues, num_tasks: Queues) -> Queues:
+    def _allocate(self, backlog: PerType, arrivals: PerType, num_tasks: PerType) -> PerType:
         """Returns the RSU's speed for each type, by the weights that the delays of its tasks have in P3.
 
         Paper: MAD2RL Eq. (46).
@@ -465,9 +477,17 @@ class DNNPartition:
         return allocate_rsu(gamma, backlog, capacity_ghz=self.rsu_ghz, slot_s=self.slot_s)
 
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{name}={value!r} is unknown; there are {', '.join(map(repr, known))}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _is_range(value: Any) -> bool:
+    return np.shape(value) == (2,) and all(map(_is_number, value)) and 0.0 < value[0] <= value[1]
 
 
 def _check_counts(problem: DNNPartition) -> None:
@@ -480,8 +500,11 @@ def _check_counts(problem: DNNPartition) -> None:
 
 
 def _check_types_of_clients(problem: DNNPartition) -> None:
-    types = cast(tuple[int, ...], problem.dnn_of_client)
-    object.__setattr__(problem, "dnn_of_client", tuple(int(k) for k in types))
+    given: Any = problem.dnn_of_client
+    if not np.iterable(given) or not all(isinstance(k, int | np.integer) for k in given):
+        raise ValueError(f"dnn_of_client={given!r} must be a list of integers, one a client")
+    types = tuple(int(k) for k in given)
+    object.__setattr__(problem, "dnn_of_client", types)
     if len(types) != problem.num_client_vehicles:
         raise ValueError(
             f"dnn_of_client has {len(types)} entries for num_client_vehicles={problem.num_client_vehicles}"
@@ -496,12 +519,15 @@ def _check_numbers(problem: DNNPartition) -> None:
     _one_of("observation", problem.observation, OBSERVATIONS)
     for name in ("lyapunov_v", "slot_s", "rsu_ghz", "bandwidth_mhz"):
         value = getattr(problem, name)
-        if not (math.isfinite(value) and value > 0.0):
+        if not (_is_number(value) and value > 0.0):
             raise ValueError(f"{name}={value!r} must be a finite number above 0")
     for name in ("client_ghz", "service_ghz"):
-        low, high = getattr(problem, name)
-        if not (0.0 < low <= high < math.inf):
-            raise ValueError(f"{name}={low, high} must be a range (low, high) with 0 < low <= high")
+        value = getattr(problem, name)
+        if not _is_range(value):
+            raise ValueError(f"{name}={value!r} must be a range (low, high) with 0 < low <= high")
     for name in ("transmit_power_dbm", "noise_dbm"):
-        if not math.isfinite(getattr(problem, name)):
-            raise ValueError(f"{name}={getattr(problem, name)!r} must be finite")
+        if not _is_number(getattr(problem, name)):
+            raise ValueError(f"{name}={getattr(problem, name)!r} must be a finite number")
+    for name in ("v2i_rate", "v2v_rate"):
+        if not callable(getattr(problem, name)):
+            raise ValueError(f"{name}={getattr(problem, name)!r} must be a function of distance and fading power")

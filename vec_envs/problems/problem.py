@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 
 
+@runtime_checkable
 class Outcome(Protocol):
     """What a slot brought, as far as the faces must know."""
 
@@ -19,6 +20,7 @@ class Outcome(Protocol):
     def reward(self) -> Float[np.ndarray, "*lanes"]: ...
 
 
+@runtime_checkable
 class Problem(Protocol):
     """A decision problem of agents with integer actions, batched over leading lanes.
 

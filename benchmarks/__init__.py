@@ -1,0 +1,1 @@
+"""Measurements: speed now, suites and the leaderboard later."""

@@ -1,0 +1,141 @@
+"""How fast things are: `python -m benchmarks.speed [NAME ...]`, one JSON line a figure.
+
+Each line has the figure, its target where there is one, and whether it is met. Repetitions are taken one after another
+and the best is reported: these are figures of the code, not of what else the machine was doing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from vec_envs import dnn_partition_v0
+
+REPETITIONS = 5
+
+
+def best(measure: Callable[[], float]) -> float:
+    """Returns the least of some repetitions."""
+    return min(measure() for _ in range(REPETITIONS))
+
+
+def parallel_env() -> Iterator[dict[str, Any]]:
+    """Steps of one PettingZoo environment on replay, whole episodes with their resets."""
+    env = dnn_partition_v0.parallel_env(mobility="replay")
+    rng = np.random.default_rng(0)
+    env.reset(seed=0)
+    drawn = rng.integers(0, env.problem.action_counts, (30, len(env.agents)))
+    actions = [dict(zip(env.agents, row.tolist(), strict=True)) for row in drawn]
+
+    def per_step_s() -> float:
+        began = time.process_time()
+        for _ in range(20):
+            env.reset()
+            for action in actions:
+                env.step(action)
+        return (time.process_time() - began) / (20 * len(actions))
+
+    yield figure("parallel_env_steps_per_s", 1.0 / best(per_step_s), at_least=4000)
+
+
+def vector_env() -> Iterator[dict[str, Any]]:
+    """Steps of all 1,024 lanes of the vector environment on replay, whole episodes with their resets."""
+    env = dnn_partition_v0.vector_env(num_envs=1024, mobility="replay")
+    rng = np.random.default_rng(0)
+    env.reset(seed=0)
+    actions = rng.integers(0, env.problem.action_counts, (30, 1024, 7))
+
+    def per_step_s() -> float:
+        began = time.process_time()
+        env.reset()
+        for action in actions:
+            env.step(action)
+        return (time.process_time() - began) / actions[..., 0].size
+
+    yield figure("vector_env_1024_steps_per_s", 1.0 / best(per_step_s), at_least=100_000)
+
+
+def mobility() -> Iterator[dict[str, Any]]:
+    """CPU time of live SUMO for a single environment, as a multiple of the raw `sumo` program's on the same road."""
+    from benchmarks.mobility_cost import measure
+
+    figures = measure()
+    yield figure("mobility_over_raw_sumo", figures["cpu_ratio"], at_most=2.0) | {"detail": figures}
+
+
+def learners() -> Iterator[dict[str, Any]]:
+    """A gradient step of batch 128 on one thread, and a decision of all seven clients of one lane."""
+    import torch
+
+    from trainers import qmix, qmix_diffusion
+
+    torch.set_num_threads(1)
+    for learner in (qmix.LEARNER, qmix_diffusion.LEARNER):
+        step_s, decision_s = learner_times_s(learner)
+        yield figure(f"{learner.name}_gradient_step_ms", 1e3 * step_s)
+        yield figure(f"{learner.name}_decision_ms", 1e3 * decision_s)
+
+
+def learner_times_s(learner: Any) -> tuple[float, float]:
+    """Returns the seconds of a gradient step and of a decision with the learner's tuned preset."""
+    from tianshou.data import Batch
+    from tianshou.utils.torch_utils import policy_within_training_step
+
+    from trainers.tianshou_bridge.replay import LaneReplayBuffer
+
+    env_options, options, _ = learner.presets["tuned"]
+    problem = dnn_partition_v0.door.problem(**env_options)
+    algorithm = learner.build(problem, options, seed=0)
+    agents, features, rng = len(problem.agent_names), problem.observation_size, np.random.default_rng(0)
+    buffer = LaneReplayBuffer(1024, num_agents=agents, observation_size=features, seed=0)
+    observation = rng.normal(size=(1024, agents, features)).astype(np.float32)
+    action = rng.integers(0, problem.action_counts, (1024, agents))
+    buffer.add(observation, action, np.zeros(1024, np.float32), observation, np.zeros(1024, np.bool_))
+
+    def step_s() -> float:
+        began = time.process_time()
+        with policy_within_training_step(algorithm.policy):
+            algorithm.update(buffer, 128)
+        return time.process_time() - began
+
+    def decision_s() -> float:
+        began = time.process_time()
+        algorithm.policy(Batch(obs=observation[:1], info={}))
+        return time.process_time() - began
+
+    return best(step_s), best(decision_s)
+
+
+def figure(name: str, value: float, *, at_least: float | None = None, at_most: float | None = None) -> dict[str, Any]:
+    """Returns a figure with its target."""
+    line: dict[str, Any] = {"name": name, "value": round(value, 3)}
+    if at_least is not None:
+        line |= {"at_least": at_least, "met": value >= at_least}
+    if at_most is not None:
+        line |= {"at_most": at_most, "met": value <= at_most}
+    return line
+
+
+MEASURES = {"parallel_env": parallel_env, "vector_env": vector_env, "mobility": mobility, "learners": learners}
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Prints the speed figures.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(MEASURES)} (default: all)")
+    names = parser.parse_args().names or list(MEASURES)
+    unknown = sorted(set(names) - set(MEASURES))
+    if unknown:
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    for name in names:
+        for line in MEASURES[name]():
+            print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Recordings: what goes in comes out, and nothing that is no recording does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sumo_scenarios import record
+from tests.mobility.conftest import assert_in_range, same, shape, start_script, take
+from vec_envs.mobility import ReplayMobility, SumoMobility, TrafficError, make_mobility
+from vec_envs.mobility.replay import RECORDINGS, read_recording
+
+SHIPPED = RECORDINGS / "fdr-drive.npz"
+
+
+@pytest.mark.parametrize("name", ["fdr-drive", "motorway"])
+def test_the_shipped_recordings_serve_episodes(name: str) -> None:
+    mobility = ReplayMobility(name)
+    assert mobility.road == SumoMobility(name).road
+    for block in take(mobility.blocks(0, shape(10, 10, slots=31)), 20):
+        assert_in_range(mobility, block)
+        assert np.allclose(np.diff(block.client_position_m, axis=0), block.client_speed_mps[1:], atol=0.05)
+    assert (RECORDINGS / f"{name}.npz").stat().st_size < 2**20
+
+
+def test_no_recording_holds_pickles() -> None:
+    for path in RECORDINGS.glob("*.npz"):
+        with np.load(path, allow_pickle=False) as file:
+            assert all(file[name].dtype.kind in "biuUf" for name in file.files)
+
+
+def test_seeds_decide_and_seeking_is_skipping() -> None:
+    mobility = ReplayMobility()
+    blocks = take(mobility.blocks(3, shape()), 8)
+    assert same(blocks[5:], take(mobility.blocks(3, shape(), start=5), 3))
+    assert same(blocks, take(ReplayMobility(SHIPPED).blocks(3, shape()), 8))
+    assert not same(blocks[:1], take(mobility.blocks(4, shape()), 1))
+
+
+def test_a_short_episode_begins_anywhere_in_a_window() -> None:
+    mobility = ReplayMobility()
+    _, _, windows = read_recording(SHIPPED)
+    first_m = np.unique(np.concatenate([window.position_m[0] for window in windows]))
+    blocks = take(mobility.blocks(0, shape(slots=6)), 50)
+    at_first_slot = [bool(np.isin(block.client_position_m[0], first_m).all()) for block in blocks]
+    assert not all(at_first_slot)
+    whole = take(mobility.blocks(0, shape(slots=31)), 5)
+    assert all(np.isin(block.client_position_m[0], first_m).all() for block in whole)
+
+
+def test_what_is_recorded_is_what_sumo_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "mine.npz"
+    arguments = ["motorway", "--output", str(output), "--episodes", "3", "--slots", "5", "--seed", "9"]
+    assert record.main([*arguments, "--clients", "2", "--services", "1", "--slot-s", "0.5"]) == 0
+    assert "3 of 3 windows" in capsys.readouterr().err
+    road, slot_s, windows = read_recording(output)
+    live = SumoMobility("motorway")
+    assert (road, slot_s) == (live.road, 0.5)
+    for recorded, served in zip(windows, live.windows(9, shape(2, 1, slots=5, slot_s=0.5)), strict=False):
+        for name in ("xy_m", "position_m", "speed_mps"):
+            assert np.abs(getattr(recorded, name) - getattr(served, name)).max() <= 1 / 128 + 1e-4
+        assert np.array_equal(recorded.may_be_client, served.may_be_client)
+    live.close()
+    replay = make_mobility("replay", scenario=output)
+    assert len(take(replay.blocks(0, shape(2, 1, slots=5, slot_s=0.5)), 9)) == 9
+
+
+def test_record_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        record.main(["nowhere"])
+    assert "there are fdr-drive, motorway" in capsys.readouterr().err
+    assert record.main(["fdr-drive", "--clients", "99", "--slots", "3", "--output", str(tmp_path / "no.npz")]) == 1
+    assert "99 clients" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (shape(slots=32), "holds 31 slots of 1 s, asked for are 32 of 1 s; record them with: .*fdr-drive --slots 32"),
+        (shape(slot_s=0.5), r"asked for are 6 of 0\.5 s; record them with: .* --slot-s 0\.5"),
+        (shape(30, 30), r"30 clients and 30 service vehicles \(at most \d+ in all\); .*--clients 30 --services 30"),
+    ],
+)
+def test_what_was_not_recorded_names_the_command(wanted: Any, words: str) -> None:
+    with pytest.raises(TrafficError, match=words):
+        ReplayMobility().blocks(0, wanted)
+
+
+def _truncated(arrays: dict[str, np.ndarray], path: Path) -> None:
+    path.write_bytes(SHIPPED.read_bytes()[:-5000])
+
+
+def _foreign(arrays: dict[str, np.ndarray], path: Path) -> None:
+    path.write_text("not an archive", encoding="utf-8")
+
+
+def _other_npz(arrays: dict[str, np.ndarray], path: Path) -> None:
+    np.savez(path, weights=np.zeros(3))
+
+
+def _pickled(arrays: dict[str, np.ndarray], path: Path) -> None:
+    np.savez(path, **{**arrays, "header": np.array([{"format": 1}], dtype=object)})
+
+
+def _next_version(arrays: dict[str, np.ndarray], path: Path) -> None:
+    np.savez(path, **{**arrays, "header": np.array(str(arrays["header"]).replace('"version": 1', '"version": 2'))})
+
+
+def _without_road(arrays: dict[str, np.ndarray], path: Path) -> None:
+    np.savez(path, **{**arrays, "header": np.array(str(arrays["header"]).replace('"rsu_xyz_m"', '"rsu"'))})
+
+
+def _not_finite(arrays: dict[str, np.ndarray], path: Path) -> None:
+    arrays["speed_mps"][3, 5] = np.nan
+    np.savez(path, **arrays)
+
+
+def _other_shape(arrays: dict[str, np.ndarray], path: Path) -> None:
+    np.savez(path, **{**arrays, "xy_m": arrays["xy_m"][:-1]})
+
+
+def _other_count(arrays: dict[str, np.ndarray], path: Path) -> None:
+    np.savez(path, **{**arrays, "vehicles": arrays["vehicles"][:-1]})
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _truncated,
+        _foreign,
+        _other_npz,
+        _pickled,
+        _next_version,
+        _without_road,
+        _not_finite,
+        _other_shape,
+        _other_count,
+    ],
+)
+def test_a_spoilt_file_is_refused(spoil: Callable[[dict[str, np.ndarray], Path], None], tmp_path: Path) -> None:
+    with np.load(SHIPPED) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(tmp_path / "whole.npz", **arrays)
+    ReplayMobility(tmp_path / "whole.npz")
+    spoil(arrays, tmp_path / "spoilt.npz")
+    with pytest.raises(
+        TrafficError, match=r"spoilt\.npz is not a whole recording of traffic \(.*sumo_scenarios\.record"
+    ):
+        ReplayMobility(tmp_path / "spoilt.npz")
+
+
+def test_it_works_without_sumo(tmp_path: Path) -> None:
+    script = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("libsumo", "traci", "sumolib", "sumo", "sumo_scenarios"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+from vec_envs.mobility import EpisodeShape, make_mobility
+shape = EpisodeShape(num_client_vehicles=7, num_service_vehicles=5, num_slots=31, slot_s=1.0)
+for name in ("replay", "straight"):
+    print(next(make_mobility(name).blocks(0, shape)).client_xy_m.shape)
+"""
+    process = start_script(tmp_path / "script.py", script)
+    assert process.communicate(timeout=60) == ("(31, 7, 2)\n(31, 7, 2)\n", "")

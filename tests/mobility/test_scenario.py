@@ -1,0 +1,115 @@
+"""Scenarios: the shipped ones, folders, and what is wrong with a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sumo_scenarios import build
+from tests.mobility.conftest import needs_sumo
+from vec_envs.mobility import Road, Scenario, StraightMobility, make_mobility, scenario_names
+from vec_envs.mobility.axis import RoadAxis
+
+
+def test_the_shipped_roads() -> None:
+    assert scenario_names() == ["fdr-drive", "motorway"]
+    city, motorway = (Scenario.load(name).road for name in scenario_names())
+    assert (city.name, city.speed_limit_mps, city.range_m) == ("fdr-drive", 17.9, 750.0)
+    assert motorway.speed_limit_mps == 31.0
+    assert motorway.range_m >= 1000.0
+    length_m = np.hypot(*np.diff(np.array(city.axis_xy_m), axis=0).T).sum()
+    assert abs(length_m - 2200.0) < 1.0
+
+
+def test_the_roadside_unit_stands_at_half_the_length_off_the_road() -> None:
+    for name in scenario_names():
+        road = Scenario.load(name).road
+        ends_m = RoadAxis(road).position_m(np.array(road.axis_xy_m)[[0, -1]])
+        assert abs(ends_m.sum()) < 1.0
+        assert ends_m[0] < 0.0 < ends_m[1]
+        assert np.hypot(*(np.array(road.axis_xy_m)[:, None] - road.rsu_xyz_m[:2]).T).min() > 10.0
+
+
+@needs_sumo
+def test_the_files_are_as_built() -> None:
+    assert build.main(["--check"]) == 0
+
+
+def test_the_files_say_nothing_of_the_machine_that_built_them() -> None:
+    for path in build.FOLDER.glob("*/*.*ml"):
+        text = path.read_text(encoding="utf-8")
+        assert "generated on" not in text
+        assert str(Path.home()) not in text
+
+
+def test_a_folder_is_a_scenario_too(edited_scenario: Callable[..., Path]) -> None:
+    folder = edited_scenario("scenario.toml", lambda text: text.replace("range_m = 750.0", "range_m = 600"))
+    assert Scenario.load(folder).road.range_m == 600.0
+    assert Scenario.load(str(folder)).road.name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("range_m = 750.0", "", "road.range_m is missing; it must be a number above 0"),
+        ("range_m = 750.0", "range_m = -1", "road.range_m must be a number above 0, got -1"),
+        ("range_m = 750.0", "range_m = nan", "road.range_m must be a number above 0, got nan"),
+        ("range_m = 750.0", "range_m = 5", "road.range_m must be above the height of the roadside unit"),
+        ("range_m = 750.0", "reach_m = 750.0\nrange_m = 750.0", "road.reach_m is not a key; there are axis_xy_m"),
+        ("rsu_xyz_m = [", "rsu_xyz_m = [0.0, ", "road.rsu_xyz_m must be 3 finite numbers"),
+        ("axis_xy_m = [", "axis_xy_m = [[1],", "road.axis_xy_m must be at least two points"),
+        ('net_file = "net.xml"', 'net_file = "away.xml"', "names 'away.xml', but there is no file"),
+        ('["rou.xml"]', "[]", "route_files must be a list of at least one text, got "),
+        ("warm_up_s", "client_types = 'car'\nwarm_up_s", "client_types must be a list of at least one text"),
+        ("warm_up_s = ", "warm_up_s = -", "warm_up_s must be a number of at least 0"),
+        ("[road]", "[road", "is not TOML"),
+    ],
+)
+def test_a_wrong_file_names_the_key_and_the_bound(
+    edited_scenario: Callable[..., Path], old: str, new: str, words: str
+) -> None:
+    folder = edited_scenario("scenario.toml", lambda text: text.replace(old, new))
+    with pytest.raises(ValueError, match=r"scenario\.toml") as raised:
+        Scenario.load(folder)
+    assert words in str(raised.value)
+
+
+def test_unknown_names_list_what_exists(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'nowhere'; there are fdr-drive, motorway, and a path to a folder"):
+        make_mobility("sumo", scenario="nowhere")
+    with pytest.raises(ValueError, match="there are fdr-drive, motorway, and a path to a folder"):
+        make_mobility("sumo", scenario=tmp_path)
+    with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, motorway, and a path to a file"):
+        make_mobility("replay", scenario="nowhere")
+    with pytest.raises(ValueError, match='"sumo", "replay" or "straight", or a Mobility object, got \'walking\''):
+        make_mobility("walking")
+    with pytest.raises(ValueError, match="a Mobility object, got 7"):
+        make_mobility(7)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="libsumo, traci, traci-gui, got 'sumo'"):
+        make_mobility("sumo", sumo_backend="sumo")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="num_workers must be at least 1, got 0"):
+        make_mobility("sumo", num_workers=0)
+    mine = StraightMobility()
+    assert make_mobility(mine) is mine
+
+
+def test_positions_on_a_bent_axis() -> None:
+    corner = ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0))
+    road = Road(name="l", rsu_xyz_m=(4.0, -3.0, 1.0), range_m=9.0, speed_limit_mps=1.0, axis_xy_m=corner)
+    places = np.array([[[4.0, 2.0], [0.0, 0.0], [-5.0, 1.0]], [[9.0, 7.0], [12.0, 3.0], [11.0, 99.0]]])
+    assert np.allclose(RoadAxis(road).position_m(places), [[0.0, -4.0, -4.0], [13.0, 9.0, 16.0]])
+
+
+def test_positions_are_those_of_the_nearest_point() -> None:
+    road = Scenario.load("fdr-drive").road
+    axis = RoadAxis(road)
+    ends = np.array(road.axis_xy_m)
+    parts = np.linspace(0.0, 1.0, 200)[:, None, None]
+    dense = (ends[:-1] * (1 - parts) + ends[1:] * parts).swapaxes(0, 1).reshape(-1, 2)
+    places = dense[::97] + np.random.default_rng(0).uniform(-20.0, 20.0, size=dense[::97].shape)
+    nearest = np.hypot(*(places[:, None] - dense).T).argmin(axis=0)
+    assert np.abs(axis.position_m(places) - axis.position_m(dense)[nearest]).max() < 2.0
+    assert (np.diff(axis.position_m(dense)) >= 0.0).all()

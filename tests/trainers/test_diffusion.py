@@ -1,0 +1,114 @@
+"""The schedule and the two directions of the diffusion."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from trainers.networks.denoiser import DenoiserOptions, DenoisingAgents
+from trainers.networks.diffusion import (
+    mean_from_noise,
+    mean_from_x0,
+    noised,
+    reverse_step,
+    variance_preserving_schedule,
+    x0_from_noise,
+)
+
+SCHEDULE = variance_preserving_schedule(7, beta_min=0.1, beta_max=10.0)
+
+
+def test_beta_is_the_papers_formula() -> None:
+    for m in range(1, 8):
+        expected = 1.0 - math.exp(-0.1 / 7 - (2 * m - 1) / (2 * 49) * 9.9)
+        assert SCHEDULE.beta[m - 1].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_total_noise_does_not_depend_on_the_number_of_steps() -> None:
+    for steps in (1, 3, 7, 20):
+        last = variance_preserving_schedule(steps, beta_min=0.1, beta_max=10.0).alpha_bar[-1].item()
+        assert last == pytest.approx(math.exp(-0.1 - 9.9 / 2), rel=1e-4)
+
+
+def test_the_finding_on_the_amplified_noise_comes_out() -> None:
+    schedule = variance_preserving_schedule(5, beta_min=0.1, beta_max=10.0)
+    assert 1.0 / math.sqrt(schedule.alpha_bar[-1].item()) == pytest.approx(12.5, abs=0.2)
+
+
+@pytest.mark.parametrize("m", range(1, 8))
+def test_x0_comes_back_from_its_noise(m: int) -> None:
+    x0, noise = torch.randn(2, 50, generator=torch.Generator().manual_seed(m))
+    torch.testing.assert_close(
+        x0_from_noise(SCHEDULE, noised(SCHEDULE, x0, m, noise), m, noise), x0, rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("m", range(1, 8))
+def test_both_forms_of_the_mean_agree(m: int) -> None:
+    x0, noise = torch.randn(2, 50, generator=torch.Generator().manual_seed(m))
+    x = noised(SCHEDULE, x0, m, noise)
+    torch.testing.assert_close(
+        mean_from_noise(SCHEDULE, x, m, noise), mean_from_x0(SCHEDULE, x, m, x0), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_knowing_x0_the_reverse_process_ends_there() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x0 = torch.randn(50, generator=generator)
+    x = torch.randn(50, generator=generator)
+    for m in range(7, 0, -1):
+        x = reverse_step(SCHEDULE, mean_from_x0(SCHEDULE, x, m, x0), m, torch.randn(50, generator=generator))
+    torch.testing.assert_close(x, x0)
+
+
+def agents(**options: object) -> DenoisingAgents:
+    torch.manual_seed(0)
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    return DenoisingAgents(
+        num_agents=2,
+        observation_size=3,
+        action_mask=mask,
+        hidden=16,
+        hidden_layers=2,
+        options=DenoiserOptions(**options),
+    )
+
+
+def test_softmax_gives_each_agent_a_distribution_over_its_own_actions() -> None:
+    values = agents(softmax=True)(torch.randn(5, 2, 3), torch.Generator())
+    torch.testing.assert_close(values.sum(-1), torch.ones(5, 2))
+    assert (values[:, 1, 4:] == 0.0).all()
+
+
+def test_without_noise_decisions_are_deterministic_and_with_noise_seeded() -> None:
+    observation = torch.randn(5, 2, 3)
+    quiet, loud = agents(noise=0.0), agents(noise=1.0)
+    assert torch.equal(quiet(observation, torch.Generator()), quiet(observation, torch.Generator().manual_seed(5)))
+    first, again, other = (loud(observation, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_bounded_values_stay_in_their_bound_and_gradients_flow() -> None:
+    network = agents(bound=3.0, noise=0.0)
+    values = network(100.0 * torch.randn(64, 2, 3), torch.Generator())
+    assert values.abs().max() <= 3.0
+    values.sum().backward()
+    gradients = [parameter.grad for parameter in network.parameters()]
+    assert all(g is not None and g.abs().sum() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"denoising_steps": 0}, "denoising_steps=0"),
+        ({"beta_min": 2.0, "beta_max": 1.0}, "beta_min=2.0"),
+        ({"prediction": "score"}, "'score' is unknown; there are 'x0', 'noise'"),
+        ({"noise": -1.0}, "noise=-1.0"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DenoiserOptions(**options)

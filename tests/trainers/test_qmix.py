@@ -1,0 +1,174 @@
+"""QMIX learns what it should, and what a mere sum of values cannot."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from tianshou.utils.torch_utils import policy_within_training_step
+from torch import Tensor, nn
+
+from trainers.learners.qmix import QMIX, QMIXOptions, QMIXPolicy
+from trainers.networks.agents import MLPAgents
+from trainers.networks.mixer import Mixer
+from trainers.tianshou_bridge.replay import LaneReplayBuffer
+
+PAYOFF_A = 7.0
+PAYOFF_B = np.array([[0.0, 1.0], [1.0, 8.0]])
+
+
+class Sum(nn.Module):
+    """VDN's mixer."""
+
+    def forward(self, values: Tensor, state: Tensor) -> Tensor:
+        return values.sum(-1)
+
+
+def all_transitions() -> dict[str, np.ndarray]:
+    """Every transition of the two-step game: agent 0 chooses the matrix, then both play it."""
+    rows = []
+    one_hot = np.eye(3, dtype=np.float32)
+    for a in range(2):
+        for b in range(2):
+            rows.append((one_hot[0], (a, b), 0.0, one_hot[1 + a], False))
+            for matrix in range(2):
+                payoff = PAYOFF_A if matrix == 0 else PAYOFF_B[a, b]
+                rows.append((one_hot[1 + matrix], (a, b), payoff, one_hot[0], True))
+    names = ("obs", "act", "rew", "obs_next", "terminated")
+    columns = {name: np.array([row[n] for row in rows]) for n, name in enumerate(names)}
+    for name in ("obs", "obs_next"):
+        columns[name] = np.repeat(columns[name][:, None], 2, axis=1)
+    return columns
+
+
+def learned(mixer: nn.Module, *, updates: int = 1500, **options: float) -> QMIX:
+    network = MLPAgents(num_agents=2, observation_size=3, num_actions=2, hidden=32, hidden_layers=1)
+    policy = QMIXPolicy(
+        network, action_space=gymnasium.spaces.MultiDiscrete([2, 2]), action_mask=np.ones((2, 2), bool), compress=False, seed=0
+    )
+    values = QMIXOptions(
+        **{"discount": 0.99, "reward_scale": 1.0, "target_update_rate": 0.05, "learning_rate": 2e-3, **options}
+    )
+    algorithm = QMIX(policy=policy, mixer=mixer, options=values)
+    buffer = LaneReplayBuffer(12, num_agents=2, observation_size=3, seed=0)
+    buffer.add(**all_transitions())
+    with policy_within_training_step(policy):
+        for _ in range(updates):
+            algorithm.update(buffer, 48)
+    return algorithm
+
+
+def payoff_of(algorithm: QMIX) -> float:
+    """Plays the game greedily."""
+    one_hot = np.eye(3, dtype=np.float32)
+
+    def act(state: int) -> list[int]:
+        observation = torch.as_tensor(np.stack([one_hot[state]] * 2))[None]
+        return algorithm.policy.values(algorithm.policy.network, observation).argmax(-1)[0].tolist()
+
+    matrix = act(0)[0]
+    a, b = act(1 + matrix)
+    return PAYOFF_A if matrix == 0 else float(PAYOFF_B[a, b])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_qmix_solves_the_two_step_game(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert payoff_of(learned(Mixer(2, 6))) == 8.0
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_sum_of_values_cannot_solve_it(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert payoff_of(learned(Sum())) == 7.0
+
+
+def test_values_of_terminated_slots_are_their_rewards() -> None:
+    torch.manual_seed(0)
+    algorithm = learned(Mixer(2, 6))
+    state = torch.eye(3)[1].repeat(2)[None]
+    value = algorithm.policy.network(state.view(1, 2, 3), algorithm.policy.generator)
+    joint = algorithm.mixer(value.max(-1).values, state)
+    assert joint.item() == pytest.approx(7.0, abs=0.3)
+
+
+def test_targets_follow_softly() -> None:
+    torch.manual_seed(0)
+    algorithm = learned(Mixer(2, 6), updates=1, target_update_rate=0.25, learning_rate=0.1)
+    torch.manual_seed(0)
+    fresh = learned(Mixer(2, 6), updates=0)
+    for before, online, target in zip(
+        fresh.mixer.parameters(), algorithm.mixer.parameters(), algorithm.target_mixer.parameters(), strict=True
+    ):
+        torch.testing.assert_close(target, 0.25 * online + 0.75 * before)
+
+
+def test_absent_actions_are_never_taken() -> None:
+    torch.manual_seed(0)
+    mask = np.array([[True, True, True], [True, False, False]])
+    network = MLPAgents(num_agents=2, observation_size=3, num_actions=3, hidden=8, hidden_layers=1)
+    policy = QMIXPolicy(network, action_space=gymnasium.spaces.MultiDiscrete([3, 1]), action_mask=mask, compress=True, seed=0)
+    policy.exploration = 1.0
+    observation = np.random.default_rng(0).normal(size=(200, 2, 3)).astype(np.float32)
+    greedy = policy.values(network, torch.as_tensor(observation)).argmax(-1).numpy()
+    explored = policy.add_exploration_noise(greedy, None)
+    assert (greedy[:, 1] == 0).all()
+    assert (explored[:, 1] == 0).all()
+    assert set(explored[:, 0]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"discount": 1.5}, "discount=1.5"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"loss": "l3"}, "there are 'huber'"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        QMIXOptions(**options)
+
+
+def test_exploration_falls_and_then_stays() -> None:
+    options = QMIXOptions(exploration_start=0.4, exploration_end=0.1, exploration_fraction=0.5)
+    assert [options.exploration(p) for p in (0.0, 0.25, 0.5, 1.0)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
+
+
+def test_replay_draws_many_slots_and_comes_back_from_its_state() -> None:
+    def filled(seed: int) -> LaneReplayBuffer:
+        buffer = LaneReplayBuffer(19_200, num_agents=1, observation_size=1, seed=seed)
+        for slot in range(300):
+            column = np.full((64, 1, 1), slot, np.float32)
+            buffer.add(column, np.zeros((64, 1), np.int64), np.zeros(64, np.float32), column, np.zeros(64, bool))
+        return buffer
+
+    buffer = filled(0)
+    slots = buffer.sample(256)[0].obs.ravel()
+    assert len(np.unique(slots)) > 140
+    state, random = buffer.state_dict(), buffer.random_state()
+    other = LaneReplayBuffer(19_200, num_agents=1, observation_size=1, seed=9)
+    other.load_state_dict(state)
+    other.set_random_state(random)
+    np.testing.assert_array_equal(other.sample(256)[0].obs, buffer.sample(256)[0].obs)
+
+
+def test_replay_writes_over_the_oldest() -> None:
+    buffer = LaneReplayBuffer(5, num_agents=1, observation_size=1, seed=0)
+    for slot in range(4):
+        column = np.full((2, 1, 1), slot, np.float32)
+        buffer.add(column, np.zeros((2, 1), np.int64), np.zeros(2, np.float32), column, np.zeros(2, bool))
+    assert len(buffer) == 5
+    assert set(buffer.sample(200)[0].obs.ravel()) == {1.0, 2.0, 3.0}
+
+
+def test_compression_keeps_sign_and_order() -> None:
+    network = MLPAgents(num_agents=1, observation_size=1, num_actions=2, hidden=8, hidden_layers=1)
+    space = gymnasium.spaces.MultiDiscrete([2])
+    policy = QMIXPolicy(network, action_space=space, action_mask=np.ones((1, 2), bool), compress=True, seed=0)
+    x = np.linspace(-50, 50, 101)
+    y = policy.seen(x)
+    assert (y.diff() > 0).all()
+    np.testing.assert_array_equal(y.sign().numpy(), np.sign(x))
+    assert policy.seen(np.array([1e-3])).item() == pytest.approx(1e-3, rel=1e-3)

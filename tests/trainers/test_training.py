@@ -1,0 +1,178 @@
+"""Whole runs: they learn, can be interrupted and continued exactly, and are evaluated."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from trainers import qmix, qmix_diffusion
+from trainers.evaluate import evaluate_run
+from trainers.evaluate import main as evaluate_main
+from trainers.options import parse
+from trainers.run_directory import RunDirectory
+from trainers.training import main
+
+SMALL = [
+    *("--env.mobility", "straight", "--env.num-client-vehicles", "2", "--env.num-service-vehicles", "1"),
+    *("--learner.hidden", "16", "--learner.batch-size", "16", "--learner.warm-up-episodes", "4", "--num-envs", "4"),
+    *("--learner.hypernetwork-hidden", "8", "--threads", "1", "--device", "cpu", "--env.episode-slots", "6"),
+]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    state = RunDirectory(path).load_checkpoint()["algorithm"]
+    return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+
+
+def metrics(path: Path) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "round_s"} for row in rows]
+
+
+def run(learner: str, output: Path, *more: str) -> None:
+    module = {"qmix": qmix, "qmix_diffusion": qmix_diffusion}[learner]
+    main(module.LEARNER, parse(module.LEARNER, [*SMALL, "--output", str(output), *more]))
+
+
+@pytest.mark.parametrize("learner", ["qmix", "qmix_diffusion"])
+def test_a_run_leaves_all_its_files(learner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(learner, tmp_path / "run", "--episodes", "16", "--evaluation-episodes", "2")
+    names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
+    assert names == {"config", "checkpoint", "metrics", "events", "evaluation"}
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    for figures in (evaluation, *evaluation["references"].values()):
+        assert figures["episodes"] == 2
+        for name in ("return_mean", "completion_time_s_mean", "backlog_gcycles_mean", "backlog_gcycles_final"):
+            assert np.isfinite(figures[name])
+        assert figures["decision_ms_p50"] > 0.0
+    printed = capsys.readouterr().out
+    assert "best-response-drift" in printed
+    assert f"{learner} (tuned)" in printed
+    assert len(metrics(tmp_path / "run")) == 4
+
+
+@pytest.mark.parametrize("learner", ["qmix", "qmix_diffusion"])
+def test_same_seed_same_run_and_another_seed_another(learner: str, tmp_path: Path) -> None:
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        run(learner, tmp_path / name, "--episodes", "16", "--evaluation-episodes", "0", "--seed", seed)
+    a, b, c = (weights(tmp_path / name) for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not all(torch.equal(a[name], c[name]) for name in a)
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+
+
+@pytest.mark.parametrize("learner", ["qmix", "qmix_diffusion"])
+def test_a_resumed_run_is_the_run_that_was_never_interrupted(
+    learner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainers.training import Training
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run(learner, whole, "--episodes", "32", "--evaluation-episodes", "0")
+    play_round = Training.play_round
+
+    def interrupted(self: Training) -> dict[str, float]:
+        if self.round == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return play_round(self)
+
+    monkeypatch.setattr(Training, "play_round", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        run(learner, broken, "--episodes", "32", "--evaluation-episodes", "0")
+    assert stopped.value.code == 130
+    assert len(metrics(broken)) == 4
+    monkeypatch.setattr(Training, "play_round", play_round)
+    run(learner, broken, "--resume")
+    ours, theirs = weights(whole), weights(broken)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert metrics(whole) == metrics(broken)
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run("qmix", whole, "--episodes", "400", "--evaluation-episodes", "0")
+    command = [sys.executable, "-m", "trainers.qmix", *SMALL, "--output", str(killed), "--checkpoint-s", "0"]
+    process = subprocess.Popen(
+        [*command, "--episodes", "400", "--evaluation-episodes", "0"],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    while not (killed / "metrics.jsonl").exists() or len(metrics(killed)) < 10:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert len(metrics(killed)) < 100
+    run("qmix", killed, "--resume")
+    ours, theirs = weights(whole), weights(killed)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert metrics(whole) == metrics(killed)
+
+
+def test_a_short_run_halves_randoms_completion_time(tmp_path: Path) -> None:
+    run(
+        "qmix",
+        tmp_path / "run",
+        *("--episodes", "240", "--evaluation-episodes", "16", "--env.num-client-vehicles", "3", "--num-envs", "8"),
+        *("--env.num-service-vehicles", "2", "--env.episode-slots", "20", "--env.mobility", "replay"),
+        *("--learner.hidden", "64", "--learner.batch-size", "64", "--learner.warm-up-episodes", "16"),
+    )
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    random = evaluation["references"]["random"]["completion_time_s_mean"]
+    assert evaluation["completion_time_s_mean"] <= 0.5 * random
+
+
+def test_evaluation_can_be_repeated_and_moved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "2")
+    before = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    evaluate_main([str(tmp_path / "run"), "--episodes", "2", "--seed", "1000"])
+    after = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert before["completion_time_s_mean"] == after["completion_time_s_mean"]
+    other = evaluate_run(tmp_path / "run", episodes=2, seed=2000)
+    assert other["completion_time_s_mean"] != before["completion_time_s_mean"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--env.reward", "money"], "there are 'drift_bound', 'drift', 'delay'"),
+        (["--env.mobility", "teleport"], "teleport"),
+        (["--env.mobility", "replay", "--env.scenario", "route-66"], "fdr-drive"),
+        (["--preset", "best"], "there are 'tuned', 'paper'"),
+        (["--env-id", "VEC-Nothing-v0"], "VEC-DNNPartition-v0"),
+        (["--learner.discount", "2"], "discount"),
+        (["--episodes", "0"], "episodes"),
+        (["--device", "abacus"], "abacus"),
+        (["--resume"], "holds no run"),
+    ],
+)
+def test_wrong_options_end_with_one_message(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run("qmix", tmp_path / "run", *arguments)
+    captured = capsys.readouterr()
+    assert message in f"{stopped.value.code} {captured.err} {captured.out}"
+
+
+def test_a_run_is_never_written_over(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    with pytest.raises(SystemExit, match="holds a run already"):
+        run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+def test_resuming_with_another_learner_is_refused(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    with pytest.raises(SystemExit, match="not one of qmix_diffusion"):
+        run("qmix_diffusion", tmp_path / "run", "--resume")

@@ -1,0 +1,164 @@
+"""What a run is: its options, its presets, and how the command line spells them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from vec_envs import dnn_partition_v0
+from vec_envs.faces.doors import Door
+from vec_envs.mobility import SumoBackend
+
+DOORS: dict[str, Door] = {dnn_partition_v0.door.env_id: dnn_partition_v0.door}
+"""The environments that can be trained on, by id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training run. `env` and `learner` are dataclasses of their own, with options of the same names."""
+
+    env: Any
+    """Fields of the environment."""
+    learner: Any
+    """Fields of the learner."""
+    env_id: str = dnn_partition_v0.door.env_id
+    """Which environment."""
+    preset: str = "tuned"
+    """Where the defaults come from: "tuned" or "paper"."""
+    seed: int = 0
+    """Seed of everything: traffic, nature, networks, exploration, replay."""
+    episodes: int = 1000
+    """Training episodes, over all lanes."""
+    num_envs: int = 16
+    """Lanes played at the same time."""
+    output: Path | None = None
+    """Where the run is written; by default a new folder under runs/."""
+    resume: bool = False
+    """Go on with the run in --output, or with the newest one under runs/, as it was configured."""
+    device: str = "auto"
+    """"auto" (CUDA where there is one), "cpu", "cuda", ..."""
+    threads: int = 1
+    """Torch's threads; 0 leaves the choice to torch. Small networks and a busy machine do best with one. Results are
+    bit-identical for the same number only."""
+    checkpoint_s: float = 60.0
+    """Seconds between checkpoints."""
+    evaluation_episodes: int = 32
+    """Held-out episodes of the final table; 0 for none."""
+    evaluation_seed: int = 1000
+    """Seed of the first held-out episode."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("episodes", 1), ("num_envs", 1), ("evaluation_episodes", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """A learner as the command line and the checkpoint know it: its presets, and what builds its algorithm.
+
+    `presets` maps a name to (fields of the environment, options of the learner, fields of the run); `build` takes
+    (problem, learner options, seed).
+    """
+
+    name: str
+    presets: Mapping[str, tuple[dict[str, Any], Any, dict[str, Any]]]
+    build: Callable[..., Any] = field(repr=False)
+
+
+def env_options_type(door: Door) -> type[Any]:
+    """Returns a dataclass of what a command line can say of the environment: its traffic and its problem's fields."""
+    traffic: list[tuple[str, Any, Any]] = [
+        ("mobility", str, door.default_mobility),
+        ("scenario", str, door.default_scenario),
+        ("sumo_backend", SumoBackend, "libsumo"),
+        ("num_workers", int, 1),
+    ]
+    hints = typing.get_type_hints(door.problem_type)
+    problem = [
+        (f.name, tuple[str, ...] if f.name == "dnns" else hints[f.name], f.default)
+        for f in dataclasses.fields(door.problem_type)
+        if not callable(f.default)
+    ]
+    return dataclasses.make_dataclass("EnvOptions", traffic + problem, frozen=True, kw_only=True)
+
+
+def preset_run(learner: Learner, preset: str, env_id: str) -> Run:
+    """Returns a preset's run. Raises `ValueError` listing what exists for an unknown preset or environment."""
+    if preset not in learner.presets:
+        raise ValueError(f"preset {preset!r} is unknown; there are {', '.join(map(repr, learner.presets))}")
+    if env_id not in DOORS:
+        raise ValueError(f"{learner.name} does not train on {env_id!r}; there are {', '.join(map(repr, DOORS))}")
+    env, options, run = learner.presets[preset]
+    return Run(env=env_options_type(DOORS[env_id])(**env), learner=options, env_id=env_id, preset=preset, **run)
+
+
+def parse(learner: Learner, arguments: Sequence[str] | None = None) -> Run:
+    """Returns the run that a command line describes; exits with a message where it is wrong."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", default="tuned")
+    first.add_argument("--env-id", default=dnn_partition_v0.door.env_id)
+    chosen = first.parse_known_args(arguments)[0]
+    try:
+        default = preset_run(learner, chosen.preset, chosen.env_id)
+    except ValueError as error:
+        sys.exit(f"trainers.{learner.name}: {error}")
+    program = f"python -m trainers.{learner.name}"
+    typed = dataclasses.make_dataclass(
+        "Run", [("env", type(default.env)), ("learner", type(default.learner))], bases=(Run,), frozen=True, kw_only=True
+    )
+    values = {f.name: getattr(default, f.name) for f in dataclasses.fields(default)}
+    try:
+        return tyro.cli(typed, prog=program, args=arguments, default=typed(**values), description=Run.__doc__)
+    except ValueError as error:
+        sys.exit(f"trainers.{learner.name}: {error}")
+
+
+def as_json(run: Run, learner: str) -> str:
+    """Returns the run as JSON text, for `config.json`."""
+    values = dataclasses.asdict(run)
+    values["output"] = None
+    values["resume"] = False
+    return json.dumps({"learner_name": learner, **values}, indent=2) + "\n"
+
+
+def from_json(text: str, learner: Learner) -> Run:
+    """Returns the run that `as_json` wrote. Raises `ValueError` where the text is of another learner or version."""
+    values = json.loads(text)
+    if values.pop("learner_name", None) != learner.name:
+        raise ValueError(f"the configuration is not one of {learner.name}")
+    default = preset_run(learner, values["preset"], values["env_id"])
+    try:
+        env = type(default.env)(**_tuples(values.pop("env")))
+        options = _nested(type(default.learner), values.pop("learner"))
+        return dataclasses.replace(default, env=env, learner=options, **{**values, "output": None})
+    except TypeError as error:
+        raise ValueError(f"the configuration is of another version: {error}") from error
+
+
+def _nested(kind: type[Any], values: dict[str, Any]) -> Any:
+    hints = typing.get_type_hints(kind)
+    return kind(
+        **{
+            name: _nested(hints[name], value) if isinstance(value, dict) else _tuple(value)
+            for name, value in values.items()
+        }
+    )
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _tuple(value) for name, value in values.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,97 @@
+"""The folder of a run: configuration, checkpoint, metrics, TensorBoard events, evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+CONFIG, CHECKPOINT, METRICS, EVALUATION = "config.json", "checkpoint.pt", "metrics.jsonl", "evaluation.json"
+
+
+class RunDirectory:
+    """Writes a run's files. What replaces a file is written beside it and renamed: a kill leaves the old one whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._events: SummaryWriter | None = None
+
+    def create(self, config: str) -> None:
+        """Makes the folder. Raises `FileExistsError` where it holds a run already."""
+        if (self.path / CONFIG).exists():
+            raise FileExistsError(
+                f"{self.path} holds a run already: go on with it by --resume, or choose another --output"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._replace(CONFIG, config.encode())
+        (self.path / METRICS).write_text("")
+
+    def config(self) -> str:
+        """Returns the configuration's text. Raises `FileNotFoundError` where there is no run."""
+        if not (self.path / CONFIG).exists():
+            raise FileNotFoundError(f"{self.path} holds no run: {CONFIG} is missing")
+        return (self.path / CONFIG).read_text()
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Writes tensors and plain values."""
+        beside = self.path / f"{CHECKPOINT}.new"
+        torch.save(dict(state), beside)
+        os.replace(beside, self.path / CHECKPOINT)
+
+    def load_checkpoint(self) -> dict[str, Any]:
+        """Returns the checkpoint. Raises `FileNotFoundError` where there is none; runs no code of the file."""
+        if not (self.path / CHECKPOINT).exists():
+            raise FileNotFoundError(f"{self.path} has no {CHECKPOINT}")
+        return torch.load(self.path / CHECKPOINT, map_location="cpu", weights_only=True)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Appends a line of metrics, and to TensorBoard's events."""
+        with (self.path / METRICS).open("a") as file:
+            file.write(json.dumps(metrics) + "\n")
+        if self._events is None:
+            self._events = SummaryWriter(str(self.path), purge_step=step)
+        for name, value in metrics.items():
+            self._events.add_scalar(name, value, step)
+
+    def keep_metrics(self, lines: int) -> None:
+        """Drops the metrics behind the first `lines`: those of rounds after the checkpoint."""
+        kept = (self.path / METRICS).read_text().splitlines(keepends=True)[:lines]
+        self._replace(METRICS, "".join(kept).encode())
+
+    def save_evaluation(self, figures: Mapping[str, Any]) -> None:
+        """Writes `evaluation.json`."""
+        self._replace(EVALUATION, (json.dumps(figures, indent=2) + "\n").encode())
+
+    def close(self) -> None:
+        """Ends TensorBoard's events."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def _replace(self, name: str, content: bytes) -> None:
+        beside = self.path / f"{name}.new"
+        beside.write_bytes(content)
+        os.replace(beside, self.path / name)
+
+
+def new_path(learner: str) -> Path:
+    """Returns a folder under runs/ that does not exist."""
+    base = Path("runs") / learner / time.strftime("%Y%m%d-%H%M%S")
+    path, n = base, 1
+    while path.exists():
+        path, n = base.with_name(f"{base.name}-{n}"), n + 1
+    return path
+
+
+def newest_path(learner: str) -> Path:
+    """Returns the newest run under runs/. Raises `FileNotFoundError` where there is none."""
+    configs = sorted((Path("runs") / learner).glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime)
+    if not configs:
+        raise FileNotFoundError(f"there is no run under {Path('runs') / learner}: name one by --output")
+    return configs[-1].parent

@@ -1,0 +1,230 @@
+"""The training loop of off-policy learners: rounds of whole episodes in all lanes, a gradient step now and then.
+
+Tianshou's trainers cannot continue a run exactly, and its collectors splice episodes when they stop within one; so the
+loop is ours, and the policy, algorithm, optimiser and target networks in it are Tianshou's. A round starts and ends
+between episodes, which is where a checkpoint can hold all there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import math
+import signal
+import sys
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import torch
+from tianshou.data import Batch
+from tianshou.utils.torch_utils import policy_within_training_step
+from tqdm import tqdm
+
+from trainers.evaluate import evaluate_run, print_table
+from trainers.options import DOORS, Learner, Run, as_json, from_json
+from trainers.run_directory import RunDirectory, new_path, newest_path
+from trainers.tianshou_bridge.replay import LaneReplayBuffer
+from vec_envs.faces.vector_env import LanesVectorEnv
+from vec_envs.mobility import TrafficError
+
+INTERRUPTED = 130
+
+
+def main(learner: Learner, run: Run) -> None:
+    """Trains, evaluates and prints the table; exits with a message where the run cannot start or go on."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        directory, run = open_run(learner, run)
+        if train(learner, run, directory):
+            print(f"interrupted; go on with: python -m trainers.{learner.name} --resume --output {directory.path}")
+            sys.exit(INTERRUPTED)
+        if run.evaluation_episodes:
+            figures = evaluate_run(directory.path, episodes=run.evaluation_episodes, seed=run.evaluation_seed)
+            directory.save_evaluation(figures)
+            print_table(figures)
+    except (FileExistsError, FileNotFoundError, TrafficError, ValueError) as error:
+        sys.exit(f"trainers.{learner.name}: {error}")
+    print(f"the run is in {directory.path}")
+
+
+def open_run(learner: Learner, run: Run) -> tuple[RunDirectory, Run]:
+    """Returns folder and options of a new run, or of the one to resume. Raises where there is none, or one already."""
+    if run.resume:
+        directory = RunDirectory(run.output or newest_path(learner.name))
+        return directory, dataclasses.replace(from_json(directory.config(), learner), resume=True)
+    directory = RunDirectory(run.output or new_path(learner.name))
+    directory.create(as_json(run, learner.name))
+    return directory, run
+
+
+def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
+    """Trains to the end, or until interrupted; returns whether it was. Leaves a checkpoint either way."""
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    options = dataclasses.asdict(run.env)
+    with contextlib.closing(DOORS[run.env_id].vector_env(num_envs=run.num_envs, **options)) as env:
+        training = Training(learner, run, directory, env)
+        if run.resume:
+            training.load(directory.load_checkpoint())
+        with stop_signals() as stop:
+            training.go_on(stop)
+        directory.close()
+    return not training.finished
+
+
+class Training:
+    """A run as it stands: everything a checkpoint holds."""
+
+    def __init__(self, learner: Learner, run: Run, directory: RunDirectory, env: LanesVectorEnv) -> None:
+        self._run, self._directory, self._env = run, directory, env
+        streams = np.random.SeedSequence(run.seed).generate_state(3 + run.num_envs, np.uint64)
+        seeds = [int(seed) >> 1 for seed in streams]
+        self._lane_seeds: list[int | None] = list(seeds[3:])
+        problem = env.problem
+        self.algorithm = learner.build(problem, run.learner, seed=seeds[0]).to(device_of(run.device))
+        self.buffer = LaneReplayBuffer(
+            run.learner.qmix.buffer_size,
+            num_agents=len(problem.agent_names),
+            observation_size=problem.observation_size,
+            seed=seeds[1],
+        )
+        self.round = 0
+        self.updates = 0
+        self._owed = 0.0
+        self.num_rounds = math.ceil(run.episodes / run.num_envs)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all episodes have been played."""
+        return self.round >= self.num_rounds
+
+    def go_on(self, stop: Stop) -> None:
+        """Plays rounds until the end or until told to stop; writes checkpoints on the way and at last."""
+        if self.round == 0:
+            self.save()
+        saved = time.monotonic()
+        episodes = self._run.num_envs
+        interval_s = 0.2 if sys.stderr.isatty() else 30.0
+        total, played = self.num_rounds * episodes, self.round * episodes
+        with tqdm(total=total, initial=played, unit="episode", mininterval=interval_s) as bar:
+            while not self.finished and not stop.wanted:
+                metrics = self.play_round()
+                self._directory.log(self.round * episodes, metrics)
+                bar.update(episodes)
+                shown = f"return {metrics['return_mean']:.0f}, completion {metrics['completion_time_s']:.1f} s"
+                bar.set_postfix_str(shown, refresh=False)
+                if time.monotonic() - saved > self._run.checkpoint_s:
+                    self.save()
+                    saved = time.monotonic()
+        self.save()
+
+    def play_round(self) -> dict[str, float]:
+        """Plays an episode in every lane, learning on the way; returns the round's metrics."""
+        began = time.monotonic()
+        options, policy, env = self._run.learner.qmix, self.algorithm.policy, self._env
+        policy.exploration = options.exploration(self.round / self.num_rounds)
+        observation, _ = env.reset(seed=self._lane_seeds if self.round == 0 else None)
+        returns, losses, figures = np.zeros(self._run.num_envs), [], []
+        learns = (self.round + 1) * self._run.num_envs > options.warm_up_episodes
+        for _ in range(env.problem.episode_slots):
+            action = self._explore(observation)
+            following, reward, terminated, _, infos = env.step(action)
+            self.buffer.add(observation, action, reward, following, terminated)
+            returns += reward
+            figures.append((infos["completion_time_s"].mean(), infos["backlog_gcycles"].mean()))
+            observation = following
+            losses += self._learn() if learns else []
+        self.round += 1
+        completion_time_s, backlog_gcycles = np.mean(figures, axis=0)
+        return {
+            "episodes": self.round * self._run.num_envs,
+            "return_mean": float(returns.mean()),
+            "completion_time_s": float(completion_time_s),
+            "backlog_gcycles": float(backlog_gcycles),
+            "loss": float(np.mean(losses)) if losses else math.nan,
+            "exploration": policy.exploration,
+            "updates": self.updates,
+            "round_s": time.monotonic() - began,
+        }
+
+    def _explore(self, observation: np.ndarray) -> np.ndarray:
+        batch = Batch(obs=observation, info={})
+        policy = self.algorithm.policy
+        with torch.no_grad(), policy_within_training_step(policy):
+            return policy.add_exploration_noise(policy(batch).act.cpu().numpy(), batch)
+
+    def _learn(self) -> list[float]:
+        """Makes the gradient steps that are due after a slot; returns their losses."""
+        self._owed += self._run.learner.qmix.updates_per_slot
+        losses: list[float] = []
+        while self._owed >= 1.0:
+            with policy_within_training_step(self.algorithm.policy):
+                losses.append(self.algorithm.update(self.buffer, self._run.learner.qmix.batch_size).loss)
+            self._owed -= 1.0
+            self.updates += 1
+        return losses
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        lanes = self._env.lanes.snapshot()
+        policy = self.algorithm.policy.random_state()
+        state = {
+            "round": self.round,
+            "updates": self.updates,
+            "owed": self._owed,
+            "algorithm": self.algorithm.state_dict(),
+            "buffer": self.buffer.state_dict(),
+            "torch_generator": policy.pop("torch"),
+            "generators": json.dumps({"lanes": lanes, "policy": policy["numpy"], "buffer": self.buffer.random_state()}),
+        }
+        self._directory.save_checkpoint(state)
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Takes over a checkpoint."""
+        generators = json.loads(state["generators"])
+        self.round, self.updates, self._owed = state["round"], state["updates"], state["owed"]
+        self.algorithm.load_state_dict(state["algorithm"])
+        self.buffer.load_state_dict(state["buffer"])
+        self.buffer.set_random_state(generators["buffer"])
+        self.algorithm.policy.set_random_state({"torch": state["torch_generator"], "numpy": generators["policy"]})
+        if self.round:
+            self._env.lanes.restore(generators["lanes"])
+        self._directory.keep_metrics(self.round)
+
+
+class Stop:
+    """Whether a signal asked the run to stop."""
+
+    wanted = False
+
+
+@contextlib.contextmanager
+def stop_signals() -> Generator[Stop]:
+    """Turns the first Ctrl-C or SIGTERM into a wish to stop after the round; a second Ctrl-C interrupts at once."""
+    stop = Stop()
+
+    def ask(number: int, frame: object) -> None:
+        stop.wanted = True
+        print("\nstopping after this round; once more to stop at once", file=sys.stderr)
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def device_of(name: str) -> torch.device:
+    """Returns the device of that name; "auto" is CUDA where there is one. Raises `ValueError` where it is unusable."""
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used: {error}") from error
+    return device
