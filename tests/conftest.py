@@ -10,6 +10,7 @@ from typing import Any, runtime_checkable
 
 import pytest
 from beartype import BeartypeConf, beartype
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 CHECKED = ("core", "dnn", "faces", "physics", "policies", "problems", "records", "units")
@@ -34,4 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
 
 
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 install_import_hook([f"vec_envs.{room}" for room in CHECKED], f"{__name__}.checked")

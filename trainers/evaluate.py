@@ -67,7 +67,8 @@ def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem
         raise ValueError(
             f"the checkpoint is of a problem with other agents, actions or observations: {error}"
         ) from error
-    return GreedyPolicy(algorithm.policy)
+    lagged = run.learner.qmix.act_lagged
+    return GreedyPolicy(algorithm.policy, algorithm.target_network if lagged else algorithm.policy.network)
 
 
 def play(make: Callable[[Any], Policy], env: LanesVectorEnv, seed: int) -> dict[str, Any]:

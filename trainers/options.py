@@ -9,6 +9,7 @@ import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Run:
     """Where the defaults come from: "tuned" or "paper"."""
     seed: int = 0
     """Seed of everything: traffic, nature, networks, exploration, replay."""
-    episodes: int = 1000
+    episodes: int = 1920
     """Training episodes, over all lanes."""
     num_envs: int = 16
     """Lanes played at the same time."""
@@ -129,7 +130,8 @@ def as_json(run: Run, learner: str) -> str:
     values = dataclasses.asdict(run)
     values["output"] = None
     values["resume"] = False
-    return json.dumps({"learner_name": learner, **values}, indent=2) + "\n"
+    versions = {name: metadata.version(name) for name in ("vec-envs", "tianshou", "torch", "numpy", "libsumo")}
+    return json.dumps({"learner_name": learner, "versions": versions, **values}, indent=2) + "\n"
 
 
 def from_json(text: str, learner: Learner) -> Run:
@@ -137,6 +139,7 @@ def from_json(text: str, learner: Learner) -> Run:
     values = json.loads(text)
     if values.pop("learner_name", None) != learner.name:
         raise ValueError(f"the configuration is not one of {learner.name}")
+    values.pop("versions", None)
     default = preset_run(learner, values["preset"], values["env_id"])
     try:
         env = type(default.env)(**_tuples(values.pop("env")))

@@ -30,6 +30,7 @@ PAPER = replace(
     warm_up_episodes=5,
     reward_scale=1.0,
     max_grad_norm=0.0,
+    act_lagged=False,
     compress=False,
 )
 PAPER_RUN = {"episodes": 1000, "num_envs": 1}

@@ -203,7 +203,7 @@ class Stop:
 
 
 @contextlib.contextmanager
-def stop_signals() -> Generator[Stop]:
+def stop_signals() -> Generator[Stop, None, None]:
     """Turns the first Ctrl-C or SIGTERM into a wish to stop after the round; a second Ctrl-C interrupts at once."""
     stop = Stop()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from tests.mobility.conftest import assert_in_range, needs_sumo, same, shape, take
-from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficBlock, TrafficError, make_mobility
+from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficBlock, TrafficError, choose, make_mobility
+from vec_envs.mobility.selection import EpisodeRandom
 from vec_envs.mobility.sumo import FIRST_TAPE, LONGEST_TAPE, tape_part
 
 FIRST_LONG = LONGEST_TAPE - FIRST_TAPE
@@ -46,11 +48,20 @@ def test_the_same_seed_gives_the_same_bits_in_another_worker(live: SumoMobility)
     other.close()
 
 
-def test_seeds_and_episodes_differ(live: SumoMobility) -> None:
-    a, b = take(live.blocks(1, shape()), 2)
-    c = next(live.blocks(2, shape()))
-    assert not same([a], [b])
-    assert not same([a], [c])
+def test_seeds_and_episodes_differ_in_their_traffic(live: SumoMobility) -> None:
+    first, second = islice(live.windows(1, shape()), 2)
+    other = next(live.windows(2, shape()))
+    for window in (second, other):
+        assert not np.isin(window.position_m, first.position_m).any()
+
+
+def test_an_episode_draws_its_roles_from_its_window(live: SumoMobility) -> None:
+    random, windows = EpisodeRandom(6), live.windows(6, shape())
+    for episode, (block, window) in enumerate(zip(take(live.blocks(6, shape()), 3), windows, strict=False)):
+        drawn = choose(random.at(episode), window, shape())
+        assert np.array_equal(block.client_xy_m, drawn.client_xy_m)
+        assert np.array_equal(block.service_xy_m, drawn.service_xy_m)
+        assert np.allclose(block.client_speed_mps, drawn.client_speed_mps)
 
 
 @pytest.mark.parametrize("start", [1, FIRST_TAPE, 9, FIRST_LONG - 1, FIRST_LONG + 2])

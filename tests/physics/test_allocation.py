@@ -23,21 +23,24 @@ def random_cases(seed: int, types: int, lanes: int = LANES) -> tuple[np.ndarray,
 
 
 def optimum(gamma: np.ndarray, pull: np.ndarray, capacity: float) -> np.ndarray:
-    """Returns the minimiser of one case, its multiplier bracketed on a log scale."""
+    """Returns the minimiser of one case, its multiplier bracketed on a log scale.
+
+    The multiplier is the highest pull of an active type plus x; x is found by itself, lest it cancel.
+    """
     speed, active, x = np.zeros_like(gamma), gamma > 0.0, 0.0
     highest = pull[active].max(initial=0.0)
+    gap = highest - pull[active]
     if active.any():
-        gap = highest - pull[active]
 
         def surplus(log_x: float) -> float:
             return float(np.log(np.sqrt(gamma[active] / (np.exp(log_x) + gap)).sum() / capacity))
 
         x = np.exp(brentq(surplus, -200.0, 100.0, xtol=1e-13, rtol=1e-15, maxiter=500))
     idle_pull = np.where(active, 0.0, pull)
-    if idle_pull.max() > highest + x:
-        x = idle_pull.max() - highest
-    speed[active] = np.sqrt(gamma[active] / (x + highest - pull[active]))
-    if idle_pull.max() >= highest + x and idle_pull.max() > 0.0:
+    takes_rest = idle_pull.max() - highest > x
+    x = max(x, idle_pull.max() - highest)
+    speed[active] = np.sqrt(gamma[active] / (x + gap))
+    if takes_rest:
         speed[idle_pull.argmax()] = capacity - speed[active].sum()
     return speed
 
@@ -48,13 +51,13 @@ def optimality_gap(
     """Returns by how much, relative to itself, the multiplier that idle speed asks for exceeds what used speed bears.
 
     At the optimum no type that could take more gains more by it than any type that has some would lose: the
-    largest marginal gain of those below their bound is at most the least of those above 0. Speed that is left over
-    is a type that gains nothing.
+    largest marginal gain of those below their bound is at most the least of those above 0 (but for rounding). Speed
+    that is left over is a type that gains nothing.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         marginal = np.where(gamma > 0.0, gamma / speed**2, 0.0) + pull
     wants = np.where(speed < usable, marginal, -np.inf).max(axis=-1)
-    bears = np.where(speed > 0.0, marginal, np.inf).min(axis=-1)
+    bears = np.where(speed > 1e-12 * capacity[:, None], marginal, np.inf).min(axis=-1)
     bears = np.where(speed.sum(axis=-1) < capacity * (1.0 - 1e-9), 0.0, bears)
     return np.where(wants <= bears, 0.0, (wants - bears) / np.maximum(wants, 1e-300))
 

@@ -45,7 +45,11 @@ def all_transitions() -> dict[str, np.ndarray]:
 def learned(mixer: nn.Module, *, updates: int = 1500, **options: float) -> QMIX:
     network = MLPAgents(num_agents=2, observation_size=3, num_actions=2, hidden=32, hidden_layers=1)
     policy = QMIXPolicy(
-        network, action_space=gymnasium.spaces.MultiDiscrete([2, 2]), action_mask=np.ones((2, 2), bool), compress=False, seed=0
+        network,
+        action_space=gymnasium.spaces.MultiDiscrete([2, 2]),
+        action_mask=np.ones((2, 2), bool),
+        compress=False,
+        seed=0,
     )
     values = QMIXOptions(
         **{"discount": 0.99, "reward_scale": 1.0, "target_update_rate": 0.05, "learning_rate": 2e-3, **options}
@@ -108,7 +112,9 @@ def test_absent_actions_are_never_taken() -> None:
     torch.manual_seed(0)
     mask = np.array([[True, True, True], [True, False, False]])
     network = MLPAgents(num_agents=2, observation_size=3, num_actions=3, hidden=8, hidden_layers=1)
-    policy = QMIXPolicy(network, action_space=gymnasium.spaces.MultiDiscrete([3, 1]), action_mask=mask, compress=True, seed=0)
+    policy = QMIXPolicy(
+        network, action_space=gymnasium.spaces.MultiDiscrete([3, 1]), action_mask=mask, compress=True, seed=0
+    )
     policy.exploration = 1.0
     observation = np.random.default_rng(0).normal(size=(200, 2, 3)).astype(np.float32)
     greedy = policy.values(network, torch.as_tensor(observation)).argmax(-1).numpy()

@@ -45,6 +45,8 @@ class QMIXOptions:
     """Of all weights together; 0 for no bound."""
     reward_scale: float = 0.01
     """Rewards are multiplied by it before learning."""
+    act_lagged: bool = True
+    """Whether the learned policy is the lagged network, an average over the last updates, not the online one."""
     compress: bool = True
     """Whether networks see sign(x) log(1 + |x|) of the observation: a runaway queue is tame, an ordinary one as is."""
     exploration_start: float = 0.3

@@ -28,8 +28,8 @@ class DenoiserOptions:
     """What the network predicts: `"x0"`, through a smooth bound, or `"noise"` (Eq. 39)."""
     bound: float = 30.0
     """Predicted values are bounded to +- this by a scaled tanh; 0 for no bound. Only with `"x0"`."""
-    noise: float = 0.1
-    """Scale of all Gaussian noise of the reverse process; 0 makes it deterministic."""
+    noise: float = 0.0
+    """Scale of the reverse process's noise, 1 in Eq. (40); 0 makes it deterministic."""
     softmax: bool = False
     """Whether values are a softmax over the actions (Eq. 41)."""
     step_embedding: int = 16

@@ -20,3 +20,8 @@ def first_lane(figures: Mapping[str, Any]) -> dict[str, Any]:
         name: first_lane(value) if isinstance(value, Mapping) else value.item()  # pyright: ignore[reportUnknownArgumentType]
         for name, value in figures.items()
     }
+
+
+def own_copy(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the info with its inner dictionaries copied too."""
+    return {name: own_copy(value) if isinstance(value, dict) else value for name, value in info.items()}  # pyright: ignore[reportUnknownArgumentType]

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from pettingzoo import ParallelEnv
 
 from vec_envs.core.lanes import Lanes
-from vec_envs.faces.packing import first_lane, observation_box
+from vec_envs.faces.packing import first_lane, observation_box, own_copy
 from vec_envs.faces.rendering import RENDER_MODES, checked_render_mode, draw_lane
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.problem import Problem, View
@@ -100,7 +100,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
             dict.fromkeys(agents, reward),
             dict.fromkeys(agents, False),
             dict.fromkeys(agents, truncated),
-            {agent: info.copy() for agent in agents},
+            {agent: own_copy(info) for agent in agents},
         )
 
     def state(self) -> Float32[np.ndarray, "features"]:

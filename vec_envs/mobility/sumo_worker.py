@@ -26,7 +26,7 @@ from importlib.util import find_spec
 from io import StringIO
 from itertools import chain, compress, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Protocol, cast
+from typing import Any, BinaryIO, NoReturn, Protocol, cast, runtime_checkable
 
 SIGKILL = 9
 PR_SET_PDEATHSIG = 1
@@ -46,6 +46,7 @@ class SumoRefusal(Exception):
     """SUMO's own words on why it cannot go on."""
 
 
+@runtime_checkable
 class Simulator(Protocol):
     """The calls on SUMO that a window needs; `load` and `step` raise `SumoRefusal`."""
 

@@ -38,7 +38,7 @@ def allocate_rsu(
         capacity_ghz: what there is to share, above 0, a number or one a lane.
         slot_s: length of a slot.
 
-    Paper: MAD2RL Eqs. (42)-(44), (47)-(51).
+    Paper: MAD2RL Eqs. (25), (26), (42)-(44), (47)-(51).
     """
     gamma, backlog_gcycles = np.asarray(gamma, dtype=np.float64), np.asarray(backlog_gcycles, dtype=np.float64)
     active = gamma > 0.0
@@ -94,9 +94,7 @@ def allocate_rsu_capped(
 
     The terms of P3 share nothing but the capacity, so a type that wants more than its bound also wants it once the
     others have received what it leaves: types are held at their bounds one round after another until none exceeds.
-
-    Paper: MAD2RL Eqs. (42)-(44).
-    Differs: bounded by what a type can use in the slot, which P3 does not ask: it pays for speed that serves nothing.
+    The paper has no such bound: its P3, which `allocate_rsu` solves, pays for speed that serves nothing.
     """
     speed = np.zeros_like(gamma)
     held = np.zeros(gamma.shape, dtype=bool)

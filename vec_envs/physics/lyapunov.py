@@ -35,7 +35,7 @@ def drift_bound(
 ) -> PerLane:
     """Returns the linear part of the bound on the drift: the sum of backlog x (arrivals - service).
 
-    Paper: MAD2RL Eqs. (31), (32).
+    Paper: MAD2RL Eq. (31).
     Differs: without the constant of Eq. (18), as in Eq. (32), and without the penalty.
     """
     return np.add.reduce(backlog * (arrivals - service), axis=-1)

@@ -47,7 +47,10 @@ SPEED_SCALE_MPS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The backlogs at the start of a slot, in Gcycles."""
+    """The backlogs at the start of a slot, in Gcycles.
+
+    Paper: MAD2RL Eq. (27).
+    """
 
     client_backlog_gcycles: RealArray[np.ndarray, "*lanes clients"]
     rsu_backlog_gcycles: RealArray[np.ndarray, "*lanes types"]
@@ -363,7 +366,8 @@ class DNNPartition:
     ) -> tuple[State, Outcome]:
         """Returns the state after the slot, and its outcome with drift and reward.
 
-        Paper: MAD2RL Eq. (56).
+        Paper: MAD2RL Eqs. (30), (56).
+        Differs: (30) is minus the reward `"drift"` of one realised slot.
         """
         following = next_backlog_gcycles(backlog, arrivals, service)
         delay_s = parts["local_s"] + parts["transmit_s"] + parts["process_s"] + parts["wait_s"]
@@ -384,7 +388,10 @@ class DNNPartition:
         )
 
     def checked_action(self, action: Shaped[np.ndarray, "*lanes clients"]) -> Int[np.ndarray, "*lanes clients"]:
-        """Returns the action as an integer array. Raises `ValueError` where its shape, type or range is wrong."""
+        """Returns the action as an integer array. Raises `ValueError` where its shape, type or range is wrong.
+
+        Paper: MAD2RL Eqs. (23), (24).
+        """
         action = np.asarray(action)
         if action.shape[-1:] != (self.num_client_vehicles,):
             raise ValueError(
@@ -400,7 +407,7 @@ class DNNPartition:
                 f"action {action[where]} of {self.agent_names[where[-1]]} is outside "
                 f"[0, {self.action_counts[where[-1]] - 1}]"
             )
-        return action
+        return action.astype(np.int64, copy=False)
 
     def figures(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
         """Returns what is reported of a slot: `[*lanes]` arrays under the names of the infos."""
@@ -497,6 +504,7 @@ def _check_counts(problem: DNNPartition) -> None:
         value, least = getattr(problem, name), 0 if name == "num_service_vehicles" else 1
         if not isinstance(value, int | np.integer) or value < least:
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
+        object.__setattr__(problem, name, int(value))
 
 
 def _check_types_of_clients(problem: DNNPartition) -> None:

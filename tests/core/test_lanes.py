@@ -1,0 +1,190 @@
+"""Lanes: seeds, partial resets, ends, and going on from a snapshot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vec_envs.core.lanes import Lanes, fresh_seed
+from vec_envs.mobility.straight import StraightMobility
+from vec_envs.problems.dnn_partition import DNNPartition
+
+PROBLEM = DNNPartition(num_client_vehicles=3, num_service_vehicles=2, episode_slots=4, observation="extended")
+
+
+def make(num_lanes: int) -> Lanes:
+    return Lanes(PROBLEM, StraightMobility(), num_lanes)
+
+
+def actions(seed: int, num_lanes: int) -> np.ndarray:
+    """Returns the actions of an episode, slot by slot."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, PROBLEM.action_counts, (PROBLEM.episode_slots, num_lanes, PROBLEM.num_client_vehicles))
+
+
+def play(lanes: Lanes, chosen: np.ndarray) -> list[np.ndarray]:
+    """Plays these slots; returns what was seen and earned."""
+    trace = [lanes.observe()]
+    for action in chosen:
+        trace += [np.array(lanes.step(action).reward), lanes.observe()]
+    return trace
+
+
+def assert_same(one: list[np.ndarray], other: list[np.ndarray]) -> None:
+    assert len(one) == len(other)
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def values(record: Any) -> list[np.ndarray]:
+    return [getattr(record, f.name) for f in fields(record)]
+
+
+def test_the_first_reset_must_be_of_all_lanes() -> None:
+    with pytest.raises(RuntimeError, match="all lanes"):
+        make(3).reset([0, 2], [1, 2])
+
+
+def test_nothing_runs_before_the_first_reset() -> None:
+    lanes = make(2)
+    assert lanes.ended.all()
+    with pytest.raises(RuntimeError, match="reset"):
+        lanes.observe()
+    with pytest.raises(RuntimeError, match="reset"):
+        lanes.step(actions(0, 2)[0])
+
+
+def test_an_episode_starts_empty_and_ends_after_its_slots() -> None:
+    lanes = make(2)
+    lanes.reset([0, 1], [5, 6])
+    assert all((queue == 0.0).all() for queue in values(lanes.state))
+    for slot, action in enumerate(actions(0, 2)):
+        assert not lanes.ended.any()
+        assert lanes.slot.tolist() == [slot, slot]
+        lanes.step(action)
+    assert lanes.ended.all()
+
+
+def test_every_lane_is_the_single_lane_of_its_seed() -> None:
+    chosen = actions(1, 3)
+    together = make(3)
+    together.reset([0, 1, 2], [7, 8, 7])
+    for _ in range(2):
+        trace = play(together, chosen)
+        for lane, seed in enumerate([7, 8, 7]):
+            alone = make(1)
+            alone.reset([0], [seed])
+            for _ in range(together._seeding[lane].episodes - 1):  # type: ignore[union-attr]
+                alone.reset([0], [None])
+            assert_same([part[lane : lane + 1] for part in trace], play(alone, chosen[:, lane : lane + 1]))
+        together.reset([0, 1, 2], [None] * 3)
+
+
+def test_a_reset_touches_only_its_lanes() -> None:
+    lanes, chosen = make(3), actions(2, 3)
+    lanes.reset([0, 1, 2], [1, 2, 3])
+    for action in chosen[:2]:
+        lanes.step(action)
+    state, exogenous = values(lanes.state), values(lanes.exogenous)
+    lanes.reset([1], [None])
+    assert lanes.slot.tolist() == [2, 0, 2]
+    for before, after in zip(state + exogenous, values(lanes.state) + values(lanes.exogenous), strict=True):
+        assert np.array_equal(before[[0, 2]], after[[0, 2]])
+    assert all((queue[1] == 0.0).all() for queue in values(lanes.state))
+    assert not np.array_equal(exogenous[2][1], lanes.exogenous.v2i_mbps[1])
+
+
+def test_lanes_out_of_step_read_their_own_slot() -> None:
+    chosen = actions(3, 2)
+    lanes, late, early = make(2), make(1), make(1)
+    lanes.reset([0, 1], [1, 2])
+    early.reset([0], [1])
+    late.reset([0], [2])
+    lanes.step(chosen[0])
+    early.step(chosen[0][:1])
+    lanes.reset([1], [9])
+    late.reset([0], [9])
+    for action in chosen[1:3]:
+        outcome = lanes.step(action)
+        assert outcome.reward[0] == early.step(action[:1]).reward[0]
+        assert outcome.reward[1] == late.step(action[1:]).reward[0]
+        assert np.array_equal(lanes.observe(), np.concatenate([early.observe(), late.observe()]))
+
+
+def test_an_ended_lane_stays_while_the_others_go_on() -> None:
+    lanes, chosen = make(2), actions(4, 2)
+    lanes.reset([0, 1], [1, 2])
+    lanes.step(chosen[0])
+    lanes.reset([1], [None])
+    for action in chosen[1:]:
+        lanes.step(action)
+    assert lanes.ended.tolist() == [True, False]
+    stays = [queue[0].copy() for queue in values(lanes.state)]
+    lanes.step(chosen[0])
+    assert lanes.slot.tolist() == [4, 4]
+    assert all(np.array_equal(queue[0], before) for queue, before in zip(values(lanes.state), stays, strict=True))
+
+
+def test_stepping_does_not_write_to_what_was_handed_out() -> None:
+    lanes, chosen = make(2), actions(5, 2)
+    lanes.reset([0, 1], [1, 2])
+    lanes.step(chosen[0])
+    held = [*values(lanes.state), lanes.slot, *values(lanes.exogenous), lanes.observe()]
+    copies = [array.copy() for array in held]
+    lanes.step(chosen[1])
+    lanes.reset([0], [None])
+    lanes.step(chosen[2])
+    assert all(np.array_equal(a, b) for a, b in zip(held, copies, strict=True))
+
+
+def test_a_snapshot_is_plain_and_gives_the_same_continuation() -> None:
+    lanes, chosen = make(2), actions(6, 2)
+    lanes.reset([0, 1], [11, 12])
+    play(lanes, chosen)
+    lanes.reset([0], [None])  # so that the lanes have played a different number of episodes
+    saved = json.loads(json.dumps(lanes.snapshot()))
+    lanes.reset([0, 1], [None, None])
+    expected = play(lanes, chosen)
+    lanes.reset([0, 1], [None, None])
+    expected += play(lanes, chosen)
+
+    other = make(2)
+    other.restore(saved)
+    other.reset([0, 1], [None, None])
+    again = play(other, chosen)
+    other.reset([0, 1], [None, None])
+    assert_same(expected, again + play(other, chosen))
+
+
+def test_an_unseeded_lane_is_seeded_afresh_and_can_be_repeated() -> None:
+    one, other = make(1), make(1)
+    one.reset([0], [None])
+    other.reset([0], [None])
+    assert not np.array_equal(one.exogenous.v2i_mbps, other.exogenous.v2i_mbps)
+    again = make(1)
+    again.reset([0], [one.snapshot()[0]["seed"]])
+    assert np.array_equal(one.exogenous.v2i_mbps, again.exogenous.v2i_mbps)
+    assert fresh_seed() != fresh_seed()
+
+
+def test_traffic_and_fading_of_a_seed_are_independent_streams() -> None:
+    lanes = make(1)
+    lanes.reset([0], [3])
+    more_links = Lanes(
+        DNNPartition(num_client_vehicles=3, num_service_vehicles=2, episode_slots=5), StraightMobility(), 1
+    )
+    more_links.reset([0], [3])
+    # The longer episode draws more fading, and yet the speeds of its vehicles are the same.
+    assert np.array_equal(lanes.exogenous.client_speed_mps, more_links.exogenous.client_speed_mps)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2,), (1, 3), (2, 3, 3), (2, 2, 3), (3, 3)])
+def test_an_action_of_other_lanes_or_agents_is_refused(shape: tuple[int, ...]) -> None:
+    lanes = make(2)
+    lanes.reset([0, 1], [1, 2])
+    with pytest.raises(ValueError, match=r"2 lanes of 3 agents"):
+        lanes.step(np.zeros(shape, dtype=int))
+    assert lanes.slot.tolist() == [0, 0]
