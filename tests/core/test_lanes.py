@@ -170,7 +170,7 @@ def test_an_unseeded_lane_is_seeded_afresh_and_can_be_repeated() -> None:
     assert fresh_seed() != fresh_seed()
 
 
-def test_traffic_and_fading_of_a_seed_are_independent_streams() -> None:
+def test_traffic_does_not_depend_on_how_much_else_is_drawn() -> None:
     lanes = make(1)
     lanes.reset([0], [3])
     more_links = Lanes(

@@ -560,9 +560,10 @@ def test_returned_arrays_are_the_callers_own(mode: AutoresetMode) -> None:
         expected = untouched.step(actions)
         assert_same(handed_out[-1][:4], expected[:4])
         everything = [array for given in handed_out for array in arrays_in(given)]
-        latest = arrays_in(handed_out[-1])
-        for array in latest:
+        kept = [*vars(envs.lanes.last_outcome).values(), *arrays_in([vars(envs.view.state), vars(envs.view.exogenous)])]
+        for array in arrays_in(handed_out[-1]):
             assert sum(np.shares_memory(array, other) for other in everything) == 1
+            assert not any(np.shares_memory(array, other) for other in kept)
         for array in everything:
             array[...] = 1  # a caller may do with them what it likes
 

@@ -101,6 +101,16 @@ def test_a_lane_that_was_just_reset_shows_no_links() -> None:
     np.testing.assert_array_equal(envs.render()[0], fresh.render())
 
 
+def test_the_picture_remembers_the_action_whatever_becomes_of_its_array() -> None:
+    envs = door.vector_env(num_envs=1, **SMALL)
+    envs.reset(seed=0)
+    action = np.zeros((1, 3), dtype=np.int64)
+    envs.step(action)
+    before = envs.render()[0]
+    action[...] = 5
+    np.testing.assert_array_equal(envs.render()[0], before)
+
+
 def test_drawing_changes_nothing() -> None:
     seen, silent = door.joint_env(**SMALL), door.joint_env(**SMALL)
     seen.reset(seed=0)

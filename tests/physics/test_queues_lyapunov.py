@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from jaxtyping import TypeCheckError
 
 from vec_envs.physics.lyapunov import drift, drift_bound, lyapunov
 from vec_envs.physics.queues import next_backlog_gcycles
@@ -30,6 +31,11 @@ def test_queue_is_never_negative_and_never_loses_unserved_work(
     done = backlog + arrivals - after
     assert (done <= service + 1e-9).all()
     assert (done >= -1e-9).all()
+
+
+def test_annotated_shapes_are_held_under_pytest() -> None:
+    with pytest.raises(TypeCheckError, match="arrivals_gcycles"):
+        next_backlog_gcycles(np.zeros(2), np.zeros(3), np.zeros(2))
 
 
 def test_lyapunov_is_half_the_squares_summed_over_queues_only() -> None:

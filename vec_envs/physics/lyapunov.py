@@ -17,9 +17,7 @@ def lyapunov(backlog: Float[np.ndarray, "*lanes queues"]) -> PerLane:
     return 0.5 * np.add.reduce(backlog * backlog, axis=-1)
 
 
-def drift(
-    backlog: Float[np.ndarray, "*lanes queues"], next_backlog: Float[np.ndarray, "*lanes queues"]
-) -> PerLane:
+def drift(backlog: Float[np.ndarray, "*lanes queues"], next_backlog: Float[np.ndarray, "*lanes queues"]) -> PerLane:
     """Returns the change of the Lyapunov function over a slot.
 
     Paper: MAD2RL Eq. (29).

@@ -11,7 +11,9 @@ from jaxtyping import Bool, Float
 Tasks = Float[np.ndarray, "*lanes tasks"]
 
 
-def local_s(backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, runs_local: Bool[np.ndarray, "*lanes tasks"]) -> Tasks:
+def local_s(
+    backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, runs_local: Bool[np.ndarray, "*lanes tasks"]
+) -> Tasks:
     """Returns the time in s until the vehicle has done its own backlog and its layers; 0 where it has no layer.
 
     Paper: MAD2RL Eq. (7).
@@ -27,7 +29,9 @@ def transmit_s(sent_mbit: Tasks, rate_mbps: Tasks) -> Tasks:
     return np.divide(sent_mbit, rate_mbps, out=np.zeros(rate_mbps.shape), where=sent_mbit > 0.0)
 
 
-def process_s(backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*lanes tasks"]) -> Tasks:
+def process_s(
+    backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*lanes tasks"]
+) -> Tasks:
     """Returns the time in s until the server has done its backlog and the task's layers; 0 where not served.
 
     Paper: MAD2RL Eqs. (9), (13).

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, cast
 
 import numpy as np
@@ -353,7 +353,10 @@ class DNNPartition:
         arrivals[self._at_client] = table.local_gflops.take(entry)
         parts = {
             "local_s": offloading.local_s(
-                backlog[self._at_client], arrivals[self._at_client], speed[self._at_client], table.runs_local.take(entry)
+                backlog[self._at_client],
+                arrivals[self._at_client],
+                speed[self._at_client],
+                table.runs_local.take(entry),
             ),
             "transmit_s": offloading.transmit_s(table.sent_mbit.take(entry), self._rates(lanes, exogenous).take(link)),
             "process_s": offloading.process_s(server_backlog, edge, server_speed, served),
@@ -421,7 +424,7 @@ class DNNPartition:
             "reward_terms": {"drift": outcome.drift_term, "delay": outcome.delay_term},
         }
 
-    # Rows of queues: clients, types at the RSU, service vehicles -------------------------------------------------------
+    # Rows of queues: clients, types at the RSU, service vehicles ------------------------------------------------------
 
     @property
     def _num_queues(self) -> int:
@@ -474,7 +477,8 @@ class DNNPartition:
         """Returns the RSU's speed for each type, by the weights that the delays of its tasks have in P3.
 
         Paper: MAD2RL Eq. (46).
-        Differs: the backlog counts once a task, as it does in Eq. (42); `allocation="eq46"` counts it once, to the letter.
+        Differs: the backlog counts once a task, as it does in Eq. (42); `allocation="eq46"` counts it once, to the
+        letter.
         """
         of_backlog = backlog if self.allocation == "eq46" else num_tasks * backlog
         gamma = self.lyapunov_v * (of_backlog + 0.5 * (num_tasks + 1.0) * arrivals)
@@ -502,7 +506,7 @@ def _check_counts(problem: DNNPartition) -> None:
         raise ValueError("dnns is empty; at least one DNN type is needed")
     for name in ("num_client_vehicles", "num_service_vehicles", "episode_slots"):
         value, least = getattr(problem, name), 0 if name == "num_service_vehicles" else 1
-        if not isinstance(value, int | np.integer) or value < least:
+        if not isinstance(value, Integral) or int(value) < least:
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
         object.__setattr__(problem, name, int(value))
 
