@@ -6,27 +6,24 @@ This must stand before the first import of `vec_envs`: functions are wrapped as 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, runtime_checkable
+from typing import Any
 
 import pytest
 from beartype import BeartypeConf, beartype
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-CHECKED = ("core", "dnn", "faces", "physics", "policies", "problems", "records", "units")
-"""Rooms whose annotations are checked; not mobility, whose records are stacked over lanes that they do not name."""
+
+OWN_WORDS = ("DNNPartition.__init__", "Scenario.load", "SumoMobility.__init__", "make_mobility")
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the function with its annotations checked at each call.
 
-    Not so the construction of a problem: its `__post_init__` has its own words for an option of the wrong type.
+    Not so what has its own words for an argument of the wrong type.
     """
-    if function.__qualname__ == "DNNPartition.__init__":
+    if function.__qualname__ in OWN_WORDS:
         return function
-    from vec_envs.mobility.traffic import Mobility
-
-    runtime_checkable(Mobility)  # a protocol can only be held against an object when it says so
     return beartype(conf=BeartypeConf(is_pep484_tower=True))(function)
 
 
@@ -37,4 +34,4 @@ def pytest_configure(config: pytest.Config) -> None:
 
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
-install_import_hook([f"vec_envs.{room}" for room in CHECKED], f"{__name__}.checked")
+install_import_hook("vec_envs", f"{__name__}.checked")

@@ -15,8 +15,8 @@ roadside unit (in units of 500 m). `observation="extended"` adds the own rate to
 every service vehicle's processor (10 GHz), the own and every service vehicle's speed (30 m/s).
 
 **Reward.** Shared by all: minus the Lyapunov drift of all queues, or its bound, minus V times the sum of the tasks'
-completion times. `reward="drift_bound"` is the paper's; it pays for keeping a backlog, so learn on `"drift"` and compare
-policies by `completion_time_s` and `backlog_gcycles`.
+completion times. `reward="drift_bound"` is the paper's; it pays for keeping a backlog, so learn on `"drift"` and
+compare policies by `completion_time_s` and `backlog_gcycles`.
 
 **Infos.** `completion_time_s` (summed over clients), `backlog_gcycles` (summed over queues, after the slot), `drift`,
 `drift_bound`, `reward_terms`.

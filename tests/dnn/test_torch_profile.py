@@ -179,7 +179,8 @@ def test_the_module_is_left_as_it_was():
     module = nn.Sequential(*pooled, nn.Dropout(), nn.Flatten(), nn.Linear(4, 2))
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     DNNProfile.from_torch(module, torch.randn(1, 3, 8, 8), name="tiny")
-    assert module.training and all(part.training for part in module)
+    assert module.training
+    assert all(part.training for part in module)
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
     assert module(torch.randn(2, 3, 8, 8)).device.type == "cpu"
 

@@ -130,7 +130,7 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
             raise ValueError(f'options["reset_mask"] must be a boolean array of shape ({self.num_envs},), got {mask!r}')
         if not mask.any():
             raise ValueError('options["reset_mask"] names no lane')
-        return mask
+        return np.asarray(mask, dtype=np.bool_)
 
 
 def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:

@@ -48,12 +48,12 @@ class TrafficWindow:
 class TrafficBlock:
     """The clients and service vehicles of one episode, slot by slot: always the same vehicles, always in range."""
 
-    client_xy_m: Float[np.ndarray, "slots clients 2"]
-    service_xy_m: Float[np.ndarray, "slots services 2"]
-    client_position_m: Float[np.ndarray, "slots clients"]
-    service_position_m: Float[np.ndarray, "slots services"]
-    client_speed_mps: Float[np.ndarray, "slots clients"]
-    service_speed_mps: Float[np.ndarray, "slots services"]
+    client_xy_m: Float[np.ndarray, "*lanes slots clients 2"]
+    service_xy_m: Float[np.ndarray, "*lanes slots services 2"]
+    client_position_m: Float[np.ndarray, "*lanes slots clients"]
+    service_position_m: Float[np.ndarray, "*lanes slots services"]
+    client_speed_mps: Float[np.ndarray, "*lanes slots clients"]
+    service_speed_mps: Float[np.ndarray, "*lanes slots services"]
 
 
 @dataclass(frozen=True, kw_only=True)

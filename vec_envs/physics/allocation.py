@@ -51,8 +51,9 @@ def allocate_rsu(
     if not floor.any():
         return speed
     left = np.where(floor > 0.0, capacity - np.add.reduce(speed, axis=-1, keepdims=True), 0.0)
-    takes_rest = np.arange(gamma.shape[-1]) == idle_pull.argmax(axis=-1)[..., None]
-    return np.where(takes_rest & (left > 0.0), left, speed)
+    takes_rest = np.zeros(gamma.shape, dtype=np.bool_)
+    np.put_along_axis(takes_rest, idle_pull.argmax(axis=-1, keepdims=True), left > 0.0, axis=-1)
+    return np.where(takes_rest, left, speed)
 
 
 def _speed_of_active(
@@ -69,16 +70,17 @@ def _speed_of_active(
     on, x + gap_k is at least Gamma_k / F^2, the value at which type k alone would take all.
     """
     x = np.maximum(np.maximum.reduce(gamma / (capacity * capacity) - gap, axis=-1, keepdims=True), floor)
+    speed = np.sqrt(gamma / (x + gap))
+    total = np.add.reduce(speed, axis=-1, keepdims=True)
     for _ in range(_MAX_ITERATIONS):
-        distance = x + gap
-        speed = np.sqrt(gamma / distance)
-        total = np.add.reduce(speed, axis=-1, keepdims=True)
-        over = total * total > capacity * capacity * (1.0 + _RELATIVE_TOLERANCE)
+        over = total > capacity * (1.0 + _RELATIVE_TOLERANCE)
         if not over.any():
             break
         ratio = total / capacity
-        slope = np.add.reduce(speed / distance, axis=-1, keepdims=True)
-        x = x + np.divide(total * (ratio * ratio - 1.0), slope, out=np.zeros_like(x), where=over)
+        slope = np.add.reduce(speed / (x + gap), axis=-1, keepdims=True)
+        x = x + np.divide(total * (ratio * ratio - 1.0), slope, out=np.zeros(x.shape), where=over)
+        speed = np.sqrt(gamma / (x + gap))
+        total = np.add.reduce(speed, axis=-1, keepdims=True)
     return speed * np.minimum(capacity / np.maximum(total, capacity), 1.0)
 
 

@@ -15,22 +15,30 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral, Real
 from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
-from jaxtyping import Real as RealArray
 
 from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import lyapunov, offloading
 from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps, v2v_rate_mbps
-from vec_envs.physics.lyapunov import PerLane
 from vec_envs.physics.queues import next_backlog_gcycles
+from vec_envs.problems.dnn_partition_records import (
+    ActionTable,
+    Exogenous,
+    Luck,
+    Outcome,
+    QueueRow,
+    Queues,
+    State,
+)
+from vec_envs.validation import a_function, count, finite, one_of, positive, positive_range
 
-Queues = Float[np.ndarray, "*lanes queues"]
+__all__ = ["DNNPartition", "Exogenous", "Luck", "Outcome", "State"]
+
 PerClient = Float[np.ndarray, "*lanes clients"]
 PerType = Float[np.ndarray, "*lanes types"]
 
@@ -43,80 +51,6 @@ POSITION_SCALE_M = 500.0
 RATE_SCALE_MBPS = 100.0
 CAPACITY_SCALE_GHZ = 10.0
 SPEED_SCALE_MPS = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class State:
-    """The backlogs at the start of a slot, in Gcycles.
-
-    Paper: MAD2RL Eq. (27).
-    """
-
-    client_backlog_gcycles: RealArray[np.ndarray, "*lanes clients"]
-    rsu_backlog_gcycles: RealArray[np.ndarray, "*lanes types"]
-    service_backlog_gcycles: RealArray[np.ndarray, "*lanes services"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exogenous:
-    """What nature decides for a slot. Positions run along the road, zero abeam of the RSU; speeds default to 0."""
-
-    client_position_m: RealArray[np.ndarray, "*lanes clients"]
-    service_position_m: RealArray[np.ndarray, "*lanes services"]
-    v2i_mbps: RealArray[np.ndarray, "*lanes clients"]
-    v2v_mbps: RealArray[np.ndarray, "*lanes clients services"]
-    client_ghz: RealArray[np.ndarray, "*lanes clients"]
-    service_ghz: RealArray[np.ndarray, "*lanes services"]
-    client_speed_mps: RealArray[np.ndarray, "*lanes clients"] | None = None
-    service_speed_mps: RealArray[np.ndarray, "*lanes services"] | None = None
-
-    def __post_init__(self) -> None:
-        if self.client_speed_mps is None:
-            object.__setattr__(self, "client_speed_mps", np.zeros(np.shape(self.client_position_m)))
-        if self.service_speed_mps is None:
-            object.__setattr__(self, "service_speed_mps", np.zeros(np.shape(self.service_position_m)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Luck:
-    """The raw draws of an episode: fading power of every link and slot (node 0 is the RSU), and the processors."""
-
-    fading_power: Float[np.ndarray, "*lanes slots clients nodes"]
-    client_ghz: Float[np.ndarray, "*lanes clients"]
-    service_ghz: Float[np.ndarray, "*lanes services"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a slot brought.
-
-    `delay_s` is the sum of the four parts; `reward` the sum of `drift_term` and `delay_term`.
-    """
-
-    delay_s: Float[np.ndarray, "*lanes clients"]
-    local_s: Float[np.ndarray, "*lanes clients"]
-    transmit_s: Float[np.ndarray, "*lanes clients"]
-    process_s: Float[np.ndarray, "*lanes clients"]
-    wait_s: Float[np.ndarray, "*lanes clients"]
-    rsu_allocation_ghz: Float[np.ndarray, "*lanes types"]
-    drift: PerLane
-    drift_bound: PerLane
-    drift_term: PerLane
-    delay_term: PerLane
-    reward: PerLane
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActionTable:
-    """What each action of each client means; rows of clients with fewer actions are filled with action 0's."""
-
-    local_gflops: Float[np.ndarray, "clients actions"]
-    edge_gflops: Float[np.ndarray, "clients actions"]
-    sent_mbit: Float[np.ndarray, "clients actions"]
-    server: Int[np.ndarray, "clients actions"]
-    link: Int[np.ndarray, "clients actions"]
-    runs_local: Bool[np.ndarray, "clients actions"]
-    offloads: Bool[np.ndarray, "clients actions"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +101,12 @@ class DNNPartition:
             raise ValueError(f"dnns={self.dnns!r} must be a list of DNN types, profiles or names")
         profiles = tuple(DNNProfile.load(d, workload=self.workload) if isinstance(d, str) else d for d in self.dnns)
         object.__setattr__(self, "dnns", profiles)
-        _check_counts(self)
+        if not profiles:
+            raise ValueError("dnns is empty; at least one DNN type is needed")
+        count(1, num_client_vehicles=self.num_client_vehicles, episode_slots=self.episode_slots)
+        count(0, num_service_vehicles=self.num_service_vehicles)
+        for name in ("num_client_vehicles", "num_service_vehicles", "episode_slots"):
+            object.__setattr__(self, name, int(getattr(self, name)))
         if self.dnn_of_client is None:
             round_robin = tuple(i % len(profiles) for i in range(self.num_client_vehicles))
             object.__setattr__(self, "dnn_of_client", round_robin)
@@ -194,7 +133,7 @@ class DNNPartition:
     @cached_property
     def num_layers(self) -> Int[np.ndarray, "clients"]:
         """Number of layers L of each client's DNN."""
-        return np.array([self.profiles[k].num_layers for k in self.client_types])
+        return np.array([p.num_layers for p in self.profiles])[self.client_types]
 
     @cached_property
     def agent_names(self) -> tuple[str, ...]:
@@ -319,7 +258,7 @@ class DNNPartition:
 
     def initial_state(self, lanes: tuple[int, ...] = ()) -> State:
         """Returns empty queues."""
-        return self._state(np.zeros((*lanes, self._num_queues)))
+        return self._row.state(np.zeros((*lanes, self._row.length)))
 
     def transition(
         self, state: State, action: Shaped[np.ndarray, "*lanes clients"], exogenous: Exogenous
@@ -336,26 +275,26 @@ class DNNPartition:
         lane = np.arange(math.prod(lanes)).reshape((*lanes, 1))
         table = self.action_table
         edge, offloads = table.edge_gflops.take(entry), table.offloads.take(entry)
-        server = (table.server.take(entry) + (lane * self._num_queues + self.num_client_vehicles)).ravel()
+        server = (table.server.take(entry) + (lane * self._row.length + self.num_client_vehicles)).ravel()
 
-        backlog = self._in_a_row(lanes, state.client_backlog_gcycles, state.rsu_backlog_gcycles,
+        backlog = self._row.join(lanes, state.client_backlog_gcycles, state.rsu_backlog_gcycles,
                                  state.service_backlog_gcycles)  # fmt: skip
         arrivals = np.bincount(server, edge.ravel(), backlog.size).reshape(backlog.shape)
         num_tasks = np.bincount(server, offloads.ravel(), backlog.size).reshape(backlog.shape)
-        rsu_ghz = self._allocate(backlog[self._at_rsu], arrivals[self._at_rsu], num_tasks[self._at_rsu])
-        speed = self._in_a_row(lanes, exogenous.client_ghz, rsu_ghz, exogenous.service_ghz)
+        rsu_ghz = self._allocate(backlog[self._row.rsu], arrivals[self._row.rsu], num_tasks[self._row.rsu])
+        speed = self._row.join(lanes, exogenous.client_ghz, rsu_ghz, exogenous.service_ghz)
 
         server_speed, server_backlog, server_arrivals = (
             row.take(server).reshape(entry.shape) for row in (speed, backlog, arrivals)
         )
         served = offloads & (server_speed > 0.0)
         link = table.link.take(entry) + lane * (self.num_client_vehicles * self.num_nodes)
-        arrivals[self._at_client] = table.local_gflops.take(entry)
+        arrivals[self._row.clients] = table.local_gflops.take(entry)
         parts = {
             "local_s": offloading.local_s(
-                backlog[self._at_client],
-                arrivals[self._at_client],
-                speed[self._at_client],
+                backlog[self._row.clients],
+                arrivals[self._row.clients],
+                speed[self._row.clients],
                 table.runs_local.take(entry),
             ),
             "transmit_s": offloading.transmit_s(table.sent_mbit.take(entry), self._rates(lanes, exogenous).take(link)),
@@ -379,7 +318,7 @@ class DNNPartition:
         weight = 1.0 if self.reward == "delay" else self.lyapunov_v
         delay_term = -weight * np.add.reduce(delay_s, axis=-1)
         drift_term = {"drift_bound": -drift_bound, "drift": -drift, "delay": np.zeros_like(drift)}[self.reward]
-        return self._state(following), Outcome(
+        return self._row.state(following), Outcome(
             delay_s=delay_s,
             **parts,
             rsu_allocation_ghz=rsu_ghz,
@@ -424,23 +363,13 @@ class DNNPartition:
             "reward_terms": {"drift": outcome.drift_term, "delay": outcome.delay_term},
         }
 
-    # Rows of queues: clients, types at the RSU, service vehicles ------------------------------------------------------
-
-    @property
-    def _num_queues(self) -> int:
-        return self.num_client_vehicles + len(self.dnns) + self.num_service_vehicles
+    # What a transition looks up ------------------------------------------------------------------------------------
 
     @cached_property
-    def _at_client(self) -> Any:
-        return np.s_[..., : self.num_client_vehicles]
-
-    @cached_property
-    def _at_rsu(self) -> Any:
-        return np.s_[..., self.num_client_vehicles : self.num_client_vehicles + len(self.dnns)]
-
-    @cached_property
-    def _at_service(self) -> Any:
-        return np.s_[..., self.num_client_vehicles + len(self.dnns) :]
+    def _row(self) -> QueueRow:
+        return QueueRow(
+            num_clients=self.num_client_vehicles, num_types=len(self.dnns), num_services=self.num_service_vehicles
+        )
 
     @cached_property
     def _counts(self) -> Int[np.ndarray, "clients"]:
@@ -449,24 +378,6 @@ class DNNPartition:
     @cached_property
     def _row_of_client(self) -> Int[np.ndarray, "clients"]:
         return np.arange(self.num_client_vehicles) * max(self.action_counts)
-
-    def _state(self, row: Queues) -> State:
-        return State(
-            client_backlog_gcycles=row[self._at_client],
-            rsu_backlog_gcycles=row[self._at_rsu],
-            service_backlog_gcycles=row[self._at_service],
-        )
-
-    def _in_a_row(
-        self,
-        lanes: tuple[int, ...],
-        client: RealArray[np.ndarray, "*#lanes clients"],
-        rsu: RealArray[np.ndarray, "*#lanes types"],
-        service: RealArray[np.ndarray, "*#lanes services"],
-    ) -> Queues:
-        row = np.empty((*lanes, self._num_queues))
-        row[self._at_client], row[self._at_rsu], row[self._at_service] = client, rsu, service
-        return row
 
     def _rates(self, lanes: tuple[int, ...], exogenous: Exogenous) -> Float[np.ndarray, "*lanes clients nodes"]:
         rates = np.empty((*lanes, self.num_client_vehicles, self.num_nodes))
@@ -488,29 +399,6 @@ class DNNPartition:
         return allocate_rsu(gamma, backlog, capacity_ghz=self.rsu_ghz, slot_s=self.slot_s)
 
 
-def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name}={value!r} is unknown; there are {', '.join(map(repr, known))}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
-
-
-def _is_range(value: Any) -> bool:
-    return np.shape(value) == (2,) and all(map(_is_number, value)) and 0.0 < value[0] <= value[1]
-
-
-def _check_counts(problem: DNNPartition) -> None:
-    if not problem.dnns:
-        raise ValueError("dnns is empty; at least one DNN type is needed")
-    for name in ("num_client_vehicles", "num_service_vehicles", "episode_slots"):
-        value, least = getattr(problem, name), 0 if name == "num_service_vehicles" else 1
-        if not isinstance(value, Integral) or int(value) < least:
-            raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
-        object.__setattr__(problem, name, int(value))
-
-
 def _check_types_of_clients(problem: DNNPartition) -> None:
     given: Any = problem.dnn_of_client
     if not np.iterable(given) or not all(isinstance(k, int | np.integer) for k in given):
@@ -526,20 +414,11 @@ def _check_types_of_clients(problem: DNNPartition) -> None:
 
 
 def _check_numbers(problem: DNNPartition) -> None:
-    _one_of("reward", problem.reward, REWARDS)
-    _one_of("allocation", problem.allocation, ALLOCATIONS)
-    _one_of("observation", problem.observation, OBSERVATIONS)
-    for name in ("lyapunov_v", "slot_s", "rsu_ghz", "bandwidth_mhz"):
-        value = getattr(problem, name)
-        if not (_is_number(value) and value > 0.0):
-            raise ValueError(f"{name}={value!r} must be a finite number above 0")
-    for name in ("client_ghz", "service_ghz"):
-        value = getattr(problem, name)
-        if not _is_range(value):
-            raise ValueError(f"{name}={value!r} must be a range (low, high) with 0 < low <= high")
-    for name in ("transmit_power_dbm", "noise_dbm"):
-        if not _is_number(getattr(problem, name)):
-            raise ValueError(f"{name}={getattr(problem, name)!r} must be a finite number")
-    for name in ("v2i_rate", "v2v_rate"):
-        if not callable(getattr(problem, name)):
-            raise ValueError(f"{name}={getattr(problem, name)!r} must be a function of distance and fading power")
+    one_of(REWARDS, reward=problem.reward)
+    one_of(ALLOCATIONS, allocation=problem.allocation)
+    one_of(OBSERVATIONS, observation=problem.observation)
+    positive(lyapunov_v=problem.lyapunov_v, slot_s=problem.slot_s, rsu_ghz=problem.rsu_ghz)
+    positive(bandwidth_mhz=problem.bandwidth_mhz)
+    positive_range(client_ghz=problem.client_ghz, service_ghz=problem.service_ghz)
+    finite(transmit_power_dbm=problem.transmit_power_dbm, noise_dbm=problem.noise_dbm)
+    a_function(v2i_rate=problem.v2i_rate, v2v_rate=problem.v2v_rate)

@@ -1,0 +1,56 @@
+"""What an option of a user must satisfy; each check raises a `ValueError` that gives the value and the bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+
+def one_of(known: Sequence[str], **options: object) -> None:
+    """Refuses a name that is not among the known ones, and lists those."""
+    for name, value in options.items():
+        if value not in known:
+            raise ValueError(f"{name}={value!r} is unknown; there are {', '.join(map(repr, known))}")
+
+
+def count(least: int, **options: object) -> None:
+    """Refuses what is no integer of at least `least`."""
+    for name, value in options.items():
+        if not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
+
+
+def finite(**options: object) -> None:
+    """Refuses what is no finite number."""
+    for name, value in options.items():
+        if not _is_finite(value):
+            raise ValueError(f"{name}={value!r} must be a finite number")
+
+
+def positive(**options: Any) -> None:
+    """Refuses what is no finite number above 0."""
+    for name, value in options.items():
+        if not (_is_finite(value) and value > 0.0):
+            raise ValueError(f"{name}={value!r} must be a finite number above 0")
+
+
+def positive_range(**options: Any) -> None:
+    """Refuses what is no pair (low, high) of finite numbers with 0 < low <= high."""
+    for name, value in options.items():
+        if not (np.shape(value) == (2,) and all(map(_is_finite, value)) and 0.0 < value[0] <= value[1]):
+            raise ValueError(f"{name}={value!r} must be a range (low, high) with 0 < low <= high")
+
+
+def a_function(**options: object) -> None:
+    """Refuses what cannot be called."""
+    for name, value in options.items():
+        if not callable(value):
+            raise ValueError(f"{name}={value!r} must be a function")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
