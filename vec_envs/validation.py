@@ -38,6 +38,20 @@ def positive(**options: Any) -> None:
             raise ValueError(f"{name}={value!r} must be a finite number above 0")
 
 
+def not_negative(**options: Any) -> None:
+    """Refuses what is no finite number of at least 0."""
+    for name, value in options.items():
+        if not (_is_finite(value) and value >= 0.0):
+            raise ValueError(f"{name}={value!r} must be a finite number of at least 0")
+
+
+def fraction(**options: Any) -> None:
+    """Refuses what is no number from 0 to 1."""
+    for name, value in options.items():
+        if not (_is_finite(value) and 0.0 <= value <= 1.0):
+            raise ValueError(f"{name}={value!r} must be from 0 to 1")
+
+
 def positive_range(**options: Any) -> None:
     """Refuses what is no pair (low, high) of finite numbers with 0 < low <= high."""
     for name, value in options.items():

@@ -104,7 +104,7 @@ def test_bounded_values_stay_in_their_bound_and_gradients_flow() -> None:
     ("options", "message"),
     [
         ({"denoising_steps": 0}, "denoising_steps=0"),
-        ({"beta_min": 2.0, "beta_max": 1.0}, "beta_min=2.0"),
+        ({"beta_min": 2.0, "beta_max": 1.0}, r"beta=\(2.0, 1.0\)"),
         ({"prediction": "score"}, "'score' is unknown; there are 'x0', 'noise'"),
         ({"noise": -1.0}, "noise=-1.0"),
     ],

@@ -42,7 +42,7 @@ def all_transitions() -> dict[str, np.ndarray]:
     return columns
 
 
-def learned(mixer: nn.Module, *, updates: int = 1500, **options: float) -> QMIX:
+def learned(mixer: nn.Module, *, updates: int = 800, **options: float) -> QMIX:
     network = MLPAgents(num_agents=2, observation_size=3, num_actions=2, hidden=32, hidden_layers=1)
     policy = QMIXPolicy(
         network,

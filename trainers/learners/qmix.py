@@ -17,6 +17,8 @@ from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.data import Batch
 from torch import Tensor, nn
 
+from vec_envs.validation import count, fraction, not_negative, one_of, positive
+
 LOSSES = {"huber": nn.functional.smooth_l1_loss, "squared": nn.functional.mse_loss}
 
 
@@ -65,18 +67,16 @@ class QMIXOptions:
     """Section 8.1."""
 
     def __post_init__(self) -> None:
-        for name in ("discount", "target_update_rate", "exploration_start", "exploration_end", "exploration_fraction"):
-            value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name}={value} must be from 0 to 1")
-        for name in ("learning_rate", "updates_per_slot", "reward_scale"):
-            if not getattr(self, name) > 0.0:
-                raise ValueError(f"{name}={getattr(self, name)} must be above 0")
-        for name in ("batch_size", "buffer_size", "hidden", "hidden_layers", "mixing_embedding"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss={self.loss!r} is unknown; there are {', '.join(map(repr, LOSSES))}")
+        fraction(discount=self.discount, target_update_rate=self.target_update_rate)
+        fraction(exploration_start=self.exploration_start, exploration_end=self.exploration_end)
+        fraction(exploration_fraction=self.exploration_fraction)
+        positive(learning_rate=self.learning_rate, updates_per_slot=self.updates_per_slot)
+        positive(reward_scale=self.reward_scale)
+        count(1, batch_size=self.batch_size, buffer_size=self.buffer_size, mixing_embedding=self.mixing_embedding)
+        count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, hypernetwork_hidden=self.hypernetwork_hidden)
+        count(0, warm_up_episodes=self.warm_up_episodes, hypernetwork_layers=self.hypernetwork_layers)
+        not_negative(max_grad_norm=self.max_grad_norm)
+        one_of(tuple(LOSSES), loss=self.loss)
 
     def exploration(self, progress: float) -> float:
         """Returns the probability of a random action at this part, 0 to 1, of the run."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainers.networks.agents import agent_mlp
 from trainers.networks.diffusion import mean_from_noise, mean_from_x0, reverse_step, variance_preserving_schedule
+from vec_envs.validation import count, not_negative, one_of, positive_range
 
 PREDICTIONS = ("x0", "noise")
 
@@ -36,16 +37,11 @@ class DenoiserOptions:
     """Size of the sinusoidal embedding of m."""
 
     def __post_init__(self) -> None:
-        if self.denoising_steps < 1:
-            raise ValueError(f"denoising_steps={self.denoising_steps} must be at least 1")
-        if not 0.0 < self.beta_min <= self.beta_max:
-            raise ValueError(f"beta_min={self.beta_min}, beta_max={self.beta_max} must satisfy 0 < min <= max")
-        if self.prediction not in PREDICTIONS:
-            raise ValueError(
-                f"prediction={self.prediction!r} is unknown; there are {', '.join(map(repr, PREDICTIONS))}"
-            )
-        if self.bound < 0.0 or self.noise < 0.0:
-            raise ValueError(f"bound={self.bound} and noise={self.noise} must be at least 0")
+        count(1, denoising_steps=self.denoising_steps)
+        count(2, step_embedding=self.step_embedding)
+        positive_range(beta=(self.beta_min, self.beta_max))
+        one_of(PREDICTIONS, prediction=self.prediction)
+        not_negative(bound=self.bound, noise=self.noise)
 
 
 class DenoisingAgents(nn.Module):
