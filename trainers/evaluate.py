@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from trainers.options import DOORS, Learner, Run, from_json
+from trainers.options import DOORS, Learner, Run, from_json, learner_of
 from trainers.run_directory import EVALUATION, RunDirectory
 from trainers.tianshou_bridge.greedy_policy import GreedyPolicy
 from vec_envs.faces.vector_env import LanesVectorEnv
@@ -38,6 +39,8 @@ def evaluate_run(path: Path, *, episodes: int, seed: int) -> dict[str, Any]:
     Raises `FileNotFoundError` where the folder holds no run, `ValueError` where it is of another version.
     """
     learner, run, state = load_run(path)
+    if run.threads:
+        torch.set_num_threads(run.threads)
     with contextlib.closing(DOORS[run.env_id].vector_env(num_envs=episodes, **asdict(run.env))) as env:
         references = {name: play(make, env, seed) for name, make in POLICIES.items()}
         learned = play(lambda problem: learned_policy(learner, run, state, problem), env, seed)
@@ -48,11 +51,11 @@ def load_run(path: Path) -> tuple[Learner, Run, dict[str, Any]]:
     """Returns learner, options and checkpoint of a run's folder."""
     directory = RunDirectory(path)
     text = directory.config()
-    for module in LEARNERS.values():
-        learner: Learner = importlib.import_module(module).LEARNER
-        if f'"learner_name": "{learner.name}"' in text:
-            return learner, from_json(text, learner), directory.load_checkpoint()
-    raise ValueError(f"{path} is of an unknown learner; there are {', '.join(LEARNERS)}")
+    name = learner_of(text)
+    if name not in LEARNERS:
+        raise ValueError(f"{path} is of the learner {name!r}; there are {', '.join(map(repr, LEARNERS))}")
+    learner: Learner = importlib.import_module(LEARNERS[name]).LEARNER
+    return learner, from_json(text, learner), directory.load_checkpoint()
 
 
 def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem: Any) -> Policy:
@@ -133,10 +136,10 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("--episodes must be at least 1 and --seed at least 0")
     try:
         figures = evaluate_run(options.run, episodes=options.episodes, seed=options.seed)
-    except (FileNotFoundError, TrafficError, ValueError) as error:
+    except (OSError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.evaluate: {error}")
-    RunDirectory(options.run).save_evaluation(figures)
     print_table(figures)
+    RunDirectory(options.run).save_evaluation(figures)
     print(f"written to {options.run / EVALUATION}")
 
 

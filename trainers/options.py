@@ -18,9 +18,13 @@ import tyro
 from vec_envs import dnn_partition_v0
 from vec_envs.faces.doors import Door
 from vec_envs.mobility import SumoBackend
+from vec_envs.validation import count, not_negative
 
 DOORS: dict[str, Door] = {dnn_partition_v0.door.env_id: dnn_partition_v0.door}
 """The environments that can be trained on, by id."""
+
+ADJUSTABLE = ("device", "threads", "checkpoint_s", "evaluation_episodes", "evaluation_seed")
+"""What may be changed when a run is resumed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +42,19 @@ class Run:
     seed: int = 0
     """Seed of everything: traffic, nature, networks, exploration, replay."""
     episodes: int = 1920
-    """Training episodes, over all lanes."""
+    """Training episodes over all lanes, rounded up to whole rounds of the lanes."""
     num_envs: int = 16
     """Lanes played at the same time."""
     output: Path | None = None
     """Where the run is written; by default a new folder under runs/."""
     resume: bool = False
-    """Go on with the run in --output, or with the newest one under runs/, as it was configured."""
+    """Go on with the run in --output, or with the newest one under runs/, as it was configured; device,
+    threads, checkpoint_s and evaluation may be changed."""
     device: str = "auto"
     """"auto" (CUDA where there is one), "cpu", "cuda", ..."""
     threads: int = 1
     """Torch's threads; 0 leaves the choice to torch. Small networks and a busy machine do best with one. Results are
-    bit-identical for the same number only."""
+    bit-identical for the same number, on a CPU."""
     checkpoint_s: float = 60.0
     """Seconds between checkpoints."""
     evaluation_episodes: int = 32
@@ -58,9 +63,10 @@ class Run:
     """Seed of the first held-out episode."""
 
     def __post_init__(self) -> None:
-        for name, least in (("episodes", 1), ("num_envs", 1), ("evaluation_episodes", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
+        count(1, episodes=self.episodes, num_envs=self.num_envs)
+        count(0, evaluation_episodes=self.evaluation_episodes, evaluation_seed=self.evaluation_seed, seed=self.seed)
+        count(0, threads=self.threads)
+        not_negative(checkpoint_s=self.checkpoint_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +140,20 @@ def as_json(run: Run, learner: str) -> str:
     return json.dumps({"learner_name": learner, "versions": versions, **values}, indent=2) + "\n"
 
 
+def learner_of(text: str) -> object:
+    """Returns the learner's name in the text of a configuration. Raises `ValueError` where it is none."""
+    try:
+        return json.loads(text)["learner_name"]
+    except (json.JSONDecodeError, TypeError, KeyError) as error:
+        raise ValueError("config.json is damaged: it cannot be read as a configuration") from error
+
+
 def from_json(text: str, learner: Learner) -> Run:
     """Returns the run that `as_json` wrote. Raises `ValueError` where the text is of another learner or version."""
-    values = json.loads(text)
-    if values.pop("learner_name", None) != learner.name:
+    if learner_of(text) != learner.name:
         raise ValueError(f"the configuration is not one of {learner.name}")
+    values = json.loads(text)
+    values.pop("learner_name")
     values.pop("versions", None)
     default = preset_run(learner, values["preset"], values["env_id"])
     try:
@@ -147,6 +162,23 @@ def from_json(text: str, learner: Learner) -> Run:
         return dataclasses.replace(default, env=env, learner=options, **{**values, "output": None})
     except TypeError as error:
         raise ValueError(f"the configuration is of another version: {error}") from error
+
+
+def resumed(configured: Run, given: Run, learner: Learner) -> Run:
+    """Returns a configured run with what a command line may change of it.
+
+    Raises `ValueError` where it asks for something else that differs from the configuration.
+    """
+    asked, default = (dataclasses.asdict(r) for r in (given, preset_run(learner, given.preset, given.env_id)))
+    changes = {name: value for name, value in asked.items() if value != default[name]}
+    allowed = {name: changes.pop(name) for name in ADJUSTABLE if name in changes}
+    kept = dataclasses.asdict(configured)
+    wrong = [name for name, value in changes.items() if name not in ("output", "resume") and value != kept[name]]
+    if wrong:
+        raise ValueError(
+            f"--resume goes on as configured: {', '.join(wrong)} cannot be changed, only {', '.join(ADJUSTABLE)}"
+        )
+    return dataclasses.replace(configured, resume=True, **allowed)
 
 
 def _nested(kind: type[Any], values: dict[str, Any]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
@@ -63,10 +65,18 @@ def assemble(problem: Any, network: nn.Module, options: QMIXOptions, *, seed: in
     return QMIX(policy=policy, mixer=mixer, options=options)
 
 
-def build(problem: Any, learner: QMIXLearner, *, seed: int) -> QMIX:
-    """Returns P-QMIX with weights drawn from `seed`."""
+@contextlib.contextmanager
+def seeded_weights(seed: int) -> Generator[int, None, None]:
+    """Draws weights within from one part of `seed`, and gives another for the decisions' noise and exploration."""
+    weights, decisions = (int(part) >> 1 for part in np.random.SeedSequence(seed).generate_state(2, np.uint64))
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(weights)
+        yield decisions
+
+
+def build(problem: Any, learner: QMIXLearner, *, seed: int) -> QMIX:
+    """Returns P-QMIX with weights, noise and exploration drawn from `seed`."""
+    with seeded_weights(seed) as decisions:
         network = MLPAgents(
             num_agents=len(problem.agent_names),
             observation_size=problem.observation_size,
@@ -74,7 +84,7 @@ def build(problem: Any, learner: QMIXLearner, *, seed: int) -> QMIX:
             hidden=learner.qmix.hidden,
             hidden_layers=learner.qmix.hidden_layers,
         )
-        return assemble(problem, network, learner.qmix, seed=seed)
+        return assemble(problem, network, learner.qmix, seed=decisions)
 
 
 LEARNER = Learner(

@@ -11,7 +11,7 @@ import tyro
 from trainers.learners.qmix import QMIX, QMIXOptions
 from trainers.networks.denoiser import DenoiserOptions, DenoisingAgents
 from trainers.options import Learner, parse
-from trainers.qmix import PAPER, PAPER_ENV, PAPER_RUN, TUNED, TUNED_ENV, assemble
+from trainers.qmix import PAPER, PAPER_ENV, PAPER_RUN, TUNED, TUNED_ENV, assemble, seeded_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +23,8 @@ class MAD2RLLearner:
 
 
 def build(problem: Any, learner: MAD2RLLearner, *, seed: int) -> QMIX:
-    """Returns MAD2RL with weights drawn from `seed`."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    """Returns MAD2RL with weights, noise and exploration drawn from `seed`."""
+    with seeded_weights(seed) as decisions:
         network = DenoisingAgents(
             num_agents=len(problem.agent_names),
             observation_size=problem.observation_size,
@@ -34,7 +33,7 @@ def build(problem: Any, learner: MAD2RLLearner, *, seed: int) -> QMIX:
             hidden_layers=learner.qmix.hidden_layers,
             options=learner.denoiser,
         )
-        return assemble(problem, network, learner.qmix, seed=seed)
+        return assemble(problem, network, learner.qmix, seed=decisions)
 
 
 PAPER_DENOISER = DenoiserOptions(denoising_steps=7, prediction="noise", bound=0.0, noise=1.0, softmax=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,12 +23,18 @@ class RunDirectory:
         self.path = path
         self._events: SummaryWriter | None = None
 
-    def create(self, config: str) -> None:
-        """Makes the folder. Raises `FileExistsError` where it holds a run already."""
+    def check_free(self) -> None:
+        """Raises `FileExistsError` where the folder holds a run already, or is no folder."""
+        if self.path.exists() and not self.path.is_dir():
+            raise FileExistsError(f"{self.path} is a file: choose another --output")
         if (self.path / CONFIG).exists():
             raise FileExistsError(
                 f"{self.path} holds a run already: go on with it by --resume, or choose another --output"
             )
+
+    def create(self, config: str) -> None:
+        """Makes the folder of a new run. Raises `FileExistsError` where it holds one already."""
+        self.check_free()
         self.path.mkdir(parents=True, exist_ok=True)
         self._replace(CONFIG, config.encode())
         (self.path / METRICS).write_text("")
@@ -45,15 +52,21 @@ class RunDirectory:
         os.replace(beside, self.path / CHECKPOINT)
 
     def load_checkpoint(self) -> dict[str, Any]:
-        """Returns the checkpoint. Raises `FileNotFoundError` where there is none; runs no code of the file."""
+        """Returns the checkpoint; runs no code of the file.
+
+        Raises `FileNotFoundError` where there is none, `ValueError` where it is damaged.
+        """
         if not (self.path / CHECKPOINT).exists():
             raise FileNotFoundError(f"{self.path} has no {CHECKPOINT}")
-        return torch.load(self.path / CHECKPOINT, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(self.path / CHECKPOINT, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, LookupError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{self.path / CHECKPOINT} is damaged: it cannot be read as a checkpoint") from error
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Appends a line of metrics, and to TensorBoard's events."""
         with (self.path / METRICS).open("a") as file:
-            file.write(json.dumps(metrics) + "\n")
+            file.write(json.dumps(metrics, allow_nan=False) + "\n")
         if self._events is None:
             self._events = SummaryWriter(str(self.path), purge_step=step)
         for name, value in metrics.items():
@@ -91,7 +104,7 @@ def new_path(learner: str) -> Path:
 
 def newest_path(learner: str) -> Path:
     """Returns the newest run under runs/. Raises `FileNotFoundError` where there is none."""
-    configs = sorted((Path("runs") / learner).glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime)
-    if not configs:
+    checkpoints = sorted((Path("runs") / learner).glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
+    if not checkpoints:
         raise FileNotFoundError(f"there is no run under {Path('runs') / learner}: name one by --output")
-    return configs[-1].parent
+    return checkpoints[-1].parent

@@ -25,7 +25,7 @@ from tianshou.utils.torch_utils import policy_within_training_step
 from tqdm import tqdm
 
 from trainers.evaluate import evaluate_run, print_table
-from trainers.options import DOORS, Learner, Run, as_json, from_json
+from trainers.options import DOORS, Learner, Run, as_json, from_json, resumed
 from trainers.run_directory import RunDirectory, new_path, newest_path
 from trainers.tianshou_bridge.replay import LaneReplayBuffer
 from vec_envs.faces.vector_env import LanesVectorEnv
@@ -46,8 +46,11 @@ def main(learner: Learner, run: Run) -> None:
             figures = evaluate_run(directory.path, episodes=run.evaluation_episodes, seed=run.evaluation_seed)
             directory.save_evaluation(figures)
             print_table(figures)
-    except (FileExistsError, FileNotFoundError, TrafficError, ValueError) as error:
+    except (OSError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.{learner.name}: {error}")
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; go on with: python -m trainers.{learner.name} --resume", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     print(f"the run is in {directory.path}")
 
 
@@ -55,9 +58,9 @@ def open_run(learner: Learner, run: Run) -> tuple[RunDirectory, Run]:
     """Returns folder and options of a new run, or of the one to resume. Raises where there is none, or one already."""
     if run.resume:
         directory = RunDirectory(run.output or newest_path(learner.name))
-        return directory, dataclasses.replace(from_json(directory.config(), learner), resume=True)
+        return directory, resumed(from_json(directory.config(), learner), run, learner)
     directory = RunDirectory(run.output or new_path(learner.name))
-    directory.create(as_json(run, learner.name))
+    directory.check_free()
     return directory, run
 
 
@@ -70,6 +73,9 @@ def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
         training = Training(learner, run, directory, env)
         if run.resume:
             training.load(directory.load_checkpoint())
+        else:
+            training.check_traffic()
+            directory.create(as_json(run, learner.name))
         with stop_signals() as stop:
             training.go_on(stop)
         directory.close()
@@ -81,9 +87,14 @@ class Training:
 
     def __init__(self, learner: Learner, run: Run, directory: RunDirectory, env: LanesVectorEnv) -> None:
         self._run, self._directory, self._env = run, directory, env
-        streams = np.random.SeedSequence(run.seed).generate_state(3 + run.num_envs, np.uint64)
+        if run.episodes <= run.learner.qmix.warm_up_episodes:
+            raise ValueError(
+                f"episodes={run.episodes} must be above warm_up_episodes={run.learner.qmix.warm_up_episodes}, "
+                "or nothing is learned"
+            )
+        streams = np.random.SeedSequence(run.seed).generate_state(2 + run.num_envs, np.uint64)
         seeds = [int(seed) >> 1 for seed in streams]
-        self._lane_seeds: list[int | None] = list(seeds[3:])
+        self._lane_seeds: list[int | None] = list(seeds[2:])
         problem = env.problem
         self.algorithm = learner.build(problem, run.learner, seed=seeds[0]).to(device_of(run.device))
         self.buffer = LaneReplayBuffer(
@@ -101,6 +112,10 @@ class Training:
     def finished(self) -> bool:
         """Whether all episodes have been played."""
         return self.round >= self.num_rounds
+
+    def check_traffic(self) -> None:
+        """Raises `TrafficError` where the lanes' first episodes cannot be had; the first round draws them again."""
+        self._env.reset(seed=self._lane_seeds)
 
     def go_on(self, stop: Stop) -> None:
         """Plays rounds until the end or until told to stop; writes checkpoints on the way and at last."""
@@ -140,12 +155,12 @@ class Training:
             losses += self._learn() if learns else []
         self.round += 1
         completion_time_s, backlog_gcycles = np.mean(figures, axis=0)
-        return {
+        learned = {"loss": float(np.mean(losses))} if losses else {}
+        return learned | {
             "episodes": self.round * self._run.num_envs,
             "return_mean": float(returns.mean()),
             "completion_time_s": float(completion_time_s),
             "backlog_gcycles": float(backlog_gcycles),
-            "loss": float(np.mean(losses)) if losses else math.nan,
             "exploration": policy.exploration,
             "updates": self.updates,
             "round_s": time.monotonic() - began,

@@ -23,7 +23,7 @@ from trainers.training import main
 
 SMALL = [
     *("--env.mobility", "straight", "--env.num-client-vehicles", "2", "--env.num-service-vehicles", "1"),
-    *("--learner.hidden", "16", "--learner.batch-size", "16", "--learner.warm-up-episodes", "4", "--num-envs", "4"),
+    *("--learner.hidden", "16", "--learner.batch-size", "16", "--learner.warm-up-episodes", "3", "--num-envs", "4"),
     *("--learner.hypernetwork-hidden", "8", "--threads", "1", "--device", "cpu", "--env.episode-slots", "6"),
 ]
 

@@ -38,7 +38,8 @@ class DenoiserOptions:
 
     def __post_init__(self) -> None:
         count(1, denoising_steps=self.denoising_steps)
-        count(2, step_embedding=self.step_embedding)
+        if self.step_embedding < 2 or self.step_embedding % 2:
+            raise ValueError(f"step_embedding={self.step_embedding!r} must be an even number of at least 2")
         positive_range(beta=(self.beta_min, self.beta_max))
         one_of(PREDICTIONS, prediction=self.prediction)
         not_negative(bound=self.bound, noise=self.noise)

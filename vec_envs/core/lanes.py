@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
-from vec_envs.mobility.traffic import Mobility, TrafficBlock
+from vec_envs.mobility.traffic import Mobility, TrafficBlock, TrafficError
 from vec_envs.problems.problem import Outcome, Problem, View
 from vec_envs.records import map_arrays, stack, with_rows
 
@@ -80,12 +80,23 @@ class Lanes:
             if seed is not None or self._seeding[row] is None:
                 self._seeding[row] = self._seed(fresh_seed() if seed is None else seed)
         sources = [source for row in rows if (source := self._seeding[row]) is not None]
-        traffic = stack([next(source.traffic) for source in sources])
+        traffic = stack(self._next_blocks(sources))
         luck = stack([self.problem.sample(source.rng) for source in sources])
         nature = self.problem.nature(luck, traffic, self.mobility.road)
         for source in sources:
             source.episodes += 1
         self._begin(np.asarray(rows), nature)
+
+    def _next_blocks(self, sources: Sequence[_Seeding]) -> list[TrafficBlock]:
+        """Returns the sources' next blocks. Where one fails, all streams are as before: a later call tries again."""
+        try:
+            return [next(source.traffic) for source in sources]
+        except BaseException as error:
+            for source in sources:
+                source.traffic = self._traffic(source.seed, source.episodes)
+            if isinstance(error, StopIteration):
+                raise TrafficError("the mobility's blocks ended; a stream of traffic must be endless") from error
+            raise
 
     def step(self, action: Shaped[np.ndarray, "..."]) -> Outcome:
         """Moves every lane on by a slot, ended ones excepted, which stay as they are; returns what the slot brought.
@@ -123,14 +134,14 @@ class Lanes:
             self._seeding[row] = source
 
     def _seed(self, seed: int, start: int = 0) -> _Seeding:
-        nature, traffic = np.random.SeedSequence(seed).spawn(2)
-        traffic_seed = int(traffic.generate_state(1, np.uint64)[0])
-        return _Seeding(
-            seed=seed,
-            rng=np.random.Generator(np.random.PCG64(nature)),
-            traffic=iter(self.mobility.blocks(traffic_seed, self.problem.traffic_shape, start=start)),
-            episodes=start,
-        )
+        of_nature = np.random.SeedSequence(seed).spawn(2)[0]
+        rng = np.random.Generator(np.random.PCG64(of_nature))
+        return _Seeding(seed=seed, rng=rng, traffic=self._traffic(seed, start), episodes=start)
+
+    def _traffic(self, seed: int, start: int) -> Iterator[TrafficBlock]:
+        of_traffic = np.random.SeedSequence(seed).spawn(2)[1]
+        traffic_seed = int(of_traffic.generate_state(1, np.uint64)[0])
+        return iter(self.mobility.blocks(traffic_seed, self.problem.traffic_shape, start=start))
 
     def _begin(self, rows: np.ndarray, nature: Any) -> None:
         self._now = None
