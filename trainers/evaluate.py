@@ -51,7 +51,7 @@ def load_run(path: Path) -> tuple[Learner, Run, dict[str, Any]]:
     """Returns learner, options and checkpoint of a run's folder."""
     directory = RunDirectory(path)
     text = directory.config()
-    name = learner_of(text)
+    name = str(learner_of(text))
     if name not in LEARNERS:
         raise ValueError(f"{path} is of the learner {name!r}; there are {', '.join(map(repr, LEARNERS))}")
     learner: Learner = importlib.import_module(LEARNERS[name]).LEARNER

@@ -20,7 +20,7 @@ def one_of(known: Sequence[str], **options: object) -> None:
 def count(least: int, **options: object) -> None:
     """Refuses what is no integer of at least `least`."""
     for name, value in options.items():
-        if not isinstance(value, int | np.integer) or value < least:
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
 
 
@@ -67,4 +67,4 @@ def a_function(**options: object) -> None:
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from vec_envs.core.lanes import Lanes, fresh_seed
 from vec_envs.mobility.straight import StraightMobility
+from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError
 from vec_envs.problems.dnn_partition import DNNPartition
 
 PROBLEM = DNNPartition(num_client_vehicles=3, num_service_vehicles=2, episode_slots=4, observation="extended")
@@ -188,3 +190,65 @@ def test_an_action_of_other_lanes_or_agents_is_refused(shape: tuple[int, ...]) -
     with pytest.raises(ValueError, match=r"2 lanes of 3 agents"):
         lanes.step(np.zeros(shape, dtype=int))
     assert lanes.slot.tolist() == [0, 0]
+
+
+class Unreliable:
+    """A straight road whose blocks pass through `spoil`, which may raise."""
+
+    def __init__(self, spoil: Any) -> None:
+        self._straight, self._spoil = StraightMobility(), spoil
+
+    @property
+    def road(self) -> Road:
+        return self._straight.road
+
+    def blocks(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficBlock]:
+        for block in self._straight.blocks(seed, shape, start=start):
+            yield self._spoil(block)
+
+    def close(self) -> None:
+        """Has nothing to end."""
+
+
+def test_after_a_failure_the_streams_go_on_as_if_it_had_not_been() -> None:
+    calls = iter([False, False, True])
+
+    def spoil(block: TrafficBlock) -> TrafficBlock:
+        if next(calls, False):
+            raise TrafficError("a road works")
+        return block
+
+    lanes, sound = Lanes(PROBLEM, Unreliable(spoil), 2), make(2)
+    sound.reset([0, 1], [5, 6])
+    lanes.reset([0, 1], [5, 6])
+    with pytest.raises(TrafficError, match="a road works"):
+        lanes.reset([0, 1], [None, None])
+    lanes.reset([0, 1], [None, None])
+    sound.reset([0, 1], [None, None])
+    assert_same(play(lanes, actions(0, 2)), play(sound, actions(0, 2)))
+    assert lanes.snapshot() == sound.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda b: replace(b, client_position_m=b.client_position_m[1:]),
+            r"client_position_m .* asked for is \(5, 3\)",
+        ),
+        (lambda b: replace(b, service_xy_m=b.service_xy_m[:, :1]), r"service_xy_m .* asked for is \(5, 2, 2\)"),
+        (lambda b: replace(b, client_xy_m=b.client_xy_m * np.nan), "client_xy_m .* not finite"),
+    ],
+)
+def test_traffic_that_is_not_as_asked_for_is_refused(spoil: Any, message: str) -> None:
+    with pytest.raises(TrafficError, match=message):
+        Lanes(PROBLEM, Unreliable(spoil), 1).reset([0], [0])
+
+
+def test_traffic_that_ends_is_refused() -> None:
+    class Ends(Unreliable):
+        def blocks(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficBlock]:
+            return iter([])
+
+    with pytest.raises(TrafficError, match="must be endless"):
+        Lanes(PROBLEM, Ends(None), 1).reset([0], [0])

@@ -176,3 +176,41 @@ def test_resuming_with_another_learner_is_refused(tmp_path: Path) -> None:
     run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
     with pytest.raises(SystemExit, match="not one of qmix_diffusion"):
         run("qmix_diffusion", tmp_path / "run", "--resume")
+
+
+def test_a_run_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
+    for wrong in (["--device", "abacus"], ["--env.num-client-vehicles", "0"], ["--env.episode-slots", "900"]):
+        with pytest.raises(SystemExit):
+            run("qmix", tmp_path / "run", *wrong)
+        assert not (tmp_path / "run").exists()
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+
+
+def test_resume_refuses_what_it_cannot_change_and_takes_what_it_can(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0")
+    with pytest.raises(SystemExit, match="episodes cannot be changed, only device"):
+        run("qmix", tmp_path / "run", "--resume", "--episodes", "40")
+    run("qmix", tmp_path / "run", "--resume", "--episodes", "8", "--evaluation-episodes", "3", "--evaluation-seed", "7")
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert (evaluation["episodes"], evaluation["seed"]) == (3, 7)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "config.json"])
+def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    (tmp_path / "run" / name).write_text("junk")
+    for again in (lambda: run("qmix", tmp_path / "run", "--resume"), lambda: evaluate_main([str(tmp_path / "run")])):
+        with pytest.raises(SystemExit, match=f"{name} is damaged"):
+            again()
+
+
+def test_metrics_are_strict_json(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0", "--learner.warm-up-episodes", "5")
+    text = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert "NaN" not in text
+    assert ["loss" in row for row in metrics(tmp_path / "run")] == [False, True]
+
+
+def test_a_run_too_short_to_learn_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="nothing is learned"):
+        run("qmix", tmp_path / "run", "--episodes", "3")

@@ -142,7 +142,8 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
     """Learns agents and mixer together from the squared or Huber error of the joint value.
 
     Paper: MAD2RL Eqs. (58)-(61).
-    Differs: the loss is Huber's and the target's action the online network's where the options say so.
+    Differs: the loss is Huber's and the target's action the online network's where the options say so; the squared
+    loss is without the factor 1/2, which Adam does not feel.
     """
 
     def __init__(self, *, policy: QMIXPolicy, mixer: nn.Module, options: QMIXOptions) -> None:

@@ -62,6 +62,11 @@ class Lanes:
         return View(problem=self.problem, state=self.state, exogenous=self.exogenous)
 
     @property
+    def begun(self) -> bool:
+        """Whether the lanes have been reset at all."""
+        return self._nature is not None
+
+    @property
     def ended(self) -> Bool[np.ndarray, "lanes"]:
         """Which lanes have no slot left."""
         return self.slot >= self.problem.episode_slots
@@ -80,7 +85,7 @@ class Lanes:
             if seed is not None or self._seeding[row] is None:
                 self._seeding[row] = self._seed(fresh_seed() if seed is None else seed)
         sources = [source for row in rows if (source := self._seeding[row]) is not None]
-        traffic = stack(self._next_blocks(sources))
+        traffic = self._checked(stack(self._next_blocks(sources)))
         luck = stack([self.problem.sample(source.rng) for source in sources])
         nature = self.problem.nature(luck, traffic, self.mobility.road)
         for source in sources:
@@ -97,6 +102,20 @@ class Lanes:
             if isinstance(error, StopIteration):
                 raise TrafficError("the mobility's blocks ended; a stream of traffic must be endless") from error
             raise
+
+    def _checked(self, traffic: TrafficBlock) -> TrafficBlock:
+        """Returns the traffic of some lanes. Raises `TrafficError` naming what is not as it was asked for."""
+        shape = self.problem.traffic_shape
+        for role, vehicles in (("client", shape.num_client_vehicles), ("service", shape.num_service_vehicles)):
+            for name, tail in ((f"{role}_xy_m", (2,)), (f"{role}_position_m", ()), (f"{role}_speed_mps", ())):
+                array, wanted = getattr(traffic, name), (shape.num_slots, vehicles, *tail)
+                if array.shape[1:] != wanted:
+                    raise TrafficError(
+                        f"{name} of a block of traffic has shape {array.shape[1:]}, asked for is {wanted}"
+                    )
+                if not np.isfinite(array).all():
+                    raise TrafficError(f"{name} of a traffic block holds values that are not finite")
+        return traffic
 
     def step(self, action: Shaped[np.ndarray, "..."]) -> Outcome:
         """Moves every lane on by a slot, ended ones excepted, which stay as they are; returns what the slot brought.

@@ -67,7 +67,9 @@ class Door:
         unknown = sorted(set(fields_by_name) - set(known))
         if unknown:
             of_door = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
-            raise TypeError(f"{self.env_id} has no option {', '.join(unknown)}; there are {', '.join(of_door + known)}")
+            of_face = "padded (parallel_env), num_envs and autoreset_mode (make_vec)"
+            listed = ", ".join(of_door + known)
+            raise TypeError(f"{self.env_id} has no option {', '.join(unknown)}; there are {listed}, and {of_face}")
         return self.problem_type(**fields_by_name)
 
     def traffic(

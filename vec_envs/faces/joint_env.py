@@ -62,7 +62,11 @@ class JointEnv(gymnasium.Env[Float32[np.ndarray, "agents features"], Int[np.ndar
         """
         if self._lanes.ended[0]:
             raise RuntimeError("no episode is running: call reset() first")
-        outcome = self._lanes.step(np.asarray(action)[None])
+        action = np.asarray(action)
+        agents = len(self.problem.agent_names)
+        if action.shape != (agents,):
+            raise ValueError(f"an action is {agents} integers, one for each agent, got shape {action.shape}")
+        outcome = self._lanes.step(action[None])
         info = first_lane(self.problem.figures(self._lanes.state, outcome))
         truncated = bool(self._lanes.slot[0] >= self.problem.episode_slots)
         return self._lanes.observe()[0], float(outcome.reward[0]), False, truncated, info

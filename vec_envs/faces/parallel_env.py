@@ -83,11 +83,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         if not self.agents:
             raise RuntimeError("no episode is running: call reset() first")
         agents = self.agents
-        if actions.keys() != self._action_spaces.keys():
-            raise ValueError(f"actions for {sorted(actions)} where every one of {agents} must act")
-        for agent in agents:
-            if not isinstance(actions[agent], int | np.integer) and np.shape(actions[agent]) != ():
-                raise ValueError(f"the action of {agent} must be one integer, got {actions[agent]!r}")
+        self._check_agents(actions)
         outcome = self._lanes.step(np.array([[actions[agent] for agent in agents]]))
         info = first_lane(self.problem.figures(self._lanes.state, outcome))
         reward = float(outcome.reward[0])
@@ -122,6 +118,17 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
             return observation
         mask = spaces.Box(0, 1, (num_actions,), np.int8)
         return spaces.Dict({"observation": observation, "action_mask": mask})
+
+    def _check_agents(self, actions: Mapping[str, Any]) -> None:
+        if actions.keys() != self._action_spaces.keys():
+            missing = [agent for agent in self.agents if agent not in actions]
+            unknown = [agent for agent in actions if agent not in self._action_spaces]
+            raise ValueError(f"every agent must act, and no other: missing {missing}, unknown {unknown}")
+        for agent, action in actions.items():
+            if isinstance(action, int | np.integer):
+                continue
+            if np.shape(action) or np.asarray(action).dtype.kind not in "iu":
+                raise ValueError(f"the action of {agent} must be one integer, got {action!r}")
 
     def _observations(self) -> dict[str, Any]:
         rows = self._lanes.observe()[0]

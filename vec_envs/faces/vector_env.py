@@ -75,13 +75,14 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
 
     def step(self, actions: ArrayLike) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Moves every lane on by a slot. Raises `ValueError` for actions of wrong shape, type or range."""
-        had_ended = self.lanes.ended
-        if self.autoreset_mode is AutoresetMode.DISABLED and had_ended.any():
-            raise ValueError(
-                f"lanes {np.flatnonzero(had_ended).tolist()} have ended; reset them with "
-                'options={"reset_mask": ...}, or make the environment with autoreset_mode="NextStep"'
-            )
-        outcome = self.lanes.step(np.asarray(actions))
+        if not self.lanes.begun:
+            raise RuntimeError("no episode is running: call reset() first")
+        had_ended, actions = self.lanes.ended, np.asarray(actions)
+        if had_ended.any():
+            self._check_autoreset(had_ended)
+            if actions.shape == self.action_space.shape:
+                actions = np.where(had_ended[:, None], 0, actions)
+        outcome = self.lanes.step(actions)
         figures = self.problem.figures(self.lanes.state, outcome)
         reward = np.array(outcome.reward)
         truncated = self.lanes.ended
@@ -103,6 +104,15 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
         """Ends the traffic that the environment made."""
         if self._owns_mobility:
             self.lanes.mobility.close()
+
+    def _check_autoreset(self, had_ended: Bool[np.ndarray, "lanes"]) -> None:
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            rows = np.flatnonzero(had_ended).tolist()
+            shown = f"{rows}" if len(rows) <= 8 else f"{rows[:8]} and {len(rows) - 8} more"
+            raise ValueError(
+                f"lanes {shown} have ended; reset them with "
+                'options={"reset_mask": ...}, or make the environment with autoreset_mode="NextStep"'
+            )
 
     def _restart(self, mask: Bool[np.ndarray, "lanes"]) -> None:
         rows = [int(row) for row in np.flatnonzero(mask)]

@@ -58,5 +58,6 @@ def make_mobility(
     if mobility == "replay":
         return ReplayMobility(scenario)
     if mobility == "straight":
+        Scenario.load(scenario)  # not used, but a name that does not exist is a mistake here too
         return StraightMobility()
     raise ValueError(f'mobility must be "sumo", "replay" or "straight", or a Mobility object, got {mobility!r}')

@@ -97,7 +97,8 @@ class DNNPartition:
     v2v_rate: RateFunction = v2v_rate_mbps
 
     def __post_init__(self) -> None:
-        if isinstance(self.dnns, str | DNNProfile):
+        given: Any = self.dnns
+        if not isinstance(given, tuple | list) or not all(isinstance(d, str | DNNProfile) for d in given):  # pyright: ignore[reportUnknownVariableType]
             raise ValueError(f"dnns={self.dnns!r} must be a list of DNN types, profiles or names")
         profiles = tuple(DNNProfile.load(d, workload=self.workload) if isinstance(d, str) else d for d in self.dnns)
         object.__setattr__(self, "dnns", profiles)
@@ -388,8 +389,8 @@ class DNNPartition:
         """Returns the RSU's speed for each type, by the weights that the delays of its tasks have in P3.
 
         Paper: MAD2RL Eq. (46).
-        Differs: the backlog counts once a task, as it does in Eq. (42); `allocation="eq46"` counts it once, to the
-        letter.
+        Differs: the backlog counts once a task, as it does in Eq. (42); `allocation="eq46"` counts it once, also where
+        nobody offloads.
         """
         of_backlog = backlog if self.allocation == "eq46" else num_tasks * backlog
         gamma = self.lyapunov_v * (of_backlog + 0.5 * (num_tasks + 1.0) * arrivals)
@@ -420,5 +421,7 @@ def _check_numbers(problem: DNNPartition) -> None:
     positive(lyapunov_v=problem.lyapunov_v, slot_s=problem.slot_s, rsu_ghz=problem.rsu_ghz)
     positive(bandwidth_mhz=problem.bandwidth_mhz)
     positive_range(client_ghz=problem.client_ghz, service_ghz=problem.service_ghz)
+    for name in ("client_ghz", "service_ghz"):
+        object.__setattr__(problem, name, tuple(getattr(problem, name)))
     finite(transmit_power_dbm=problem.transmit_power_dbm, noise_dbm=problem.noise_dbm)
     a_function(v2i_rate=problem.v2i_rate, v2v_rate=problem.v2v_rate)
