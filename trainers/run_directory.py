@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,7 +59,7 @@ class RunDirectory:
             raise FileNotFoundError(f"{self.path} has no {CHECKPOINT}")
         try:
             return torch.load(self.path / CHECKPOINT, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, LookupError, pickle.UnpicklingError) as error:
+        except Exception as error:  # whatever a reader of pickles makes of bytes that are none
             raise ValueError(f"{self.path / CHECKPOINT} is damaged: it cannot be read as a checkpoint") from error
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
