@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +215,16 @@ def test_metrics_are_strict_json(tmp_path: Path) -> None:
 def test_a_run_too_short_to_learn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="nothing is learned"):
         run("qmix", tmp_path / "run", "--episodes", "3")
+
+
+def test_the_decision_page_names_every_option_that_the_presets_differ_in() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "decisions" / "0003-the-tuned-preset.md").read_text()
+    presets = qmix_diffusion.LEARNER.presets
+    flat = {}
+    for name in ("tuned", "paper"):
+        env, learner, run_options = presets[name]
+        flat[name] = {**env, **asdict(learner.qmix), **asdict(learner.denoiser), "episodes": 1920, "num_envs": 16}
+        flat[name] |= run_options
+    differing = {option for option, value in flat["tuned"].items() if flat["paper"][option] != value}
+    assert {option for option in differing if f"`{option}`" not in page} == set()
+    assert len(differing) > 12

@@ -127,7 +127,7 @@ class Lanes:
             raise ValueError(f"actions of {wanted[0]} lanes of {wanted[1]} agents are needed, got shape {action.shape}")
         following, outcome = self.problem.transition(self.state, action, self.exogenous)
         goes_on = ~self.ended
-        if goes_on.all():
+        if np.logical_and.reduce(goes_on):
             self._slot_of_all = None if self._slot_of_all is None else self._slot_of_all + 1
         else:
             rows = np.flatnonzero(goes_on)

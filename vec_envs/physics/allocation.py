@@ -48,7 +48,7 @@ def allocate_rsu(
     floor = np.maximum(np.maximum.reduce(idle_pull, axis=-1, keepdims=True) - highest, 0.0)
     capacity = np.asarray(capacity_ghz, dtype=np.float64)[..., None]
     speed = _speed_of_active(gamma, np.where(active, highest - pull, np.inf), floor=floor, capacity=capacity)
-    if not floor.any():
+    if not np.logical_or.reduce(floor, axis=None):
         return speed
     left = np.where(floor > 0.0, capacity - np.add.reduce(speed, axis=-1, keepdims=True), 0.0)
     takes_rest = np.zeros(gamma.shape, dtype=np.bool_)
@@ -74,7 +74,7 @@ def _speed_of_active(
     total = np.add.reduce(speed, axis=-1, keepdims=True)
     for _ in range(_MAX_ITERATIONS):
         over = total > capacity * (1.0 + _RELATIVE_TOLERANCE)
-        if not over.any():
+        if not np.logical_or.reduce(over, axis=None):
             break
         ratio = total / capacity
         slope = np.add.reduce(speed / (x + gap), axis=-1, keepdims=True)

@@ -344,7 +344,7 @@ class DNNPartition:
         if action.dtype.kind not in "iu":
             raise ValueError(f"actions are integers, got dtype {action.dtype}")
         wrong = (action < 0) | (action >= self._counts)
-        if wrong.any():
+        if np.logical_or.reduce(wrong, axis=None):
             where = tuple(np.argwhere(wrong)[0])
             raise ValueError(
                 f"action {action[where]} of {self.agent_names[where[-1]]} is outside "
