@@ -12,16 +12,32 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from vec_envs import dnn_partition_v0
 
-REPETITIONS = 5
+REPETITIONS = 40
 
 
 def best(measure: Callable[[], float]) -> float:
     """Returns the least of some repetitions."""
     return min(measure() for _ in range(REPETITIONS))
+
+
+def cartpole() -> Iterator[dict[str, Any]]:
+    """Steps of Gymnasium's CartPole: what this machine is worth just now, to hold the other figures against."""
+    env = gymnasium.make("CartPole-v1")
+    env.reset(seed=0)
+
+    def per_step_s() -> float:
+        began = time.process_time()
+        for step in range(2000):
+            if any(env.step(step % 2)[2:4]):
+                env.reset()
+        return (time.process_time() - began) / 2000
+
+    yield figure("cartpole_steps_per_s", 1.0 / best(per_step_s))
 
 
 def parallel_env() -> Iterator[dict[str, Any]]:
@@ -34,11 +50,11 @@ def parallel_env() -> Iterator[dict[str, Any]]:
 
     def per_step_s() -> float:
         began = time.process_time()
-        for _ in range(20):
+        for _ in range(5):
             env.reset()
             for action in actions:
                 env.step(action)
-        return (time.process_time() - began) / (20 * len(actions))
+        return (time.process_time() - began) / (5 * len(actions))
 
     yield figure("parallel_env_steps_per_s", 1.0 / best(per_step_s), at_least=4000)
 
@@ -121,7 +137,13 @@ def figure(name: str, value: float, *, at_least: float | None = None, at_most: f
     return line
 
 
-MEASURES = {"parallel_env": parallel_env, "vector_env": vector_env, "mobility": mobility, "learners": learners}
+MEASURES = {
+    "cartpole": cartpole,
+    "parallel_env": parallel_env,
+    "vector_env": vector_env,
+    "mobility": mobility,
+    "learners": learners,
+}
 
 
 def main() -> None:
