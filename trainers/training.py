@@ -39,10 +39,12 @@ def main(learner: Learner, run: Run) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         directory, run = open_run(learner, run)
+        print(f"training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
         if train(learner, run, directory):
             print(f"interrupted; go on with: python -m trainers.{learner.name} --resume --output {directory.path}")
             sys.exit(INTERRUPTED)
         if run.evaluation_episodes:
+            print(f"playing {run.evaluation_episodes} held-out episodes with each policy", flush=True)
             figures = evaluate_run(directory.path, episodes=run.evaluation_episodes, seed=run.evaluation_seed)
             directory.save_evaluation(figures)
             print_table(figures)

@@ -255,3 +255,10 @@ def test_traffic_that_ends_is_refused() -> None:
 
     with pytest.raises(TrafficError, match="must be endless"):
         Lanes(PROBLEM, Ends(None), 1).reset([0], [0])
+
+
+def test_the_order_in_which_lanes_are_named_does_not_matter() -> None:
+    one, other = make(2), make(2)
+    one.reset([0, 1], [5, 6])
+    other.reset([1, 0], [6, 5])
+    assert_same(play(one, actions(0, 2)), play(other, actions(0, 2)))

@@ -81,7 +81,9 @@ class Lanes:
         A seed starts the lane's sources of randomness anew; None lets them run on (or seeds a new lane from the
         operating system). Raises `TrafficError` where the traffic cannot serve an episode.
         """
-        for row, seed in zip(rows, seeds, strict=True):
+        ordered = sorted(zip(rows, seeds, strict=True), key=lambda pair: pair[0])
+        rows = [row for row, _ in ordered]
+        for row, seed in ordered:
             if seed is not None or self._seeding[row] is None:
                 self._seeding[row] = self._seed(fresh_seed() if seed is None else seed)
         sources = [source for row in rows if (source := self._seeding[row]) is not None]
