@@ -84,6 +84,8 @@ def test_unknown_names_list_what_exists(tmp_path: Path) -> None:
         make_mobility("sumo", scenario=tmp_path)
     with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, motorway, and a path to a file"):
         make_mobility("replay", scenario="nowhere")
+    with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, motorway"):
+        make_mobility("straight", scenario="nowhere")
     with pytest.raises(ValueError, match='"sumo", "replay" or "straight", or a Mobility object, got \'walking\''):
         make_mobility("walking")
     with pytest.raises(ValueError, match="a Mobility object, got 7"):

@@ -36,10 +36,13 @@ __all__ = [
 ]
 
 
+DEFAULT_SCENARIO = "fdr-drive"
+
+
 def make_mobility(
     mobility: str | Mobility,
     *,
-    scenario: str | Path = "fdr-drive",
+    scenario: str | Path = DEFAULT_SCENARIO,
     sumo_backend: SumoBackend = "libsumo",
     num_workers: int = 1,
     gui_delay_ms: int = 100,
@@ -58,6 +61,7 @@ def make_mobility(
     if mobility == "replay":
         return ReplayMobility(scenario)
     if mobility == "straight":
-        Scenario.load(scenario)  # not used, but a name that does not exist is a mistake here too
+        if scenario != DEFAULT_SCENARIO:
+            Scenario.load(scenario)  # not used, but one that does not exist is a mistake here too
         return StraightMobility()
     raise ValueError(f'mobility must be "sumo", "replay" or "straight", or a Mobility object, got {mobility!r}')
