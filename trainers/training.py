@@ -51,7 +51,7 @@ def main(learner: Learner, run: Run) -> None:
     except (OSError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.{learner.name}: {error}")
     except KeyboardInterrupt:
-        print(f"\ninterrupted; go on with: python -m trainers.{learner.name} --resume", file=sys.stderr)
+        print("\ninterrupted; --resume goes on from the last checkpoint, where there is one", file=sys.stderr)
         sys.exit(INTERRUPTED)
     print(f"the run is in {directory.path}")
 

@@ -244,8 +244,13 @@ def one_service_less(block: TrafficBlock) -> TrafficBlock:
     ],
 )
 def test_traffic_that_is_not_as_asked_for_is_refused(spoil: Any, message: str) -> None:
+    calls = iter([True])
+    lanes, sound = Lanes(PROBLEM, Unreliable(lambda b: spoil(b) if next(calls, False) else b), 1), make(1)
     with pytest.raises(TrafficError, match=message):
-        Lanes(PROBLEM, Unreliable(spoil), 1).reset([0], [0])
+        lanes.reset([0], [0])
+    lanes.reset([0], [None])
+    sound.reset([0], [0])
+    assert_same(play(lanes, actions(0, 1)), play(sound, actions(0, 1)))
 
 
 def test_traffic_that_ends_is_refused() -> None:

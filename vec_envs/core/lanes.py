@@ -87,17 +87,17 @@ class Lanes:
             if seed is not None or self._seeding[row] is None:
                 self._seeding[row] = self._seed(fresh_seed() if seed is None else seed)
         sources = [source for row in rows if (source := self._seeding[row]) is not None]
-        traffic = self._checked(stack(self._next_blocks(sources)))
+        traffic = self._next_blocks(sources)
         luck = stack([self.problem.sample(source.rng) for source in sources])
         nature = self.problem.nature(luck, traffic, self.mobility.road)
         for source in sources:
             source.episodes += 1
         self._begin(np.asarray(rows), nature)
 
-    def _next_blocks(self, sources: Sequence[_Seeding]) -> list[TrafficBlock]:
+    def _next_blocks(self, sources: Sequence[_Seeding]) -> TrafficBlock:
         """Returns the sources' next blocks. Where one fails, all streams are as before: a later call tries again."""
         try:
-            return [next(source.traffic) for source in sources]
+            return self._checked(stack([next(source.traffic) for source in sources]))
         except BaseException as error:
             for source in sources:
                 source.traffic = self._traffic(source.seed, source.episodes)
@@ -112,9 +112,7 @@ class Lanes:
             for name, tail in ((f"{role}_xy_m", (2,)), (f"{role}_position_m", ()), (f"{role}_speed_mps", ())):
                 array, wanted = getattr(traffic, name), (shape.num_slots, vehicles, *tail)
                 if array.shape[1:] != wanted:
-                    raise TrafficError(
-                        f"{name} of a block of traffic has shape {array.shape[1:]}, asked for is {wanted}"
-                    )
+                    raise TrafficError(f"{name} of a traffic block has shape {array.shape[1:]}, asked for is {wanted}")
                 if not np.isfinite(array).all():
                     raise TrafficError(f"{name} of a traffic block holds values that are not finite")
         return traffic
