@@ -43,7 +43,15 @@ def total(architecture, count):
 
 @pytest.mark.parametrize(
     ("name", "layers", "gmacs", "million_parameters"),
-    [("alexnet", 11, 0.714, 61.10), ("resnet18", 12, 1.814, 11.69), ("vgg16", 21, 15.47, 138.36)],
+    [
+        ("alexnet", 11, 0.714, 61.10),
+        ("mobilenetv2", 34, 0.301, 3.50),
+        ("nin", 16, 1.100, 7.60),
+        ("resnet18", 12, 1.814, 11.69),
+        ("resnet50", 20, 4.089, 25.56),
+        ("tinyyolov2", 15, 3.486, 15.86),
+        ("vgg16", 21, 15.47, 138.36),
+    ],
 )
 def test_published_totals(name, layers, gmacs, million_parameters):
     profile = DNNProfile.load(name)
@@ -53,10 +61,32 @@ def test_published_totals(name, layers, gmacs, million_parameters):
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"), [("alexnet", 61_100_840), ("resnet18", 11_689_512), ("vgg16", 138_357_544)]
+    ("name", "parameters"),
+    [
+        ("alexnet", 61_100_840),
+        ("mobilenetv2", 3_504_872),
+        ("nin", 7_595_176),
+        ("resnet18", 11_689_512),
+        ("resnet50", 25_557_032),
+        ("tinyyolov2", 15_861_773),
+        ("vgg16", 138_357_544),
+    ],
 )
 def test_parameters_to_the_last_one(name, parameters):
     assert round(DNNProfile.load(name).local_parameter_mbyte[-1] * 1e6 / 4, 3) == parameters
+
+
+def test_tiny_yolo_is_as_large_as_darknet_says():
+    """By its printed BFLOPs (2 a multiply-accumulate) and its weights file (a header of 16 bytes; per channel
+    of a normalisation also a running mean and a running variance, which are not learned)."""
+    profile = DNNProfile.load("tinyyolov2")
+    normalised = 16 + 32 + 64 + 128 + 256 + 512 + 1024 + 1024
+    assert 2 * profile.local_gmacs[-1] == pytest.approx(6.97, abs=0.005)
+    assert round(profile.local_parameter_mbyte[-1] * 1e6) + 4 * 2 * normalised + 16 == 63_471_556
+
+
+def test_nin_is_as_large_as_its_snapshot():
+    assert DNNProfile.load("nin").local_parameter_mbyte[-1] * 1e6 / 2**20 == pytest.approx(29, abs=0.05)
 
 
 @pytest.mark.parametrize(("block", "gflop"), [(bottleneck, 23.07), (original_bottleneck, 22.61)])
@@ -102,6 +132,20 @@ def test_groups_and_positions_scale_the_work():
         ("vgg16", "fc6", "rtd", (2 * 25088 - 1) * 4096 / 1e9),
         ("resnet18", "layer2.0", "rtd", 28 * 28 * 128 * (64 * 17 + 128 * 17 + 64) / 1e9),
         ("resnet18", "avgpool", "mad2rl", 49 * 512 / 1e9),
+        ("resnet50", "layer2.1", "rtd", 28 * 28 * (512 * 128 + 128 * 17 * 128 + 128 * 512) / 1e9),
+        ("nin", "conv1", "rtd", 3 * 241 * 54 * 54 * 96 / 1e9),
+        ("nin", "cccp8", "rtd", 1024 * 1 * 6 * 6 * 1000 / 1e9),
+        ("nin", "pool1", "rtd", 9 * 96 * 27 * 27 / 1e9),
+        ("nin", "pool4", "rtd", 36 * 1000 / 1e9),
+        ("nin", "pool3", "mad2rl-literal", 2 * 13 * 13 * (384 * 9 + 1) * 384 / 1e9),
+        ("tinyyolov2", "conv2", "rtd", 16 * 17 * 208 * 208 * 32 / 1e9),
+        ("tinyyolov2", "conv9", "rtd", 1024 * 1 * 13 * 13 * 125 / 1e9),
+        ("tinyyolov2", "conv9", "mad2rl", 2 * 13 * 13 * (1024 + 1) * 125 / 1e9),
+        ("tinyyolov2", "pool6", "rtd", 4 * 512 * 13 * 13 / 1e9),
+        ("tinyyolov2", "pool6", "mad2rl-literal", 2 * 13 * 13 * (512 * 4 + 1) * 512 / 1e9),
+        ("mobilenetv2", "block2.depthwise", "rtd", 17 * 56 * 56 * 96 / 1e9),
+        ("mobilenetv2", "block3", "rtd", 56 * 56 * (24 * 144 + 17 * 144 + 144 * 24) / 1e9),
+        ("mobilenetv2", "fc", "rtd", (2 * 1280 - 1) * 1000 / 1e9),
     ],
 )
 def test_layers_by_hand(name, layer, workload, gflops):
@@ -110,6 +154,10 @@ def test_layers_by_hand(name, layer, workload, gflops):
 
 
 def test_sizes_of_the_cuts():
+    mbit = DNNProfile.load("tinyyolov2").cut_mbit
+    assert mbit[[0, 1, 2, 11, 12, 14, 15]] * 1e6 / 32 == pytest.approx(
+        [3 * 416**2, 16 * 416**2, 16 * 208**2, 512 * 169, 512 * 169, 1024 * 169, 0]
+    )
     kilobit = DNNProfile.load("alexnet").cut_mbit * 1e3
     values = [3 * 224**2, 64 * 55**2, 64 * 27**2, 192 * 27**2, 192 * 13**2, 384 * 13**2, 256 * 13**2, 256 * 13**2]
     assert kilobit == pytest.approx([32e-3 * count for count in [*values, 256 * 36, 4096, 4096, 0]])

@@ -24,6 +24,17 @@ from vec_envs.dnn.geometry import (
 
 NamedSteps: TypeAlias = tuple[tuple[str, Step], ...]
 
+_MOBILENETV2_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+"""(expansion, channels, blocks, stride of the first): Table 2 of the paper that `ARCHITECTURES` cites."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -69,6 +80,65 @@ def vgg16_layers() -> NamedSteps:
     return (*layers, *_classifier(first=6))
 
 
+def nin_layers() -> NamedSteps:
+    """Network in Network: four convolutions, each followed by two of 1x1, and no fully connected layer: 16 layers.
+
+    Caffe, where it was trained, rounds the size of a pooling up; the first of these is larger for it.
+    """
+    rounded_up = pooling(3, stride=2, padding=(0, 1))
+    groups = (
+        (convolution(96, 11, stride=4), (96, 96), rounded_up),
+        (convolution(256, 5, padding=2), (256, 256), rounded_up),
+        (convolution(384, 3, padding=1), (384, 384), rounded_up),
+        (convolution(1024, 3, padding=1), (1024, 1000), global_pooling()),
+    )
+    layers: list[tuple[str, Step]] = []
+    for group, (first, widths, pool) in enumerate(groups, start=1):
+        layers.append((f"conv{group}", first))
+        layers += [(f"cccp{2 * group - 1 + index}", convolution(width, 1)) for index, width in enumerate(widths)]
+        layers.append((f"pool{group}", pool))
+    return tuple(layers)
+
+
+def tinyyolov2_layers() -> NamedSteps:
+    """Tiny YOLOv2 with Pascal VOC's head, 5 boxes of 4 + 1 + 20 numbers a cell: 15 layers.
+
+    The last pooling keeps its size: its input is padded on one side.
+    """
+    layers: list[tuple[str, Step]] = []
+    for number, channels in enumerate((16, 32, 64, 128, 256, 512), start=1):
+        last = channels == 512
+        layers.append((f"conv{number}", convolution(channels, 3, padding=1, batch_norm=True)))
+        layers.append((f"pool{number}", pooling(2, stride=1, padding=(0, 1)) if last else pooling(2, stride=2)))
+    return (
+        *layers,
+        ("conv7", convolution(1024, 3, padding=1, batch_norm=True)),
+        ("conv8", convolution(1024, 3, padding=1, batch_norm=True)),
+        ("conv9", convolution(125, 1)),
+    )
+
+
+def mobilenetv2_layers() -> NamedSteps:
+    """MobileNetV2 of width 1: 34 layers, since a block without a shortcut can be cut between its convolutions."""
+    layers: list[tuple[str, Step]] = [("conv1", convolution(32, 3, stride=2, padding=1, batch_norm=True))]
+    in_channels, number = 32, 0
+    for expansion, channels, depth, first_stride in _MOBILENETV2_STAGES:
+        for stride in (first_stride, *(1,) * (depth - 1)):
+            number += 1
+            steps = _inverted_bottleneck(in_channels, channels, expansion=expansion, stride=stride)
+            if stride == 1 and in_channels == channels:
+                layers.append((f"block{number}", residual(sequence(*(step for _, step in steps)))))
+            else:
+                layers += [(f"block{number}.{part}", step) for part, step in steps]
+            in_channels = channels
+    return (
+        *layers,
+        ("conv2", convolution(1280, 1, batch_norm=True)),
+        ("avgpool", global_pooling()),
+        ("fc", fully_connected(1000)),
+    )
+
+
 @runtime_checkable
 class ResidualBlock(Protocol):
     """A family of residual blocks by width; the block divides height and width by its stride."""
@@ -96,7 +166,10 @@ def original_bottleneck(channels: int, *, stride: int) -> Step:
 
 
 def resnet_layers(block: ResidualBlock, depths: Sequence[int]) -> NamedSteps:
-    """A ResNet of `depths[s]` blocks in stage s: 4 + sum(depths) layers. 18 is (2, 2, 2, 2) of `basic_block`."""
+    """A ResNet of `depths[s]` blocks in stage s: 4 + sum(depths) layers.
+
+    18 is (2, 2, 2, 2) of `basic_block`, 50 is (3, 4, 6, 3) of `bottleneck`.
+    """
     blocks = tuple(
         (f"layer{stage + 1}.{index}", block(64 * 2**stage, stride=2 if stage and not index else 1))
         for stage, depth in enumerate(depths)
@@ -120,6 +193,17 @@ def _bottleneck(channels: int, *, first_stride: int, second_stride: int) -> Step
     return residual(body, stride=first_stride * second_stride)
 
 
+def _inverted_bottleneck(in_channels: int, channels: int, *, expansion: int, stride: int) -> NamedSteps:
+    """1x1 to `expansion` times the width, 3x3 on each channel, 1x1 to `channels`; no first where it does not widen."""
+    hidden = expansion * in_channels
+    expand = ("expand", convolution(hidden, 1, batch_norm=True))
+    return (
+        *((expand,) if expansion > 1 else ()),
+        ("depthwise", convolution(hidden, 3, stride=stride, padding=1, groups=hidden, batch_norm=True)),
+        ("project", convolution(channels, 1, batch_norm=True)),
+    )
+
+
 def _classifier(*, first: int) -> NamedSteps:
     """Two hidden layers and a thousand classes, the head that AlexNet and VGG share."""
     return tuple((f"fc{first + index}", fully_connected(width)) for index, width in enumerate((4096, 4096, 1000)))
@@ -136,6 +220,26 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         layers=alexnet_layers(),
     ),
     Architecture(
+        name="mobilenetv2",
+        sources=(
+            'M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen, "MobileNetV2: inverted residuals and linear '
+            'bottlenecks", CVPR 2018, arXiv:1801.04381, Table 2',
+            "torchvision.models.mobilenet_v2",
+        ),
+        input_shape=(3, 224, 224),
+        layers=mobilenetv2_layers(),
+    ),
+    Architecture(
+        name="nin",
+        sources=(
+            'M. Lin, Q. Chen, S. Yan, "Network in network", ICLR 2014, arXiv:1312.4400',
+            "Caffe model zoo, NIN-Imagenet: https://gist.github.com/mavenlin/d802a5849de39225bcc6 "
+            "(its first pooling is called pool0 there; Caffe rounds the size of a pooling up)",
+        ),
+        input_shape=(3, 224, 224),
+        layers=nin_layers(),
+    ),
+    Architecture(
         name="resnet18",
         sources=(
             'K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, '
@@ -144,6 +248,25 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         ),
         input_shape=(3, 224, 224),
         layers=resnet_layers(basic_block, (2, 2, 2, 2)),
+    ),
+    Architecture(
+        name="resnet50",
+        sources=(
+            'K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, '
+            "arXiv:1512.03385",
+            "torchvision.models.resnet50 (the stride of a block in its 3x3 convolution)",
+        ),
+        input_shape=(3, 224, 224),
+        layers=resnet_layers(bottleneck, (3, 4, 6, 3)),
+    ),
+    Architecture(
+        name="tinyyolov2",
+        sources=(
+            'J. Redmon, A. Farhadi, "YOLO9000: better, faster, stronger", CVPR 2017, arXiv:1612.08242',
+            "darknet, cfg/yolov2-tiny-voc.cfg: https://github.com/pjreddie/darknet",
+        ),
+        input_shape=(3, 416, 416),
+        layers=tinyyolov2_layers(),
     ),
     Architecture(
         name="vgg16",

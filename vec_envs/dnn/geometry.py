@@ -16,6 +16,9 @@ from typing import TypeAlias
 Shape: TypeAlias = tuple[int, ...]
 """One sample without its batch axis: (channels, *size), or (features,) once flattened."""
 
+Padding: TypeAlias = int | tuple[int, int]
+"""Values added at both ends of each spatial axis, or a pair: before it and after it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Convolution:
@@ -92,7 +95,7 @@ Step: TypeAlias = Callable[[Shape], Stage]
 
 
 def convolution(
-    out_channels: int, kernel: int, *, stride: int = 1, padding: int = 0, groups: int = 1, batch_norm: bool = False
+    out_channels: int, kernel: int, *, stride: int = 1, padding: Padding = 0, groups: int = 1, batch_norm: bool = False
 ) -> Step:
     """A square convolution with a bias, or with a batch normalisation (scale and shift) in place of the bias."""
 
@@ -114,8 +117,8 @@ def convolution(
     return step
 
 
-def pooling(kernel: int, *, stride: int, padding: int = 0) -> Step:
-    """A square pooling."""
+def pooling(kernel: int, *, stride: int, padding: Padding = 0) -> Step:
+    """A square pooling. With `padding=(0, stride - 1)` the size of its output is rounded up instead of down."""
 
     def step(shape: Shape) -> Stage:
         channels, *size = shape
@@ -194,9 +197,10 @@ def _pooled(shape: Shape, *, kernel: Shape, output_shape: Shape) -> Stage:
     return Stage(operations=(operation,), output_shape=output_shape, parameters=0)
 
 
-def _slid(extent: int, kernel: int, stride: int, padding: int) -> int:
+def _slid(extent: int, kernel: int, stride: int, padding: Padding) -> int:
     """How many places a window has along one axis."""
-    places = (extent + 2 * padding - kernel) // stride + 1
+    before, after = padding if isinstance(padding, tuple) else (padding, padding)
+    places = (before + extent + after - kernel) // stride + 1
     if places < 1:
         raise ValueError(f"a kernel of {kernel} does not fit into {extent} values with padding {padding}")
     return places

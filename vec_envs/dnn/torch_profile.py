@@ -3,8 +3,9 @@
 The module is traced by torch.fx and run once on the meta device, which computes shapes and touches
 no weights. Wherever exactly one tensor is alive the graph can be cut; what lies between two
 cuts is a segment. A segment without counted work (activation, normalisation, flattening, an
-adaptive pooling that changes nothing) folds into the layer before it, or at the start into the
-layer after it. `torch_operations` says what counts.
+adaptive pooling that changes nothing) folds into the layer before it. It folds into the layer
+after it at the start, and where it makes the tensor larger (padding, nearest upsampling): the
+smaller tensor is the one to send. `torch_operations` says what counts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch.utils import _pytree as pytree
 
 from vec_envs.dnn.geometry import Operation
 from vec_envs.dnn.profile import DNNProfile
-from vec_envs.dnn.torch_operations import recorded
+from vec_envs.dnn.torch_operations import nothing_padded, recorded
 from vec_envs.dnn.workload import convention, logical_layer, mbit
 
 
@@ -73,6 +74,11 @@ class _Segment:
         shared = takewhile(lambda level: len(set(level)) == 1, levels)
         return ".".join(level[0] for level in shared) or f"{self.counted[0]}-{self.counted[-1]}"
 
+    def ends_before(self, other: _Segment) -> bool:
+        """Whether this one is done, so that what comes next belongs to another layer."""
+        enlarges = other.output_values > self.output_values
+        return bool(self.operations) and (bool(other.operations) or enlarges)
+
     def then(self, other: _Segment) -> _Segment:
         """Both, one after the other."""
         return _Segment(
@@ -86,10 +92,12 @@ class _Segment:
 def _folded(segments: Iterable[_Segment]) -> list[_Segment]:
     layers: list[_Segment] = []
     for segment in segments:
-        if layers and not (layers[-1].operations and segment.operations):
+        if layers and not layers[-1].ends_before(segment):
             layers[-1] = layers[-1].then(segment)
         else:
             layers.append(segment)
+    if len(layers) > 1 and not layers[-1].operations:
+        layers[-2:] = [layers[-2].then(layers[-1])]
     return layers
 
 
@@ -154,9 +162,10 @@ class _Counter(torch.fx.Interpreter):
         self.parameters: dict[torch.fx.Node, list[torch.nn.Parameter]] = {}
         self.tensors: dict[torch.fx.Node, list[int]] = {}
         self._loaded: set[int] = set()
+        self._unpadded = nothing_padded()
 
     def run_node(self, n: torch.fx.Node) -> Any:
-        with recorded() as self.operations[n]:
+        with recorded(self._unpadded) as self.operations[n]:
             result = super().run_node(n)
         self.tensors[n] = [leaf.numel() for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         owner = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
