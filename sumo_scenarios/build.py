@@ -3,8 +3,9 @@
 `python -m sumo_scenarios.build [NAME ...]` rewrites the files of the named roads (all of them by default);
 `--check` compares them with what is on disk instead. Needs netconvert, of the `eclipse-sumo` package.
 
-A road is one carriageway given as a list of pieces (length, radius), the way a road designer would: a positive radius
-bends to the left, an infinite one is straight. The point abeam of the roadside unit is the origin of the plane.
+A road is given as a list of pieces (length, radius), the way a road designer would: a positive radius bends to the
+left, an infinite one is straight. It is one carriageway, or two side by side that share their centre line. The point
+abeam of the roadside unit is the origin of the plane.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class VehicleType:
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """All that defines a shipped road."""
+    """All that defines a shipped road. Lanes, vehicles and headways are those of each carriageway."""
 
     title: str
     pieces: tuple[tuple[float, float], ...]
@@ -48,6 +49,7 @@ class Blueprint:
     prefill_vehicles: int
     headway_s: float
     types: tuple[VehicleType, ...]
+    two_way: bool = False
     warm_up_s: float = 5.0
     chord_m: float = 60.0
 
@@ -98,7 +100,44 @@ BLUEPRINTS = {
             VehicleType(name="truck", share=0.15, attributes={"length": "12", "maxSpeed": "25", "vClass": "truck"}),
         ),
     ),
+    "two-way-road": Blueprint(
+        title="A straight two-way road, three 3.5 m lanes each way, 60 km/h",
+        pieces=((2400.0, STRAIGHT),),
+        lanes=3,
+        lane_width_m=3.5,
+        speed_limit_mps=16.7,
+        rsu_offset_m=15.0,
+        rsu_height_m=4.0,
+        range_m=1000.0,
+        prefill_vehicles=28,
+        headway_s=5.4,
+        types=(
+            VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
+            VehicleType(
+                name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}
+            ),
+        ),
+        two_way=True,
+    ),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carriageway:
+    """One way along a road: SUMO's name for it, that of its traffic, and from which node to which it runs."""
+
+    edge: str
+    suffix: str
+    nodes: tuple[str, str]
+    points: list[tuple[float, float]]
+
+
+def carriageways(blueprint: Blueprint) -> list[Carriageway]:
+    """The carriageways of a road: along the axis, and on a two-way road back."""
+    points = axis(blueprint)
+    there = Carriageway(edge="road", suffix="", nodes=("in", "out"), points=points)
+    back = Carriageway(edge="road-back", suffix="-back", nodes=("out", "in"), points=points[::-1])
+    return [there, back] if blueprint.two_way else [there]
 
 
 def axis(blueprint: Blueprint) -> list[tuple[float, float]]:
@@ -128,15 +167,17 @@ def network(blueprint: Blueprint) -> str:
     """The text of `net.xml`, made by netconvert. Raises `SystemExit` where netconvert is missing or refuses."""
     points = axis(blueprint)
     nodes = "".join(f'<node id="{i}" x="{x}" y="{y}"/>' for i, (x, y) in (("in", points[0]), ("out", points[-1])))
-    shape = " ".join(f"{x},{y}" for x, y in points)
-    edge = (
-        f'<edge id="road" from="in" to="out" numLanes="{blueprint.lanes}" width="{blueprint.lane_width_m}" '
-        f'speed="{blueprint.speed_limit_mps}" spreadType="center" shape="{shape}"/>'
+    edges = "".join(
+        f'<edge id="{way.edge}" from="{way.nodes[0]}" to="{way.nodes[1]}" numLanes="{blueprint.lanes}" '
+        f'width="{blueprint.lane_width_m}" speed="{blueprint.speed_limit_mps}" '
+        f'spreadType="{"right" if blueprint.two_way else "center"}" '
+        f'shape="{" ".join(f"{x},{y}" for x, y in way.points)}"/>'
+        for way in carriageways(blueprint)
     )
     with tempfile.TemporaryDirectory() as folder:
         node_file, edge_file, net_file = (Path(folder, name) for name in ("nod.xml", "edg.xml", "net.xml"))
         node_file.write_text(f"<nodes>{nodes}</nodes>", encoding="utf-8")
-        edge_file.write_text(f"<edges>{edge}</edges>", encoding="utf-8")
+        edge_file.write_text(f"<edges>{edges}</edges>", encoding="utf-8")
         arguments = ["--node-files", node_file, "--edge-files", edge_file, "--output-file", net_file]
         run = subprocess.run(
             [_netconvert(), *arguments, "--offset.disable-normalization", "--no-turnarounds"],
@@ -160,17 +201,27 @@ def routes(blueprint: Blueprint) -> str:
         + "/>\n"
         for kind in blueprint.types
     )
-    vehicles = blueprint.prefill_vehicles
-    common = ' type="traffic" route="through" departLane="random" departSpeed="desired"'
+    ways, vehicles = carriageways(blueprint), blueprint.prefill_vehicles
+    through = "".join(f'    <route id="through{way.suffix}" edges="{way.edge}"/>\n' for way in ways)
+    # SUMO wants them in order of time, and leaves out what comes too late.
+    there = "".join(
+        _flow("there", way, f'begin="0" end="1" number="{vehicles}" departPos="random_free"') for way in ways
+    )
+    new = "".join(
+        _flow("new", way, f'begin="1" end="1000000" period="{blueprint.headway_s}" departPos="base"') for way in ways
+    )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<routes>\n"
         f'    <vTypeDistribution id="traffic">\n{types}    </vTypeDistribution>\n'
-        '    <route id="through" edges="road"/>\n'
-        f'    <flow id="there" begin="0" end="1" number="{vehicles}" departPos="random_free"{common}/>\n'
-        f'    <flow id="new" begin="1" end="1000000" period="{blueprint.headway_s}" departPos="base"{common}/>\n'
+        f"{through}{there}{new}"
         "</routes>\n"
     )
+
+
+def _flow(name: str, way: Carriageway, when_and_where: str) -> str:
+    common = f'type="traffic" route="through{way.suffix}" departLane="random" departSpeed="desired"'
+    return f'    <flow id="{name}{way.suffix}" {when_and_where} {common}/>\n'
 
 
 def description(blueprint: Blueprint) -> str:
@@ -192,7 +243,7 @@ def description(blueprint: Blueprint) -> str:
         f"speed_limit_mps = {blueprint.speed_limit_mps}\n"
         f"range_m = {blueprint.range_m}\n"
         f"rsu_xyz_m = [{x}, {y}, {height}]\n"
-        "# The centre line in the direction of travel.\n"
+        "# The centre line; positions along the road grow in its direction.\n"
         f"axis_xy_m = [\n{points}]\n"
     )
 

@@ -1,7 +1,8 @@
 """Records the traffic of a scenario, for `mobility="replay"`.
 
 `python -m sumo_scenarios.record fdr-drive --episodes 100` simulates so many windows of traffic, each with every vehicle
-that is in range throughout, and writes them to an `.npz` file that `ReplayMobility` reads.
+that is in range throughout (with `--come-and-go`: with everyone who is in range for a while), and writes them to an
+`.npz` file that `ReplayMobility` reads.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError, TrafficWindow
-from vec_envs.mobility.replay import write_recording
+from vec_envs.mobility.recording import write_recording
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,17 +35,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--slot-s", type=float, default=1.0, help="length of a slot in seconds (default: %(default)s)")
     parser.add_argument("--clients", type=int, default=7, help="clients a window must have (default: %(default)s)")
     parser.add_argument("--services", type=int, default=5, help="service vehicles likewise (default: %(default)s)")
+    parser.add_argument(
+        "--come-and-go",
+        action="store_true",
+        help="vehicles may enter and leave; the clients and service vehicles are those a window must begin with",
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.slots < 1:
         parser.error(f"--episodes and --slots must be at least 1, got {options.episodes} and {options.slots}")
-    shape = EpisodeShape(
-        num_client_vehicles=options.clients,
-        num_service_vehicles=options.services,
-        num_slots=options.slots,
-        slot_s=options.slot_s,
-    )
     try:
+        shape = EpisodeShape(
+            num_client_vehicles=options.clients,
+            num_service_vehicles=options.services,
+            num_slots=options.slots,
+            slot_s=options.slot_s,
+            come_and_go=options.come_and_go,
+        )
         mobility = SumoMobility(options.scenario)
     except ValueError as error:
         parser.error(str(error))
@@ -60,9 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         mobility.close()
     write_recording(output, mobility.road, options.slot_s, windows)
-    vehicles = [window.xy_m.shape[1] for window in windows]
+    vehicles = [int(here) for window in windows for here in window.present.sum(axis=1)]
     average = sum(vehicles) / len(vehicles)
-    print(f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles a window, {average:.1f} on average")
+    print(f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles at a time, {average:.1f} on average")
     return 0
 
 

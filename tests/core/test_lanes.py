@@ -66,7 +66,7 @@ def test_an_episode_starts_empty_and_ends_after_its_slots() -> None:
     assert all((queue == 0.0).all() for queue in values(lanes.state))
     for slot, action in enumerate(actions(0, 2)):
         assert not lanes.ended.any()
-        assert lanes.slot.tolist() == [slot, slot]
+        assert lanes.point.tolist() == [slot, slot]
         lanes.step(action)
     assert lanes.ended.all()
 
@@ -93,7 +93,7 @@ def test_a_reset_touches_only_its_lanes() -> None:
         lanes.step(action)
     state, exogenous = values(lanes.state), values(lanes.exogenous)
     lanes.reset([1], [None])
-    assert lanes.slot.tolist() == [2, 0, 2]
+    assert lanes.point.tolist() == [2, 0, 2]
     for before, after in zip(state + exogenous, values(lanes.state) + values(lanes.exogenous), strict=True):
         assert np.array_equal(before[[0, 2]], after[[0, 2]])
     assert all((queue[1] == 0.0).all() for queue in values(lanes.state))
@@ -127,7 +127,7 @@ def test_an_ended_lane_stays_while_the_others_go_on() -> None:
     assert lanes.ended.tolist() == [True, False]
     stays = [queue[0].copy() for queue in values(lanes.state)]
     lanes.step(chosen[0])
-    assert lanes.slot.tolist() == [4, 4]
+    assert lanes.point.tolist() == [4, 4]
     assert all(np.array_equal(queue[0], before) for queue, before in zip(values(lanes.state), stays, strict=True))
 
 
@@ -135,7 +135,7 @@ def test_stepping_does_not_write_to_what_was_handed_out() -> None:
     lanes, chosen = make(2), actions(5, 2)
     lanes.reset([0, 1], [1, 2])
     lanes.step(chosen[0])
-    held = [*values(lanes.state), lanes.slot, *values(lanes.exogenous), lanes.observe()]
+    held = [*values(lanes.state), lanes.point, *values(lanes.exogenous), lanes.observe()]
     copies = [array.copy() for array in held]
     lanes.step(chosen[1])
     lanes.reset([0], [None])
@@ -190,7 +190,7 @@ def test_an_action_of_other_lanes_or_agents_is_refused(shape: tuple[int, ...]) -
     lanes.reset([0, 1], [1, 2])
     with pytest.raises(ValueError, match=r"2 lanes of 3 agents"):
         lanes.step(np.zeros(shape, dtype=int))
-    assert lanes.slot.tolist() == [0, 0]
+    assert lanes.point.tolist() == [0, 0]
 
 
 class Unreliable:

@@ -21,8 +21,16 @@ ROOT = Path(__file__).parents[2]
 needs_sumo = pytest.mark.skipif(find_spec("sumo") is None, reason="needs eclipse-sumo")
 
 
-def shape(clients: int = 7, services: int = 5, slots: int = 6, slot_s: float = 1.0) -> EpisodeShape:
-    return EpisodeShape(num_client_vehicles=clients, num_service_vehicles=services, num_slots=slots, slot_s=slot_s)
+def shape(
+    clients: int = 7, services: int = 5, slots: int = 6, slot_s: float = 1.0, come_and_go: bool = False
+) -> EpisodeShape:
+    return EpisodeShape(
+        num_client_vehicles=clients,
+        num_service_vehicles=services,
+        num_slots=slots,
+        slot_s=slot_s,
+        come_and_go=come_and_go,
+    )
 
 
 def take(blocks: Iterable[TrafficBlock], number: int) -> list[TrafficBlock]:
@@ -37,9 +45,47 @@ def same(left: Iterable[TrafficBlock], right: Iterable[TrafficBlock]) -> bool:
 
 def assert_in_range(mobility: Mobility, block: TrafficBlock) -> None:
     x, y, z = mobility.road.rsu_xyz_m
-    for xy_m in (block.client_xy_m, block.service_xy_m):
+    for xy_m, vehicle in ((block.client_xy_m, block.client_vehicle), (block.service_xy_m, block.service_vehicle)):
         distance_m = np.sqrt(((xy_m - (x, y)) ** 2).sum(axis=-1) + z**2)
-        assert (distance_m <= mobility.road.range_m + 0.1).all()
+        assert (distance_m[vehicle >= 0] <= mobility.road.range_m + 0.1).all()
+
+
+def of_seats(block: TrafficBlock, name: str) -> np.ndarray:
+    """A quantity of all seats, the clients' first."""
+    return np.concatenate((getattr(block, f"client_{name}"), getattr(block, f"service_{name}")), axis=1)
+
+
+def assert_seats_hold(
+    mobility: Mobility, block: TrafficBlock, *, top_speed_mps: float, slot_s: float = 1.0, rounding_m: float = 1e-9
+) -> None:
+    """What is true of every episode of vehicles that come and go, wherever its traffic is from."""
+    assert_in_range(mobility, block)
+    vehicle, xy_m, position_m, speed_mps = (
+        of_seats(block, name) for name in ("vehicle", "xy_m", "position_m", "speed_mps")
+    )
+    held = vehicle >= 0
+    assert held[0].all()
+    assert (vehicle[~held] == -1).all()
+    for quantity in (xy_m, position_m, speed_mps):
+        assert (quantity[~held] == 0.0).all()
+    _assert_a_number_is_one_stay(vehicle)
+    stays = held[1:] & (vehicle[1:] == vehicle[:-1])
+    assert np.hypot(*(xy_m[1:] - xy_m[:-1])[stays].T).max() <= top_speed_mps * slot_s + rounding_m
+    moved_mps = (position_m[1:] - position_m[:-1]) / slot_s
+    assert np.abs(moved_mps - speed_mps[1:])[stays].max() <= rounding_m / slot_s
+    assert np.abs(moved_mps[0] - speed_mps[0])[stays[0]].max() <= rounding_m / slot_s
+
+
+def _assert_a_number_is_one_stay(vehicle: np.ndarray) -> None:
+    """Numbers follow the order of first holding; each is of one seat, in slots that follow one another."""
+    last_seen: dict[int, tuple[int, int]] = {}
+    for (slot, seat), number in np.ndenumerate(vehicle):
+        if number in last_seen:
+            assert last_seen[number] == (slot - 1, seat)
+        elif number >= 0:
+            assert number == len(last_seen)
+        if number >= 0:
+            last_seen[number] = (slot, seat)
 
 
 def alive(pid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 from sumo_scenarios import record
-from tests.mobility.conftest import assert_in_range, same, shape, start_script, take
-from vec_envs.mobility import ReplayMobility, SumoMobility, TrafficError, make_mobility
-from vec_envs.mobility.replay import RECORDINGS, read_recording
+from tests.mobility.conftest import assert_in_range, of_seats, same, shape, start_script, take
+from vec_envs.mobility import ReplayMobility, Scenario, SumoMobility, TrafficError, make_mobility
+from vec_envs.mobility.recording import RECORDINGS, read_recording, write_recording
 
 SHIPPED = RECORDINGS / "fdr-drive.npz"
 
@@ -25,6 +26,42 @@ def test_the_shipped_recordings_serve_episodes(name: str) -> None:
         assert_in_range(mobility, block)
         assert np.allclose(np.diff(block.client_position_m, axis=0), block.client_speed_mps[1:], atol=0.05)
     assert (RECORDINGS / f"{name}.npz").stat().st_size < 2**20
+
+
+def test_a_recording_of_coming_and_going_serves_vehicles_that_stay() -> None:
+    mobility, road = ReplayMobility("two-way-road"), Scenario.load("two-way-road").road
+    assert mobility.road == road
+    assert (RECORDINGS / "two-way-road.npz").stat().st_size < 1_500_000
+    for block in take(mobility.blocks(0, shape(7, 5, slots=31)), 20):
+        assert_in_range(mobility, block)
+        assert (of_seats(block, "vehicle") == np.arange(12)).all()
+        moved_m = np.diff(of_seats(block, "position_m"), axis=0)
+        assert np.abs(moved_m - of_seats(block, "speed_mps")[1:]).max() <= 1 / 32
+        assert ((moved_m > 0.0).all(axis=0) | (moved_m < 0.0).all(axis=0)).all()
+        assert (np.sign(of_seats(block, "speed_mps")) == np.sign(moved_m[0])).all()
+    # Few vehicles stay so long: only some parts of the windows will do.
+    long = take(mobility.blocks(0, shape(8, 4, slots=100)), 20)
+    assert len({block.client_position_m.tobytes() for block in long}) > 10
+    with pytest.raises(TrafficError, match=r"at most \d in all throughout 140 slots\); ask for fewer"):
+        mobility.blocks(0, shape(8, 4, slots=140))
+
+
+def test_a_recording_of_vehicles_that_stay_serves_coming_and_going() -> None:
+    mobility = ReplayMobility()
+    for block in take(mobility.blocks(0, shape(7, 5, slots=31, come_and_go=True)), 5):
+        assert (of_seats(block, "vehicle") == np.arange(12)).all()
+
+
+@pytest.mark.parametrize(("name", "version"), [("fdr-drive", 1), ("motorway", 1), ("two-way-road", 2)])
+def test_what_is_read_is_written_and_read_again(name: str, version: int, tmp_path: Path) -> None:
+    with np.load(RECORDINGS / f"{name}.npz") as file:
+        assert f'"version": {version}' in str(file["header"])
+    recording = read_recording(RECORDINGS / f"{name}.npz")
+    write_recording(tmp_path / "again.npz", *recording)
+    again = read_recording(tmp_path / "again.npz")
+    assert again[:2] == recording[:2]
+    for left, right in zip(recording[2], again[2], strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(astuple(left), astuple(right), strict=True))
 
 
 def test_no_recording_holds_pickles() -> None:
@@ -69,10 +106,26 @@ def test_what_is_recorded_is_what_sumo_served(tmp_path: Path, capsys: pytest.Cap
     assert len(take(replay.blocks(0, shape(2, 1, slots=5, slot_s=0.5)), 9)) == 9
 
 
+def test_coming_and_going_is_recorded_as_sumo_served_it(tmp_path: Path) -> None:
+    output = tmp_path / "mine.npz"
+    arguments = ["two-way-road", "--output", str(output), "--episodes", "3", "--slots", "40", "--seed", "9"]
+    assert record.main([*arguments, "--come-and-go"]) == 0
+    live = SumoMobility("two-way-road")
+    served = live.windows(9, shape(slots=40, come_and_go=True))
+    for recorded, window in zip(read_recording(output)[2], served, strict=False):
+        assert np.array_equal(recorded.present, window.present)
+        assert not window.present.all()
+        for name in ("xy_m", "position_m", "speed_mps"):
+            assert np.abs(getattr(recorded, name) - getattr(window, name)).max() <= 1 / 128 + 1e-9
+            assert (getattr(recorded, name)[~recorded.present] == 0.0).all()
+        assert (np.sign(recorded.speed_mps) == np.sign(window.speed_mps)).all()
+    live.close()
+
+
 def test_record_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         record.main(["nowhere"])
-    assert "there are fdr-drive, motorway" in capsys.readouterr().err
+    assert "there are fdr-drive, motorway, two-way-road" in capsys.readouterr().err
     assert record.main(["fdr-drive", "--clients", "99", "--slots", "3", "--output", str(tmp_path / "no.npz")]) == 1
     assert "99 clients" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -83,7 +136,14 @@ def test_record_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         (shape(slots=32), "holds 31 slots of 1 s, asked for are 32 of 1 s; record them with: .*fdr-drive --slots 32"),
         (shape(slot_s=0.5), r"asked for are 6 of 0\.5 s; record them with: .* --slot-s 0\.5"),
-        (shape(30, 30), r"30 clients and 30 service vehicles \(at most \d+ in all\); .*--clients 30 --services 30"),
+        (
+            shape(30, 30),
+            r"30 clients and 30 service vehicles \(at most \d+ in all throughout 6 slots\); ask for fewer, or",
+        ),
+        (
+            shape(come_and_go=True, slots=40),
+            "asked for are 40 of 1 s; record them with: .* --slots 40 .* --come-and-go, and",
+        ),
     ],
 )
 def test_what_was_not_recorded_names_the_command(wanted: Any, words: str) -> None:
@@ -108,7 +168,7 @@ def _pickled(arrays: dict[str, np.ndarray], path: Path) -> None:
 
 
 def _next_version(arrays: dict[str, np.ndarray], path: Path) -> None:
-    np.savez(path, **{**arrays, "header": np.array(str(arrays["header"]).replace('"version": 1', '"version": 2'))})
+    np.savez(path, **{**arrays, "header": np.array(str(arrays["header"]).replace('"version": 1', '"version": 3'))})
 
 
 def _without_road(arrays: dict[str, np.ndarray], path: Path) -> None:
@@ -128,9 +188,25 @@ def _other_count(arrays: dict[str, np.ndarray], path: Path) -> None:
     np.savez(path, **{**arrays, "vehicles": arrays["vehicles"][:-1]})
 
 
+def _gap(arrays: dict[str, np.ndarray], path: Path) -> None:
+    write_recording(path, *read_recording(SHIPPED))
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["present"][3, 5] = False
+    np.savez(path, **arrays)
+
+
+def _without_presence(arrays: dict[str, np.ndarray], path: Path) -> None:
+    write_recording(path, *read_recording(SHIPPED))
+    with np.load(path) as file:
+        np.savez(path, **{name: file[name] for name in file.files if name != "present"})
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
+        _gap,
+        _without_presence,
         _truncated,
         _foreign,
         _other_npz,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,17 @@ import pytest
 
 from sumo_scenarios import build
 from tests.mobility.conftest import needs_sumo
-from vec_envs.mobility import Road, Scenario, StraightMobility, make_mobility, scenario_names
+from vec_envs.mobility import Road, Scenario, StraightMobility, make_mobility, roadside_units, scenario_names
 from vec_envs.mobility.axis import RoadAxis
 
 
 def test_the_shipped_roads() -> None:
-    assert scenario_names() == ["fdr-drive", "motorway"]
-    city, motorway = (Scenario.load(name).road for name in scenario_names())
+    assert scenario_names() == ["fdr-drive", "motorway", "two-way-road"]
+    city, motorway, two_way = (Scenario.load(name).road for name in scenario_names())
     assert (city.name, city.speed_limit_mps, city.range_m) == ("fdr-drive", 17.9, 750.0)
     assert motorway.speed_limit_mps == 31.0
     assert motorway.range_m >= 1000.0
+    assert (two_way.range_m, two_way.rsu_xyz_m, two_way.speed_limit_mps) == (1000.0, (0.0, -15.0, 4.0), 16.7)
     length_m = np.hypot(*np.diff(np.array(city.axis_xy_m), axis=0).T).sum()
     assert abs(length_m - 2200.0) < 1.0
 
@@ -78,13 +80,17 @@ def test_a_wrong_file_names_the_key_and_the_bound(
 
 
 def test_unknown_names_list_what_exists(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'nowhere'; there are fdr-drive, motorway, and a path to a folder"):
+    with pytest.raises(
+        ValueError, match=r"'nowhere'; there are fdr-drive, motorway, two-way-road, and a path to a folder"
+    ):
         make_mobility("sumo", scenario="nowhere")
-    with pytest.raises(ValueError, match="there are fdr-drive, motorway, and a path to a folder"):
+    with pytest.raises(ValueError, match="there are fdr-drive, motorway, two-way-road, and a path to a folder"):
         make_mobility("sumo", scenario=tmp_path)
-    with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, motorway, and a path to a file"):
+    with pytest.raises(
+        ValueError, match="'nowhere'; there are fdr-drive, motorway, two-way-road, and a path to a file"
+    ):
         make_mobility("replay", scenario="nowhere")
-    with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, motorway"):
+    with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, motorway, two-way-road"):
         make_mobility("straight", scenario="nowhere")
     with pytest.raises(ValueError, match='"sumo", "replay" or "straight", or a Mobility object, got \'walking\''):
         make_mobility("walking")
@@ -115,3 +121,51 @@ def test_positions_are_those_of_the_nearest_point() -> None:
     nearest = np.hypot(*(places[:, None] - dense).T).argmin(axis=0)
     assert np.abs(axis.position_m(places) - axis.position_m(dense)[nearest]).max() < 2.0
     assert (np.diff(axis.position_m(dense)) >= 0.0).all()
+
+
+def test_roadside_units_on_a_straight_road_are_evenly_spaced() -> None:
+    road = Scenario.load("two-way-road").road
+    units_m = roadside_units(road, 4, 500.0)
+    assert np.array_equal(units_m, [[x, -15.0, 4.0] for x in (-750.0, -250.0, 250.0, 750.0)])
+    assert np.array_equal(roadside_units(road, 1, 99.0), [road.rsu_xyz_m])
+    far_m = roadside_units(road, 9, 1000.0)
+    assert np.array_equal(far_m[:, 0], 1000.0 * np.arange(-4, 5))
+
+
+@pytest.mark.parametrize("name", ["fdr-drive", "motorway"])
+def test_roadside_units_follow_a_bent_road(name: str) -> None:
+    road = Scenario.load(name).road
+    axis = RoadAxis(road)
+    units_m = roadside_units(road, 7, 300.0)
+    assert np.allclose(units_m[3], road.rsu_xyz_m, atol=1e-9)
+    assert (units_m[:, 2] == road.rsu_xyz_m[2]).all()
+    # Beside a bend the nearest point of a chord may be on the next one.
+    assert np.allclose(axis.position_m(units_m[:, :2]), 300.0 * np.arange(-3, 4), atol=2.0)
+    feet_m, forward, left = axis.frame(300.0 * np.arange(-3, 4))
+    offset_m = units_m[:, :2] - feet_m
+    assert np.allclose((offset_m * left).sum(axis=-1), (offset_m * left).sum(axis=-1)[3])
+    assert np.allclose((offset_m * forward).sum(axis=-1), 0.0, atol=0.1)
+    assert (np.diff(np.arctan2(*forward.T)) != 0.0).any()
+
+
+def test_roadside_units_beyond_the_ends_go_straight_on() -> None:
+    corner = ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0))
+    road = Road(name="l", rsu_xyz_m=(4.0, -3.0, 1.0), range_m=9.0, speed_limit_mps=1.0, axis_xy_m=corner)
+    wanted = [[-16.0, -3.0, 1.0], [4.0, -3.0, 1.0], [13.0, 14.0, 1.0]]
+    assert np.allclose(roadside_units(road, 3, 20.0), wanted)
+    before = replace(road, rsu_xyz_m=(-2.0, -3.0, 1.0))
+    assert np.allclose(roadside_units(before, 3, 5.0), [[-7.0, -3.0, 1.0], [-2.0, -3.0, 1.0], [3.0, -3.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("number", "spacing_m", "words"),
+    [
+        (0, 10.0, "count must be at least 1, got 0"),
+        (2, 0.0, "spacing_m must be above 0, got 0.0"),
+        (2, -1.0, "spacing_m must be above 0, got -1.0"),
+        (2, float("nan"), "spacing_m must be above 0, got nan"),
+    ],
+)
+def test_roadside_units_out_of_bounds_are_refused(number: int, spacing_m: float, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        roadside_units(StraightMobility().road, number, spacing_m)

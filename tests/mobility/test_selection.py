@@ -67,15 +67,19 @@ def test_a_block_holds_the_chosen_vehicles_throughout() -> None:
         xy_m=np.stack((position_m, -position_m), axis=-1),
         position_m=position_m,
         speed_mps=position_m + 0.5,
+        present=np.ones((slots, vehicles), dtype=bool),
         may_be_client=anyone,
         may_be_service=anyone,
     )
-    block = choose(np.random.default_rng(1), window, shape(3, 2))
+    block = choose(np.random.default_rng(1), window, shape(3, 2, slots=slots))
     clients, services = choose_vehicles(np.random.default_rng(1), anyone, anyone, shape(3, 2))
     assert np.array_equal(block.client_position_m, position_m[:, clients])
     assert np.array_equal(block.service_position_m, position_m[:, services])
     assert np.array_equal(block.client_xy_m[..., 1], -block.client_position_m)
     assert np.array_equal(block.service_speed_mps, block.service_position_m + 0.5)
+    assert (block.client_vehicle == [0, 1, 2]).all()
+    assert (block.service_vehicle == [3, 4]).all()
+    assert block.client_vehicle.shape == block.client_position_m.shape
 
 
 def test_the_numbers_of_an_episode_do_not_depend_on_the_way_there() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from vec_envs.mobility import sumo_worker
-from vec_envs.mobility.sumo_worker import Place, Server, Tape, WorkerError
+from vec_envs.mobility.sumo_worker import windows
+from vec_envs.mobility.sumo_worker.simulators import Place, WorkerError
+from vec_envs.mobility.sumo_worker.windows import Server, Tape, Window
 
 SETTINGS: dict[str, Any] = {
     "backend": "libsumo",
@@ -32,11 +33,23 @@ ROUTES: dict[str, list[Place | None]] = {
     "bus": [(0.0, 0.0), (30.0, 0.0), (60.0, 0.0)],
 }
 
+PASSING: dict[str, list[Place | None]] = {
+    "comes": [None, (-100.0, 0.0), (-80.0, 0.0), (-60.0, 0.0)],
+    "enters": [(-130.0, 0.0), (-110.0, 0.0), (-90.0, 0.0), (-70.0, 0.0)],
+    "goes": [(60.0, 0.0), (80.0, 0.0), (100.0, 0.0), (121.0, 0.0)],
+    "is seen once": [(110.0, 0.0), None, None, None],
+    "comes last": [None, None, None, (-110.0, 0.0)],
+    "returns": [(100.0, 0.0), (119.0, 0.0), (125.0, 0.0), (118.0, 0.0)],
+    "stays": [(0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0)],
+    "teleports": [(-50.0, 0.0), (-19.0, 0.0), (0.0, 0.0), (5.0, 0.0)],
+}
+
 
 class Script:
-    """Replays `ROUTES`, again and again."""
+    """Replays routes, again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, routes: dict[str, list[Place | None]]) -> None:
+        self.routes = routes
         self.loads = self.steps = 0
 
     def load(self, arguments: list[str]) -> None:
@@ -46,14 +59,19 @@ class Script:
     def step(self) -> None:
         self.steps += 1
 
+    def now(self, vehicle: str) -> Place | None:
+        route = self.routes[vehicle]
+        return route[(self.steps - 1) % len(route)]
+
     def vehicle_ids(self) -> list[str]:
-        return list(ROUTES)
+        return [vehicle for vehicle in self.routes if self.now(vehicle)]
 
     def vehicle_type(self, vehicle: str) -> str:
+        assert self.now(vehicle), "SUMO raises for a vehicle that left"
         return vehicle
 
     def places(self, vehicles: list[str]) -> list[Place | None]:
-        return [ROUTES[vehicle][(self.steps - 1) % 3] for vehicle in vehicles]
+        return [self.now(vehicle) for vehicle in vehicles]
 
     def speeds(self, vehicles: list[str]) -> list[float]:
         return [20.0] * len(vehicles)
@@ -61,28 +79,82 @@ class Script:
     def close(self) -> None: ...
 
 
-def tape(clients: int = 1, services: int = 1, slots: int = 3) -> Tape:
-    return Tape(seed=0, num_slots=slots, slot_ms=1000, num_clients=clients, num_services=services)
+def tape(clients: int = 1, services: int = 1, slots: int = 3, come_and_go: bool = False) -> Tape:
+    return Tape(
+        seed=0,
+        num_slots=slots,
+        slot_ms=1000,
+        num_clients=clients,
+        num_services=services,
+        come_and_go=come_and_go,
+    )
 
 
 @pytest.fixture
 def script() -> Script:
-    return Script()
+    return Script(ROUTES)
 
 
 @pytest.fixture
 def server(script: Script, monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setattr(sumo_worker, "_simulator", lambda settings: script)
+    monkeypatch.setattr(windows, "simulator", lambda settings: script)
     return Server(SETTINGS)
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setattr(windows, "simulator", lambda settings: Script(PASSING))
+    return Server(SETTINGS | {"service_types": ["goes"]})
+
+
+def columns(window: Window) -> dict[str, list[Place]]:
+    return {stay.vehicle: stay.places for stay in window.stays}
 
 
 def test_a_window_holds_who_is_there_in_range_without_teleports(server: Server) -> None:
     window = server.window(tape(), 0)
-    assert list(window.places) == ["stays", "just in", "bus"]
-    assert window.places["bus"] == ROUTES["bus"]
-    assert window.may_be_client == [True, True, True]
-    assert window.may_be_service == [False, False, True]
+    assert list(columns(window)) == ["stays", "just in", "bus"]
+    assert columns(window)["bus"] == ROUTES["bus"]
+    assert window.head() == {
+        "first_slot": [0, 0, 0],
+        "num_slots": [3, 3, 3],
+        "may_be_client": [True, True, True],
+        "may_be_service": [False, False, True],
+    }
     assert len(window.numbers()) == 8 * 3 * (1 + 2 * 3)
+
+
+def test_a_window_of_coming_and_going_holds_every_stay_of_two_slots(passing: Server) -> None:
+    window = passing.window(tape(slots=4, come_and_go=True), 0)
+    assert [(stay.vehicle, stay.first_slot) for stay in window.stays] == [
+        ("goes", 0),
+        ("returns", 0),
+        ("stays", 0),
+        ("comes", 1),
+        ("enters", 1),
+    ]
+    assert columns(window)["goes"] == PASSING["goes"][:3]
+    assert columns(window)["returns"] == PASSING["returns"][:2]
+    assert columns(window)["comes"] == PASSING["comes"][1:]
+    assert window.head()["num_slots"] == [3, 2, 4, 3, 3]
+    assert window.head()["may_be_service"] == [True, False, False, False, False]
+    assert len(window.numbers()) == 8 * 2 * (3 + 2 + 4 + 3 + 3)
+
+
+def test_one_that_comes_back_stays_anew(passing: Server) -> None:
+    window = passing.window(tape(slots=6, come_and_go=True), 0)
+    stays = [stay for stay in window.stays if stay.vehicle == "returns"]
+    assert [(stay.first_slot, stay.places) for stay in stays] == [
+        (0, PASSING["returns"][:2]),
+        (3, [PASSING["returns"][3], *PASSING["returns"][:2]]),
+    ]
+
+
+def test_only_the_first_slot_must_have_enough(passing: Server) -> None:
+    assert passing.window(tape(3, 0, 4, True), 0).stays
+    words = r"at most 3 vehicles in range in the first slot, asked for are 4 clients and 0 .*; ask for fewer, or take"
+    with pytest.raises(WorkerError, match=words):
+        passing.window(tape(4, 0, 4, True), 0)
 
 
 @pytest.mark.parametrize(("clients", "services", "enough"), [(2, 1, True), (3, 0, True), (3, 1, False), (1, 2, False)])

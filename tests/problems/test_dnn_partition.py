@@ -541,7 +541,7 @@ def test_the_last_action_of_every_client_is_accepted_in_any_integer_type() -> No
         ({"dnn_of_client": 0}, "dnn_of_client=0 .* integers"),
         ({"dnns": ()}, "dnns is empty"),
         ({"dnns": "alexnet"}, "dnns='alexnet' must be a list"),
-        ({"dnns": ("alexnet", "lenet")}, "'lenet' .* alexnet, resnet18, vgg16"),
+        ({"dnns": ("alexnet", "lenet")}, "'lenet' .* alexnet, .* vgg16"),
         ({"workload": "guess"}, "'guess' .* mad2rl, mad2rl-literal, rtd"),
         ({"v2i_rate": 3.0}, "v2i_rate=3.0 must be a function"),
     ],
@@ -592,6 +592,8 @@ def still_traffic(problem: DNNPartition) -> TrafficBlock:
         service_position_m=np.full((slots, services), 31.0),
         client_speed_mps=np.full((slots, clients), 4.0),
         service_speed_mps=np.full((slots, services), 5.0),
+        client_vehicle=np.tile(np.arange(clients), (slots, 1)),
+        service_vehicle=np.tile(clients + np.arange(services), (slots, 1)),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
 from vec_envs.mobility.traffic import Mobility, TrafficBlock, TrafficError
-from vec_envs.problems.problem import Outcome, Problem, View
+from vec_envs.problems.problem import Outcome, Problem, View, action_shape
 from vec_envs.records import map_arrays, stack, with_rows
 
 
@@ -27,38 +27,46 @@ class _Seeding:
 class Lanes:
     """Lanes that step together and reset one by one.
 
-    A lane is a pure function of its seed: what the other lanes do changes nothing in it. Slots are counted from 0; a
-    lane has ended when its slot is `problem.episode_slots`, and must be reset before it is stepped again.
+    A lane is a pure function of its seed: what the other lanes do changes nothing in it. Its point is counted from 0; a
+    lane has ended when its point is `problem.episode_points`, and must be reset before it is stepped again.
     """
 
     def __init__(self, problem: Problem, mobility: Mobility, num_lanes: int) -> None:
         self.problem = problem
         self.mobility = mobility
         self.num_lanes = num_lanes
-        self.slot: Int[np.ndarray, "lanes"] = np.full(num_lanes, problem.episode_slots)
+        self.point: Int[np.ndarray, "lanes"] = np.full(num_lanes, problem.episode_points)
         self.state: Any = problem.initial_state((num_lanes,))
-        self.last_action: Int[np.ndarray, "lanes agents"] | None = None
+        self.last_action: Shaped[np.ndarray, "lanes ..."] | None = None
         self.last_outcome: Outcome | None = None
         self._nature: Any = None
         self._seeding: list[_Seeding | None] = [None] * num_lanes
-        self._slot_of_all: int | None = problem.episode_slots
+        self._point_of_all: int | None = problem.episode_points
         self._now: Any = None
 
     @property
     def exogenous(self) -> Any:
-        """What nature decided for the present slot of each lane. Raises `RuntimeError` before the first reset."""
+        """What nature decided for the present point of each lane. Raises `RuntimeError` before the first reset."""
         if self._nature is None:
             raise RuntimeError("no episode is running: call reset() first")
         if self._now is None:
-            rows = np.arange(self.num_lanes), self.slot
-            together = (slice(None), self._slot_of_all)
-            where = rows if self._slot_of_all is None else together
+            together = (slice(None), self._point_of_all)
+            where = (np.arange(self.num_lanes), self.point) if self._point_of_all is None else together
             self._now = map_arrays(lambda a: a[where], self._nature)
         return self._now
 
+    def exogenous_at(self, point: Int[np.ndarray, "lanes"]) -> Any:
+        """Returns what nature decided for other points than the present."""
+        rows = np.arange(self.num_lanes)
+        return map_arrays(lambda a: a[rows, point], self._nature)
+
+    def next_point(self, point: Int[np.ndarray, "lanes"]) -> Int[np.ndarray, "lanes"]:
+        """Returns the first points from there on that come about as things stand."""
+        return self.problem.next_point(self.state, self._nature, point)
+
     @property
     def view(self) -> View:
-        """The present slot, for reference policies."""
+        """The present point, for reference policies."""
         return View(problem=self.problem, state=self.state, exogenous=self.exogenous)
 
     @property
@@ -68,11 +76,11 @@ class Lanes:
 
     @property
     def ended(self) -> Bool[np.ndarray, "lanes"]:
-        """Which lanes have no slot left."""
-        return self.slot >= self.problem.episode_slots
+        """Which lanes have no point left."""
+        return self.point >= self.problem.episode_points
 
-    def observe(self) -> Float32[np.ndarray, "lanes agents features"]:
-        """Returns every agent's observation of the present slot."""
+    def observe(self) -> Float32[np.ndarray, "lanes deciders features"]:
+        """Returns the deciding agents' observations of the present point."""
         return self.problem.observe(self.state, self.exogenous)
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int | None]) -> None:
@@ -109,33 +117,45 @@ class Lanes:
         """Returns the traffic of some lanes. Raises `TrafficError` naming what is not as it was asked for."""
         shape = self.problem.traffic_shape
         for role, vehicles in (("client", shape.num_client_vehicles), ("service", shape.num_service_vehicles)):
-            for name, tail in ((f"{role}_xy_m", (2,)), (f"{role}_position_m", ()), (f"{role}_speed_mps", ())):
+            for what, tail in (("xy_m", (2,)), ("position_m", ()), ("speed_mps", ()), ("vehicle", ())):
+                name = f"{role}_{what}"
                 array, wanted = getattr(traffic, name), (shape.num_slots, vehicles, *tail)
                 if array.shape[1:] != wanted:
                     raise TrafficError(f"{name} of a traffic block has shape {array.shape[1:]}, asked for is {wanted}")
                 if not np.isfinite(array).all():
                     raise TrafficError(f"{name} of a traffic block holds values that are not finite")
+            held = getattr(traffic, f"{role}_vehicle") >= 0
+            if not (held[:, 0] if shape.come_and_go else held).all():
+                raise TrafficError(f"{role}_vehicle of a traffic block has empty seats where all must be held")
         return traffic
 
     def step(self, action: Shaped[np.ndarray, "..."]) -> Outcome:
-        """Moves every lane on by a slot, ended ones excepted, which stay as they are; returns what the slot brought.
+        """Moves every lane on by a point, ended ones excepted, which stay as they are; returns what it brought.
 
         The outcome's rows of ended lanes mean nothing. Raises `ValueError` for an action of wrong shape, type or range.
         """
-        wanted = (self.num_lanes, len(self.problem.agent_names))
+        lanes, agents, *numbers = wanted = (self.num_lanes, *action_shape(self.problem))
         if action.shape != wanted:
-            raise ValueError(f"actions of {wanted[0]} lanes of {wanted[1]} agents are needed, got shape {action.shape}")
+            each = f" with {numbers[0]} numbers each" if numbers else ""
+            raise ValueError(f"actions of {lanes} lanes of {agents} agents{each} are needed, got shape {action.shape}")
         following, outcome = self.problem.transition(self.state, action, self.exogenous)
         goes_on = ~self.ended
+        together = self._point_of_all
         if np.logical_and.reduce(goes_on):
-            self._slot_of_all = None if self._slot_of_all is None else self._slot_of_all + 1
+            together = None if together is None else together + 1
         else:
             rows = np.flatnonzero(goes_on)
             following = with_rows(self.state, rows, map_arrays(lambda a: a[rows], following))
-        self.slot = self.slot + goes_on
-        self.state, self._now = following, None
+        self.state = following
+        self._go_to(self.point + goes_on, together)
         self.last_action, self.last_outcome = action.copy(), outcome
         return outcome
+
+    def _go_to(self, point: Int[np.ndarray, "lanes"], point_of_all: int | None) -> None:
+        """Moves the lanes to the first points from there on that come about."""
+        self.point = self.next_point(point)
+        self._point_of_all = point_of_all if self.point is point else None
+        self._now = None
 
     def snapshot(self) -> list[dict[str, Any]]:
         """Returns what brings the lanes back to here, where all are between two episodes: plain, JSON-able values."""
@@ -163,19 +183,18 @@ class Lanes:
         return iter(self.mobility.blocks(traffic_seed, self.problem.traffic_shape, start=start))
 
     def _begin(self, rows: np.ndarray, nature: Any) -> None:
-        self._now = None
         if len(rows) == self.num_lanes:
-            self._nature, self._slot_of_all = nature, 0
+            self._nature = nature
             self.state = self.problem.initial_state((self.num_lanes,))
-            self.slot = np.zeros(self.num_lanes, dtype=np.int64)
+            self._go_to(np.zeros(self.num_lanes, dtype=np.int64), 0)
             return
         if self._nature is None:
             raise RuntimeError("the first reset must be of all lanes")
         self._nature = with_rows(self._nature, rows, nature)
         self.state = with_rows(self.state, rows, self.problem.initial_state((len(rows),)))
-        slot = self.slot.copy()
-        slot[rows] = 0
-        self.slot, self._slot_of_all = slot, None
+        point = self.point.copy()
+        point[rows] = 0
+        self._go_to(point, None)
 
 
 def fresh_seed() -> int:

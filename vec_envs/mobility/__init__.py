@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vec_envs.mobility.axis import roadside_units
 from vec_envs.mobility.replay import ReplayMobility
 from vec_envs.mobility.scenario import Scenario, scenario_names
 from vec_envs.mobility.selection import choose
@@ -32,6 +33,7 @@ __all__ = [
     "TrafficWindow",
     "choose",
     "make_mobility",
+    "roadside_units",
     "scenario_names",
 ]
 

@@ -1,4 +1,4 @@
-"""Where along a road a point of its plane lies."""
+"""Where along a road a point of its plane lies, and where roadside units along it stand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vec_envs.mobility.traffic import Road
 
 
 class RoadAxis:
-    """The centre line of a road as a ruler: zero abeam of the roadside unit, growing in the direction of travel."""
+    """The centre line of a road as a ruler: zero abeam of the roadside unit, growing in the direction of the axis."""
 
     def __init__(self, road: Road) -> None:
         points = np.asarray(road.axis_xy_m, dtype=np.float64)
@@ -17,6 +17,7 @@ class RoadAxis:
         self._length_m = np.hypot(pieces[:, 0], pieces[:, 1])
         unit = pieces / self._length_m[:, None]
         normal = np.stack((-unit[:, 1], unit[:, 0]), axis=-1)
+        self._begin_m, self._forward, self._left = points[:-1], unit, normal
         # (x, y, 1) times these is how far along each piece, and how far beside it, a point lies.
         self._along = np.vstack((unit.T, -(points[:-1] * unit).sum(axis=-1)))
         self._beside = np.vstack((normal.T, -(points[:-1] * normal).sum(axis=-1)))
@@ -37,3 +38,36 @@ class RoadAxis:
         nearest = distance.argmin(axis=1)
         position_m = inside_m[np.arange(len(nearest)), nearest] + self._passed_m[nearest]
         return position_m.reshape(xy_m.shape[:-1])
+
+    def frame(
+        self, position_m: Float[np.ndarray, " points"]
+    ) -> tuple[Float[np.ndarray, "points 2"], Float[np.ndarray, "points 2"], Float[np.ndarray, "points 2"]]:
+        """The points of the centre line [m] at positions along it, and the unit vectors ahead and to the left there.
+
+        Beyond its ends the line goes straight on.
+        """
+        piece = np.maximum(np.searchsorted(self._passed_m, position_m, side="right") - 1, 0)
+        forward = self._forward[piece]
+        xy_m = self._begin_m[piece] + (position_m - self._passed_m[piece])[:, None] * forward
+        return xy_m, forward, self._left[piece]
+
+
+def roadside_units(road: Road, count: int, spacing_m: float) -> Float[np.ndarray, "units 3"]:
+    """Roadside units [m] at regular spacing along the axis of a road, symmetric about the road's own.
+
+    Unit k stands at the position `(k - (count - 1) / 2) * spacing_m`, as far beside the axis and as high as the road's
+    own unit. Beyond its ends the axis goes straight on. Raises `ValueError` for fewer than one unit and for a spacing
+    that is not above 0.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    if not 0.0 < spacing_m < np.inf:
+        raise ValueError(f"spacing_m must be above 0, got {spacing_m}")
+    axis = RoadAxis(road)
+    # Seen from the axis, the road's own unit is beside it; where the axis ends or bends, it may be ahead as well.
+    xy_m, along, across = axis.frame(np.zeros(1))
+    offset_m = np.asarray(road.rsu_xyz_m[:2]) - xy_m[0]
+    xy_m, forward, left = axis.frame((np.arange(count) - (count - 1) / 2.0) * spacing_m)
+    units_m = np.full((count, 3), road.rsu_xyz_m[2])
+    units_m[:, :2] = xy_m + (offset_m @ along[0]) * forward + (offset_m @ across[0]) * left
+    return units_m

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
+from jaxtyping import Float
 
-from vec_envs.mobility.selection import EpisodeRandom
+from vec_envs.mobility.selection import EpisodeRandom, numbered, split, staying_vehicles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError
 
 
@@ -17,8 +18,13 @@ from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficE
 class StraightMobility:
     """Vehicles in random lanes at random places, each at its own constant speed, in range for the whole episode.
 
+    Where vehicles come and go the road has as many lanes the other way, on the other side of the centre line, and each
+    seat is a stationary renewal process of its own: a vehicle drives through in a random lane of either way, and as it
+    leaves at one end the next one enters, at the end where its way begins. Nobody is on the road without a seat, so
+    none is ever empty. The observed stretch is the one that is in range from every lane.
+
     Raises `ValueError` for a number out of bounds. The streams raise `TrafficError` where the range is too short for an
-    episode.
+    episode, or for a slot where vehicles come and go.
     """
 
     speed_mps: float = 17.9
@@ -26,6 +32,7 @@ class StraightMobility:
     speed_spread: float = 0.1
     """Speeds are uniform in `speed_mps * (1 - speed_spread, 1 + speed_spread)`."""
     lanes: int = 3
+    """Each way."""
     lane_width_m: float = 3.35
     rsu_offset_m: float = 15.0
     """From the centre line to the roadside unit."""
@@ -63,6 +70,8 @@ class StraightMobility:
         """Yields one block an episode. Raises `TrafficError` where no vehicle can stay in range for an episode."""
         if start < 0:
             raise ValueError(f"start must be at least 0, got {start}")
+        if shape.come_and_go:
+            return self._two_way_stream(EpisodeRandom(seed), shape, start, self._half_m(2 * self.lanes, shape.slot_s))
         duration_s = (shape.num_slots - 1) * shape.slot_s
         fastest_m = self.speed_mps * (1.0 + self.speed_spread) * duration_s
         farthest_y_m = self.rsu_offset_m + (self.lanes - 1) / 2.0 * self.lane_width_m
@@ -79,8 +88,7 @@ class StraightMobility:
 
     def _stream(self, random: EpisodeRandom, shape: EpisodeShape, start: int) -> Iterator[TrafficBlock]:
         time_s = np.arange(shape.num_slots)[:, None] * shape.slot_s
-        split = shape.num_client_vehicles
-        vehicles = split + shape.num_service_vehicles
+        vehicles = shape.num_client_vehicles + shape.num_service_vehicles
         lane_y_m = (np.arange(self.lanes) - (self.lanes - 1) / 2.0) * self.lane_width_m
         lane_half_m = np.sqrt(self.range_m**2 - (lane_y_m + self.rsu_offset_m) ** 2 - self.rsu_height_m**2)
         for episode in count(start):
@@ -95,11 +103,52 @@ class StraightMobility:
             xy_m[..., 1] = lane_y_m[lane]
             speeds_mps = np.empty((shape.num_slots, vehicles))
             speeds_mps[:] = speed_mps
-            yield TrafficBlock(
-                client_xy_m=xy_m[:, :split],
-                service_xy_m=xy_m[:, split:],
-                client_position_m=position_m[:, :split],
-                service_position_m=position_m[:, split:],
-                client_speed_mps=speeds_mps[:, :split],
-                service_speed_mps=speeds_mps[:, split:],
+            yield split(shape.num_client_vehicles, xy_m, position_m, speeds_mps, staying_vehicles(shape))
+
+    def _half_m(self, lanes: int, slot_s: float) -> float:
+        """Half the length of the stretch that is in range from all lanes."""
+        farthest_y_m = self.rsu_offset_m + (lanes - 1) / 2.0 * self.lane_width_m
+        square = self.range_m**2 - farthest_y_m**2 - self.rsu_height_m**2
+        fastest_m = self.speed_mps * (1.0 + self.speed_spread) * slot_s
+        if square <= 0.0 or fastest_m > 2.0 * math.sqrt(square):
+            raise TrafficError(
+                f"a vehicle drives {fastest_m:.0f} m in a slot of {slot_s:g} s, but only "
+                f"{2.0 * math.sqrt(max(square, 0.0)):.0f} m of a road with {lanes} lanes are in range; take a wider "
+                "range_m, a lower speed, fewer lanes or a shorter slot"
             )
+        return math.sqrt(square)
+
+    def _two_way_stream(
+        self, random: EpisodeRandom, shape: EpisodeShape, start: int, half_m: float
+    ) -> Iterator[TrafficBlock]:
+        time_s = np.arange(shape.num_slots)[:, None] * shape.slot_s
+        seats = shape.num_client_vehicles + shape.num_service_vehicles
+        # As many as can follow one another on a seat; on a road where nothing moves, nobody.
+        fastest_mps = self.speed_mps * (1.0 + self.speed_spread)
+        followers = int(time_s[-1, 0] * fastest_mps / (2.0 * half_m)) + 1 if self.speed_mps > 0.0 else 0
+        lane_y_m = (np.arange(2 * self.lanes) - (2 * self.lanes - 1) / 2.0) * self.lane_width_m
+        for episode in count(start):
+            lane, speed, place = random.at(episode).random((3, followers + 1, seats))
+            lane = (lane * 2 * self.lanes).astype(np.intp)
+            speed_mps = self._renewed_speeds_mps(speed)
+            ahead_m = np.full((followers + 1, seats), 2.0 * half_m)
+            ahead_m[0] *= place[0]
+            with np.errstate(over="ignore"):  # one that all but stands never leaves
+                enters_s = np.cumsum(ahead_m[:-1] / speed_mps[:-1], axis=0)
+            turn = np.count_nonzero(enters_s[:, None] <= time_s, axis=0)
+            holder = turn * seats + np.arange(seats)
+            # How far from the end of its way each would be at time 0, driving as it does.
+            ahead_m[1:] += speed_mps[1:] * enters_s
+            ahead_m = np.maximum(ahead_m.take(holder) - speed_mps.take(holder) * time_s, 0.0)
+            way = np.where(lane.take(holder) < self.lanes, 1.0, -1.0)
+            position_m = way * (half_m - ahead_m)
+            xy_m = np.stack((position_m, lane_y_m[lane.take(holder)]), axis=-1)
+            yield split(shape.num_client_vehicles, xy_m, position_m, way * speed_mps.take(holder), numbered(holder))
+
+    def _renewed_speeds_mps(self, uniform: Float[np.ndarray, "turns seats"]) -> Float[np.ndarray, "turns seats"]:
+        """Speeds of vehicles that enter are uniform; among those met on the road, the first, slow ones are more."""
+        slowest_mps, fastest_mps = (self.speed_mps * (1.0 + sign * self.speed_spread) for sign in (-1.0, 1.0))
+        speed_mps = slowest_mps + (fastest_mps - slowest_mps) * uniform
+        if self.speed_mps > 0.0:
+            speed_mps[0] = slowest_mps * (fastest_mps / slowest_mps) ** uniform[0]
+        return speed_mps

@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 
 from vec_envs.mobility.axis import RoadAxis
 from vec_envs.mobility.scenario import Scenario
-from vec_envs.mobility.selection import EpisodeRandom, choose_vehicles, split
+from vec_envs.mobility.selection import EpisodeRandom, choose, choose_vehicles, split, staying_vehicles
 from vec_envs.mobility.sumo_pool import RawWindow, WindowJob, WorkerPool
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficWindow
 
 FIRST_TAPE, LONGEST_TAPE = 2, 32
 SumoBackend = Literal["libsumo", "traci", "traci-gui"]
+_Places = Float[np.ndarray, "slots vehicles 2"]
+_Numbers = Float[np.ndarray, "slots vehicles"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +106,8 @@ class SumoMobility:
         )
 
     def windows(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficWindow]:
-        """Yields what `blocks` draws from: all vehicles in range, window by window. Raises what `blocks` raises."""
-        return (self._window(raw, shape.slot_s, slice(None)) for raw in self._raw_windows(seed, shape, start))
+        """Yields what `blocks` draws from, window by window. Raises what `blocks` raises."""
+        return (self._window(raw, shape) for raw in self._raw_windows(seed, shape, start))
 
     def close(self) -> None:
         """Ends the workers; streams that are still open raise `TrafficError`. Idempotent."""
@@ -141,28 +143,70 @@ class SumoMobility:
             for job in jobs:
                 job.cancelled = True
 
-    def _window(self, raw: RawWindow, slot_s: float, vehicles: Int[np.ndarray, " chosen"] | slice) -> TrafficWindow:
-        xy_m = np.ascontiguousarray(raw.xy_m[vehicles].swapaxes(0, 1))
-        position_m = self._axis.position_m(xy_m)
-        speed_mps = np.empty_like(position_m)
-        speed_mps[0] = raw.first_speed_mps[vehicles]
-        np.divide(position_m[1:] - position_m[:-1], slot_s, out=speed_mps[1:])
+    def _block(self, raw: RawWindow, rng: np.random.Generator, shape: EpisodeShape) -> TrafficBlock:
+        if shape.come_and_go:
+            return choose(rng, self._window(raw, shape), shape)
+        clients, services = choose_vehicles(rng, raw.may_be_client, raw.may_be_service, shape)
+        motion = self._staying(raw, shape, np.concatenate((clients, services)))
+        return split(len(clients), *motion, staying_vehicles(shape))
+
+    def _window(self, raw: RawWindow, shape: EpisodeShape) -> TrafficWindow:
+        slot = np.arange(shape.num_slots)[:, None]
+        present = (raw.first_slot <= slot) & (slot < raw.first_slot + raw.num_slots)
+        if shape.come_and_go:
+            xy_m, position_m, speed_mps = self._coming_and_going(raw, shape, present)
+        else:
+            xy_m, position_m, speed_mps = self._staying(raw, shape, slice(None))
         return TrafficWindow(
             xy_m=xy_m,
             position_m=position_m,
             speed_mps=speed_mps,
-            may_be_client=raw.may_be_client[vehicles],
-            may_be_service=raw.may_be_service[vehicles],
+            present=present,
+            may_be_client=raw.may_be_client,
+            may_be_service=raw.may_be_service,
         )
 
-    def _block(self, raw: RawWindow, rng: np.random.Generator, shape: EpisodeShape) -> TrafficBlock:
-        clients, services = choose_vehicles(rng, raw.may_be_client, raw.may_be_service, shape)
-        window = self._window(raw, shape.slot_s, np.concatenate((clients, services)))
-        return split(window, len(clients))
+    def _staying(
+        self, raw: RawWindow, shape: EpisodeShape, vehicles: Int[np.ndarray, " chosen"] | slice
+    ) -> tuple[_Places, _Numbers, _Numbers]:
+        """Places, positions and speeds of some vehicles that are there throughout."""
+        of_all = raw.xy_m.reshape(len(raw.num_slots), shape.num_slots, 2)
+        xy_m = np.ascontiguousarray(of_all[vehicles].swapaxes(0, 1))
+        position_m = self._axis.position_m(xy_m)
+        speed_mps = np.empty_like(position_m)
+        speed_mps[0] = raw.first_speed_mps[vehicles]
+        np.divide(position_m[1:] - position_m[:-1], shape.slot_s, out=speed_mps[1:])
+        if shape.num_slots > 1:
+            # SUMO's own speed does not say which way.
+            np.copysign(speed_mps[0], position_m[1] - position_m[0], out=speed_mps[0])
+        return xy_m, position_m, speed_mps
+
+    def _coming_and_going(
+        self, raw: RawWindow, shape: EpisodeShape, present: Bool[np.ndarray, "slots vehicles"]
+    ) -> tuple[_Places, _Numbers, _Numbers]:
+        """Places, positions and speeds of all vehicles, 0.0 where they are absent."""
+        xy_m, position_m = np.zeros((*present.shape, 2)), np.zeros(present.shape)
+        # A window is sent stay by stay: in this order, the transposed one.
+        xy_m.swapaxes(0, 1)[present.T] = raw.xy_m
+        position_m.T[present.T] = self._axis.position_m(raw.xy_m)
+        return xy_m, position_m, speeds_mps(position_m, present, shape.slot_s)
 
     def _pool(self) -> WorkerPool:
         pid = os.getpid()
         return self._pools.get(pid) or self._pools.setdefault(pid, WorkerPool(self._settings, self._num_workers))
+
+
+def speeds_mps(
+    position_m: Float[np.ndarray, "slots vehicles"], present: Bool[np.ndarray, "slots vehicles"], slot_s: float
+) -> Float[np.ndarray, "slots vehicles"]:
+    """The speeds [m/s] of vehicles that come and go, each there for two slots or more.
+
+    The way of the last slot, but that of the next one where a vehicle comes in; 0.0 where it is absent.
+    """
+    moved_mps = np.diff(position_m, axis=0, append=0.0) / slot_s
+    comes_in = present.copy()
+    comes_in[1:] &= ~present[:-1]
+    return np.where(comes_in, moved_mps, np.where(present, np.roll(moved_mps, 1, axis=0), 0.0))
 
 
 def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int]:
@@ -172,6 +216,7 @@ def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int
         "slot_ms": slot_ms,
         "num_clients": shape.num_client_vehicles,
         "num_services": shape.num_service_vehicles,
+        "come_and_go": shape.come_and_go,
     }
 
 

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from vec_envs.mobility.traffic import TrafficError
 
@@ -25,10 +25,15 @@ MAX_DEATHS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class RawWindow:
-    """A window as the worker sends it: the places of every valid vehicle, and its speed in the first slot."""
+    """A window as the worker sends it: the stays of vehicles, one after the other.
 
-    xy_m: Float[np.ndarray, "vehicles slots 2"]
-    first_speed_mps: Float[np.ndarray, " vehicles"]
+    `xy_m` is of the slots of each, from `first_slot` on; `first_speed_mps` is empty where vehicles come and go.
+    """
+
+    xy_m: Float[np.ndarray, "places 2"]
+    first_slot: Int[np.ndarray, " vehicles"]
+    num_slots: Int[np.ndarray, " vehicles"]
+    first_speed_mps: Float[np.ndarray, " speeds"]
     may_be_client: Bool[np.ndarray, " vehicles"]
     may_be_service: Bool[np.ndarray, " vehicles"]
 
@@ -147,9 +152,10 @@ class _Worker:
                 raise TrafficError("this mobility was closed while an episode was on its way")
             if deaths == MAX_DEATHS:
                 files = ", ".join([self._settings["net_file"], *self._settings["route_files"]])
+                crash = "; SUMO crashes on files that are damaged" if status is not None and status < 0 else ""
                 raise TrafficError(
-                    f"the SUMO worker died {deaths} times in a row (exit status {status}) with {files}; its last "
-                    f"words: {self._error_tail() or 'none'}"
+                    f"the SUMO worker died {deaths} times in a row (exit status {status}) with {files}{crash}; its "
+                    f"last words: {self._error_tail() or 'none'}"
                 )
             LOG.warning("a SUMO worker died (exit status %s) and is restarted; its work is repeated", status)
 
@@ -166,16 +172,19 @@ class _Worker:
             if "error" in head:
                 self._end()
                 raise TrafficError(head["error"] + (f": {tail}" if (tail := self._error_tail()) else ""))
-            vehicles, slots = len(head["may_be_client"]), request["num_slots"]
-            payload = process.stdout.read(8 * vehicles * (1 + 2 * slots))
+            coordinates = 2 * sum(head["num_slots"])
+            size = 8 * (coordinates + (0 if request["come_and_go"] else len(head["num_slots"])))
+            payload = process.stdout.read(size)
         except (OSError, ValueError) as error:
             raise _WorkerDied from error
-        if len(payload) < 8 * vehicles * (1 + 2 * slots):
+        if len(payload) < size:
             raise _WorkerDied
         numbers = np.frombuffer(payload)
         return RawWindow(
-            xy_m=numbers[vehicles:].reshape(vehicles, slots, 2),
-            first_speed_mps=numbers[:vehicles],
+            xy_m=numbers[:coordinates].reshape(-1, 2),
+            first_slot=np.array(head["first_slot"], dtype=np.int64),
+            num_slots=np.array(head["num_slots"], dtype=np.int64),
+            first_speed_mps=numbers[coordinates:],
             may_be_client=np.array(head["may_be_client"], dtype=np.bool_),
             may_be_service=np.array(head["may_be_service"], dtype=np.bool_),
         )
@@ -185,7 +194,7 @@ class _Worker:
         self._errors = self._errors or cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
         self._errors.seek(0)
         self._errors.truncate()
-        command = [sys.executable, "-P", str(Path(__file__).with_name("sumo_worker.py")), str(os.getpid())]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("sumo_worker") / "__main__.py"), str(os.getpid())]
         with self._lock:
             if self._closed:
                 raise TrafficError("this mobility is closed; make a new one")

@@ -1,0 +1,14 @@
+"""Started by file name: makes the folder a package of its own, since importing `vec_envs` would take far longer."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+if __name__ == "__main__":
+    package = ModuleType("sumo_worker")
+    package.__path__ = [str(Path(__file__).parent)]
+    sys.modules[package.__name__] = package
+    import_module("sumo_worker.serving").main()

@@ -1,0 +1,55 @@
+"""Requests in, windows out, until the input ends."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+from typing import BinaryIO, NoReturn
+
+from .simulators import WorkerError, die_with_parent
+from .windows import Server, Tape
+
+
+def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    server = Server(json.loads(requests.readline()))
+
+    def stop(*_: object) -> NoReturn:
+        server.close()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        for line in requests:
+            request = json.loads(line)
+            index = request.pop("index")
+            window = server.window(Tape(**request), index)
+            answers.write(json.dumps(window.head()).encode() + b"\n" + window.numbers())
+            answers.flush()
+    finally:
+        server.close()
+
+
+def main() -> None:
+    """Serves until the standard input ends."""
+    parent = int(sys.argv[1])
+    # Nothing here makes reference cycles, and looking for them costs a twentieth of the simulation.
+    gc.disable()
+    # libsumo imports numpy, whose threads would only get in the way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if sys.platform == "linux":
+        die_with_parent()
+        if os.getppid() != parent:
+            return
+    # SUMO and traci print to the standard output: that goes to the standard error, the answers keep the real one.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    try:
+        _serve(sys.stdin.buffer, answers)
+    except WorkerError as error:
+        answers.write(json.dumps({"error": str(error)}).encode() + b"\n")
+        answers.flush()
+    # Not by the ordinary way out: libsumo's own tidying up has nothing to do and may fail.
+    os._exit(0)

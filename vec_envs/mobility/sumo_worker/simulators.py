@@ -1,0 +1,215 @@
+"""The calls on SUMO that traffic needs, inside this process (libsumo) or on a program beside it (TraCI)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import redirect_stdout, suppress
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Any, NoReturn, Protocol, runtime_checkable
+
+SIGKILL = 9
+PR_SET_PDEATHSIG = 1
+LOADER_FAILED = 127
+SYSTEM_LIBRARIES = "libatomic1 libx11-6 libxext6 libxrender1 libgl1"
+
+Place = tuple[float, float]
+
+
+class WorkerError(Exception):
+    """What the user must know and do."""
+
+
+class SumoRefusal(Exception):
+    """SUMO's own words on why it cannot go on."""
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """The calls on SUMO that a window needs; `load` and `step` raise `SumoRefusal`."""
+
+    def load(self, arguments: list[str]) -> None: ...
+    def step(self) -> None: ...
+    def vehicle_ids(self) -> list[str]: ...
+    def vehicle_type(self, vehicle: str) -> str: ...
+    def places(self, vehicles: list[str]) -> list[Place | None]:
+        """Where vehicles are that were there a step ago, `None` for one that left."""
+        ...
+
+    def speeds(self, vehicles: list[str]) -> list[float]:
+        """Of vehicles that were asked for their places just now."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Libsumo:
+    """SUMO inside this process; plain getters are fastest."""
+
+    def __init__(self) -> None:
+        try:
+            import libsumo
+        except ImportError as error:
+            if ".so" in str(error):
+                raise WorkerError(
+                    f"libsumo lacks a system library ({error}); on Debian or Ubuntu: apt-get install {SYSTEM_LIBRARIES}"
+                ) from error
+            raise WorkerError("libsumo is missing; install it with: pip install libsumo") from error
+        self._sumo: Any = libsumo
+        self._errors: tuple[type[Exception], ...] = (libsumo.TraCIException, libsumo.FatalTraCIError)
+        self._started = False
+
+    def load(self, arguments: list[str]) -> None:
+        try:
+            if self._started:
+                self._sumo.load(arguments)
+            else:
+                self._sumo.start(["sumo", *arguments])
+                self._started = True
+        except self._errors as error:
+            raise SumoRefusal(str(error)) from error
+
+    def step(self) -> None:
+        try:
+            self._sumo.simulationStep()
+        except self._errors as error:
+            raise SumoRefusal(str(error)) from error
+
+    def vehicle_ids(self) -> list[str]:
+        return list(self._sumo.vehicle.getIDList())
+
+    def vehicle_type(self, vehicle: str) -> str:
+        return self._sumo.vehicle.getTypeID(vehicle)
+
+    def places(self, vehicles: list[str]) -> list[Place | None]:
+        place = self._sumo.vehicle.getPosition
+        try:
+            return [place(vehicle) for vehicle in vehicles]
+        except self._errors:
+            present = set(self.vehicle_ids())
+            return [place(vehicle) if vehicle in present else None for vehicle in vehicles]
+
+    def speeds(self, vehicles: list[str]) -> list[float]:
+        return [self._sumo.vehicle.getSpeed(vehicle) for vehicle in vehicles]
+
+    def close(self) -> None:
+        """Nothing outlives this process."""
+
+
+class Traci:
+    """SUMO in a process of its own; subscriptions are fastest."""
+
+    def __init__(self, program: str, arguments: list[str]) -> None:
+        try:
+            import traci
+        except ImportError as error:
+            raise WorkerError("traci is missing; install it with: pip install traci") from error
+        self._traci: Any = traci
+        self._errors: tuple[type[Exception], ...] = (traci.TraCIException, traci.FatalTraCIError, OSError)
+        self._command = [_program(program), *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sumo: Any = None
+        self._subscribed: set[str] = set()
+
+    def load(self, arguments: list[str]) -> None:
+        self._subscribed.clear()
+        try:
+            if self._process is None:
+                self._connect(arguments)
+            else:
+                self._sumo.load(arguments)
+        except self._errors as error:
+            self._explain(error)
+
+    def _connect(self, arguments: list[str]) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._process = subprocess.Popen(
+            [*self._command, *arguments, "--remote-port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+        # traci prints a line a retry, which would hide what SUMO says.
+        with redirect_stdout(StringIO()):
+            self._sumo = self._traci.connect(port, numRetries=1000, proc=self._process, waitBetweenRetries=0.01)
+
+    def _explain(self, error: Exception) -> NoReturn:
+        """SUMO that ended by itself said why; a crash of it is raised as it came, and makes the parent try again."""
+        status = 0
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                status = self._process.wait(timeout=2.0)
+        if status < 0:
+            raise error
+        if status == LOADER_FAILED:
+            raise WorkerError(
+                f"SUMO's program lacks a system library; on Debian or Ubuntu: apt-get install {SYSTEM_LIBRARIES}"
+            ) from error
+        raise SumoRefusal(str(error)) from error
+
+    def step(self) -> None:
+        try:
+            self._sumo.simulationStep()
+        except self._errors as error:
+            self._explain(error)
+
+    def vehicle_ids(self) -> list[str]:
+        return list(self._sumo.vehicle.getIDList())
+
+    def vehicle_type(self, vehicle: str) -> str:
+        return self._sumo.vehicle.getTypeID(vehicle)
+
+    def places(self, vehicles: list[str]) -> list[Place | None]:
+        domain, place = self._sumo.vehicle, self._traci.constants.VAR_POSITION
+        for vehicle in vehicles:
+            if vehicle not in self._subscribed:
+                domain.subscribe(vehicle, (place, self._traci.constants.VAR_SPEED))
+                self._subscribed.add(vehicle)
+        found: dict[str, dict[int, Any]] = domain.getAllSubscriptionResults()
+        return [found[vehicle][place] if vehicle in found else None for vehicle in vehicles]
+
+    def speeds(self, vehicles: list[str]) -> list[float]:
+        found: dict[str, dict[int, Any]] = self._sumo.vehicle.getAllSubscriptionResults()
+        return [found[vehicle][self._traci.constants.VAR_SPEED] for vehicle in vehicles]
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def simulator(settings: dict[str, Any]) -> Simulator:
+    """The simulator of the settings' `backend`. Raises `WorkerError` where it cannot be had."""
+    if settings["backend"] == "libsumo":
+        return Libsumo()
+    if settings["backend"] == "traci":
+        return Traci("sumo", [])
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise WorkerError('sumo_backend="traci-gui" needs a display, but DISPLAY is not set; use "libsumo" or "traci"')
+    return Traci("sumo-gui", ["--start", "--quit-on-end", "--delay", str(settings["gui_delay_ms"])])
+
+
+def _program(name: str) -> str:
+    """SUMO's program: of the `eclipse-sumo` package where it is installed, else the one on the path."""
+    spec = find_spec("sumo")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for path in Path(folder, "bin").glob(f"{name}*"):
+            if path.stem == name:
+                return str(path)
+    found = shutil.which(name)
+    if found is None:
+        raise WorkerError(f'the program {name} is missing; install it with: pip install "vec-envs[sumo]"')
+    return found
+
+
+def die_with_parent() -> None:
+    """Has Linux end this process with the one that started it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)

@@ -1,0 +1,192 @@
+"""Windows of traffic cut from a simulation."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from dataclasses import dataclass
+from itertools import chain, compress, pairwise
+from typing import Any, NamedTuple, cast
+
+from .simulators import Place, SumoRefusal, WorkerError, simulator
+
+MAX_MISSES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tape:
+    """What defines a simulation and how it is cut into windows."""
+
+    seed: int
+    num_slots: int
+    slot_ms: int
+    num_clients: int
+    num_services: int
+    come_and_go: bool = False
+
+
+class Stay(NamedTuple):
+    """A vehicle on the observed stretch, and its place in every slot from `first_slot` to the last one there."""
+
+    vehicle: str
+    first_slot: int
+    places: list[Place]
+    may_be_client: bool
+    may_be_service: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """The stays of some slots, in order of coming in. `first_speeds` are known where all of them last throughout."""
+
+    stays: list[Stay]
+    first_speeds: list[float]
+
+    def head(self) -> dict[str, list[Any]]:
+        """What comes before the numbers."""
+        return {
+            "first_slot": [stay.first_slot for stay in self.stays],
+            "num_slots": [len(stay.places) for stay in self.stays],
+            "may_be_client": [stay.may_be_client for stay in self.stays],
+            "may_be_service": [stay.may_be_service for stay in self.stays],
+        }
+
+    def numbers(self) -> bytes:
+        """Native doubles: the places stay by stay, slot by slot, as (x, y), then the first speeds."""
+        places = chain.from_iterable(chain.from_iterable(stay.places for stay in self.stays))
+        return array("d", chain(places, self.first_speeds)).tobytes()
+
+    def suffices(self, tape: Tape) -> bool:
+        """Whether disjoint clients and service vehicles exist in the first slot."""
+        roles = [(stay.may_be_client, stay.may_be_service) for stay in self.stays if stay.first_slot == 0]
+        return (
+            sum(client for client, _ in roles) >= tape.num_clients
+            and sum(service for _, service in roles) >= tape.num_services
+            and sum(client or service for client, service in roles) >= tape.num_clients + tape.num_services
+        )
+
+
+class Server:
+    """Serves windows of one scenario from one simulator."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._simulator = simulator(settings)
+        self._tape: Tape | None = None
+        self._next_window = 0
+        self._steps_per_slot = 1
+
+    def window(self, tape: Tape, index: int) -> Window:
+        """The window of that index; goes on with the simulation at hand where it can."""
+        try:
+            if tape != self._tape or index < self._next_window:
+                self._load(tape)
+            while True:
+                found = self._next_valid(tape)
+                self._next_window += 1
+                if self._next_window > index:
+                    return found
+        except SumoRefusal as error:
+            files = " with ".join([self._settings["net_file"], *self._settings["route_files"]])
+            raise WorkerError(f"SUMO cannot run {files}: {' '.join(str(error).split())}") from error
+
+    def close(self) -> None:
+        self._simulator.close()
+
+    def _load(self, tape: Tape) -> None:
+        # SUMO moves vehicles well in steps of at most a second, and counts in milliseconds.
+        fewest = math.ceil(tape.slot_ms / 1000)
+        self._steps_per_slot = next(n for n in range(fewest, tape.slot_ms + 1) if tape.slot_ms % n == 0)
+        step_s = tape.slot_ms / self._steps_per_slot / 1000.0
+        options = ["--net-file", self._settings["net_file"], "--route-files", ",".join(self._settings["route_files"])]
+        options += ["--seed", str(tape.seed), "--step-length", f"{step_s:.3f}", "--xml-validation", "never"]
+        options += ["--no-step-log", "--no-warnings", "--duration-log.disable"]
+        self._tape = None
+        self._simulator.load(options)
+        for _ in range(math.ceil(self._settings["warm_up_s"] / step_s)):
+            self._simulator.step()
+        self._tape, self._next_window = tape, 0
+
+    def _next_valid(self, tape: Tape) -> Window:
+        most = 0
+        for _ in range(MAX_MISSES):
+            window = self._coming_and_going(tape) if tape.come_and_go else self._staying(tape)
+            if window.suffices(tape):
+                return window
+            most = max(most, sum(stay.first_slot == 0 for stay in window.stays))
+        when = "in the first slot" if tape.come_and_go else "throughout"
+        fewer = "fewer" if tape.come_and_go else "fewer or for shorter episodes"
+        raise WorkerError(
+            f"{MAX_MISSES} windows of {tape.num_slots} slots in a row had at most {most} vehicles in range {when}, "
+            f"asked for are {tape.num_clients} clients and {tape.num_services} service vehicles; ask for {fewer}, or "
+            "take a scenario with denser traffic, a wider range or more types for the roles"
+        )
+
+    def _staying(self, tape: Tape) -> Window:
+        """The vehicles that are in range in every slot."""
+        vehicles: list[str] = []
+        columns: list[list[Place]] = []
+        speeds: dict[str, float] = {}
+        for slot in range(tape.num_slots):
+            self._step()
+            if slot == 0:
+                vehicles = self._simulator.vehicle_ids()
+                columns = [[] for _ in vehicles]
+            places = self._simulator.places(vehicles)
+            valid = self._in_range(places)
+            if not all(valid):
+                vehicles = list(compress(vehicles, valid))
+                columns = list(compress(columns, valid))
+                places = compress(places, valid)
+            for column, place in zip(columns, places, strict=True):
+                column.append(cast(Place, place))
+            if slot == 0:
+                speeds = dict(zip(vehicles, self._simulator.speeds(vehicles), strict=True))
+        stays = [
+            self._stay(vehicle, 0, column)
+            for vehicle, column in zip(vehicles, columns, strict=True)
+            if not self._jumps(column, tape)
+        ]
+        return Window(stays=stays, first_speeds=[speeds[stay.vehicle] for stay in stays])
+
+    def _coming_and_going(self, tape: Tape) -> Window:
+        """Everyone who is in range for two slots or more; one that leaves the range and comes back stays anew."""
+        stays: list[Stay] = []
+        here: dict[str, Stay] = {}
+        for slot in range(tape.num_slots):
+            self._step()
+            vehicles, before = self._simulator.vehicle_ids(), here
+            places = self._simulator.places(vehicles)
+            here = {}
+            for vehicle, place in compress(zip(vehicles, places, strict=True), self._in_range(places)):
+                if vehicle not in before:
+                    stays.append(self._stay(vehicle, slot, []))
+                here[vehicle] = before[vehicle] if vehicle in before else stays[-1]
+                here[vehicle].places.append(cast(Place, place))
+        teleported = {stay.vehicle for stay in stays if self._jumps(stay.places, tape)}
+        kept = [stay for stay in stays if len(stay.places) > 1 and stay.vehicle not in teleported]
+        return Window(stays=kept, first_speeds=[])
+
+    def _step(self) -> None:
+        for _ in range(self._steps_per_slot):
+            self._simulator.step()
+
+    def _stay(self, vehicle: str, first_slot: int, places: list[Place]) -> Stay:
+        """Of a vehicle that is on the road now: SUMO does not tell the type of one that left."""
+        clients, services = self._settings["client_types"], self._settings["service_types"]
+        may_be_client = clients is None or self._simulator.vehicle_type(vehicle) in clients
+        may_be_service = services is None or self._simulator.vehicle_type(vehicle) in services
+        return Stay(vehicle, first_slot, places, may_be_client, may_be_service)
+
+    def _in_range(self, places: list[Place | None]) -> list[bool]:
+        rsu_x, rsu_y, rsu_z = self._settings["rsu_xyz_m"]
+        reach = self._settings["range_m"] ** 2 - rsu_z**2
+        try:
+            return [(dx := x - rsu_x) * dx + (dy := y - rsu_y) * dy <= reach for x, y in cast(list[Place], places)]
+        except TypeError:
+            return [p is not None and (p[0] - rsu_x) ** 2 + (p[1] - rsu_y) ** 2 <= reach for p in places]
+
+    def _jumps(self, column: list[Place], tape: Tape) -> bool:
+        """Whether SUMO moved the vehicle faster than a vehicle drives: it does that where traffic is stuck."""
+        farthest = (self._settings["top_speed_mps"] * tape.slot_ms / 1000.0) ** 2
+        return any((x - u) * (x - u) + (y - v) * (y - v) > farthest for (u, v), (x, y) in pairwise(column))
