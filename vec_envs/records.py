@@ -1,4 +1,4 @@
-"""Frozen records of arrays, row by row: stack them, read a slot, write some lanes."""
+"""Frozen records of arrays, row by row: stack them, read a slot, write some lanes; and entries of rows."""
 
 from __future__ import annotations
 
@@ -35,3 +35,24 @@ def with_rows(record: R, rows: np.ndarray, other: R) -> R:
         values[f.name] = array
     kind: Callable[..., R] = type(record)
     return kind(**values)
+
+
+def pick(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Returns of each lane's row `[*lanes, n]` the entries at `index`, `[*lanes]` or `[*lanes, k]`, in its shape.
+
+    Several times faster than numpy's `take_along_axis` on few lanes.
+    """
+    return rows.reshape(-1).take(_flat(rows, index)).reshape(index.shape)
+
+
+def put(rows: np.ndarray, index: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Returns a copy of the rows `[*lanes, n]` with `value` in the entries at `index`, both `[*lanes]`."""
+    copy = rows.copy()
+    copy.reshape(-1)[_flat(rows, index)] = value.reshape(-1, 1)
+    return copy
+
+
+def _flat(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+    length: int = rows.shape[-1]
+    starts = np.arange(0, rows.size, length).reshape(-1, 1)
+    return index.reshape(len(starts), -1) + starts

@@ -14,19 +14,25 @@ from vec_envs.core.lanes import Lanes, fresh_seed
 from vec_envs.mobility.straight import StraightMobility
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError
 from vec_envs.problems.dnn_partition import DNNPartition
+from vec_envs.problems.problem import Numbers, Problem, action_shape
+from vec_envs.problems.task_diversion import TaskDiversion
 from vec_envs.records import map_arrays
 
 PROBLEM = DNNPartition(num_client_vehicles=3, num_service_vehicles=2, episode_slots=4, observation="extended")
+TASKS = TaskDiversion(num_client_vehicles=3, episode_slots=4, release_rate_hz=1.0, observation="extended")
+BOTH = pytest.mark.parametrize("problem", [PROBLEM, TASKS], ids=["partition", "diversion"])
 
 
-def make(num_lanes: int) -> Lanes:
-    return Lanes(PROBLEM, StraightMobility(), num_lanes)
+def make(num_lanes: int, problem: Problem = PROBLEM) -> Lanes:
+    return Lanes(problem, StraightMobility(), num_lanes)
 
 
-def actions(seed: int, num_lanes: int) -> np.ndarray:
-    """Returns the actions of an episode, slot by slot."""
+def actions(seed: int, num_lanes: int, problem: Problem = PROBLEM) -> np.ndarray:
+    """Returns the actions of some points, point by point."""
     rng = np.random.default_rng(seed)
-    return rng.integers(0, PROBLEM.action_counts, (PROBLEM.episode_slots, num_lanes, PROBLEM.num_client_vehicles))
+    if isinstance(problem.actions, Numbers):
+        return rng.uniform(-1.0, 1.0, (4, num_lanes, *action_shape(problem)))
+    return rng.integers(0, problem.actions.counts, (4, num_lanes, *action_shape(problem)))
 
 
 def play(lanes: Lanes, chosen: np.ndarray) -> list[np.ndarray]:
@@ -71,14 +77,15 @@ def test_an_episode_starts_empty_and_ends_after_its_slots() -> None:
     assert lanes.ended.all()
 
 
-def test_every_lane_is_the_single_lane_of_its_seed() -> None:
-    chosen = actions(1, 3)
-    together = make(3)
+@BOTH
+def test_every_lane_is_the_single_lane_of_its_seed(problem: Problem) -> None:
+    chosen = actions(1, 3, problem)
+    together = make(3, problem)
     together.reset([0, 1, 2], [7, 8, 7])
     for _ in range(2):
         trace = play(together, chosen)
         for lane, seed in enumerate([7, 8, 7]):
-            alone = make(1)
+            alone = make(1, problem)
             alone.reset([0], [seed])
             for _ in range(together._seeding[lane].episodes - 1):  # type: ignore[union-attr]
                 alone.reset([0], [None])
@@ -100,9 +107,10 @@ def test_a_reset_touches_only_its_lanes() -> None:
     assert not np.array_equal(exogenous[2][1], lanes.exogenous.v2i_mbps[1])
 
 
-def test_lanes_out_of_step_read_their_own_slot() -> None:
-    chosen = actions(3, 2)
-    lanes, late, early = make(2), make(1), make(1)
+@BOTH
+def test_lanes_out_of_step_read_their_own_slot(problem: Problem) -> None:
+    chosen = actions(3, 2, problem)
+    lanes, late, early = make(2, problem), make(1, problem), make(1, problem)
     lanes.reset([0, 1], [1, 2])
     early.reset([0], [1])
     late.reset([0], [2])
@@ -131,8 +139,9 @@ def test_an_ended_lane_stays_while_the_others_go_on() -> None:
     assert all(np.array_equal(queue[0], before) for queue, before in zip(values(lanes.state), stays, strict=True))
 
 
-def test_stepping_does_not_write_to_what_was_handed_out() -> None:
-    lanes, chosen = make(2), actions(5, 2)
+@BOTH
+def test_stepping_does_not_write_to_what_was_handed_out(problem: Problem) -> None:
+    lanes, chosen = make(2, problem), actions(5, 2, problem)
     lanes.reset([0, 1], [1, 2])
     lanes.step(chosen[0])
     held = [*values(lanes.state), lanes.point, *values(lanes.exogenous), lanes.observe()]
@@ -143,8 +152,9 @@ def test_stepping_does_not_write_to_what_was_handed_out() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(held, copies, strict=True))
 
 
-def test_a_snapshot_is_plain_and_gives_the_same_continuation() -> None:
-    lanes, chosen = make(2), actions(6, 2)
+@BOTH
+def test_a_snapshot_is_plain_and_gives_the_same_continuation(problem: Problem) -> None:
+    lanes, chosen = make(2, problem), actions(6, 2, problem)
     lanes.reset([0, 1], [11, 12])
     play(lanes, chosen)
     lanes.reset([0], [None])  # so that the lanes have played a different number of episodes
@@ -154,7 +164,7 @@ def test_a_snapshot_is_plain_and_gives_the_same_continuation() -> None:
     lanes.reset([0, 1], [None, None])
     expected += play(lanes, chosen)
 
-    other = make(2)
+    other = make(2, problem)
     other.restore(saved)
     other.reset([0, 1], [None, None])
     again = play(other, chosen)
@@ -262,8 +272,38 @@ def test_traffic_that_ends_is_refused() -> None:
         Lanes(PROBLEM, Ends(None), 1).reset([0], [0])
 
 
-def test_the_order_in_which_lanes_are_named_does_not_matter() -> None:
-    one, other = make(2), make(2)
+@BOTH
+def test_the_order_in_which_lanes_are_named_does_not_matter(problem: Problem) -> None:
+    one, other = make(2, problem), make(2, problem)
     one.reset([0, 1], [5, 6])
     other.reset([1, 0], [6, 5])
-    assert_same(play(one, actions(0, 2)), play(other, actions(0, 2)))
+    assert_same(play(one, actions(0, 2, problem)), play(other, actions(0, 2, problem)))
+
+
+def test_an_episode_of_tasks_ends_when_the_last_is_decided_and_stays() -> None:
+    lanes = make(3, TASKS)
+    lanes.reset([0, 1, 2], [5, 6, 7])
+    steps = np.zeros(3, dtype=int)
+    while not lanes.ended.all():
+        before, state = lanes.ended, lanes.state
+        assert (lanes.exogenous.slot[~before] < 4).all()
+        lanes.step(np.zeros((3, 1, 3)))
+        steps += ~before
+        for old, new in zip(values(state), values(lanes.state), strict=True):
+            assert np.array_equal(old[before], new[before])
+    assert len(set(steps.tolist())) > 1
+    assert lanes.point.tolist() == [TASKS.episode_points] * 3
+    assert (lanes.exogenous.slot == 4).all()
+    assert np.isfinite(lanes.observe()).all()
+
+
+def test_a_seat_may_be_empty_but_in_the_first_slot_of_those_who_come_and_go() -> None:
+    def emptied(block: TrafficBlock, slot: int) -> TrafficBlock:
+        vehicle = block.client_vehicle.copy()
+        vehicle[slot, 1] = -1
+        return replace(block, client_vehicle=vehicle)
+
+    Lanes(TASKS, Unreliable(lambda block: emptied(block, 1)), 1).reset([0], [0])
+    for problem, slot in ((TASKS, 0), (PROBLEM, 1)):
+        with pytest.raises(TrafficError, match="client_vehicle of a traffic block has empty seats"):
+            Lanes(problem, Unreliable(lambda block, at=slot: emptied(block, at)), 1).reset([0], [0])

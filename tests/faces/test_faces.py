@@ -351,7 +351,7 @@ def test_masked_reset_touches_only_its_lanes() -> None:
     after, _ = envs.reset(options={"reset_mask": mask})
     assert_same(after[~mask], seen[~mask])
     assert (after[mask][:, :, :4] == 0.0).all()
-    assert envs.lanes.slot.tolist() == [0, 1, 1, 0]
+    assert envs.lanes.point.tolist() == [0, 1, 1, 0]
 
 
 def test_ended_lanes_must_be_reset_where_nothing_resets_them() -> None:
@@ -419,7 +419,7 @@ def test_wrong_action_is_refused_by_the_gymnasium_faces(action: Any, message: st
 def test_actions_of_other_lanes_are_refused(shape: tuple[int, ...]) -> None:
     envs = door.vector_env(num_envs=2, **SMALL)
     envs.reset(seed=0)
-    with pytest.raises(ValueError, match="2 lanes of 3 agents"):
+    with pytest.raises(ValueError, match=r"needed is shape \(2, 3\)"):
         envs.step(np.zeros(shape, dtype=int))
 
 
@@ -663,11 +663,11 @@ def test_environments_need_neither_torch_nor_sumo_nor_matplotlib() -> None:
         f"env = gymnasium.make('{ENV_ID}', mobility='replay')\n"
         "env.reset(seed=0)\n"
         "print(env.step(env.action_space.sample())[1])\n"
-        "from vec_envs.policies import POLICIES\n"
+        "from vec_envs.policies import references\n"
         f"envs = gymnasium.make_vec('{ENV_ID}', num_envs=2, mobility='straight')\n"
         "seen, _ = envs.reset(seed=0)\n"
-        "for make in POLICIES.values():\n"
-        "    envs.step(make(envs.unwrapped.problem).act(seen, envs.unwrapped.view))\n"
+        "for reference in references(envs.unwrapped.problem).policies.values():\n"
+        "    envs.step(reference.make(envs.unwrapped.problem).act(seen, envs.unwrapped.view))\n"
         "assert not any(name.split('.')[0] == 'trainers' for name in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from vec_envs import dnn_partition_v0 as door
+from vec_envs import task_diversion_v0
+from vec_envs.faces import rendering
+from vec_envs.problems.task_diversion import TaskDiversion
 
 pytest.importorskip("matplotlib")
 
@@ -17,6 +20,13 @@ SMALL: dict[str, Any] = {
     "mobility": "straight",
     "num_client_vehicles": 3,
     "num_service_vehicles": 2,
+    "render_mode": "rgb_array",
+}
+ROAD: dict[str, Any] = {
+    "mobility": "straight",
+    "num_client_vehicles": 5,
+    "num_rsus": 2,
+    "episode_slots": 12,
     "render_mode": "rgb_array",
 }
 CLIENT, SERVICE, RSU = (0x33, 0x62, 0x9C), (0x2E, 0x85, 0x40), (0xC8, 0x50, 0x1E)
@@ -136,13 +146,27 @@ def test_without_a_mode_there_is_no_picture() -> None:
         assert env.unwrapped.render() is None
 
 
-def test_there_is_nothing_to_draw_before_the_first_reset() -> None:
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(ValueError, match="'human'"):
+        door.joint_env(**(SMALL | {"render_mode": "human"}))
+
+
+def test_a_problem_without_a_drawing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = task_diversion_v0.joint_env(**ROAD)
+    env.reset(seed=0)
+    monkeypatch.delitem(rendering.PICTURES, TaskDiversion)
+    with pytest.raises(NotImplementedError, match="no picture of TaskDiversion; there are those of DNNPartition"):
+        env.render()
+
+
+@pytest.mark.parametrize("env", [door.joint_env(**SMALL), task_diversion_v0.joint_env(**ROAD)])
+def test_there_is_nothing_to_draw_before_the_first_reset(env: Any) -> None:
     with pytest.raises(RuntimeError, match="reset"):
-        door.joint_env(**SMALL).render()
+        env.render()
 
 
-def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    env = door.joint_env(**SMALL)
+@pytest.mark.parametrize("env", [door.joint_env(**SMALL), task_diversion_v0.joint_env(**ROAD)])
+def test_missing_matplotlib_names_the_extra(env: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     env.reset(seed=0)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"vec-envs\[render\]"):

@@ -11,12 +11,13 @@ import pytest
 from vec_envs import dnn_partition_v0
 from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.faces.vector_env import LanesVectorEnv
-from vec_envs.policies import POLICIES, AllLocal, AllRSU, BestResponse, PaperGreedy, Policy, Random
+from vec_envs.policies import AllLocal, AllRSU, BestResponse, PaperGreedy, Policy, Random, references
 from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
 from vec_envs.problems.problem import View
 from vec_envs.records import map_arrays
 
 LANES = 5
+POLICIES = {name: reference.make for name, reference in references(DNNPartition).policies.items()}
 ALL = pytest.mark.parametrize("name", POLICIES)
 NEEDS_VIEW = ("paper-greedy", "best-response-bound", "best-response-drift")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,20 @@ import pytest
 
 from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
+from vec_envs.problems.task_diversion import Exogenous as Task
+from vec_envs.problems.task_diversion import TaskDiversion
 
-OWN = Path(__file__).parent.parent / "golden" / "dnn_partition.json"
-SHARED = Path(__file__).parents[3] / "shared" / "golden" / "dnn_partition.json"
-CASES: list[dict[str, Any]] = json.loads((SHARED if SHARED.exists() else OWN).read_text())
+OWN = Path(__file__).parent.parent / "golden"
+SHARED = Path(__file__).parents[3] / "shared" / "golden"
+
+
+def cases_of(name: str) -> list[dict[str, Any]]:
+    folder = SHARED if (SHARED / name).exists() else OWN
+    return json.loads((folder / name).read_text())
+
+
+CASES = cases_of("dnn_partition.json")
+TASKS = cases_of("task_diversion.json")
 
 
 def profile(name: str, table: dict[str, list[float]]) -> DNNProfile:
@@ -69,7 +80,55 @@ def test_transition_agrees_with_the_worked_case(case: dict[str, Any], reward: st
     np.testing.assert_allclose(outcome.reward, expected[f"reward_{reward}"], rtol=1e-6)
 
 
-def test_own_copy_is_the_shared_one() -> None:
-    if not SHARED.exists():
+def task_of(case: dict[str, Any]) -> tuple[TaskDiversion, dict[str, Any]]:
+    """Returns the problem of a case and the arguments of its task."""
+    of_problem = ("beta", "transmit_power_w", "kappa_j_per_gcycle_ghz2")
+    options = {name: case[name] for name in of_problem}
+    of_task = {name: value for name, value in case.items() if name not in (*of_problem, "profile")}
+    return TaskDiversion(dnns=(profile("dnn", case["profile"]),), **options), of_task
+
+
+@pytest.mark.parametrize("case", TASKS, ids=range(len(TASKS)))
+def test_a_task_agrees_with_the_worked_case(case: dict[str, Any]) -> None:
+    problem, task = task_of(case["input"])
+    for dnn in (0, "dnn"):
+        outcome = problem.task_outcome(dnn=dnn, **task)
+        for name, value in case["expected"].items():
+            np.testing.assert_allclose(getattr(outcome, name), value, rtol=1e-6, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("case", TASKS, ids=range(len(TASKS)))
+def test_a_task_in_the_environment_agrees_with_the_worked_case(case: dict[str, Any]) -> None:
+    plain, task = task_of(case["input"])
+    problem = replace(plain, vehicle_ghz=task["vehicle_ghz"], rsu_ghz=task["rsu_ghz"], diversion="nearest", num_rsus=1)
+    exogenous, queue_s = one_task(task["rate_mbps"], task["battery"]), task["queue_s"]
+    state = replace(problem.initial_state((1,)), rsu_free_s=exogenous.release_s[:, None] + queue_s)
+    action = problem.encode(dnn=0, cut=task["cut"], vehicle_ghz=task["vehicle_ghz"], rsu_ghz=task["rsu_ghz"])
+    outcome = problem.transition(state, action[None, None], exogenous)[1]
+    for name, value in case["expected"].items():
+        np.testing.assert_allclose(getattr(outcome.task, name), value, rtol=1e-6, atol=1e-12, err_msg=name)
+    np.testing.assert_allclose(outcome.reward, -case["expected"]["cost"], rtol=1e-6)
+
+
+def one_task(rate_mbps: float, battery: float) -> Task:
+    """Returns a task of seat 0, released at 5 s, with one unit in range and no deadline to speak of."""
+    whole = {name: np.zeros(1, dtype=int) for name in ("seat", "vehicle", "dnn")}
+    none = {name: np.zeros(1) for name in ("position_m", "speed_mps", "luck")}
+    return Task(
+        slot=np.array([5]),
+        release_s=np.array([5.0]),
+        deadline_s=np.array([1e9]),
+        battery=np.array([battery]),
+        unit=np.zeros((1, 2), dtype=int),
+        rate_mbps=np.array([[rate_mbps, 0.0]]),
+        leave_s=np.array([np.inf]),
+        **whole,
+        **none,
+    )
+
+
+@pytest.mark.parametrize("name", ["dnn_partition.json", "task_diversion.json"])
+def test_own_copy_is_the_shared_one(name: str) -> None:
+    if not (SHARED / name).exists():
         pytest.skip("no shared cases here")
-    assert json.loads(OWN.read_text()) == json.loads(SHARED.read_text())
+    assert json.loads((OWN / name).read_text()) == json.loads((SHARED / name).read_text())

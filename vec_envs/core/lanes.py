@@ -60,6 +60,10 @@ class Lanes:
         rows = np.arange(self.num_lanes)
         return map_arrays(lambda a: a[rows, point], self._nature)
 
+    def episode(self, row: int) -> Any:
+        """Returns what nature decided for all points of a lane's episode; the points are the record's lanes."""
+        return map_arrays(lambda a: a[row], self._nature)
+
     def next_point(self, point: Int[np.ndarray, "lanes"]) -> Int[np.ndarray, "lanes"]:
         """Returns the first points from there on that come about as things stand."""
         return self.problem.next_point(self.state, self._nature, point)

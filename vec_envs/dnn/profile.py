@@ -25,6 +25,8 @@ class Layer:
 
     A layer without work, without parameters or without output is allowed; negative and non-finite
     numbers raise ValueError.
+
+    Paper: RTD Eq. (3).
     """
 
     name: str
@@ -52,6 +54,8 @@ class DNNProfile:
     is read-only.
 
     Raises ValueError without layers, and for an input size that is negative or not finite.
+
+    Paper: RTD Eq. (2).
     """
 
     name: str

@@ -14,6 +14,7 @@ from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
 from vec_envs.faces.joint_env import JointEnv
 from vec_envs.faces.parallel_env import ParallelLaneEnv
+from vec_envs.faces.slot_env import SlotEnv
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import SumoBackend, make_mobility
 from vec_envs.mobility.traffic import Mobility
@@ -53,9 +54,15 @@ class Door:
             LanesVectorEnv, options, num_envs=num_envs, autoreset_mode=autoreset_mode, render_mode=render_mode
         )
 
-    def parallel_env(self, *, padded: bool = False, render_mode: str | None = None, **options: Any) -> ParallelLaneEnv:
+    def parallel_env(
+        self, *, padded: bool = False, render_mode: str | None = None, **options: Any
+    ) -> ParallelLaneEnv | SlotEnv:
         """Returns the `pettingzoo.ParallelEnv` with every client vehicle as an agent."""
-        return self._face(ParallelLaneEnv, options, name=self.env_id, padded=padded, render_mode=render_mode)
+
+        def face(problem: Problem, mobility: Mobility, **own: Any) -> ParallelLaneEnv | SlotEnv:
+            return (SlotEnv if problem.one_at_a_time else ParallelLaneEnv)(problem, mobility, **own)
+
+        return self._face(face, options, name=self.env_id, padded=padded, render_mode=render_mode)
 
     def env(self, **options: Any) -> AECEnv[str, Any, Any]:
         """Returns the same as `parallel_env`, turn by turn: a `pettingzoo.AECEnv`."""

@@ -7,11 +7,50 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from jaxtyping import Float32
+
+from vec_envs.problems.problem import Choices, Problem
 
 
 def observation_box(*shape: int) -> spaces.Box:
     """Returns the space of float32 observations of that shape: of order one, but unbounded."""
     return spaces.Box(-np.inf, np.inf, shape, np.float32)
+
+
+def observation_space(problem: Problem) -> spaces.Box:
+    """Returns the space of a point's observation: a row for each agent, or one of the agent whose turn it is."""
+    features = problem.observation_size
+    return observation_box(features) if problem.one_at_a_time else observation_box(len(problem.agent_names), features)
+
+
+def action_space(problem: Problem) -> spaces.MultiDiscrete | spaces.Box:
+    """Returns the space of a point's action, of all agents or of the one whose turn it is."""
+    actions = problem.actions
+    if isinstance(actions, Choices):
+        return spaces.MultiDiscrete(np.array(actions.counts))
+    agents = () if problem.one_at_a_time else (len(problem.agent_names),)
+    return spaces.Box(-1.0, 1.0, (*agents, actions.size), np.float32)
+
+
+def check_action_shape(problem: Problem, action: np.ndarray, wanted: tuple[int, ...]) -> None:
+    """Refuses an action, of one lane or more, of another shape than the wanted one, and says what an action is."""
+    if action.shape == wanted:
+        return
+    kind = "integers, one for each agent" if isinstance(problem.actions, Choices) else "numbers in [-1, 1]"
+    each = f"an action is {wanted[-1]} {kind}"
+    raise ValueError(f"{each}; needed is shape {wanted}, got {action.shape}")
+
+
+def as_seen(
+    problem: Problem, observation: Float32[np.ndarray, "*lanes deciders features"]
+) -> Float32[np.ndarray, "..."]:
+    """Returns what the core observes in the shape of `observation_space`."""
+    return observation[..., 0, :] if problem.one_at_a_time else observation
+
+
+def as_taken(problem: Problem, action: np.ndarray) -> np.ndarray:
+    """Returns an action of `action_space`, of one lane or more, as the core takes it."""
+    return action[..., None, :] if problem.one_at_a_time else action
 
 
 def first_lane(figures: Mapping[str, Any]) -> dict[str, Any]:

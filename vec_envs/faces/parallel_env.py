@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float32
 from pettingzoo import ParallelEnv
 
-from vec_envs.core.lanes import Lanes
+from vec_envs.faces.one_lane import OneLane
 from vec_envs.faces.packing import first_lane, observation_box, own_copy
-from vec_envs.faces.rendering import RENDER_MODES, checked_render_mode, draw_lane
+from vec_envs.faces.rendering import RENDER_MODES
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.problem import Problem, View
+from vec_envs.problems.problem import Choices, Problem, View
 
 
 class ParallelLaneEnv(ParallelEnv[str, Any, int]):
@@ -42,13 +42,13 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
     ) -> None:
         self.metadata = {**type(self).metadata, "name": name}
         self.problem = problem
-        self.render_mode = checked_render_mode(render_mode)
+        self._one = OneLane(problem, mobility, owns_mobility=owns_mobility, render_mode=render_mode)
+        self.render_mode, self._lanes = self._one.render_mode, self._one.lanes
         self.possible_agents = list(problem.agent_names)
         self.agents = []
-        self._lanes = Lanes(problem, mobility, 1)
-        self._owns_mobility = owns_mobility
-        self._masks = problem.action_mask().astype(np.int8) if padded else None
-        counts = [max(problem.action_counts)] * len(self.possible_agents) if padded else problem.action_counts
+        self._padded = padded
+        own = cast(Choices, problem.actions).counts
+        counts = [max(own)] * len(own) if padded else own
         self._action_spaces = {a: spaces.Discrete(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)}
         self._observation_spaces = {
             a: self._observation_space(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)
@@ -57,7 +57,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
 
     @property
     def view(self) -> View:
-        """This slot's problem, state and exogenous, with one lane: for reference policies."""
+        """This point's problem, state and exogenous, with one lane: for reference policies."""
         return self._lanes.view
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
@@ -87,7 +87,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         outcome = self._lanes.step(np.array([[actions[agent] for agent in agents]]))
         info = first_lane(self.problem.figures(self._lanes.state, outcome))
         reward = float(outcome.reward[0])
-        truncated = bool(self._lanes.slot[0] >= self.problem.episode_slots)
+        truncated = bool(self._lanes.ended[0])
         observations = self._observations()
         if truncated:
             self.agents = []
@@ -104,17 +104,16 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         return self._lanes.observe().ravel()
 
     def render(self) -> Any:
-        """Returns the present slot as an RGB array where `render_mode="rgb_array"`."""
-        return None if self.render_mode is None else draw_lane(self._lanes, 0)
+        """Returns the present point as an RGB array where `render_mode="rgb_array"`."""
+        return self._one.render()
 
     def close(self) -> None:
         """Ends the traffic that the environment made; idempotent."""
-        if self._owns_mobility:
-            self._lanes.mobility.close()
+        self._one.close()
 
     def _observation_space(self, num_actions: int) -> spaces.Space[Any]:
         observation = observation_box(self.problem.observation_size)
-        if self._masks is None:
+        if not self._padded:
             return observation
         mask = spaces.Box(0, 1, (num_actions,), np.int8)
         return spaces.Dict({"observation": observation, "action_mask": mask})
@@ -132,9 +131,10 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
 
     def _observations(self) -> dict[str, Any]:
         rows = self._lanes.observe()[0]
-        if self._masks is None:
+        if not self._padded:
             return dict(zip(self.possible_agents, rows, strict=True))
+        masks = self.problem.alternatives(self._lanes.state, self._lanes.exogenous)[0].astype(np.int8)
         return {
-            agent: {"observation": row, "action_mask": mask.copy()}
-            for agent, row, mask in zip(self.possible_agents, rows, self._masks, strict=True)
+            agent: {"observation": row, "action_mask": mask}
+            for agent, row, mask in zip(self.possible_agents, rows, masks, strict=True)
         }

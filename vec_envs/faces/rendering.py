@@ -1,24 +1,30 @@
-"""A picture of a slot: the road from above with its vehicles, and how much work waits where."""
+"""A picture of the present point: the canvas, and which problem is drawn by which module."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from vec_envs.core.lanes import Lanes
-from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
-from vec_envs.records import map_arrays
+from vec_envs.faces import picture_dnn_partition, picture_task_diversion
+from vec_envs.problems.dnn_partition import DNNPartition
+from vec_envs.problems.task_diversion import TaskDiversion
 
 RENDER_MODES = ("rgb_array",)
 
+Draw = Callable[[Any, Lanes, int], None]
+"""Draws the present point of a lane, given by its row, into an empty figure of matplotlib, whose size it may change."""
+
+PICTURES: dict[type[Any], Draw] = {
+    DNNPartition: picture_dnn_partition.draw,
+    TaskDiversion: picture_task_diversion.draw,
+}
+"""A problem's drawing: `picture_<problem>.py` here, and a row of this table."""
+
 _SIZE_INCHES, _DPI = (11.0, 5.0), 100
-_CLIENT, _SERVICE, _RSU, _ASPHALT = "#33629c", "#2e8540", "#c8501e", "#dcdcd8"
-_STRIPS = 4
-"""Vehicles are spread over so many strips, by number, so that few hide each other: which one says nothing."""
-_LEAST_BAR_SCALE_GCYCLES = 10.0
 
 
 def checked_render_mode(mode: str | None) -> str | None:
@@ -29,105 +35,31 @@ def checked_render_mode(mode: str | None) -> str | None:
 
 
 def draw_lane(lanes: Lanes, row: int) -> UInt8[np.ndarray, "height width 3"]:
-    """Returns the present slot of a lane as an RGB array.
+    """Returns the present point of a lane as an RGB array.
 
-    Above, vehicles at their place along the road and lines to where clients sent work in the last slot; below, every
-    queue. Raises `ImportError` naming the extra where matplotlib is missing, `RuntimeError` before the first reset.
+    Raises `ImportError` naming the extra where matplotlib is missing, `NotImplementedError` for a problem that has no
+    drawing, `RuntimeError` before the first reset.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError('pictures need matplotlib: pip install "vec-envs[render]"') from error
+    draw = _drawing_of(lanes.problem)
+    if not lanes.begun:
+        raise RuntimeError("there is nothing to draw yet: call reset() first")
     figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    road, queues = cast(Any, figure).subplots(2, 1, height_ratios=(3, 2))
-    problem = cast(DNNPartition, lanes.problem)
-    state, exogenous = (map_arrays(lambda a: a[row], record) for record in (lanes.state, lanes.exogenous))
-    sent = _sent(lanes, row)
-    _draw_road(road, exogenous, lanes.mobility.road.range_m, [node for _, node in sent])
-    _draw_queues(queues, problem, state, sent)
-    road.set_title(_title(lanes, row), loc="left")
+    draw(figure, lanes, row)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _sent(lanes: Lanes, row: int) -> list[tuple[int, int | None]]:
-    """Returns every client's last cut and the node that got the rest, None for nothing; empty where none has acted."""
-    if lanes.last_action is None or lanes.slot[row] == 0:
-        return []
-    problem = cast(DNNPartition, lanes.problem)
-    chosen = (divmod(int(action), problem.num_nodes) for action in lanes.last_action[row])
-    return [
-        (cut, node if cut < layers else None) for (cut, node), layers in zip(chosen, problem.num_layers, strict=True)
-    ]
-
-
-def _title(lanes: Lanes, row: int) -> str:
-    problem = cast(DNNPartition, lanes.problem)
-    backlog = sum(float(np.sum(queue[row])) for queue in cast(dict[str, np.ndarray], vars(lanes.state)).values())
-    title = f"{lanes.mobility.road.name}, slot {lanes.slot[row]} of {problem.episode_slots}, {backlog:.1f} Gcycles wait"
-    if lanes.last_outcome is None or lanes.slot[row] == 0:
-        return title
-    done_s = float(np.sum(cast(Any, lanes.last_outcome).delay_s[row]))
-    return f"{title}; the last tasks took {done_s:.2f} s in all, reward {float(lanes.last_outcome.reward[row]):.1f}"
-
-
-def _draw_road(axes: Any, exogenous: Exogenous, range_m: float, nodes: Sequence[int | None]) -> None:
-    clients = [(float(x), i % _STRIPS + 0.5) for i, x in enumerate(exogenous.client_position_m)]
-    services = [(float(x), (j + 2) % _STRIPS + 0.5) for j, x in enumerate(exogenous.service_position_m)]
-    places = [(0.0, -0.9), *services]
-    axes.axhspan(0.0, _STRIPS, color=_ASPHALT, zorder=0)
-    axes.axhline(_STRIPS / 2, color="white", linewidth=2, linestyle=(0, (8, 8)), zorder=1)
-    for start, node in zip(clients, nodes, strict=False):
-        if node is not None:
-            (x, y), colour = places[node], _SERVICE if node else _RSU
-            axes.annotate(
-                "", (x, y), start, arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.6, "alpha": 0.75}
-            )
-    for marks, colour, letter in ((clients, _CLIENT, "c"), (services, _SERVICE, "s")):
-        for number, (x, y) in enumerate(marks):
-            _badge(axes, x, y, f"{letter}{number}", colour, "round,pad=0.25,rounding_size=0.3")
-    _badge(axes, *places[0], "RSU", _RSU, "square,pad=0.3")
-    axes.set(
-        xlim=(-range_m, range_m),
-        ylim=(-1.5, _STRIPS + 0.2),
-        yticks=[],
-        xlabel="along the road [m]; driving to the right",
+def _drawing_of(problem: Any) -> Draw:
+    for kind, draw in PICTURES.items():
+        if isinstance(problem, kind):
+            return draw
+    raise NotImplementedError(
+        f"there is no picture of {type(problem).__name__}; there are those of "
+        f"{', '.join(kind.__name__ for kind in PICTURES)}. Take render_mode=None"
     )
-    axes.spines[["left", "right", "top"]].set_visible(False)
-
-
-def _badge(axes: Any, x: float, y: float, text: str, colour: str, style: str) -> None:
-    box = {"boxstyle": style, "facecolor": colour, "edgecolor": "white"}
-    axes.text(x, y, text, color="white", fontsize=9, fontweight="bold", ha="center", va="center", bbox=box, zorder=4)
-
-
-def _draw_queues(axes: Any, problem: DNNPartition, state: State, sent: Sequence[tuple[int, int | None]]) -> None:
-    clients = [_client_label(i, sent) for i in range(problem.num_client_vehicles)]
-    types = [profile.name for profile in problem.profiles]
-    services = [f"s{j}" for j in range(problem.num_service_vehicles)]
-    rows = (
-        ("clients", _CLIENT, state.client_backlog_gcycles, clients),
-        ("RSU, by DNN", _RSU, state.rsu_backlog_gcycles, types),
-        ("service vehicles", _SERVICE, state.service_backlog_gcycles, services),
-    )
-    start, ticks = 0, dict[int, str]()
-    for name, colour, backlog, labels in rows:
-        places = range(start, start + len(labels))
-        bars = axes.bar(list(places), backlog, color=colour, label=name)
-        axes.bar_label(bars, [f"{value:.1f}" if value > 0.0 else "" for value in backlog], fontsize=8, color="#444444")
-        ticks.update(zip(places, labels, strict=True))
-        start += len(labels) + 1
-    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
-    axes.set(ylabel="waits [Gcycles]", xlim=(-0.7, start - 1.3))
-    axes.set_ylim(0.0, max(axes.get_ylim()[1] * 1.25, _LEAST_BAR_SCALE_GCYCLES))
-    axes.legend(loc="upper right", ncols=3, frameon=False, fontsize=8)
-    axes.spines[["right", "top"]].set_visible(False)
-
-
-def _client_label(client: int, sent: Sequence[tuple[int, int | None]]) -> str:
-    if not sent:
-        return f"c{client}"
-    cut, node = sent[client]
-    return f"c{client}\n{'all local' if node is None else f'{cut} | ' + (f's{node - 1}' if node else 'RSU')}"

@@ -6,22 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float32
 from numpy.typing import ArrayLike
 
 from vec_envs.core.lanes import Lanes
-from vec_envs.faces.packing import observation_box
+from vec_envs.faces.packing import action_space, as_seen, as_taken, check_action_shape, observation_space
 from vec_envs.faces.rendering import RENDER_MODES, checked_render_mode, draw_lane
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.problem import Problem, View
 
-Observations = Float32[np.ndarray, "lanes agents features"]
+Observations = Float32[np.ndarray, "lanes ..."]
 
 
-class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np.ndarray]):
+class LanesVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
     """Many joint environments that step as one array.
 
     Lane b, seeded with s, is bit for bit the joint environment seeded with s. With the default
@@ -48,8 +47,8 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
         self.render_mode = checked_render_mode(render_mode)
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self.single_observation_space = observation_box(len(problem.agent_names), problem.observation_size)
-        self.single_action_space = spaces.MultiDiscrete(np.array(problem.action_counts))
+        self.single_observation_space = observation_space(problem)
+        self.single_action_space = action_space(problem)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.lanes = Lanes(problem, mobility, num_envs)
@@ -57,7 +56,7 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
 
     @property
     def view(self) -> View:
-        """This slot's problem, state and exogenous of all lanes: for reference policies."""
+        """This point's problem, state and exogenous of all lanes: for reference policies."""
         return self.lanes.view
 
     def reset(
@@ -71,18 +70,20 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
         rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(self._checked_mask(mask))
         seeds = self._seeds(seed)
         self.lanes.reset([int(row) for row in rows], [seeds[row] for row in rows])
-        return self.lanes.observe(), {}
+        return self._observations(), {}
 
     def step(self, actions: ArrayLike) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Moves every lane on by a slot. Raises `ValueError` for actions of wrong shape, type or range."""
+        """Moves every lane on by a point. Raises `ValueError` for actions of wrong shape, type or range."""
         if not self.lanes.begun:
             raise RuntimeError("no episode is running: call reset() first")
         had_ended, actions = self.lanes.ended, np.asarray(actions)
         if had_ended.any():
             self._check_autoreset(had_ended)
             if actions.shape == self.action_space.shape:
-                actions = np.where(had_ended[:, None], 0, actions)
-        outcome = self.lanes.step(actions)
+                actions = actions.copy()
+                actions[had_ended] = 0
+        check_action_shape(self.problem, actions, (self.num_envs, *(self.single_action_space.shape or ())))
+        outcome = self.lanes.step(as_taken(self.problem, actions))
         figures = self.problem.figures(self.lanes.state, outcome)
         reward = np.array(outcome.reward)
         truncated = self.lanes.ended
@@ -94,7 +95,7 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
             self._restart(truncated)
         else:
             infos = with_masks(figures, ~had_ended)
-        return self.lanes.observe(), reward, np.zeros(self.num_envs, dtype=np.bool_), truncated, infos
+        return self._observations(), reward, np.zeros(self.num_envs, dtype=np.bool_), truncated, infos
 
     def render(self) -> Any:
         """Returns a tuple of RGB arrays, one a lane, where `render_mode="rgb_array"`."""
@@ -118,8 +119,11 @@ class LanesVectorEnv(VectorEnv[Observations, Int[np.ndarray, "lanes agents"], np
         rows = [int(row) for row in np.flatnonzero(mask)]
         self.lanes.reset(rows, [None] * len(rows))
 
+    def _observations(self) -> Observations:
+        return as_seen(self.problem, self.lanes.observe())
+
     def _final(self, mask: Bool[np.ndarray, "lanes"], figures: Mapping[str, Any]) -> dict[str, Any]:
-        observations = self.lanes.observe()
+        observations = self._observations()
         final_obs = np.full(self.num_envs, None, dtype=object)
         for row in np.flatnonzero(mask):
             final_obs[row] = observations[row]

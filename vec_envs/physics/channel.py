@@ -31,7 +31,10 @@ def shannon_rate_mbps(
     transmit_power_dbm: float,
     noise_dbm: float,
 ) -> Rates:
-    """Returns the rate in Mbit/s of a channel with a large-scale gain in dB and a small-scale fading power."""
+    """Returns the rate in Mbit/s of a channel with a large-scale gain in dB and a small-scale fading power.
+
+    Paper: RTD Eq. (12).
+    """
     snr_at_unit_gain = watt_from_dbm(transmit_power_dbm) / watt_from_dbm(noise_dbm)
     return bandwidth_mhz * np.log2(1.0 + snr_at_unit_gain * linear_from_db(gain_db) * fading_power)
 

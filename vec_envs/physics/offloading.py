@@ -17,6 +17,7 @@ def local_s(
     """Returns the time in s until the vehicle has done its own backlog and its layers; 0 where it has no layer.
 
     Paper: MAD2RL Eq. (7).
+    Paper: RTD Eq. (9).
     """
     return (backlog_gcycles + work_gcycles) / speed_ghz * runs_local
 
@@ -25,6 +26,7 @@ def transmit_s(sent_mbit: Tasks, rate_mbps: Tasks) -> Tasks:
     """Returns the time in s to send the data at the cut; 0 where nothing is sent.
 
     Paper: MAD2RL Eqs. (4), (5).
+    Paper: RTD Eq. (11).
     """
     return np.divide(sent_mbit, rate_mbps, out=np.zeros(rate_mbps.shape), where=sent_mbit > 0.0)
 
@@ -35,6 +37,7 @@ def process_s(
     """Returns the time in s until the server has done its backlog and the task's layers; 0 where not served.
 
     Paper: MAD2RL Eqs. (9), (13).
+    Paper: RTD Eq. (13).
     """
     return np.divide(backlog_gcycles + work_gcycles, speed_ghz, out=np.zeros(speed_ghz.shape), where=served)
 

@@ -1,27 +1,88 @@
 """Decisions without learning.
 
 A policy is built as `Policy(problem)` and has `reset(seed)` and `act(observation, view=None) -> action`, observation
-`[lanes, agents, features]`, action `[lanes, agents]`. The ones here are for `DNNPartition`.
+`[lanes, agents, features]`, action `[lanes, agents]`, with a last axis of numbers where agents give those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from vec_envs.policies.best_response import BestResponse
 from vec_envs.policies.policy import Policy
 from vec_envs.policies.rules import AllLocal, AllRSU, PaperGreedy, Random
+from vec_envs.policies.task_rules import CheapestCut, RandomNumbers
+from vec_envs.problems.dnn_partition import DNNPartition
+from vec_envs.problems.problem import Problem
+from vec_envs.problems.task_diversion import TaskDiversion
 
-POLICIES: dict[str, Callable[[Any], Policy]] = {
-    "random": Random,
-    "all-local": AllLocal,
-    "all-rsu": AllRSU,
-    "paper-greedy": PaperGreedy,
-    "best-response-bound": partial(BestResponse, objective="drift_bound"),
-    "best-response-drift": BestResponse,
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A policy to compare with, and the fields of the environment under which it plays, where they are its own."""
+
+    make: Callable[[Any], Policy]
+    env: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """The reference policies of a problem by name, and which of them a learner must beat."""
+
+    policies: Mapping[str, Reference]
+    to_beat: str
+
+
+_NEAREST = {"diversion": "nearest"}
+_REFERENCES: dict[type[Any], References] = {
+    DNNPartition: References(
+        policies={
+            "random": Reference(make=Random),
+            "all-local": Reference(make=AllLocal),
+            "all-rsu": Reference(make=AllRSU),
+            "paper-greedy": Reference(make=PaperGreedy),
+            "best-response-bound": Reference(make=partial(BestResponse, objective="drift_bound")),
+            "best-response-drift": Reference(make=BestResponse),
+        },
+        to_beat="best-response-drift",
+    ),
+    TaskDiversion: References(
+        policies={
+            "random": Reference(make=RandomNumbers),
+            "leo-full": Reference(make=partial(CheapestCut, cuts="local", speeds="full")),
+            "leo-best": Reference(make=partial(CheapestCut, cuts="local")),
+            "reo-full": Reference(make=partial(CheapestCut, cuts="offload", speeds="full"), env=_NEAREST),
+            "reo-best": Reference(make=partial(CheapestCut, cuts="offload"), env=_NEAREST),
+            "gbs-full": Reference(make=partial(CheapestCut, speeds="full"), env=_NEAREST),
+            "gbs-best": Reference(make=CheapestCut, env=_NEAREST),
+            "gbs-best-diverted": Reference(make=CheapestCut),
+        },
+        to_beat="gbs-best",
+    ),
 }
-"""The reference policies by name."""
 
-__all__ = ["POLICIES", "AllLocal", "AllRSU", "BestResponse", "PaperGreedy", "Policy", "Random"]
+
+def references(problem: Problem | type[Any]) -> References:
+    """Returns the references of a problem or its type. Raises `ValueError` for one that has none."""
+    kind = problem if isinstance(problem, type) else type(problem)
+    if kind not in _REFERENCES:
+        raise ValueError(f"{kind.__name__} has no reference policies")
+    return _REFERENCES[kind]
+
+
+__all__ = [
+    "AllLocal",
+    "AllRSU",
+    "BestResponse",
+    "CheapestCut",
+    "PaperGreedy",
+    "Policy",
+    "Random",
+    "RandomNumbers",
+    "Reference",
+    "References",
+    "references",
+]

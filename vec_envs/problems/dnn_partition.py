@@ -35,6 +35,7 @@ from vec_envs.problems.dnn_partition_records import (
     Queues,
     State,
 )
+from vec_envs.problems.problem import Choices, Figure
 from vec_envs.validation import a_function, count, finite, one_of, positive, positive_range
 
 __all__ = ["DNNPartition", "Exogenous", "Luck", "Outcome", "State"]
@@ -146,9 +147,43 @@ class DNNPartition:
         """Number of actions (L + 1) J of each client."""
         return tuple(int(n) for n in (self.num_layers + 1) * self.num_nodes)
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """All clients decide at every point: an episode's points are its slots."""
+        return False
+
+    @property
+    def num_streams(self) -> int:
+        """All decisions are of one row."""
+        return 1
+
+    def stream(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*lanes"]:
+        """Returns that a slot's decision is seen in the next slot."""
+        return np.zeros(state.client_backlog_gcycles.shape[:-1], dtype=np.int64)
+
+    @property
+    def episode_points(self) -> int:
+        """The slots of an episode."""
+        return self.episode_slots
+
+    @property
+    def actions(self) -> Choices:
+        """An integer for each client."""
+        return Choices(counts=self.action_counts)
+
+    @property
+    def reported(self) -> tuple[Figure, ...]:
+        """Completion time, by which policies are ranked, and backlog: a return can be gamed."""
+        return Figure(name="completion_time_s", unit="s"), Figure(name="backlog_gcycles", unit="Gc", final=True)
+
     def action_mask(self) -> Bool[np.ndarray, "agents actions"]:
         """Returns which entries of a row of max(action_counts) actions each client has."""
         return np.arange(max(self.action_counts)) < np.array(self.action_counts)[:, None]
+
+    def alternatives(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*lanes clients actions"]:
+        """Returns `action_mask` for every lane: a client always has all its actions."""
+        lanes = state.client_backlog_gcycles.shape[:-1]
+        return np.broadcast_to(self.action_mask(), (*lanes, self.num_client_vehicles, max(self.action_counts)))
 
     @cached_property
     def action_table(self) -> ActionTable:
@@ -217,6 +252,10 @@ class DNNPartition:
             client_speed_mps=traffic.client_speed_mps,
             service_speed_mps=traffic.service_speed_mps,
         )
+
+    def next_point(self, state: State, nature: Exogenous, point: Int[np.ndarray, "lanes"]) -> Int[np.ndarray, "lanes"]:
+        """Returns `point`: every slot comes about."""
+        return point
 
     # What the agents see ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,308 @@
+"""When which vehicle releases a task, and what nature gives it along."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vec_envs.dnn import DNNProfile, Layer
+from vec_envs.mobility.straight import StraightMobility
+from vec_envs.mobility.traffic import Road, TrafficBlock
+from vec_envs.physics.channel import v2i_rate_mbps
+from vec_envs.problems.task_diversion import Exogenous, Luck, TaskDiversion
+from vec_envs.problems.task_release import entry_slot, leave_slot, nearest_two, releases
+from vec_envs.records import stack
+
+INF = np.inf
+ROAD = Road(
+    name="test",
+    rsu_xyz_m=(0.0, -3.0, 4.0),
+    range_m=2000.0,
+    speed_limit_mps=20.0,
+    axis_xy_m=((-1000.0, 0.0), (1000.0, 0.0)),
+)
+DNNS = tuple(
+    DNNProfile(
+        name=f"dnn{k}",
+        input_mbit=1.0,
+        layers=(Layer(name="a", gflops=3.0 * (k + 1), gmacs=1.0, output_mbit=1.0, parameter_mbyte=0.0),),
+    )
+    for k in range(4)
+)
+HOLDERS = np.array([[0, 1, 2], [0, 3, 2], [-1, 3, 4], [5, 3, -1], [5, -1, -1]])
+
+
+def problem_of(**options: Any) -> TaskDiversion:
+    return TaskDiversion(**({"dnns": DNNS, "num_client_vehicles": 3, "episode_slots": 4} | options))
+
+
+def traffic_of(holder: np.ndarray = HOLDERS, x_m: float = 100.0) -> TrafficBlock:
+    slots = len(holder)
+    held = holder >= 0
+    return TrafficBlock(
+        client_xy_m=np.where(held[..., None], [x_m, 0.0], 0.0),
+        client_position_m=np.where(held, x_m, 0.0),
+        client_speed_mps=np.where(held, 9.0, 0.0),
+        client_vehicle=holder,
+        service_xy_m=np.zeros((slots, 0, 2)),
+        service_position_m=np.zeros((slots, 0)),
+        service_speed_mps=np.zeros((slots, 0)),
+        service_vehicle=np.zeros((slots, 0), dtype=int),
+    )
+
+
+def luck_of(problem: TaskDiversion, seed: int = 0, **other: Any) -> Luck:
+    drawn = problem.sample(np.random.default_rng(seed))
+    wide = {name: np.broadcast_to(value, getattr(drawn, name).shape).astype(float) for name, value in other.items()}
+    return replace(drawn, **wide)
+
+
+def released(nature: Exogenous) -> list[tuple[int, int, int]]:
+    """Returns slot, seat and vehicle of the tasks that are released, in their order."""
+    there = np.isfinite(nature.release_s[:-1])
+    return [tuple(row) for row in np.stack([nature.slot, nature.seat, nature.vehicle], axis=-1)[:-1][there].tolist()]
+
+
+# Who releases when ----------------------------------------------------------------------------------------------------
+
+
+def test_everyone_who_is_there_releases_a_task_a_slot_at_full_rate_in_the_order_drawn() -> None:
+    problem = problem_of(release_rate_hz=1.0)
+    nature = problem.nature(luck_of(problem, order=[0.5, 0.9, 0.1]), traffic_of(), ROAD)
+    assert released(nature) == [
+        (0, 2, 2), (0, 0, 0), (0, 1, 1), (1, 2, 2), (1, 0, 0), (1, 1, 3), (2, 2, 4), (2, 1, 3), (3, 0, 5), (3, 1, 3)
+    ]  # fmt: skip
+
+
+def test_tasks_are_released_where_the_draw_is_below_the_rate() -> None:
+    problem = problem_of(release_rate_hz=0.8, slot_s=0.5)
+    grid = np.full((5, 3), 0.4)
+    grid[[1, 2, 3, 3], [1, 2, 0, 2]] = 0.399  # seat 2 is empty in slot 3
+    nature = problem.nature(luck_of(problem, release=grid, order=[0.2, 0.1, 0.3]), traffic_of(), ROAD)
+    assert released(nature) == [(0, 1, 1), (1, 1, 3), (2, 2, 4), (3, 0, 5)]  # an episode begins with a task
+    assert nature.release_s[:4].tolist() == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_the_first_to_take_a_turn_in_the_first_slot_releases_a_task_in_any_case() -> None:
+    problem = problem_of()
+    order = np.array([[0.9, 0.2, 0.4]] + [[0.5, 0.6, 0.7]] * 4)
+    nature = problem.nature(luck_of(problem, release=0.999, order=order), traffic_of(), ROAD)
+    assert released(nature) == [(0, 1, 1)]
+
+
+def test_the_point_after_the_last_is_a_vehicle_of_the_slot_after_it() -> None:
+    problem = problem_of()
+    nature = problem.nature(luck_of(problem, order=[0.1, 0.0, 0.2]), traffic_of(), ROAD)
+    assert nature.slot.shape == (problem.episode_points + 1,) == (13,)
+    assert (nature.slot[-1], nature.seat[-1], nature.vehicle[-1], nature.release_s[-1]) == (4, 0, 5, 4.0)
+    gone = HOLDERS.copy()
+    gone[4] = -1
+    empty = problem.nature(luck_of(problem), traffic_of(gone), ROAD)
+    assert (empty.slot[-1], empty.vehicle[-1], empty.release_s[-1]) == (4, -1, INF)
+    last = (np.array([0]), np.array([12]))
+    batch = problem.nature(stack([luck_of(problem)]), stack([traffic_of(gone)]), ROAD)
+    exogenous = Exogenous(**{f.name: getattr(batch, f.name)[last] for f in fields(batch)})
+    assert np.isfinite(problem.observe(problem.initial_state((1,)), exogenous)).all()
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 1.0))
+def test_releases_are_a_row_of_places_in_the_order_of_time(seed: int, probability: float) -> None:
+    rng = np.random.default_rng(seed)
+    holder = rng.integers(-1, 2, (2, 7, 4))
+    holder[:, 0] = 0
+    problem = problem_of(num_client_vehicles=4, episode_slots=6)
+    luck = stack([problem.sample(rng) for _ in range(2)])
+    traffic = stack([traffic_of(h) for h in holder])
+    tasks = releases(luck, traffic, probability=probability)
+    for lane in range(2):
+        places = tasks.place[lane, :-1]
+        assert sorted(places.tolist()) == list(range(24))
+        slot, seat = np.divmod(places[tasks.exists[lane, :-1]], 4)
+        assert slot[0] == 0
+        wanted = (holder[lane, :6] >= 0) & (luck.release[lane, :6] < probability)
+        first = luck.order[lane, 0].argmin()
+        wanted[0, first] = True
+        assert set(zip(slot.tolist(), seat.tolist(), strict=True)) == set(map(tuple, np.argwhere(wanted).tolist()))
+        assert (np.diff(slot + luck.order[lane, slot, seat]) > 0).all()
+
+
+def test_an_idle_vehicle_releases_as_many_tasks_as_its_rate_says() -> None:
+    problem = problem_of(num_client_vehicles=40, episode_slots=500, release_rate_hz=0.6, slot_s=0.5)
+    traffic = traffic_of(np.tile(np.arange(40), (501, 1)))
+    nature = problem.nature(problem.sample(np.random.default_rng(0)), traffic, ROAD)
+    tasks, slots = len(released(nature)), 40 * 500
+    assert tasks / slots == pytest.approx(0.3, abs=4.0 * np.sqrt(0.3 * 0.7 / slots))
+
+
+# Seats ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_seat_has_its_holder_since_and_until() -> None:
+    assert entry_slot(HOLDERS).T.tolist() == [[0, 0, 2, 3, 3], [0, 1, 1, 1, 4], [0, 0, 2, 3, 3]]
+    leaves = leave_slot(HOLDERS).T
+    assert leaves[0].tolist() == [2, 2, 3, INF, INF]
+    assert leaves[1].tolist() == [1, 4, 4, 4, INF]
+    assert leaves[2].tolist() == [2, 2, 3, INF, INF]
+    batch = np.stack([HOLDERS, HOLDERS[::-1]])
+    np.testing.assert_array_equal(entry_slot(batch)[0], entry_slot(HOLDERS))
+    np.testing.assert_array_equal(leave_slot(batch)[1], leave_slot(HOLDERS[::-1]))
+
+
+def test_a_vehicle_has_one_battery_level_and_one_time_to_leave() -> None:
+    problem = problem_of(release_rate_hz=1.0, battery=(0.2, 0.6), slot_s=0.5)
+    luck = luck_of(problem)
+    nature = problem.nature(luck, traffic_of(), ROAD)
+    brought = {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (1, 1), 4: (2, 2), 5: (3, 0)}
+    leaves = {0: 1.0, 1: 0.5, 2: 1.0, 3: 2.0, 4: 1.5, 5: INF}
+    for k, (_, _, vehicle) in enumerate(released(nature)):
+        assert nature.battery[k] == pytest.approx(0.2 + 0.4 * luck.battery[brought[vehicle]])
+        assert nature.leave_s[k] == leaves[vehicle]
+
+
+# Links ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_two_nearest_units_the_nearest_first() -> None:
+    units = np.array([[-500.0, 3.0, 4.0], [0.0, 3.0, 4.0], [500.0, 3.0, 4.0]])
+    unit, distance_m = nearest_two(np.array([[240.0, 3.0], [260.0, 3.0], [-900.0, 3.0], [0.0, 0.0]]), units)
+    assert unit.tolist() == [[1, 2], [2, 1], [0, 1], [1, 0]]
+    assert distance_m[3, 0] == 5.0
+    assert distance_m[0].tolist() == pytest.approx([np.hypot(240.0, 4.0), np.hypot(260.0, 4.0)])
+    lone, twice_m = nearest_two(np.array([[3.0, 3.0]]), units[1:2])
+    assert lone.tolist() == [[0, 0]]
+    assert twice_m.tolist() == [[5.0, 5.0]]
+
+
+@pytest.mark.parametrize(
+    ("num_rsus", "x_m", "unit", "heard"),
+    [
+        (4, 100.0, [2, 1], [True, True]),  # units at -750, -250, 250 and 750 m
+        (4, 1000.0, [3, 2], [True, False]),
+        (4, 5000.0, [3, 2], [False, False]),
+        (2, 251.0, [1, 0], [True, False]),
+        (1, 100.0, [0, 0], [True, False]),
+        (1, 501.0, [0, 0], [False, False]),
+    ],
+)
+def test_rates_are_the_channels_and_none_out_of_range(
+    num_rsus: int, x_m: float, unit: list[int], heard: list[bool]
+) -> None:
+    problem = problem_of(num_rsus=num_rsus, release_rate_hz=1.0, transmit_power_w=0.2, noise_w=3e-13, bandwidth_mhz=20)
+    luck = luck_of(problem)
+    nature = problem.nature(luck, traffic_of(x_m=x_m), ROAD)
+    slot, seat, _ = released(nature)[3]
+    assert nature.unit[3].tolist() == unit
+    assert (nature.rate_mbps[3] > 0.0).tolist() == heard
+    for k in np.flatnonzero(heard):
+        unit_x_m = (unit[k] - (num_rsus - 1) / 2) * 500.0
+        distance_m = np.sqrt((x_m - unit_x_m) ** 2 + 3.0**2 + 4.0**2)
+        in_dbm = {"transmit_power_dbm": 10 * np.log10(200.0), "noise_dbm": 10 * np.log10(3e-10)}
+        fading = luck.fading_power[slot, seat, unit[k]]
+        expected = v2i_rate_mbps(distance_m, fading, bandwidth_mhz=20.0, **in_dbm)
+        assert nature.rate_mbps[3, k] == pytest.approx(float(expected))
+
+
+def test_a_channel_of_ones_own_is_asked() -> None:
+    def by_distance(distance_m: Any, fading_power: Any, **_: float) -> Any:
+        return 1000.0 / distance_m + 0.0 * fading_power
+
+    problem = problem_of(v2i_rate=by_distance)
+    nature = problem.nature(luck_of(problem), traffic_of(), ROAD)
+    assert nature.rate_mbps[0] == pytest.approx(1000.0 / np.sqrt(np.array([150.0, 350.0]) ** 2 + 25.0))
+
+
+# Draws ----------------------------------------------------------------------------------------------------------------
+
+
+def test_types_are_even_and_deadlines_and_levels_uniform_in_their_ranges() -> None:
+    problem = problem_of(num_client_vehicles=200, episode_slots=50, release_rate_hz=1.0, deadline_factor=(2.0, 4.0))
+    traffic = traffic_of(np.arange(51 * 200).reshape(51, 200))
+    nature = problem.nature(problem.sample(np.random.default_rng(0)), traffic, ROAD)
+    assert len(released(nature)) == 10_000
+    assert np.bincount(nature.dnn[:-1]) / 10_000 == pytest.approx([0.25] * 4, abs=0.02)
+    factor = nature.deadline_s / (3.0 * (nature.dnn + 1) / problem.vehicle_ghz)
+    for uniform, (low, high) in ((factor, (2.0, 4.0)), (nature.battery, (0.1, 1.0)), (nature.luck, (0.0, 1.0))):
+        assert low <= uniform.min() < low + 0.01 * (high - low)
+        assert high - 0.01 * (high - low) < uniform.max() <= high
+        assert uniform.mean() == pytest.approx((low + high) / 2, abs=0.01 * (high - low))
+
+
+def test_an_episode_is_a_pure_function_of_its_draws_and_draw_is_both() -> None:
+    problem = problem_of()
+    drawn = problem.draw(np.random.default_rng(3), traffic_of(), ROAD)
+    again = problem.nature(problem.sample(np.random.default_rng(3)), traffic_of(), ROAD)
+    other = problem.draw(np.random.default_rng(4), traffic_of(), ROAD)
+    assert all(np.array_equal(getattr(drawn, f.name), getattr(again, f.name)) for f in fields(drawn))
+    assert not np.array_equal(drawn.luck, other.luck)
+
+
+def test_episodes_are_drawn_lane_by_lane() -> None:
+    problem = problem_of()
+    luck, traffic = [luck_of(problem, seed) for seed in (1, 2)], [traffic_of(), traffic_of(HOLDERS[:, ::-1], -400.0)]
+    together = problem.nature(stack(luck), stack(traffic), ROAD)
+    for lane in range(2):
+        alone = problem.nature(luck[lane], traffic[lane], ROAD)
+        for f in fields(alone):
+            np.testing.assert_array_equal(getattr(together, f.name)[lane], getattr(alone, f.name), err_msg=f.name)
+
+
+def test_draws_are_uniform_and_fading_is_exponential() -> None:
+    luck = TaskDiversion(episode_slots=200).sample(np.random.default_rng(0))
+    for name in ("release", "order", "dnn", "deadline", "battery", "diversion"):
+        draws = getattr(luck, name)
+        assert draws.shape == (201, 15)
+        assert 0.0 <= draws.min() < draws.max() < 1.0
+        assert draws.mean() == pytest.approx(0.5, abs=0.03)
+    assert luck.fading_power.shape == (201, 15, 4)
+    assert luck.fading_power.mean() == pytest.approx(1.0, abs=0.04)
+    assert luck.fading_power.var() == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_traffic_that_is_asked_for_comes_and_goes_a_slot_longer() -> None:
+    problem = problem_of(slot_s=0.5)
+    shape = problem.traffic_shape
+    assert (shape.num_client_vehicles, shape.num_service_vehicles, shape.num_slots, shape.slot_s) == (3, 0, 5, 0.5)
+    assert shape.come_and_go
+    mobility = StraightMobility()
+    nature = problem.draw(np.random.default_rng(0), next(mobility.blocks(0, shape)), mobility.road)
+    assert nature.slot.shape == (13,)
+
+
+# The next point -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("holder", "free_s", "overlap", "found"),
+    [
+        ([-1, -1, -1], [9.0, 9.0, 9.0], False, [0, 1, 2, 3]),  # nobody has had a task
+        ([0, 1, 2], [0.0, 0.0, 0.0], False, [0, 1, 2, 3]),
+        ([0, 1, 2], [9.0, 0.0, 0.0], False, [1, 1, 2, 4]),  # seat 0 runs: orders are 0, 1, 2 in slot 0 and 0, 1 in 1
+        ([0, 1, 2], [9.0, 9.0, 9.0], False, [4, 4, 4, 4]),  # the seat 1 has a new holder in slot 1
+        ([0, 1, 2], [9.0, 9.0, 9.0], True, [0, 1, 2, 3]),
+        ([0, 1, 2], [1.0, 1.0, 1.0], False, [3, 3, 3, 3]),  # just done in slot 1
+    ],
+)
+def test_tasks_of_vehicles_that_still_run_one_are_passed_over(
+    holder: list[int], free_s: list[float], overlap: bool, found: list[int]
+) -> None:
+    problem = problem_of(overlap=overlap, release_rate_hz=1.0)
+    luck = luck_of(problem, order=[0.1, 0.2, 0.3])
+    nature = problem.nature(stack([luck] * 4), stack([traffic_of()] * 4), ROAD)
+    state = replace(problem.initial_state((4,)), holder=np.tile(holder, (4, 1)), vehicle_free_s=np.tile(free_s, (4, 1)))
+    point = np.arange(4)
+    assert problem.next_point(state, nature, point).tolist() == found
+    assert point.tolist() == [0, 1, 2, 3]
+
+
+def test_where_no_task_is_left_the_episode_is_over() -> None:
+    problem = problem_of(release_rate_hz=0.5)
+    nature = problem.nature(stack([luck_of(problem, release=0.9)]), stack([traffic_of()]), ROAD)
+    state = problem.initial_state((1,))
+    for point, found in ((0, 0), (1, 12), (5, 12), (11, 12), (12, 12)):
+        assert problem.next_point(state, nature, np.array([point])) == [found]

@@ -1,0 +1,39 @@
+"""What computing and sending cost, and how much a vehicle minds.
+
+All arguments broadcast; the results have their common shape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+Tasks = Float[np.ndarray, "*#tasks"]
+
+LEAST_WEIGHED_LEVEL = 1.0 / 3.0
+"""A battery below this weighs no more than one at it."""
+
+
+def compute_energy_j(work_gcycles: Tasks, speed_ghz: Tasks, *, kappa_j_per_gcycle_ghz2: float) -> Tasks:
+    """Returns the energy in J of a processor that does `work_gcycles` at `speed_ghz`.
+
+    Paper: RTD Eqs. (10), (15).
+    """
+    return kappa_j_per_gcycle_ghz2 * work_gcycles * speed_ghz**2
+
+
+def transmit_energy_j(transmit_s: Tasks, *, transmit_power_w: float) -> Tasks:
+    """Returns the energy in J of sending for `transmit_s`.
+
+    Paper: RTD Eq. (14).
+    """
+    return transmit_s * transmit_power_w
+
+
+def battery_weight(level: Tasks) -> Tasks:
+    """Returns the weight of a vehicle's own energy at a battery level in (0, 1]: its inverse, 3 at most.
+
+    Paper: RTD Eq. (20).
+    Differs: a full battery, which the paper leaves out, weighs 1.
+    """
+    return 1.0 / np.maximum(level, LEAST_WEIGHED_LEVEL)

@@ -1,0 +1,110 @@
+"""What is seen of a released task of `TaskDiversion`, as numbers of order one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from vec_envs.problems.task_cost import TaskCost
+from vec_envs.problems.task_diversion_records import Exogenous, PerTask, Request
+
+OBSERVATIONS = ("paper", "extended")
+
+POSITION_SCALE_M = 1000.0
+SPEED_SCALE_MPS = 20.0
+TIME_SCALE_S = 10.0
+CAPACITY_SCALE_GHZ = 10.0
+RATE_SCALE_MBPS = 200.0
+LENGTH_SCALE = 4.0
+WORK_SCALE_GCYCLES = 10.0
+DATA_SCALE_MBIT = 10.0
+SAVING_SCALE_S = 2.0
+LARGEST_SHARE = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskObservation:
+    """How a task is seen: `kind` of observation, of so many `units`, at speeds within these bounds."""
+
+    kind: str
+    units: int
+    costs: TaskCost
+    min_ghz: float
+    vehicle_ghz: float
+    rsu_ghz: float
+
+    @property
+    def size(self) -> int:
+        """Number of features."""
+        of_task, of_unit = (6, 4) if self.kind == "paper" else (13, 6)
+        return of_task + len(self.costs.profiles) + of_unit * self.units
+
+    def of(
+        self, exogenous: Exogenous, requests: list[Request], index_s: Float[np.ndarray, "*lanes 2"]
+    ) -> Float32[np.ndarray, "*lanes 1 features"]:
+        """Returns the features of a task, given what the units that may be asked know, and the broadcast waits."""
+        columns = self._of_task(exogenous, requests[0].battery)
+        for request in requests:
+            columns += self._of_unit(exogenous, request)
+        if self.kind == "extended":
+            columns += self._more_of_task(exogenous, requests[0].battery, index_s)
+        return np.stack(columns, axis=-1, dtype=np.float32, casting="same_kind")[..., None, :]
+
+    def dnn_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Int[np.ndarray, "*lanes"]:
+        """Returns the DNN type of the task that is seen."""
+        return observation[..., 2 : 2 + len(self.costs.profiles)].argmax(axis=-1)
+
+    def _of_task(self, exogenous: Exogenous, battery: PerTask) -> list[np.ndarray]:
+        dnn = exogenous.dnn
+        return [
+            exogenous.position_m / POSITION_SCALE_M,
+            exogenous.speed_mps / SPEED_SCALE_MPS,
+            *(dnn == k for k in range(len(self.costs.profiles))),
+            exogenous.deadline_s / TIME_SCALE_S,
+            battery,
+            np.full(dnn.shape, self.vehicle_ghz / CAPACITY_SCALE_GHZ),
+            np.full(dnn.shape, self.rsu_ghz / CAPACITY_SCALE_GHZ),
+        ]
+
+    def _of_unit(self, exogenous: Exogenous, request: Request) -> list[np.ndarray]:
+        in_range = request.asked >= 0
+        columns = [
+            in_range,
+            request.rate_mbps / RATE_SCALE_MBPS,
+            request.queue_s / TIME_SCALE_S,
+            request.length / LENGTH_SCALE,
+        ]
+        if self.kind == "paper":
+            return columns
+        work = self.costs.work_gcycles[exogenous.dnn]
+        sending_s = np.divide(
+            self.costs.input_mbit[exogenous.dnn], request.rate_mbps, out=np.zeros(work.shape), where=in_range
+        )
+        saving_s = (self._saving_s(exogenous, request.battery) - request.queue_s - sending_s) * in_range
+        share = np.minimum(request.queue_s * self.vehicle_ghz / work, LARGEST_SHARE)
+        return [*columns, share, saving_s / SAVING_SCALE_S]
+
+    def _more_of_task(
+        self, exogenous: Exogenous, battery: PerTask, index_s: Float[np.ndarray, "*lanes 2"]
+    ) -> list[np.ndarray]:
+        heard = exogenous.rate_mbps > 0.0
+        waits_s = np.where(heard, index_s, 0.0)
+        return [
+            self.costs.work_gcycles[exogenous.dnn] / WORK_SCALE_GCYCLES,
+            self.costs.input_mbit[exogenous.dnn] / DATA_SCALE_MBIT,
+            self.costs.weight(battery),
+            self._saving_s(exogenous, battery) / SAVING_SCALE_S,
+            waits_s[..., 0] / TIME_SCALE_S,
+            waits_s[..., 1] / TIME_SCALE_S,
+            heard[..., 1],
+        ]
+
+    def _saving_s(self, exogenous: Exogenous, battery: PerTask) -> PerTask:
+        """Returns what all layers cost less at an idle unit than at the vehicle, each at its best speed."""
+        weight, ones = self.costs.weight(battery), np.ones(1)
+        own_ghz = self.costs.thrifty_ghz(weight, least_ghz=self.min_ghz, most_ghz=self.vehicle_ghz)
+        unit_ghz = self.costs.thrifty_ghz(ones, least_ghz=self.min_ghz, most_ghz=self.rsu_ghz)
+        dearer = self.costs.price_s(weight, own_ghz) - self.costs.price_s(ones, unit_ghz)
+        return self.costs.work_gcycles[exogenous.dnn] * dearer
