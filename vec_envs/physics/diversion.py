@@ -28,6 +28,8 @@ def request_probabilities(predicted_s: Pairs) -> Pairs:
 
     Paper: RTD Eq. (24).
     """
+    if predicted_s.shape[-1:] != (2,):
+        raise ValueError(f"waits at two units are needed along the last axis, got shape {predicted_s.shape}")
     if not np.greater_equal(predicted_s, 0.0).all():
         raise ValueError(f"predicted waits must be at least 0 (inf: out of range), got {predicted_s}")
     heard = np.isfinite(predicted_s)

@@ -20,7 +20,7 @@ Given = dict[str, np.ndarray]
 Weights = Float[np.ndarray, "*tasks"]
 
 _BOUNDS = {
-    "queue_s": "finite and at least 0",
+    "queue_s": "finite and at least 0 where something is sent (a cut below the number of layers)",
     "battery": "in (0, 1]",
     "deadline_s": "above 0",
     "rate_mbps": "above 0 where something is sent (a cut below the number of layers)",
@@ -82,12 +82,12 @@ class TaskCost:
         layers = self.num_layers[dnn]
         if cut.dtype.kind not in "iu" or ((cut < 0) | (cut > layers)).any():
             raise ValueError(f"cut={cut} must be integers from 0 to the DNN's layers, {layers}")
-        rate_mbps = arrays["rate_mbps"]
+        local = cut == layers
         right = {
-            "queue_s": np.isfinite(arrays["queue_s"]) & (arrays["queue_s"] >= 0.0),
+            "queue_s": local | (np.isfinite(arrays["queue_s"]) & (arrays["queue_s"] >= 0.0)),
             "battery": (arrays["battery"] > 0.0) & (arrays["battery"] <= 1.0),
             "deadline_s": arrays["deadline_s"] > 0.0,
-            "rate_mbps": (rate_mbps > 0.0) | ((cut == layers) & (rate_mbps == 0.0)),
+            "rate_mbps": local | (arrays["rate_mbps"] > 0.0),
         }
         for name in ("vehicle_ghz", "rsu_ghz"):
             right[name] = np.isfinite(arrays[name]) & (arrays[name] > 0.0)

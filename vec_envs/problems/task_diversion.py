@@ -363,7 +363,7 @@ class TaskDiversion:
 
     # What a decision does -----------------------------------------------------------------------------------------
 
-    def initial_state(self, lanes: tuple[int, ...] = ()) -> State:
+    def initial_state(self, lanes: tuple[int, ...]) -> State:
         """Returns idle units, and seats without holders."""
         units, seats = (*lanes, self.num_rsus), (*lanes, self.num_client_vehicles)
         return State(
@@ -377,7 +377,7 @@ class TaskDiversion:
         )
 
     def transition(
-        self, state: State, action: Shaped[np.ndarray, "*lanes 1 numbers"], exogenous: Exogenous
+        self, state: State, action: Shaped[np.ndarray, "*lanes agents numbers"], exogenous: Exogenous
     ) -> tuple[State, Outcome]:
         """Returns the state after a task's decision, and what the task takes; a pure function.
 
@@ -477,14 +477,16 @@ class TaskDiversion:
         shape = np.broadcast_shapes(*map(np.shape, given.values()))
         return map_arrays(lambda a: a.reshape(shape), self.costs.of(self.costs.checked(given)))
 
-    def checked_action(self, action: Shaped[np.ndarray, "*lanes 1 numbers"]) -> Float[np.ndarray, "*lanes 1 numbers"]:
+    def checked_action(
+        self, action: Shaped[np.ndarray, "*lanes agents numbers"]
+    ) -> Float[np.ndarray, "*lanes 1 numbers"]:
         """Returns the action as float64. Raises `ValueError` where its shape, type or range is wrong."""
         action = np.asarray(action)
         if action.shape[-2:] != (1, self.actions.size):
             raise ValueError(f"an action holds {self.actions.size} numbers in one row, got shape {action.shape}")
         if action.dtype.kind not in "fiu":
             raise ValueError(f"actions are numbers, got dtype {action.dtype}")
-        wrong = ~(np.abs(action) <= 1.0)
+        wrong = ~((action >= -1.0) & (action <= 1.0))
         if wrong.any():
             where = tuple(np.argwhere(wrong)[0])
             raise ValueError(f"number {where[-1]} of the action, {action[where]}, is outside [-1, 1]")

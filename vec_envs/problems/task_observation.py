@@ -83,8 +83,9 @@ class TaskObservation:
             self.costs.input_mbit[exogenous.dnn], request.rate_mbps, out=np.zeros(work.shape), where=in_range
         )
         saving_s = (self._saving_s(exogenous, request.battery) - request.queue_s - sending_s) * in_range
-        share = np.minimum(request.queue_s * self.vehicle_ghz / work, LARGEST_SHARE)
-        return [*columns, share, saving_s / SAVING_SCALE_S]
+        in_wait = request.queue_s * self.vehicle_ghz
+        share = np.divide(in_wait, work, out=np.where(in_wait > 0.0, np.inf, 0.0), where=work > 0.0)
+        return [*columns, np.minimum(share, LARGEST_SHARE), saving_s / SAVING_SCALE_S]
 
     def _more_of_task(
         self, exogenous: Exogenous, battery: PerTask, index_s: Float[np.ndarray, "*lanes 2"]

@@ -49,7 +49,7 @@ class Requests:
         heard = exogenous.rate_mbps > 0.0
         none = np.full(exogenous.dnn.shape, -1)
         if self.kind in ("nearest", "chosen"):
-            return np.where(heard[..., 0], 0, none)
+            return np.where(heard[..., 0], 0, np.where(heard[..., 1], 1, none))
         largest = largest_mbit[exogenous.dnn]
         predicted_s = diversion.predicted_wait_s(largest, exogenous.rate_mbps, self.index_s(state, exogenous))
         if self.kind == "shortest":
