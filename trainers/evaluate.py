@@ -1,7 +1,7 @@
 """A trained run -> figures: `python -m trainers.evaluate RUN_DIR [--episodes 32] [--seed 1000]`.
 
 The learned policy and every reference policy play the same held-out episodes: lane b is seeded `seed + b`. Policies
-are compared by completion time and backlog; a return can be gamed.
+are ranked by the problem's first figure; a return can be gamed. Torch is imported after the command line is read.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,20 +18,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from trainers.options import DOORS, Learner, Run, from_json, learner_of
-from trainers.run_directory import EVALUATION, RunDirectory
-from trainers.tianshou_bridge.greedy_policy import GreedyPolicy
+from trainers.env_options import door_of
+from trainers.episodes import Tally, step
+from trainers.learner import Learner
+from trainers.options import Run, from_json, learner_of
+from trainers.run_directory import RunDirectory
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import TrafficError
-from vec_envs.policies import POLICIES
+from vec_envs.policies import references
 from vec_envs.policies.policy import Policy
 from vec_envs.problems.problem import View
 from vec_envs.records import map_arrays
 
-LEARNERS = {"qmix": "trainers.qmix", "qmix_diffusion": "trainers.qmix_diffusion"}
+LEARNERS = {
+    "dqn": "trainers.dqn",
+    "qmix": "trainers.qmix",
+    "qmix_diffusion": "trainers.qmix_diffusion",
+    "sac": "trainers.sac",
+}
 """Name -> module whose `LEARNER` it is."""
+
+UNITS = ("s", "j", "w", "m", "ghz", "gcycles", "mbit", "mbps", "gb")
+"""The last words of names that are units."""
 
 
 def evaluate_run(path: Path, *, episodes: int, seed: int) -> dict[str, Any]:
@@ -39,12 +49,51 @@ def evaluate_run(path: Path, *, episodes: int, seed: int) -> dict[str, Any]:
     Raises `FileNotFoundError` where the folder holds no run, `ValueError` where it is of another version.
     """
     learner, run, state = load_run(path)
-    if run.threads:
-        torch.set_num_threads(run.threads)
-    with contextlib.closing(DOORS[run.env_id].vector_env(num_envs=episodes, **asdict(run.env))) as env:
-        references = {name: play(make, env, seed) for name, make in POLICIES.items()}
+    set_threads(run.threads)
+    with Stages(run, episodes) as stages:
+        env = stages.env({})
+        known = references(env.problem)
+        played = {
+            name: play(known_as.make, stages.env(known_as.env), seed) for name, known_as in known.policies.items()
+        }
         learned = play(lambda problem: learned_policy(learner, run, state, problem), env, seed)
-    return {"policy": learner.name, "preset": run.preset, "seed": seed, **learned, "references": references}
+        reported = [asdict(figure) for figure in env.problem.reported]
+    return {
+        "policy": learner.name,
+        "preset": run.preset,
+        "seed": seed,
+        **learned,
+        "reported": reported,
+        "to_beat": known.to_beat,
+        "references": played,
+    }
+
+
+class Stages(contextlib.ExitStack):
+    """The environments that policies play on: the run's own, and one for each set of fields that references change."""
+
+    def __init__(self, run: Run, episodes: int) -> None:
+        super().__init__()
+        self._run, self._episodes = run, episodes
+        self._envs: list[tuple[dict[str, Any], LanesVectorEnv]] = []
+
+    def env(self, fields: Mapping[str, Any]) -> LanesVectorEnv:
+        """Returns the run's environment with these fields changed, made at the first call for them."""
+        options = asdict(self._run.env) | dict(fields)
+        for made_of, env in self._envs:
+            if made_of == options:
+                return env
+        made = door_of(self._run.env_id).vector_env(num_envs=self._episodes, **options)
+        self._envs.append((options, self.enter_context(contextlib.closing(made))))
+        return made
+
+
+def set_threads(threads: int) -> None:
+    """Tells torch its number of threads; 0 leaves the choice to torch."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def load_run(path: Path) -> tuple[Learner, Run, dict[str, Any]]:
@@ -70,8 +119,7 @@ def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem
         raise ValueError(
             f"the checkpoint is of a problem with other agents, actions or observations: {error}"
         ) from error
-    lagged = run.learner.qmix.act_lagged
-    return GreedyPolicy(algorithm.policy, algorithm.target_network if lagged else algorithm.policy.network)
+    return learner.policy(algorithm, run.learner, problem)
 
 
 def play(make: Callable[[Any], Policy], env: LanesVectorEnv, seed: int) -> dict[str, Any]:
@@ -79,27 +127,27 @@ def play(make: Callable[[Any], Policy], env: LanesVectorEnv, seed: int) -> dict[
     policy, timed = make(env.problem), make(env.problem)
     policy.reset(seed)
     timed.reset(seed)
-    observation, _ = env.reset(seed=seed)
-    slots: list[np.ndarray] = []
-    decision_s: list[float] = []
-    for _ in range(env.problem.episode_slots):
-        decision_s.append(decision_time_s(timed, observation, env.view))
-        observation, reward, _, _, infos = env.step(policy.act(observation, env.view))
-        slots.append(np.stack([reward, infos["completion_time_s"], infos["backlog_gcycles"]]))
-    reward, completion_time_s, backlog_gcycles = np.stack(slots, axis=-1)
-    return {
-        "episodes": env.num_envs,
-        "return_mean": float(reward.sum(axis=-1).mean()),
-        "completion_time_s_mean": float(completion_time_s.mean()),
-        "completion_time_s_of_episodes": completion_time_s.mean(axis=-1).tolist(),
-        "backlog_gcycles_mean": float(backlog_gcycles.mean()),
-        "backlog_gcycles_final": float(backlog_gcycles[:, -1].mean()),
-        "decision_ms_p50": 1e3 * float(np.median(decision_s)),
-    }
+    env.reset(seed=seed)
+    lanes, tally = env.lanes, Tally(env.problem.reported, env.num_envs)
+    observation, decision_s = lanes.observe(), list[float]()
+    while not lanes.ended.all():
+        if not lanes.ended[0]:
+            decision_s.append(decision_time_s(timed, observation, lanes.view))
+        played = step(lanes, policy.act(observation, lanes.view))
+        tally.add(played)
+        observation = played.following
+    figures: dict[str, Any] = {"episodes": env.num_envs, "return_mean": float(tally.returns.mean())}
+    means = tally.means()
+    for figure in env.problem.reported:
+        figures[f"{figure.name}_mean"] = float(means[figure.name].mean())
+        figures[f"{figure.name}_of_episodes"] = means[figure.name].tolist()
+        if figure.final:
+            figures[f"{figure.name}_final"] = float(tally.last[figure.name].mean())
+    return figures | {"decision_ms_p50": 1e3 * float(np.median(decision_s)) if decision_s else 0.0}
 
 
 def decision_time_s(policy: Policy, observation: np.ndarray, view: View) -> float:
-    """Returns how long the policy takes for one slot of one lane, all its agents together."""
+    """Returns how long the policy takes for one decision of one lane, all its agents together."""
     first = View(
         problem=view.problem,
         state=map_arrays(lambda a: a[:1], view.state),
@@ -111,22 +159,57 @@ def decision_time_s(policy: Policy, observation: np.ndarray, view: View) -> floa
 
 
 def print_table(figures: Mapping[str, Any]) -> None:
-    """Prints the learned policy among the references, the shortest completion time first."""
+    """Prints the learned policy among the references, the best by the problem's first figure on top."""
+    reported, to_beat = figures["reported"], figures["to_beat"]
+    rank = f"{reported[0]['name']}_mean"
     rows = {**figures["references"], f"{figures['policy']} ({figures['preset']})": figures}
-    best = figures["references"]["best-response-drift"]["completion_time_s_mean"]
-    print(f"\n{figures['episodes']} held-out episodes from seed {figures['seed']}, means per slot, summed over clients")
-    columns = ("completion", "x best resp.", "backlog", "final", "return", "decision")
-    print("policy".ljust(28) + "".join(name.rjust(14 if name == "x best resp." else 12) for name in columns))
-    for name, row in sorted(rows.items(), key=lambda item: item[1]["completion_time_s_mean"]):
-        print(
-            f"{name:<28}{row['completion_time_s_mean']:>10.2f} s{row['completion_time_s_mean'] / best:>14.2f}"
-            f"{row['backlog_gcycles_mean']:>9.1f} Gc{row['backlog_gcycles_final']:>9.1f} Gc"
-            f"{row['return_mean']:>12.0f}{row['decision_ms_p50']:>9.2f} ms"
-        )
+    lines = [table_head(reported)]
+    for name, row in sorted(rows.items(), key=lambda item: item[1][rank]):
+        best = figures["references"][to_beat][rank]
+        cells = [shown(row[key], unit) for _, key, unit in columns(reported)]
+        cells.insert(1, f"{row[rank] / best:.2f}" if best else "-")
+        lines.append([name, *cells, shown(row["return_mean"]), f"{row['decision_ms_p50']:.2f} ms"])
+    print(f"\n{figures['episodes']} held-out episodes from seed {figures['seed']}: means per decision of all agents;")
+    print(f"ratio: {label(reported[0]['name'])} to that of {to_beat}")
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for name, *cells in lines:
+        print(name.ljust(widths[0]) + "".join(f"  {c:>{w}}" for c, w in zip(cells, widths[1:], strict=True)))
+
+
+def table_head(reported: list[dict[str, Any]]) -> list[str]:
+    """Returns the heads of the columns."""
+    heads = [head for head, _, _ in columns(reported)]
+    return ["policy", heads[0], "ratio", *heads[1:], "return", "decision"]
+
+
+def columns(reported: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Returns head, key and unit of the columns of figures."""
+    found: list[tuple[str, str, str]] = []
+    for figure in reported:
+        name, head = figure["name"], label(figure["name"])
+        found.append((head, f"{name}_mean", figure["unit"]))
+        if figure["final"]:
+            found.append((f"final {head}", f"{name}_final", figure["unit"]))
+    return found
+
+
+def label(name: str) -> str:
+    """Returns a figure's name in words, without its unit."""
+    words = name.split("_")
+    return " ".join(words[:-1] if len(words) > 1 and words[-1] in UNITS else words)
+
+
+def shown(value: float, unit: str = "") -> str:
+    """Returns a figure with about four digits, and its unit."""
+    digits = 3 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 2
+    return f"{value:.{min(max(digits, 0), 4)}f} {unit}".rstrip()
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Evaluates the run of the command line, writes `evaluation.json` and prints the table."""
+    """Evaluates the run of the command line, writes the figures and prints the table.
+
+    They go to `evaluation.json`, but not over an evaluation of other episodes.
+    """
     parser = argparse.ArgumentParser(prog="python -m trainers.evaluate", description="Evaluates a trained run.")
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--episodes", type=int, default=32, help="held-out episodes (default: %(default)s)")
@@ -139,8 +222,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.evaluate: {error}")
     print_table(figures)
-    RunDirectory(options.run).save_evaluation(figures)
-    print(f"written to {options.run / EVALUATION}")
+    print(f"written to {RunDirectory(options.run).save_evaluation(figures, replace=False)}")
 
 
 if __name__ == "__main__":

@@ -7,21 +7,17 @@ import dataclasses
 import json
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from vec_envs import dnn_partition_v0
-from vec_envs.faces.doors import Door
-from vec_envs.mobility import SumoBackend
+from trainers.env_options import door_of, env_options_type
+from trainers.learner import Learner
 from vec_envs.validation import count, not_negative
-
-DOORS: dict[str, Door] = {dnn_partition_v0.door.env_id: dnn_partition_v0.door}
-"""The environments that can be trained on, by id."""
 
 ADJUSTABLE = ("device", "threads", "checkpoint_s", "evaluation_episodes", "evaluation_seed")
 """What may be changed when a run is resumed."""
@@ -35,7 +31,7 @@ class Run:
     """Fields of the environment."""
     learner: Any
     """Fields of the learner."""
-    env_id: str = dnn_partition_v0.door.env_id
+    env_id: str
     """Which environment."""
     preset: str = "tuned"
     """Where the defaults come from: "tuned" or "paper"."""
@@ -69,44 +65,15 @@ class Run:
         not_negative(checkpoint_s=self.checkpoint_s)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Learner:
-    """A learner as the command line and the checkpoint know it: its presets, and what builds its algorithm.
-
-    `presets` maps a name to (fields of the environment, options of the learner, fields of the run); `build` takes
-    (problem, learner options, seed).
-    """
-
-    name: str
-    presets: Mapping[str, tuple[dict[str, Any], Any, dict[str, Any]]]
-    build: Callable[..., Any] = field(repr=False)
-
-
-def env_options_type(door: Door) -> type[Any]:
-    """Returns a dataclass of what a command line can say of the environment: its traffic and its problem's fields."""
-    traffic: list[tuple[str, Any, Any]] = [
-        ("mobility", str, door.default_mobility),
-        ("scenario", str, door.default_scenario),
-        ("sumo_backend", SumoBackend, "libsumo"),
-        ("num_workers", int, 1),
-    ]
-    hints = typing.get_type_hints(door.problem_type)
-    problem = [
-        (f.name, tuple[str, ...] if f.name == "dnns" else hints[f.name], f.default)
-        for f in dataclasses.fields(door.problem_type)
-        if not callable(f.default)
-    ]
-    return dataclasses.make_dataclass("EnvOptions", traffic + problem, frozen=True, kw_only=True)
-
-
 def preset_run(learner: Learner, preset: str, env_id: str) -> Run:
     """Returns a preset's run. Raises `ValueError` listing what exists for an unknown preset or environment."""
     if preset not in learner.presets:
         raise ValueError(f"preset {preset!r} is unknown; there are {', '.join(map(repr, learner.presets))}")
-    if env_id not in DOORS:
-        raise ValueError(f"{learner.name} does not train on {env_id!r}; there are {', '.join(map(repr, DOORS))}")
+    if env_id not in learner.env_ids:
+        listed = ", ".join(map(repr, learner.env_ids))
+        raise ValueError(f"{learner.name} does not train on {env_id!r}, but on {listed}")
     env, options, run = learner.presets[preset]
-    return Run(env=env_options_type(DOORS[env_id])(**env), learner=options, env_id=env_id, preset=preset, **run)
+    return Run(env=env_options_type(door_of(env_id))(**env), learner=options, env_id=env_id, preset=preset, **run)
 
 
 def parse(learner: Learner, arguments: Sequence[str] | None = None) -> Run:
@@ -114,7 +81,7 @@ def parse(learner: Learner, arguments: Sequence[str] | None = None) -> Run:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="tuned")
-    first.add_argument("--env-id", default=dnn_partition_v0.door.env_id)
+    first.add_argument("--env-id", default=learner.env_ids[0])
     chosen = first.parse_known_args(arguments)[0]
     try:
         default = preset_run(learner, chosen.preset, chosen.env_id)

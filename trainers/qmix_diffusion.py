@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import tyro
 
-from trainers.learners.qmix import QMIX, QMIXOptions
-from trainers.networks.denoiser import DenoiserOptions, DenoisingAgents
-from trainers.options import Learner, parse
-from trainers.qmix import PAPER, PAPER_ENV, PAPER_RUN, TUNED, TUNED_ENV, assemble, seeded_weights
+from trainers.learner import Learner
+from trainers.learners.options import DenoiserOptions, QMIXOptions, ReplayOptions
+from trainers.options import parse
+from trainers.qmix import ENV_IDS, PAPER, PAPER_ENV, PAPER_REPLAY, PAPER_RUN, TUNED, TUNED_ENV, learned
+
+if TYPE_CHECKING:
+    from trainers.learners.qmix import QMIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,35 +22,53 @@ class MAD2RLLearner:
 
     qmix: Annotated[QMIXOptions, tyro.conf.arg(name="")] = field(default_factory=QMIXOptions)
     denoiser: Annotated[DenoiserOptions, tyro.conf.arg(name="")] = field(default_factory=DenoiserOptions)
+    replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=ReplayOptions)
+
+    def exploration(self, progress: float, *, warm_up: bool) -> float:
+        """Returns the probability that a client acts at random at this part, 0 to 1, of the run."""
+        return self.qmix.exploration(progress)
+
+    def learning_rate_part(self, progress: float) -> float:
+        """Returns that the learning rate stays."""
+        return 1.0
 
 
-def build(problem: Any, learner: MAD2RLLearner, *, seed: int) -> QMIX:
+def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
     """Returns MAD2RL with weights, noise and exploration drawn from `seed`."""
+    import torch
+
+    from trainers.learners.qmix import assemble
+    from trainers.networks.denoiser import DenoisingAgents
+    from trainers.tianshou_bridge.draws import seeded_weights
+
     with seeded_weights(seed) as decisions:
         network = DenoisingAgents(
             num_agents=len(problem.agent_names),
             observation_size=problem.observation_size,
             action_mask=torch.as_tensor(problem.action_mask()),
-            hidden=learner.qmix.hidden,
-            hidden_layers=learner.qmix.hidden_layers,
-            options=learner.denoiser,
+            hidden=options.qmix.hidden,
+            hidden_layers=options.qmix.hidden_layers,
+            options=options.denoiser,
         )
-        return assemble(problem, network, learner.qmix, seed=decisions)
+        return assemble(problem, network, options.qmix, seed=decisions)
 
 
 PAPER_DENOISER = DenoiserOptions(denoising_steps=7, prediction="noise", bound=0.0, noise=1.0, softmax=True)
 
 LEARNER = Learner(
     name="qmix_diffusion",
+    env_ids=ENV_IDS,
     presets={
         "tuned": (TUNED_ENV, MAD2RLLearner(qmix=TUNED), {}),
-        "paper": (PAPER_ENV, MAD2RLLearner(qmix=PAPER, denoiser=PAPER_DENOISER), PAPER_RUN),
+        "paper": (PAPER_ENV, MAD2RLLearner(qmix=PAPER, denoiser=PAPER_DENOISER, replay=PAPER_REPLAY), PAPER_RUN),
     },
     build=build,
+    policy=learned,
 )
 
 
 if __name__ == "__main__":
+    run = parse(LEARNER)  # before torch is imported
     from trainers.training import main
 
-    main(LEARNER, parse(LEARNER))
+    main(LEARNER, run)

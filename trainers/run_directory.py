@@ -1,4 +1,7 @@
-"""The folder of a run: configuration, checkpoint, metrics, TensorBoard events, evaluation."""
+"""The folder of a run: configuration, checkpoint, metrics, TensorBoard events, evaluation.
+
+Torch is imported where it is needed: `trainers.evaluate` reads its command line first.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch.utils.tensorboard import SummaryWriter
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 CONFIG, CHECKPOINT, METRICS, EVALUATION = "config.json", "checkpoint.pt", "metrics.jsonl", "evaluation.json"
 
@@ -46,6 +49,8 @@ class RunDirectory:
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Writes tensors and plain values."""
+        import torch
+
         beside = self.path / f"{CHECKPOINT}.new"
         torch.save(dict(state), beside)
         os.replace(beside, self.path / CHECKPOINT)
@@ -57,6 +62,8 @@ class RunDirectory:
         """
         if not (self.path / CHECKPOINT).exists():
             raise FileNotFoundError(f"{self.path} has no {CHECKPOINT}")
+        import torch
+
         try:
             return torch.load(self.path / CHECKPOINT, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever a reader of pickles makes of bytes that are none
@@ -67,6 +74,8 @@ class RunDirectory:
         with (self.path / METRICS).open("a") as file:
             file.write(json.dumps(metrics, allow_nan=False) + "\n")
         if self._events is None:
+            from torch.utils.tensorboard import SummaryWriter
+
             self._events = SummaryWriter(str(self.path), purge_step=step)
         for name, value in metrics.items():
             self._events.add_scalar(name, value, step)
@@ -76,9 +85,22 @@ class RunDirectory:
         kept = (self.path / METRICS).read_text().splitlines(keepends=True)[:lines]
         self._replace(METRICS, "".join(kept).encode())
 
-    def save_evaluation(self, figures: Mapping[str, Any]) -> None:
-        """Writes `evaluation.json`."""
-        self._replace(EVALUATION, (json.dumps(figures, indent=2) + "\n").encode())
+    def save_evaluation(self, figures: Mapping[str, Any], *, replace: bool = True) -> Path:
+        """Writes `evaluation.json` and returns its path.
+
+        Where that holds other episodes and is not to be replaced, `evaluation-SEED-EPISODES.json` is written instead.
+        """
+        name = EVALUATION if replace or self._holds_same(figures) else beside_name(figures)
+        self._replace(name, (json.dumps(figures, indent=2) + "\n").encode())
+        return self.path / name
+
+    def _holds_same(self, figures: Mapping[str, Any]) -> bool:
+        """Whether `evaluation.json` is of the same episodes, or there is none that can be read."""
+        try:
+            there = json.loads((self.path / EVALUATION).read_text())
+            return all(there[name] == figures[name] for name in ("seed", "episodes"))
+        except (OSError, ValueError, TypeError, KeyError):
+            return True
 
     def close(self) -> None:
         """Ends TensorBoard's events."""
@@ -90,6 +112,11 @@ class RunDirectory:
         beside = self.path / f"{name}.new"
         beside.write_bytes(content)
         os.replace(beside, self.path / name)
+
+
+def beside_name(figures: Mapping[str, Any]) -> str:
+    """Returns the name of the file for an evaluation on episodes of one's own."""
+    return f"evaluation-{figures['seed']}-{figures['episodes']}.json"
 
 
 def new_path(learner: str) -> Path:

@@ -15,21 +15,27 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Generator, Mapping
+from typing import Any, cast
 
 import numpy as np
 import torch
-from tianshou.data import Batch
+from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm
+from tianshou.data import Batch, to_numpy
 from tianshou.utils.torch_utils import policy_within_training_step
 from tqdm import tqdm
 
-from trainers.evaluate import evaluate_run, print_table
-from trainers.options import DOORS, Learner, Run, as_json, from_json, resumed
+from trainers.env_options import door_of
+from trainers.episodes import Rows, Tally, step
+from trainers.evaluate import evaluate_run, label, print_table, shown
+from trainers.learner import Learner, LearnerOptions
+from trainers.options import Run, as_json, from_json, resumed
 from trainers.run_directory import RunDirectory, new_path, newest_path
+from trainers.tianshou_bridge.policy import ExploringPolicy
 from trainers.tianshou_bridge.replay import LaneReplayBuffer
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import TrafficError
+from vec_envs.problems.problem import action_shape
 
 INTERRUPTED = 130
 
@@ -71,7 +77,7 @@ def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
     if run.threads:
         torch.set_num_threads(run.threads)
     options = dataclasses.asdict(run.env)
-    with contextlib.closing(DOORS[run.env_id].vector_env(num_envs=run.num_envs, **options)) as env:
+    with contextlib.closing(door_of(run.env_id).vector_env(num_envs=run.num_envs, **options)) as env:
         training = Training(learner, run, directory, env)
         if run.resume:
             training.load(directory.load_checkpoint())
@@ -89,20 +95,24 @@ class Training:
 
     def __init__(self, learner: Learner, run: Run, directory: RunDirectory, env: LanesVectorEnv) -> None:
         self._run, self._directory, self._env = run, directory, env
-        if run.episodes <= run.learner.qmix.warm_up_episodes:
+        self._options: LearnerOptions = run.learner
+        replay = self._options.replay
+        if run.episodes <= replay.warm_up_episodes:
             raise ValueError(
-                f"episodes={run.episodes} must be above warm_up_episodes={run.learner.qmix.warm_up_episodes}, "
+                f"episodes={run.episodes} must be above warm_up_episodes={replay.warm_up_episodes}, "
                 "or nothing is learned"
             )
         streams = np.random.SeedSequence(run.seed).generate_state(2 + run.num_envs, np.uint64)
         seeds = [int(seed) >> 1 for seed in streams]
         self._lane_seeds: list[int | None] = list(seeds[2:])
         problem = env.problem
-        self.algorithm = learner.build(problem, run.learner, seed=seeds[0]).to(device_of(run.device))
+        self.algorithm: OffPolicyAlgorithm[Any] = learner.build(problem, run.learner, seed=seeds[0])
+        self.algorithm.to(device_of(run.device))
+        self._policy: ExploringPolicy = self.algorithm.policy
         self.buffer = LaneReplayBuffer(
-            run.learner.qmix.buffer_size,
-            num_agents=len(problem.agent_names),
-            observation_size=problem.observation_size,
+            replay.buffer_size,
+            observation_shape=(action_shape(problem)[0], problem.observation_size),
+            action_space=self._policy.action_space,
             seed=seeds[1],
         )
         self.round = 0
@@ -132,63 +142,73 @@ class Training:
                 metrics = self.play_round()
                 self._directory.log(self.round * episodes, metrics)
                 bar.update(episodes)
-                shown = f"return {metrics['return_mean']:.0f}, completion {metrics['completion_time_s']:.1f} s"
-                bar.set_postfix_str(shown, refresh=False)
+                bar.set_postfix_str(self._shown(metrics), refresh=False)
                 if time.monotonic() - saved > self._run.checkpoint_s:
                     self.save()
                     saved = time.monotonic()
         self.save()
 
+    def _shown(self, metrics: Mapping[str, float]) -> str:
+        """Returns what the progress bar shows: return, and the figure by which policies are ranked."""
+        first = self._env.problem.reported[0]
+        value = f"{shown(metrics[first.name])} {first.unit}".rstrip()
+        return f"return {shown(metrics['return_mean'])}, {label(first.name)} {value}"
+
     def play_round(self) -> dict[str, float]:
         """Plays an episode in every lane, learning on the way; returns the round's metrics."""
         began = time.monotonic()
-        options, policy, env = self._run.learner.qmix, self.algorithm.policy, self._env
-        policy.exploration = options.exploration(self.round / self.num_rounds)
-        observation, _ = env.reset(seed=self._lane_seeds if self.round == 0 else None)
-        returns, losses, figures = np.zeros(self._run.num_envs), [], []
-        learns = (self.round + 1) * self._run.num_envs > options.warm_up_episodes
-        for _ in range(env.problem.episode_slots):
-            action = self._explore(observation)
-            following, reward, terminated, _, infos = env.step(action)
-            self.buffer.add(observation, action, reward, following, terminated)
-            returns += reward
-            figures.append((infos["completion_time_s"].mean(), infos["backlog_gcycles"].mean()))
-            observation = following
-            losses += self._learn() if learns else []
+        lanes, num_lanes = self._env.lanes, self._run.num_envs
+        warm_up = (self.round + 1) * num_lanes <= self._options.replay.warm_up_episodes
+        progress = self.round / self.num_rounds
+        self._policy.exploration = self._options.exploration(progress, warm_up=warm_up)
+        scale_learning_rates(self.algorithm, self._options.learning_rate_part(progress))
+        self._env.reset(seed=self._lane_seeds if self.round == 0 else None)
+        tally, learned = Tally(self._env.problem.reported, num_lanes), list[dict[str, float]]()
+        observation, rows = lanes.observe(), Rows(lanes)
+        while not lanes.ended.all():
+            observation = self._play_step(observation, tally, rows)
+            learned += [] if warm_up else self._learn()
         self.round += 1
-        completion_time_s, backlog_gcycles = np.mean(figures, axis=0)
-        learned = {"loss": float(np.mean(losses))} if losses else {}
-        return learned | {
-            "episodes": self.round * self._run.num_envs,
-            "return_mean": float(returns.mean()),
-            "completion_time_s": float(completion_time_s),
-            "backlog_gcycles": float(backlog_gcycles),
-            "exploration": policy.exploration,
+        return losses_of(learned) | {
+            "episodes": self.round * num_lanes,
+            "return_mean": float(tally.returns.mean()),
+            **{name: float(means.mean()) for name, means in tally.means().items()},
+            "exploration": self._policy.exploration,
             "updates": self.updates,
             "round_s": time.monotonic() - began,
         }
 
+    def _play_step(self, observation: np.ndarray, tally: Tally, rows: Rows) -> np.ndarray:
+        """Plays a decision in every lane that has not ended, keeps it for replay, and returns what is seen then."""
+        stream, stored = rows.stream(), self._explore(observation)
+        played = step(self._env.lanes, self._policy.taken(stored, observation))
+        tally.add(played)
+        joined = rows.join(stream, observation, stored, played)
+        goes_on = np.zeros(len(joined.reward), np.bool_)  # time ends an episode, nothing else: what follows counts
+        self.buffer.add(joined.observation, joined.action, joined.reward, joined.following, goes_on)
+        return played.following
+
     def _explore(self, observation: np.ndarray) -> np.ndarray:
         batch = Batch(obs=observation, info={})
-        policy = self.algorithm.policy
-        with torch.no_grad(), policy_within_training_step(policy):
-            return policy.add_exploration_noise(policy(batch).act.cpu().numpy(), batch)
+        with torch.no_grad(), policy_within_training_step(self.algorithm.policy):
+            return self._policy.add_exploration_noise(to_numpy(self._policy(batch).act), batch)
 
-    def _learn(self) -> list[float]:
-        """Makes the gradient steps that are due after a slot; returns their losses."""
-        self._owed += self._run.learner.qmix.updates_per_slot
-        losses: list[float] = []
+    def _learn(self) -> list[dict[str, float]]:
+        """Makes the gradient steps that are due after a step of the lanes; returns what each reports."""
+        self._owed += self._options.replay.updates_per_step
+        reports: list[dict[str, float]] = []
         while self._owed >= 1.0:
             with policy_within_training_step(self.algorithm.policy):
-                losses.append(self.algorithm.update(self.buffer, self._run.learner.qmix.batch_size).loss)
+                stats = self.algorithm.update(cast(Any, self.buffer), self._options.replay.batch_size)
+            reports.append(stats.get_loss_stats_dict())
             self._owed -= 1.0
             self.updates += 1
-        return losses
+        return reports
 
     def save(self) -> None:
         """Writes the checkpoint."""
         lanes = self._env.lanes.snapshot()
-        policy = self.algorithm.policy.random_state()
+        policy = self._policy.draws.state()
         state = {
             "round": self.round,
             "updates": self.updates,
@@ -207,10 +227,29 @@ class Training:
         self.algorithm.load_state_dict(state["algorithm"])
         self.buffer.load_state_dict(state["buffer"])
         self.buffer.set_random_state(generators["buffer"])
-        self.algorithm.policy.set_random_state({"torch": state["torch_generator"], "numpy": generators["policy"]})
+        self._policy.draws.set_state({"torch": state["torch_generator"], "numpy": generators["policy"]})
         if self.round:
             self._env.lanes.restore(generators["lanes"])
         self._directory.keep_metrics(self.round)
+
+
+def losses_of(reports: list[dict[str, float]]) -> dict[str, float]:
+    """Returns the mean of each thing that gradient steps report.
+
+    Raises `ValueError` where learning has diverged: something is not finite.
+    """
+    means = {name: float(np.mean([report[name] for report in reports])) for name in (reports[0] if reports else {})}
+    wrong = [name for name, value in means.items() if not math.isfinite(value)]
+    if wrong:
+        raise ValueError(f"learning has diverged: {', '.join(wrong)} not finite; lower --learner.learning-rate")
+    return means
+
+
+def scale_learning_rates(algorithm: OffPolicyAlgorithm[Any], part: float) -> None:
+    """Sets every learning rate to this part of what it was at first, which its optimiser remembers."""
+    for optimizer in algorithm._optimizers:
+        for group in optimizer._optim.param_groups:
+            group["lr"] = part * group.setdefault("initial_lr", group["lr"])
 
 
 class Stop:

@@ -25,8 +25,8 @@ weight of the vehicle's energy, what an idle unit would save (2 s), the waits th
 observe a dictionary of `"observation"` and `"agent_mask"` (int8): 1 where the agent decides.
 
 **Reward.** Minus the task's cost, its time plus beta times its weighted energy, less a penalty where it misses its
-deadline, which is not part of the cost. `reward="saving"` counts from what the task would have cost all local: the same
-decisions are best, but they are learned sooner.
+deadline, which is not part of the cost. `reward="excess"` counts from what the task would cost at the better of the
+vehicle alone and an idle unit: the same decisions are best, but they are learned sooner.
 
 **Infos.** Of the task: `cost`, `time_s`, `energy_j` (weighted), `vehicle_energy_j` (spent by the vehicle, unweighted),
 `missed`, `failed`, `offloaded`, `queue_s`, `cut`, `battery`, `low_battery` (at most a third), `low_battery_energy_j`.

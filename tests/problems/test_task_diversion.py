@@ -419,20 +419,22 @@ def test_a_penalty_is_taken_once_and_is_not_part_of_the_cost() -> None:
 
 @common
 @given(st.integers(0, 2**32 - 1))
-def test_what_is_saved_and_the_cost_differ_by_what_no_decision_changes(seed: int) -> None:
+def test_the_excess_and_the_cost_differ_by_what_no_decision_changes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     state, exogenous, _ = random_point(rng, 6)
-    saving = replace(PROBLEM, reward="saving")
+    excess = replace(PROBLEM, reward="excess")
     for action in rng.uniform(-1.0, 1.0, (3, 6, 1, 3)):
-        (following, plain), (same, outcome) = (p.transition(state, action, exogenous) for p in (PROBLEM, saving))
+        (following, plain), (same, outcome) = (p.transition(state, action, exogenous) for p in (PROBLEM, excess))
         assert_same(following, same)
         assert_same(plain.task, outcome.task)
-        best = PROBLEM.task_outcome(
-            dnn=exogenous.dnn[:, None], cut=PROBLEM.num_layers[exogenous.dnn][:, None],
-            vehicle_ghz=np.linspace(0.5, 3.0, 5001), rsu_ghz=1.0, rate_mbps=1.0, queue_s=0.0,
-            battery=exogenous.battery[:, None],
+        alone, idle = (
+            PROBLEM.task_outcome(
+                dnn=exogenous.dnn[:, None], cut=cut, vehicle_ghz=np.linspace(0.5, 3.0, 5001),
+                rsu_ghz=np.linspace(0.5, 7.0, 5001), rate_mbps=1e12, queue_s=0.0, battery=exogenous.battery[:, None],
+            ).cost.min(axis=1)
+            for cut in (PROBLEM.num_layers[exogenous.dnn][:, None], 0)
         )  # fmt: skip
-        np.testing.assert_allclose(outcome.reward - plain.reward, best.cost.min(axis=1), rtol=1e-6)
+        np.testing.assert_allclose(outcome.reward - plain.reward, np.minimum(alone, idle), rtol=1e-6)
 
 
 @common
@@ -546,7 +548,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"release_rate_hz": 0.6, "slot_s": 2.0}, "release_rate_hz=0.6 must be at most 1 / slot_s = 0.5"),
     ({"diversion": "random"}, "diversion='random' is unknown; there are 'probability', 'shortest', 'nearest', 'chos"),
     ({"on_leaving": "wait"}, "on_leaving='wait' is unknown; there are 'finish', 'fail'"),
-    ({"reward": "profit"}, "reward='profit' is unknown; there are 'saving', 'cost'"),
+    ({"reward": "profit"}, "reward='profit' is unknown; there are 'cost', 'excess'"),
     ({"observation": "all"}, "observation='all' is unknown; there are 'paper', 'extended'"),
     ({"v2i_rate": 7.0}, "v2i_rate=7.0 must be a function"),
     ({"dnns": ()}, "dnns is empty"),

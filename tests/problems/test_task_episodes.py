@@ -312,8 +312,9 @@ class Simulator:
         self.level[task.vehicle] = max(left, p.battery_floor) if level > p.battery_floor else level
         failed = p.on_leaving == "fail" and cut < len(work) and done_s > self._leaves_s(task)
         cost, missed = time_s + p.beta * energy_j, time_s > task.deadline_s
-        local = sum(work) * self._least_price(self._weight(self.brought[task.vehicle]), p.vehicle_ghz)
-        earned = (local if p.reward == "saving" else 0.0) - cost
+        own_s = self._least_price(self._weight(self.brought[task.vehicle]), p.vehicle_ghz)
+        least_s = sum(work) * min(own_s, self._least_price(1.0, p.rsu_ghz))
+        earned = (least_s if p.reward == "excess" else 0.0) - cost
         self.task = next(self._tasks, None)
         return {
             "time_s": time_s, "energy_j": energy_j, "cost": cost, "missed": missed, "local_s": local_s,
@@ -345,8 +346,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "never in range": {"rsu_range_m": 1.0},
     "short slots": {"slot_s": 0.25, "broadcast_slots": 4, "release_rate_hz": 3.0},
     "small batteries": {"battery_capacity_kj": 0.05, "battery": (0.005, 0.5), "battery_floor": 0.01},
-    "no battery factor": {"battery_factor": False, "beta": 0.02, "reward": "saving"},
-    "saving": {"reward": "saving", "beta": 3e-3},
+    "no battery factor": {"battery_factor": False, "beta": 0.02, "reward": "excess"},
+    "excess": {"reward": "excess", "beta": 3e-3},
     "energy is free": {"beta": 0.0},
     "one vehicle": {"num_client_vehicles": 1, "release_rate_hz": 1.0},
     "one slot": {"episode_slots": 1},

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from trainers.networks.denoiser import DenoiserOptions, DenoisingAgents
+from trainers.learners.options import DenoiserOptions
+from trainers.networks.denoiser import DenoisingAgents
 from trainers.networks.diffusion import (
     mean_from_noise,
     mean_from_x0,

@@ -9,11 +9,13 @@ import torch
 from tianshou.utils.torch_utils import policy_within_training_step
 from torch import Tensor, nn
 
-from trainers.learners.qmix import QMIX, QMIXOptions, QMIXPolicy
+from trainers.learners.options import QMIXOptions, ReplayOptions
+from trainers.learners.qmix import QMIX, QMIXPolicy
 from trainers.networks.agents import MLPAgents
 from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.replay import LaneReplayBuffer
 
+ONE_OF_TWO = gymnasium.spaces.MultiDiscrete([2])
 PAYOFF_A = 7.0
 PAYOFF_B = np.array([[0.0, 1.0], [1.0, 8.0]])
 
@@ -55,7 +57,7 @@ def learned(mixer: nn.Module, *, updates: int = 800, **options: float) -> QMIX:
         **{"discount": 0.99, "reward_scale": 1.0, "target_update_rate": 0.05, "learning_rate": 2e-3, **options}
     )
     algorithm = QMIX(policy=policy, mixer=mixer, options=values)
-    buffer = LaneReplayBuffer(12, num_agents=2, observation_size=3, seed=0)
+    buffer = LaneReplayBuffer(12, observation_shape=(2, 3), action_space=policy.action_space, seed=0)
     buffer.add(**all_transitions())
     with policy_within_training_step(policy):
         for _ in range(updates):
@@ -92,7 +94,7 @@ def test_values_of_terminated_slots_are_their_rewards() -> None:
     torch.manual_seed(0)
     algorithm = learned(Mixer(2, 6))
     state = torch.eye(3)[1].repeat(2)[None]
-    value = algorithm.policy.network(state.view(1, 2, 3), algorithm.policy.generator)
+    value = algorithm.policy.network(state.view(1, 2, 3), algorithm.policy.draws.torch)
     joint = algorithm.mixer(value.max(-1).values, state)
     assert joint.item() == pytest.approx(7.0, abs=0.3)
 
@@ -137,6 +139,12 @@ def test_wrong_options_are_refused(options: dict[str, float], message: str) -> N
         QMIXOptions(**options)
 
 
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"updates_per_step": 0.0}, {"warm_up_episodes": -1}])
+def test_wrong_options_of_replay_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        ReplayOptions(**options)
+
+
 def test_exploration_falls_and_then_stays() -> None:
     options = QMIXOptions(exploration_start=0.4, exploration_end=0.1, exploration_fraction=0.5)
     assert [options.exploration(p) for p in (0.0, 0.25, 0.5, 1.0)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
@@ -144,7 +152,7 @@ def test_exploration_falls_and_then_stays() -> None:
 
 def test_replay_draws_many_slots_and_comes_back_from_its_state() -> None:
     def filled(seed: int) -> LaneReplayBuffer:
-        buffer = LaneReplayBuffer(19_200, num_agents=1, observation_size=1, seed=seed)
+        buffer = LaneReplayBuffer(19_200, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=seed)
         for slot in range(300):
             column = np.full((64, 1, 1), slot, np.float32)
             buffer.add(column, np.zeros((64, 1), np.int64), np.zeros(64, np.float32), column, np.zeros(64, bool))
@@ -154,19 +162,37 @@ def test_replay_draws_many_slots_and_comes_back_from_its_state() -> None:
     slots = buffer.sample(256)[0].obs.ravel()
     assert len(np.unique(slots)) > 140
     state, random = buffer.state_dict(), buffer.random_state()
-    other = LaneReplayBuffer(19_200, num_agents=1, observation_size=1, seed=9)
+    other = LaneReplayBuffer(19_200, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=9)
     other.load_state_dict(state)
     other.set_random_state(random)
     np.testing.assert_array_equal(other.sample(256)[0].obs, buffer.sample(256)[0].obs)
 
 
 def test_replay_writes_over_the_oldest() -> None:
-    buffer = LaneReplayBuffer(5, num_agents=1, observation_size=1, seed=0)
+    buffer = LaneReplayBuffer(5, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=0)
     for slot in range(4):
         column = np.full((2, 1, 1), slot, np.float32)
         buffer.add(column, np.zeros((2, 1), np.int64), np.zeros(2, np.float32), column, np.zeros(2, bool))
     assert len(buffer) == 5
     assert set(buffer.sample(200)[0].obs.ravel()) == {1.0, 2.0, 3.0}
+
+
+@pytest.mark.parametrize(
+    ("space", "shape", "dtype"),
+    [
+        (gymnasium.spaces.MultiDiscrete([3, 1]), (2,), np.int64),
+        (gymnasium.spaces.Discrete(9), (), np.int64),
+        (gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32), (3,), np.float32),
+    ],
+)
+def test_replay_keeps_actions_as_their_space_says(
+    space: gymnasium.Space, shape: tuple[int, ...], dtype: type[np.generic]
+) -> None:
+    buffer = LaneReplayBuffer(4, observation_shape=(1, 2), action_space=space, seed=0)
+    seen = np.zeros((3, 1, 2), np.float32)
+    buffer.add(seen, np.stack([space.sample()] * 3), np.zeros(3), seen, np.zeros(3, bool))
+    act = buffer.sample(5)[0].act
+    assert (act.shape, act.dtype) == ((5, *shape), dtype)
 
 
 def test_compression_keeps_sign_and_order() -> None:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from trainers import qmix, qmix_diffusion
-from trainers.evaluate import evaluate_run
+from trainers import dqn, qmix, qmix_diffusion, sac
+from trainers.env_options import door_of, env_options_type, field_docs
+from trainers.evaluate import Stages, evaluate_run
 from trainers.evaluate import main as evaluate_main
 from trainers.options import parse
 from trainers.run_directory import RunDirectory
@@ -27,11 +28,29 @@ SMALL = [
     *("--learner.hidden", "16", "--learner.batch-size", "16", "--learner.warm-up-episodes", "3", "--num-envs", "4"),
     *("--learner.hypernetwork-hidden", "8", "--threads", "1", "--device", "cpu", "--env.episode-slots", "6"),
 ]
+SMALL_TASKS = [
+    *("--env.mobility", "replay", "--env.num-client-vehicles", "3", "--env.episode-slots", "8", "--num-envs", "4"),
+    *("--learner.hidden", "16", "--learner.batch-size", "16", "--learner.warm-up-episodes", "4"),
+    *("--threads", "1", "--device", "cpu"),
+]
+MODULES = {"qmix": qmix, "qmix_diffusion": qmix_diffusion, "sac": sac, "dqn": dqn}
+ARGUMENTS = {"qmix": SMALL, "qmix_diffusion": SMALL, "sac": SMALL_TASKS, "dqn": SMALL_TASKS}
+FIGURES = {
+    "qmix": ("completion_time_s_mean", "backlog_gcycles_mean", "backlog_gcycles_final"),
+    "sac": ("cost_mean", "time_s_mean", "energy_j_mean", "vehicle_energy_j_mean", "missed_mean", "offloaded_mean"),
+}
+FIGURES |= {"qmix_diffusion": FIGURES["qmix"], "dqn": FIGURES["sac"]}
+TO_BEAT = {"qmix": "best-response-drift", "sac": "gbs-best"}
+TO_BEAT |= {"qmix_diffusion": TO_BEAT["qmix"], "dqn": TO_BEAT["sac"]}
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     state = RunDirectory(path).load_checkpoint()["algorithm"]
     return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+
+
+def optimisers(path: Path) -> str:
+    return str(RunDirectory(path).load_checkpoint()["algorithm"]["_optimizers"])
 
 
 def metrics(path: Path) -> list[dict[str, float]]:
@@ -40,11 +59,11 @@ def metrics(path: Path) -> list[dict[str, float]]:
 
 
 def run(learner: str, output: Path, *more: str) -> None:
-    module = {"qmix": qmix, "qmix_diffusion": qmix_diffusion}[learner]
-    main(module.LEARNER, parse(module.LEARNER, [*SMALL, "--output", str(output), *more]))
+    known = MODULES[learner].LEARNER
+    main(known, parse(known, [*ARGUMENTS[learner], "--output", str(output), *more]))
 
 
-@pytest.mark.parametrize("learner", ["qmix", "qmix_diffusion"])
+@pytest.mark.parametrize("learner", list(MODULES))
 def test_a_run_leaves_all_its_files(learner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(learner, tmp_path / "run", "--episodes", "16", "--evaluation-episodes", "2")
     names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
@@ -52,16 +71,21 @@ def test_a_run_leaves_all_its_files(learner: str, tmp_path: Path, capsys: pytest
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     for figures in (evaluation, *evaluation["references"].values()):
         assert figures["episodes"] == 2
-        for name in ("return_mean", "completion_time_s_mean", "backlog_gcycles_mean", "backlog_gcycles_final"):
+        for name in ("return_mean", *FIGURES[learner]):
             assert np.isfinite(figures[name])
+        for name in FIGURES[learner]:
+            if name.endswith("_mean"):
+                assert len(figures[name.replace("_mean", "_of_episodes")]) == 2
         assert figures["decision_ms_p50"] > 0.0
     printed = capsys.readouterr().out
-    assert "best-response-drift" in printed
+    assert f"to that of {TO_BEAT[learner]}" in printed
     assert f"{learner} (tuned)" in printed
+    logged = {name.removesuffix("_mean") for name in FIGURES[learner] if name.endswith("_mean")}
+    assert logged | {"return_mean", "exploration", "updates"} <= set(metrics(tmp_path / "run")[-1])
     assert len(metrics(tmp_path / "run")) == 4
 
 
-@pytest.mark.parametrize("learner", ["qmix", "qmix_diffusion"])
+@pytest.mark.parametrize("learner", list(MODULES))
 def test_same_seed_same_run_and_another_seed_another(learner: str, tmp_path: Path) -> None:
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         run(learner, tmp_path / name, "--episodes", "16", "--evaluation-episodes", "0", "--seed", seed)
@@ -71,7 +95,7 @@ def test_same_seed_same_run_and_another_seed_another(learner: str, tmp_path: Pat
     assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
 
 
-@pytest.mark.parametrize("learner", ["qmix", "qmix_diffusion"])
+@pytest.mark.parametrize("learner", list(MODULES))
 def test_a_resumed_run_is_the_run_that_was_never_interrupted(
     learner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,24 +120,26 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(
     ours, theirs = weights(whole), weights(broken)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert metrics(whole) == metrics(broken)
+    assert optimisers(whole) == optimisers(broken)
 
 
-def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("learner", ["qmix", "sac", "dqn"])
+def test_a_killed_run_goes_on_from_its_checkpoint(learner: str, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run("qmix", whole, "--episodes", "400", "--evaluation-episodes", "0")
-    command = [sys.executable, "-m", "trainers.qmix", *SMALL, "--output", str(killed), "--checkpoint-s", "0"]
+    run(learner, whole, "--episodes", "160", "--evaluation-episodes", "0")
+    command = [sys.executable, "-m", f"trainers.{learner}", *ARGUMENTS[learner], "--output", str(killed)]
     process = subprocess.Popen(
-        [*command, "--episodes", "400", "--evaluation-episodes", "0"],
+        [*command, "--checkpoint-s", "0", "--episodes", "160", "--evaluation-episodes", "0"],
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    while not (killed / "metrics.jsonl").exists() or len(metrics(killed)) < 10:
+    while not (killed / "metrics.jsonl").exists() or len(metrics(killed)) < 5:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.02)
     process.kill()
     process.wait()
-    assert len(metrics(killed)) < 100
-    run("qmix", killed, "--resume")
+    assert len(metrics(killed)) < 40
+    run(learner, killed, "--resume")
     ours, theirs = weights(whole), weights(killed)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert metrics(whole) == metrics(killed)
@@ -130,6 +156,23 @@ def test_a_short_run_halves_randoms_completion_time(tmp_path: Path) -> None:
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     random = evaluation["references"]["random"]["completion_time_s_mean"]
     assert evaluation["completion_time_s_mean"] <= 0.5 * random
+
+
+def test_an_evaluation_of_other_episodes_is_written_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0")
+    for seed, name in ((1000, "evaluation.json"), (7, "evaluation-7-2.json"), (1000, "evaluation.json")):
+        evaluate_main([str(tmp_path / "run"), "--episodes", "2", "--seed", str(seed)])
+        assert capsys.readouterr().out.endswith(f"written to {tmp_path / 'run' / name}\n")
+        assert json.loads((tmp_path / "run" / name).read_text())["seed"] == seed
+
+
+def test_references_play_on_their_own_fields_of_the_environment(tmp_path: Path) -> None:
+    given = parse(sac.LEARNER, ["--env.mobility", "replay"])
+    with Stages(given, 2) as stages:
+        own, nearest = stages.env({}), stages.env({"diversion": "nearest"})
+        assert (own.problem.diversion, nearest.problem.diversion) == ("probability", "nearest")
+        assert stages.env({"diversion": "nearest"}) is nearest
+        assert stages.env({"diversion": "probability"}) is own
 
 
 def test_evaluation_can_be_repeated_and_moved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,7 +192,8 @@ def test_evaluation_can_be_repeated_and_moved(tmp_path: Path, capsys: pytest.Cap
         (["--env.mobility", "teleport"], "teleport"),
         (["--env.mobility", "replay", "--env.scenario", "route-66"], "fdr-drive"),
         (["--preset", "best"], "there are 'tuned', 'paper'"),
-        (["--env-id", "VEC-Nothing-v0"], "VEC-DNNPartition-v0"),
+        (["--env-id", "VEC-Nothing-v0"], "qmix does not train on 'VEC-Nothing-v0', but on 'VEC-DNNPartition-v0'"),
+        (["--env-id", "VEC-TaskDiversion-v0"], "but on 'VEC-DNNPartition-v0'"),
         (["--learner.discount", "2"], "discount"),
         (["--episodes", "0"], "episodes"),
         (["--device", "abacus"], "abacus"),
@@ -223,8 +267,45 @@ def test_the_decision_page_names_every_option_that_the_presets_differ_in() -> No
     flat = {}
     for name in ("tuned", "paper"):
         env, learner, run_options = presets[name]
-        flat[name] = {**env, **asdict(learner.qmix), **asdict(learner.denoiser), "episodes": 1920, "num_envs": 16}
-        flat[name] |= run_options
+        flat[name] = {**env, **asdict(learner.qmix), **asdict(learner.denoiser), **asdict(learner.replay)}
+        flat[name] |= {"episodes": 1920, "num_envs": 16} | run_options
     differing = {option for option, value in flat["tuned"].items() if flat["paper"][option] != value}
     assert {option for option in differing if f"`{option}`" not in page} == set()
     assert len(differing) > 12
+
+
+def test_a_learner_that_needs_another_environment_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="sac does not train on 'VEC-DNNPartition-v0', but on 'VEC-TaskDiversion-v0'"):
+        parse(sac.LEARNER, ["--env-id", "VEC-DNNPartition-v0"])
+    with pytest.raises(SystemExit, match="must be 'chosen'"):
+        run("dqn", tmp_path / "run", "--env.diversion", "nearest")
+    with pytest.raises(ValueError, match="'VEC-Nothing-v0' is unknown; there are 'VEC-DNNPartition-v0'"):
+        door_of("VEC-Nothing-v0")
+
+
+def test_learning_that_diverges_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"learning has diverged: .* lower --learner\.learning-rate"):
+        run("sac", tmp_path / "run", "--episodes", "40", "--learner.reward-scale", "1e30")
+
+
+@pytest.mark.parametrize("learner", list(MODULES))
+def test_the_command_line_is_read_before_torch_is_imported(learner: str) -> None:
+    code = (
+        f"import sys, trainers.evaluate, trainers.{learner} as entry; from trainers.options import parse; "
+        "parse(entry.LEARNER, []); assert not {'torch', 'tianshou'} & set(sys.modules), 'imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("env_id", ["VEC-DNNPartition-v0", "VEC-TaskDiversion-v0"])
+def test_help_tells_what_the_fields_of_the_environment_are(env_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    learner = {"VEC-DNNPartition-v0": "qmix", "VEC-TaskDiversion-v0": "sac"}[env_id]
+    with pytest.raises(SystemExit):
+        parse(MODULES[learner].LEARNER, ["--help"])
+    shown = "".join(capsys.readouterr().out.replace("│", "").split())
+    door = door_of(env_id)
+    docs = field_docs(door.problem_type)
+    assert len(docs) > 10
+    for name in env_options_type(door).__dataclass_fields__:
+        assert f"--env.{name.replace('_', '-')}" in shown
+        assert "".join(docs.get(name, "").split()) in shown

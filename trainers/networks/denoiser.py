@@ -3,46 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from trainers.learners.options import DenoiserOptions
 from trainers.networks.agents import agent_mlp
 from trainers.networks.diffusion import mean_from_noise, mean_from_x0, reverse_step, variance_preserving_schedule
-from vec_envs.validation import count, not_negative, one_of, positive_range
-
-PREDICTIONS = ("x0", "noise")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenoiserOptions:
-    """What MAD2RL has beside QMIX."""
-
-    denoising_steps: int = 3
-    """M; 7 in Section 8.3.1."""
-    beta_min: float = 0.1
-    """Open in the paper."""
-    beta_max: float = 10.0
-    """Open in the paper."""
-    prediction: str = "x0"
-    """What the network predicts: `"x0"`, through a smooth bound, or `"noise"` (Eq. 39)."""
-    bound: float = 30.0
-    """Predicted values are bounded to +- this by a scaled tanh; 0 for no bound. Only with `"x0"`."""
-    noise: float = 0.0
-    """Scale of the reverse process's noise, 1 in Eq. (40); 0 makes it deterministic."""
-    softmax: bool = False
-    """Whether values are a softmax over the actions (Eq. 41)."""
-    step_embedding: int = 16
-    """Size of the sinusoidal embedding of m."""
-
-    def __post_init__(self) -> None:
-        count(1, denoising_steps=self.denoising_steps)
-        if self.step_embedding < 2 or self.step_embedding % 2:
-            raise ValueError(f"step_embedding={self.step_embedding!r} must be an even number of at least 2")
-        positive_range(beta=(self.beta_min, self.beta_max))
-        one_of(PREDICTIONS, prediction=self.prediction)
-        not_negative(bound=self.bound, noise=self.noise)
 
 
 class DenoisingAgents(nn.Module):

@@ -9,22 +9,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int, Shaped
 from tianshou.data import Batch
 
 
 class LaneReplayBuffer:
     """Keeps the last `size` transitions. What follows a terminated one is worth nothing; a truncated one goes on."""
 
-    def __init__(self, size: int, *, num_agents: int, observation_size: int, seed: int) -> None:
+    def __init__(
+        self, size: int, *, observation_shape: tuple[int, ...], action_space: gymnasium.Space[Any], seed: int
+    ) -> None:
+        """`action_space` is the space of one stored action. Raises `ValueError` for a size below 1."""
         if size < 1:
             raise ValueError(f"buffer_size={size} must be at least 1")
         self._fields = {
-            "obs": np.zeros((size, num_agents, observation_size), np.float32),
-            "obs_next": np.zeros((size, num_agents, observation_size), np.float32),
-            "act": np.zeros((size, num_agents), np.int64),
+            "obs": np.zeros((size, *observation_shape), np.float32),
+            "obs_next": np.zeros((size, *observation_shape), np.float32),
+            "act": np.zeros((size, *(action_space.shape or ())), action_space.dtype),
             "rew": np.zeros(size, np.float32),
             "terminated": np.zeros(size, np.bool_),
         }
@@ -37,10 +41,10 @@ class LaneReplayBuffer:
 
     def add(
         self,
-        obs: Float32[np.ndarray, "lanes agents features"],
-        act: Int[np.ndarray, "lanes agents"],
-        rew: Float32[np.ndarray, "lanes"],
-        obs_next: Float32[np.ndarray, "lanes agents features"],
+        obs: Float32[np.ndarray, "lanes deciders features"],
+        act: Shaped[np.ndarray, "lanes ..."],
+        rew: Float[np.ndarray, "lanes"],
+        obs_next: Float32[np.ndarray, "lanes deciders features"],
         terminated: Bool[np.ndarray, "lanes"],
     ) -> None:
         """Writes one transition a lane over the oldest ones."""

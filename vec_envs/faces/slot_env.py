@@ -134,7 +134,11 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         given = {agent: np.asarray(actions[agent]) for agent in self._due}
         for agent, action in given.items():
             space = self._action_spaces[agent]
-            if action.shape != space.shape or action.dtype.kind not in "fiu" or not ((action >= -1.0) & (action <= 1.0)).all():
+            if (
+                action.shape != space.shape
+                or action.dtype.kind not in "fiu"
+                or not ((action >= -1.0) & (action <= 1.0)).all()
+            ):
                 raise ValueError(f"the action of {agent} must be {space.shape[0]} numbers in [-1, 1], got {action}")
         return given
 

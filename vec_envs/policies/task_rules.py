@@ -100,13 +100,11 @@ def task_options(
     fastest = problem.task_outcome(**task, vehicle_ghz=full[0], rsu_ghz=full[1])
     if speeds == "full":
         return cut, *full, fastest
-    bounds = {"least_ghz": problem.min_ghz, "most_ghz": problem.vehicle_ghz}
-    own = problem.costs.thrifty_ghz(problem.costs.weight(request.battery)[..., None], **bounds)
+    own, unit = problem.costs.thrifty_ghz(request.battery[..., None], problem.bounds)
     spare_s = task["queue_s"] - fastest.transmit_s
     waits = (spare_s > 0.0) & (real < problem.num_layers[dnn][..., None])
     in_time_ghz = np.full(real.shape, np.inf)
     np.divide(fastest.local_s * problem.vehicle_ghz, spare_s, out=in_time_ghz, where=waits)
     own = np.clip(np.minimum(own, in_time_ghz), problem.min_ghz, problem.vehicle_ghz)
-    unit_ghz = problem.costs.thrifty_ghz(np.ones(1), least_ghz=problem.min_ghz, most_ghz=problem.rsu_ghz)
-    unit = np.broadcast_to(unit_ghz, real.shape)
+    unit = np.broadcast_to(unit, real.shape)
     return cut, own, unit, problem.task_outcome(**task, vehicle_ghz=own, rsu_ghz=unit)

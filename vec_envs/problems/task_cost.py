@@ -28,6 +28,15 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpeedBounds:
+    """Between which speeds a vehicle and a roadside unit run."""
+
+    least_ghz: float
+    vehicle_ghz: float
+    rsu_ghz: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskCost:
     """Costs of tasks of some DNN types. Without `battery_factor` a vehicle's energy always weighs 1."""
 
@@ -100,15 +109,22 @@ class TaskCost:
         """Returns the weight of a vehicle's own energy at a battery level."""
         return energy.battery_weight(battery) if self.battery_factor else np.ones(battery.shape)
 
-    def thrifty_ghz(self, weight: Weights, *, least_ghz: float, most_ghz: float) -> Weights:
-        """Returns the speed within bounds at which work costs least, time and weighted energy together."""
-        steepness = 2.0 * weight * self.beta * self.kappa_j_per_gcycle_ghz2
-        free = np.full(weight.shape, np.inf)
-        return np.clip(np.divide(1.0, np.cbrt(steepness), out=free, where=steepness > 0.0), least_ghz, most_ghz)
+    def thrifty_ghz(self, battery: Weights, bounds: SpeedBounds) -> tuple[Weights, float]:
+        """Returns the speeds at which work costs least, time and weighted energy together: vehicle's and unit's."""
+        own, unit = self._unbounded_ghz(self.weight(battery)), self._unbounded_ghz(np.ones(1))
+        unit_ghz = float(np.clip(unit, bounds.least_ghz, bounds.rsu_ghz)[0])
+        return np.clip(own, bounds.least_ghz, bounds.vehicle_ghz), unit_ghz
 
-    def price_s(self, weight: Weights, speed_ghz: Weights) -> Weights:
-        """Returns what a Gcycle costs at a speed, in s."""
-        return 1.0 / speed_ghz + weight * self.beta * self.kappa_j_per_gcycle_ghz2 * speed_ghz**2
+    def prices_s(self, battery: Weights, bounds: SpeedBounds) -> tuple[Weights, float]:
+        """Returns what a Gcycle costs in s at these speeds: at the vehicle, and at an idle unit."""
+        own_ghz, unit_ghz = self.thrifty_ghz(battery, bounds)
+        joule = self.beta * self.kappa_j_per_gcycle_ghz2
+        return 1.0 / own_ghz + self.weight(battery) * joule * own_ghz**2, 1.0 / unit_ghz + joule * unit_ghz**2
+
+    def _unbounded_ghz(self, weight: Weights) -> Weights:
+        """Returns the speed at which work of that weight costs least, inf where energy costs nothing."""
+        price = 2.0 * weight * self.beta * self.kappa_j_per_gcycle_ghz2
+        return np.divide(1.0, np.cbrt(price), out=np.full(weight.shape, np.inf), where=price > 0.0)
 
     @cached_property
     def num_layers(self) -> Int[np.ndarray, "types"]:

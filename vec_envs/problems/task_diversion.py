@@ -25,7 +25,7 @@ from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import diversion
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps
 from vec_envs.problems.problem import Figure, Numbers
-from vec_envs.problems.task_cost import TaskCost
+from vec_envs.problems.task_cost import SpeedBounds, TaskCost
 from vec_envs.problems.task_diversion_records import (
     QUEUE_SEEN,
     Exogenous,
@@ -53,7 +53,7 @@ from vec_envs.validation import (
 __all__ = ["Exogenous", "Luck", "Outcome", "State", "TaskDiversion", "TaskOutcome"]
 
 Number = RealArray[np.ndarray, "*#tasks"] | float | int
-REWARDS = ("saving", "cost")
+REWARDS = ("cost", "excess")
 LEAVING = ("finish", "fail")
 LOW_BATTERY = 1.0 / 3.0
 _POSITIVE = (
@@ -135,9 +135,9 @@ class TaskDiversion:
     noise_w: float = 3e-13
     """Section IV.A."""
     reward: str = "cost"
-    """`"cost"`: minus the cost (Eq. 28); `"saving"`: what the task would have cost all local, at the vehicle's best
-    speed and the battery it came with, minus the cost. The same decisions are best, and which task it happens to be
-    matters less to the reward, so that it is learned from sooner."""
+    """`"cost"`: minus the cost (Eq. 28); `"excess"`: minus what the cost is above that of running all layers at the
+    vehicle, with the battery it came with, or at an idle unit beside it, whichever is less, at best speeds. The same
+    decisions are best, but which task it happens to be matters less to the reward, so that less must be averaged."""
     observation: str = "paper"
     """`"paper"` (Eq. 26 and the inputs of Algorithm 1) or `"extended"` (also what follows from these)."""
     v2i_rate: RateFunction = v2i_rate_mbps
@@ -420,9 +420,8 @@ class TaskDiversion:
         """Returns what the reward has above minus the cost: nothing that a decision could change."""
         if self.reward == "cost":
             return np.zeros(exogenous.dnn.shape)
-        weight = self.costs.weight(exogenous.battery)
-        speed_ghz = self.costs.thrifty_ghz(weight, least_ghz=self.min_ghz, most_ghz=self.vehicle_ghz)
-        return self.costs.work_gcycles[exogenous.dnn] * self.costs.price_s(weight, speed_ghz)
+        own, unit = self.costs.prices_s(exogenous.battery, self.bounds)
+        return self.costs.work_gcycles[exogenous.dnn] * np.minimum(own, unit)
 
     def _following(self, state: State, exogenous: Exogenous, outcome: Outcome) -> State:
         """Returns the state with what the outcome means for unit, vehicle and battery."""
@@ -530,10 +529,13 @@ class TaskDiversion:
             kind=self.observation,
             units=2 if self._chooses else 1,
             costs=self.costs,
-            min_ghz=self.min_ghz,
-            vehicle_ghz=self.vehicle_ghz,
-            rsu_ghz=self.rsu_ghz,
+            bounds=self.bounds,
         )
+
+    @property
+    def bounds(self) -> SpeedBounds:
+        """Between which speeds both sides run."""
+        return SpeedBounds(least_ghz=self.min_ghz, vehicle_ghz=self.vehicle_ghz, rsu_ghz=self.rsu_ghz)
 
     @property
     def _chooses(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from vec_envs.problems.task_cost import TaskCost
+from vec_envs.problems.task_cost import SpeedBounds, TaskCost
 from vec_envs.problems.task_diversion_records import Exogenous, PerTask, Request
 
 OBSERVATIONS = ("paper", "extended")
@@ -31,9 +31,7 @@ class TaskObservation:
     kind: str
     units: int
     costs: TaskCost
-    min_ghz: float
-    vehicle_ghz: float
-    rsu_ghz: float
+    bounds: SpeedBounds
 
     @property
     def size(self) -> int:
@@ -64,8 +62,8 @@ class TaskObservation:
             *(dnn == k for k in range(len(self.costs.profiles))),
             exogenous.deadline_s / TIME_SCALE_S,
             battery,
-            np.full(dnn.shape, self.vehicle_ghz / CAPACITY_SCALE_GHZ),
-            np.full(dnn.shape, self.rsu_ghz / CAPACITY_SCALE_GHZ),
+            np.full(dnn.shape, self.bounds.vehicle_ghz / CAPACITY_SCALE_GHZ),
+            np.full(dnn.shape, self.bounds.rsu_ghz / CAPACITY_SCALE_GHZ),
         ]
 
     def _of_unit(self, exogenous: Exogenous, request: Request) -> list[np.ndarray]:
@@ -83,7 +81,7 @@ class TaskObservation:
             self.costs.input_mbit[exogenous.dnn], request.rate_mbps, out=np.zeros(work.shape), where=in_range
         )
         saving_s = (self._saving_s(exogenous, request.battery) - request.queue_s - sending_s) * in_range
-        in_wait = request.queue_s * self.vehicle_ghz
+        in_wait = request.queue_s * self.bounds.vehicle_ghz
         share = np.divide(in_wait, work, out=np.where(in_wait > 0.0, np.inf, 0.0), where=work > 0.0)
         return [*columns, np.minimum(share, LARGEST_SHARE), saving_s / SAVING_SCALE_S]
 
@@ -104,8 +102,5 @@ class TaskObservation:
 
     def _saving_s(self, exogenous: Exogenous, battery: PerTask) -> PerTask:
         """Returns what all layers cost less at an idle unit than at the vehicle, each at its best speed."""
-        weight, ones = self.costs.weight(battery), np.ones(1)
-        own_ghz = self.costs.thrifty_ghz(weight, least_ghz=self.min_ghz, most_ghz=self.vehicle_ghz)
-        unit_ghz = self.costs.thrifty_ghz(ones, least_ghz=self.min_ghz, most_ghz=self.rsu_ghz)
-        dearer = self.costs.price_s(weight, own_ghz) - self.costs.price_s(ones, unit_ghz)
-        return self.costs.work_gcycles[exogenous.dnn] * dearer
+        own, unit = self.costs.prices_s(battery, self.bounds)
+        return self.costs.work_gcycles[exogenous.dnn] * (own - unit)

@@ -1,0 +1,142 @@
+"""DQN learns among the alternatives that there are, and takes no other."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from tianshou.data import Batch
+from tianshou.utils.torch_utils import policy_within_training_step
+
+from trainers import dqn
+from trainers.dqn import CutAndUnit
+from trainers.learners.dqn import ScaledDQN, assemble, greedy
+from trainers.learners.options import DQNOptions
+from trainers.tianshou_bridge.draws import seeded_weights
+from trainers.tianshou_bridge.replay import LaneReplayBuffer
+from vec_envs import task_diversion_v0
+from vec_envs.problems.task_diversion import TaskDiversion
+
+
+class UpTo:
+    """As many of four alternatives as the first feature says."""
+
+    count = 4
+
+    def present(self, observation: np.ndarray) -> np.ndarray:
+        return np.arange(4) < observation[:, 0, :1]
+
+    def taken(self, index: np.ndarray, observation: np.ndarray) -> np.ndarray:
+        return index.astype(np.float32)[:, None, None]
+
+
+def fresh(**options: object) -> ScaledDQN:
+    with seeded_weights(0) as decisions:
+        values = DQNOptions(
+            **{"discount": 0.0, "reward_scale": 1.0, "hidden": 32, "target_update_steps": 10, **options}
+        )
+        return assemble(observation_size=1, alternatives=UpTo(), options=values, seed=decisions)
+
+
+def filled(algorithm: ScaledDQN) -> LaneReplayBuffer:
+    """Alternative n brings n; two, then four of them come in turn, so that the last two are often absent."""
+    rng = np.random.default_rng(0)
+    number = rng.choice([2.0, 4.0], 2000)
+    act = (rng.random(2000) * number).astype(np.int64)
+    seen = number.astype(np.float32)[:, None, None]
+    space = algorithm.policy.action_space
+    buffer = LaneReplayBuffer(2000, observation_shape=(1, 1), action_space=space, seed=1)
+    buffer.add(seen, act, act.astype(np.float64), np.float32(6.0) - seen, np.zeros(2000, bool))
+    return buffer
+
+
+def learn(algorithm: ScaledDQN, buffer: LaneReplayBuffer, updates: int) -> None:
+    with policy_within_training_step(algorithm.policy):
+        for _ in range(updates):
+            assert np.isfinite(algorithm.update(buffer, 64).loss)
+
+
+def test_dqn_takes_the_best_alternative_that_there_is() -> None:
+    algorithm = fresh()
+    learn(algorithm, filled(algorithm), 400)
+    act = greedy(algorithm).act(np.array([[[2.0]], [[4.0]]], np.float32))
+    assert act.tolist() == [[[1.0]], [[3.0]]]
+
+
+@pytest.mark.parametrize("double_q", [True, False])
+def test_targets_count_on_no_absent_alternative(double_q: bool) -> None:
+    """Two and four alternatives follow each other: V2 = 1 + d V4, V4 = 3 + d V2."""
+    algorithm = fresh(discount=0.5, double_q=double_q)
+    learn(algorithm, filled(algorithm), 1500)
+    value = algorithm.policy(Batch(obs=np.array([[[2.0]], [[4.0]]], np.float32))).logits.max(-1).values
+    np.testing.assert_allclose(value.detach().numpy(), [2.5 / 0.75, 3.5 / 0.75], atol=0.2)
+
+
+def test_no_absent_alternative_is_taken_nor_explored() -> None:
+    algorithm = fresh()
+    seen = np.random.default_rng(1).integers(1, 5, (3000, 1, 1)).astype(np.float32)
+    batch = Batch(obs=seen)
+    chosen = algorithm.policy(batch).act
+    algorithm.policy.exploration = 1.0
+    explored = algorithm.policy.add_exploration_noise(chosen, batch)
+    assert (chosen < seen[:, 0, 0]).all()
+    assert (explored < seen[:, 0, 0]).all()
+    of_four = explored[seen[:, 0, 0] == 4.0]
+    assert np.bincount(of_four) / len(of_four) == pytest.approx([0.25] * 4, abs=0.05)
+    algorithm.policy.exploration = 0.0
+    assert (algorithm.policy.add_exploration_noise(chosen, batch) == chosen).all()
+
+
+def test_a_checkpoint_says_when_the_target_was_copied() -> None:
+    algorithm = fresh()
+    learn(algorithm, filled(algorithm), 7)
+    other = fresh()
+    other.load_state_dict(copy.deepcopy(algorithm.state_dict()))
+    assert other._iter == 7
+    for mine, theirs in zip(algorithm.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.fixture(scope="module")
+def problem() -> TaskDiversion:
+    return task_diversion_v0.door.problem(diversion="chosen")
+
+
+def observed(problem: TaskDiversion, dnn: np.ndarray) -> np.ndarray:
+    seen = np.zeros((len(dnn), 1, problem.observation_size), np.float32)
+    seen[np.arange(len(dnn)), 0, 2 + dnn] = 1.0
+    return seen
+
+
+def test_every_cut_of_the_tasks_own_dnn_is_there_with_both_units(problem: TaskDiversion) -> None:
+    present = CutAndUnit(problem).present(observed(problem, np.arange(4)))
+    assert present.sum(-1).tolist() == (2 * (problem.num_layers + 1)).tolist()
+    assert (np.diff(present.astype(int), axis=-1) <= 0).all()
+
+
+def test_an_alternative_is_taken_as_its_cut_and_unit_at_full_speeds(problem: TaskDiversion) -> None:
+    alternatives = CutAndUnit(problem)
+    for dnn in range(4):
+        index = np.arange(2 * (problem.num_layers[dnn] + 1))
+        types = np.full(len(index), dnn)
+        action = alternatives.taken(index, observed(problem, types))
+        assert (action.shape, action.dtype) == ((len(index), 1, 4), np.float32)
+        problem.checked_action(action)
+        cut, vehicle_ghz, rsu_ghz = problem.decode(action[:, 0], types)
+        assert cut.tolist() == (index // 2).tolist()
+        np.testing.assert_allclose(vehicle_ghz, problem.vehicle_ghz)
+        np.testing.assert_allclose(rsu_ghz, problem.rsu_ghz)
+        assert (action[:, 0, 3] >= 0.0).tolist() == (index % 2 == 1).tolist()
+
+
+def test_a_problem_that_does_not_let_the_unit_be_chosen_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be 'chosen'"):
+        dqn.build(task_diversion_v0.door.problem(), dqn.DQNLearner(), seed=0)
+
+
+def test_all_is_random_before_the_first_update_and_little_at_the_end() -> None:
+    options = dqn.LEARNER.presets["tuned"][1]
+    assert options.exploration(0.9, warm_up=True) == 1.0
+    assert options.exploration(0.9, warm_up=False) == pytest.approx(options.dqn.exploration_end)

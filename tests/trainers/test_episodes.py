@@ -1,0 +1,115 @@
+"""Episodes of different lengths: what is added up, and what is kept for replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainers import sac
+from trainers.episodes import Rows, Step, Tally, step
+from trainers.options import parse
+from trainers.run_directory import RunDirectory
+from trainers.training import Training
+from vec_envs import dnn_partition_v0, task_diversion_v0
+from vec_envs.core.lanes import Lanes
+from vec_envs.faces.vector_env import LanesVectorEnv
+from vec_envs.problems.problem import Figure
+
+
+def played(running: list[bool], reward: list[float], cost: list[float]) -> Step:
+    figures = {"cost": np.array(cost)}
+    following = np.zeros((2, 1, 1), np.float32)
+    return Step(running=np.array(running), reward=np.array(reward), following=following, figures=figures)
+
+
+def test_a_lane_counts_its_own_decisions_alone() -> None:
+    tally = Tally((Figure(name="cost", unit=""),), 2)
+    tally.add(played([True, True], [1.0, 2.0], [10.0, 20.0]))
+    tally.add(played([True, False], [3.0, np.nan], [30.0, np.nan]))
+    assert tally.returns.tolist() == [4.0, 2.0]
+    assert tally.decisions.tolist() == [2, 1]
+    assert tally.means()["cost"].tolist() == [20.0, 20.0]
+    assert tally.last["cost"].tolist() == [30.0, 20.0]
+
+
+def test_a_lane_that_decides_nothing_has_means_of_zero() -> None:
+    tally = Tally((Figure(name="cost", unit=""),), 2)
+    tally.add(played([True, False], [1.0, np.nan], [10.0, np.nan]))
+    assert tally.means()["cost"].tolist() == [10.0, 0.0]
+
+
+FIELDS = sac.LEARNER.presets["tuned"][0]
+
+
+def vector_env(num_envs: int) -> LanesVectorEnv:
+    return task_diversion_v0.door.vector_env(
+        num_envs=num_envs, mobility="replay", num_client_vehicles=4, episode_slots=12
+    )
+
+
+def test_lanes_end_one_by_one_and_stay_as_they_are() -> None:
+    env = vector_env(4)
+    env.reset(seed=3)
+    lanes, ends = env.lanes, np.zeros(4, int)
+    while not lanes.ended.all():
+        before = lanes.ended
+        result = step(lanes, np.full((4, 1, 3), 0.5, np.float32))
+        assert (result.running == ~before).all()
+        ends += result.running
+    assert len(set(ends.tolist())) > 1
+    env.close()
+
+
+def test_decisions_are_kept_with_the_next_one_at_their_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["--env.mobility", "replay", "--num-envs", "4", "--episodes", "8", "--learner.warm-up-episodes", "4"]
+    run = parse(sac.LEARNER, [*options, "--learner.hidden", "8", "--learner.updates-per-step", "0.01"])
+    env = task_diversion_v0.door.vector_env(
+        num_envs=4, mobility="replay", num_client_vehicles=4, episode_slots=12, **FIELDS
+    )
+    training = Training(sac.LEARNER, run, RunDirectory(tmp_path), env)
+    kept: list[tuple[Any, ...]] = []
+    waits: dict[tuple[int, int], tuple[Any, ...]] = {}
+    lengths: list[int] = []
+    lanes_step = Lanes.step
+
+    def spied(self: Lanes, action: np.ndarray) -> Any:
+        rows, observation = np.flatnonzero(~self.ended), self.observe()
+        unit = self.problem.request(self.state, self.exogenous).unit
+        outcome = lanes_step(self, action)
+        lengths.append(len(rows))
+        for lane in rows[unit[rows] >= 0]:
+            waits[lane, int(unit[lane])] = (observation[lane], action[lane, 0], outcome.reward[lane])
+        following, unit = self.observe(), self.problem.request(self.state, self.exogenous).unit
+        kept.extend(
+            (*waits.pop((lane, int(unit[lane]))), following[lane]) for lane in rows if (lane, unit[lane]) in waits
+        )
+        return outcome
+
+    monkeypatch.setattr(Lanes, "step", spied)
+    metrics = training.play_round()
+    assert len(set(lengths)) > 1, "the lanes ended together: nothing is shown"
+    assert 0 < len(kept) < sum(lengths), "no decision is the last at its unit: nothing is shown"
+    fields = training.buffer.state_dict()["fields"]
+    for name, rows in zip(("obs", "act", "rew", "obs_next"), zip(*kept, strict=True), strict=True):
+        np.testing.assert_array_equal(fields[name].numpy(), np.array(rows, np.float32), err_msg=name)
+    assert not fields["terminated"].any()
+    assert metrics["return_mean"] < 0.0
+    env.close()
+
+
+def test_where_all_decide_together_a_decision_is_kept_with_the_next_slot() -> None:
+    env = dnn_partition_v0.vector_env(num_envs=2, mobility="straight", num_client_vehicles=2, episode_slots=3)
+    env.reset(seed=0)
+    rows, observation = Rows(env.lanes), env.lanes.observe()
+    while not env.lanes.ended.all():
+        action = np.zeros((2, 2), int)
+        stream, result = rows.stream(), step(env.lanes, action)
+        joined = rows.join(stream, observation, action, result)
+        np.testing.assert_array_equal(joined.observation, observation)
+        np.testing.assert_array_equal(joined.following, result.following)
+        np.testing.assert_array_equal(joined.reward, result.reward)
+        observation = result.following
+    env.close()

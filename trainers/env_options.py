@@ -1,0 +1,78 @@
+"""What a command line can say of an environment: its traffic and its problem's fields, with their docstrings."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import textwrap
+import types
+import typing
+from itertools import pairwise
+from typing import Annotated, Any
+
+import tyro
+
+from vec_envs.dnn.profile import DNNProfile
+from vec_envs.faces.doors import Door
+from vec_envs.mobility import SumoBackend
+from vec_envs.registration import ENVIRONMENTS
+
+TRAFFIC_DOCS = {
+    "mobility": '"sumo" (live), "replay" (recorded) or "straight".',
+    "scenario": "Name or folder of the road.",
+    "sumo_backend": "How live SUMO is driven.",
+    "num_workers": "Processes of live SUMO.",
+}
+
+
+def door_of(env_id: str) -> Door:
+    """Returns the doors of an environment. Raises `ValueError` listing what exists for an unknown id."""
+    if env_id not in ENVIRONMENTS:
+        raise ValueError(f"the environment {env_id!r} is unknown; there are {', '.join(map(repr, ENVIRONMENTS))}")
+    return importlib.import_module(ENVIRONMENTS[env_id]).door
+
+
+def env_options_type(door: Door) -> type[Any]:
+    """Returns a dataclass of an environment's options; those that are functions are left to Python."""
+    options: list[tuple[str, Any, Any]] = [
+        ("mobility", str, door.default_mobility),
+        ("scenario", str, door.default_scenario),
+        ("sumo_backend", SumoBackend, "libsumo"),
+        ("num_workers", int, 1),
+    ]
+    hints = typing.get_type_hints(door.problem_type)
+    options += [
+        (f.name, _written(hints[f.name]), f.default)
+        for f in dataclasses.fields(door.problem_type)
+        if f.default is not dataclasses.MISSING and not callable(f.default)
+    ]
+    docs = TRAFFIC_DOCS | field_docs(door.problem_type)
+    annotated = [
+        (name, Annotated[kind, tyro.conf.arg(help=docs.get(name, ""))], default) for name, kind, default in options
+    ]
+    return dataclasses.make_dataclass("EnvOptions", annotated, frozen=True, kw_only=True)
+
+
+def field_docs(kind: type[Any]) -> dict[str, str]:
+    """Returns the docstrings under a dataclass's fields, those that have one."""
+    (of_class,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(of_class, ast.ClassDef)
+    docs: dict[str, str] = {}
+    for statement, following in pairwise(of_class.body):
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+            continue
+        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+            docs[statement.target.id] = " ".join(str(following.value.value).split())
+    return docs
+
+
+def _written(hint: Any) -> Any:
+    """Returns a field's type as a command line can write it: a DNN by its name."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType) and DNNProfile in arguments:
+        return typing.Union[tuple(_written(a) for a in arguments if a is not DNNProfile)]  # noqa: UP007
+    if arguments and typing.get_origin(hint) is tuple:
+        return tuple[tuple(_written(a) for a in arguments)]  # pyright: ignore[reportInvalidTypeForm]
+    return hint

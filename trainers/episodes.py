@@ -1,0 +1,111 @@
+"""Playing an episode in every lane, to the end of the longest, and what is kept of it.
+
+Lanes end at different steps. One that has ended stays as it is while the others go on; what a step reports of it means
+nothing, and its action is of no effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Shaped
+
+from vec_envs.core.lanes import Lanes
+from vec_envs.problems.problem import Figure
+
+PerLane = Float[np.ndarray, "lanes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a step brought to the lanes that had not ended before it, `running`; other rows mean nothing.
+
+    `following` is observed after it, also after the last decision of an episode.
+    """
+
+    running: Bool[np.ndarray, "lanes"]
+    reward: PerLane
+    following: Float32[np.ndarray, "lanes deciders features"]
+    figures: Mapping[str, Any]
+
+
+def step(lanes: Lanes, action: Shaped[np.ndarray, "lanes deciders ..."]) -> Step:
+    """Moves all lanes on by a decision. Raises `ValueError` for an action of wrong shape, type or range."""
+    running = ~lanes.ended
+    if not running.all():
+        action = action.copy()
+        action[~running] = 0
+    outcome = lanes.step(action)
+    figures = lanes.problem.figures(lanes.state, outcome)
+    return Step(running=running, reward=np.asarray(outcome.reward), following=lanes.observe(), figures=figures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transitions:
+    """Decisions, what they brought, and what was seen at the next one of their row."""
+
+    observation: Float32[np.ndarray, "transitions deciders features"]
+    action: Shaped[np.ndarray, "transitions ..."]
+    reward: Float[np.ndarray, "transitions"]
+    following: Float32[np.ndarray, "transitions deciders features"]
+
+
+class Rows:
+    """Joins each decision of an episode to the next one of its row, `problem.stream`; the last of a row has none."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._waits: Bool[np.ndarray, "lanes streams"] = np.zeros(
+            (lanes.num_lanes, lanes.problem.num_streams), np.bool_
+        )
+        self._kept: dict[str, np.ndarray] = {}
+
+    def stream(self) -> Int[np.ndarray, "lanes"]:
+        """Returns the rows in which the lanes' present points stand."""
+        return self._lanes.problem.stream(self._lanes.state, self._lanes.exogenous)
+
+    def join(
+        self,
+        stream: Int[np.ndarray, "lanes"],
+        observation: Float32[np.ndarray, "lanes deciders features"],
+        action: Shaped[np.ndarray, "lanes ..."],
+        played: Step,
+    ) -> Transitions:
+        """Keeps the decisions just played, made in the rows `stream`; returns those that the present point follows."""
+        decided = np.flatnonzero(played.running & (stream >= 0))
+        for name, value in {"observation": observation, "action": action, "reward": played.reward}.items():
+            if name not in self._kept:
+                self._kept[name] = np.zeros((*self._waits.shape, *value.shape[1:]), value.dtype)
+            self._kept[name][decided, stream[decided]] = value[decided]
+        self._waits[decided, stream[decided]] = True
+        now = self.stream()
+        seen = np.flatnonzero(played.running & (now >= 0) & self._waits[np.arange(len(now)), np.maximum(now, 0)])
+        self._waits[seen, now[seen]] = False
+        kept = {name: array[seen, now[seen]] for name, array in self._kept.items()}
+        return Transitions(following=played.following[seen], **kept)
+
+
+class Tally:
+    """Adds up an episode of each lane: its return, and the means and last values of the reported figures."""
+
+    def __init__(self, reported: tuple[Figure, ...], num_lanes: int) -> None:
+        self.returns: PerLane = np.zeros(num_lanes)
+        self.decisions: Int[np.ndarray, "lanes"] = np.zeros(num_lanes, dtype=np.int64)
+        self.last: dict[str, PerLane] = {figure.name: np.zeros(num_lanes) for figure in reported}
+        self._sums: dict[str, PerLane] = {figure.name: np.zeros(num_lanes) for figure in reported}
+
+    def add(self, played: Step) -> None:
+        """Adds a step of the lanes that were running."""
+        self.returns += np.where(played.running, played.reward, 0.0)
+        self.decisions += played.running
+        for name, total in self._sums.items():
+            total += np.where(played.running, played.figures[name], 0.0)
+            self.last[name] = np.where(played.running, played.figures[name], self.last[name])
+
+    def means(self) -> dict[str, PerLane]:
+        """Returns each figure's mean over a lane's own decisions; 0 where it made none."""
+        made = np.maximum(self.decisions, 1)
+        return {name: total / made for name, total in self._sums.items()}

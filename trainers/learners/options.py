@@ -1,0 +1,222 @@
+"""What each learner can be told. Nothing here needs torch, so that a command line is read before it is imported.
+
+Values without a section are open in the paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vec_envs.validation import count, fraction, not_negative, one_of, positive, positive_range
+
+LOSSES = ("huber", "squared")
+PREDICTIONS = ("x0", "noise")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """What the training loop asks of every learner: when it learns, how often, and from how many transitions."""
+
+    batch_size: int = 128
+    buffer_size: int = 50_000
+    """Transitions kept for replay."""
+    warm_up_episodes: int = 32
+    """Episodes played before the first update."""
+    updates_per_step: float = 1.0
+    """Gradient steps for each step that the lanes take together."""
+
+    def __post_init__(self) -> None:
+        count(1, batch_size=self.batch_size, buffer_size=self.buffer_size)
+        count(0, warm_up_episodes=self.warm_up_episodes)
+        positive(updates_per_step=self.updates_per_step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QMIXOptions:
+    """What P-QMIX and MAD2RL share. Sections are those of MAD2RL."""
+
+    discount: float = 0.9
+    """Future rewards; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
+    learning_rate: float = 5e-4
+    """Of Adam. Section 8.1."""
+    target_update_rate: float = 0.005
+    """0.001 in Section 8.1, which lags a thousand updates behind."""
+    double_q: bool = True
+    """The online network chooses the action that the target network values."""
+    loss: str = "huber"
+    """`"huber"` or `"squared"` (Eq. 58)."""
+    max_grad_norm: float = 10.0
+    """Of all weights together; 0 for no bound."""
+    reward_scale: float = 0.01
+    """Rewards are multiplied by it before learning."""
+    act_lagged: bool = True
+    """Whether the learned policy is the lagged network, an average over the last updates, not the online one."""
+    compress: bool = True
+    """Whether networks see sign(x) log(1 + |x|) of the observation: a runaway queue is tame, an ordinary one as is."""
+    exploration_start: float = 0.3
+    """Probability that a client acts at random, at first. Where all do, queues run away and nothing else is seen."""
+    exploration_end: float = 0.02
+    exploration_fraction: float = 0.5
+    """Part of the run over which exploration falls linearly."""
+    hidden: int = 256
+    """Neurons of each hidden layer of an agent. Section 8.1."""
+    hidden_layers: int = 3
+    """Of an agent. Section 8.1."""
+    mixing_embedding: int = 32
+    hypernetwork_hidden: int = 64
+    """Section 8.1."""
+    hypernetwork_layers: int = 2
+    """Section 8.1."""
+
+    def __post_init__(self) -> None:
+        fraction(discount=self.discount, target_update_rate=self.target_update_rate)
+        fraction(exploration_start=self.exploration_start, exploration_end=self.exploration_end)
+        fraction(exploration_fraction=self.exploration_fraction)
+        positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale)
+        count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, hypernetwork_hidden=self.hypernetwork_hidden)
+        count(1, mixing_embedding=self.mixing_embedding)
+        count(0, hypernetwork_layers=self.hypernetwork_layers)
+        not_negative(max_grad_norm=self.max_grad_norm)
+        one_of(LOSSES, loss=self.loss)
+
+    def exploration(self, progress: float) -> float:
+        """Returns the probability of a random action at this part, 0 to 1, of the run."""
+        return falling(self.exploration_start, self.exploration_end, self.exploration_fraction, progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserOptions:
+    """What MAD2RL has beside QMIX."""
+
+    denoising_steps: int = 3
+    """M; 7 in Section 8.3.1."""
+    beta_min: float = 0.1
+    """Open in the paper."""
+    beta_max: float = 10.0
+    """Open in the paper."""
+    prediction: str = "x0"
+    """What the network predicts: `"x0"`, through a smooth bound, or `"noise"` (Eq. 39)."""
+    bound: float = 30.0
+    """Predicted values are bounded to +- this by a scaled tanh; 0 for no bound. Only with `"x0"`."""
+    noise: float = 0.0
+    """Scale of the reverse process's noise, 1 in Eq. (40); 0 makes it deterministic."""
+    softmax: bool = False
+    """Whether values are a softmax over the actions (Eq. 41)."""
+    step_embedding: int = 16
+    """Size of the sinusoidal embedding of m."""
+
+    def __post_init__(self) -> None:
+        count(1, denoising_steps=self.denoising_steps)
+        if self.step_embedding < 2 or self.step_embedding % 2:
+            raise ValueError(f"step_embedding={self.step_embedding!r} must be an even number of at least 2")
+        positive_range(beta=(self.beta_min, self.beta_max))
+        one_of(PREDICTIONS, prediction=self.prediction)
+        not_negative(bound=self.bound, noise=self.noise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SACOptions:
+    """The options of SAC. Sections are those of RTD."""
+
+    discount: float = 0.9
+    """Future rewards, a decision at the same unit later. A queue of some seconds is gone after as few tasks."""
+    learning_rate: float = 3e-3
+    """Of Adam, for the actor, the critics and the temperature; 0.05 in Section IV.C."""
+    final_learning_rate: float = 0.05
+    """Part of the learning rate to which it falls, linearly, over the second half of the run."""
+    target_update_rate: float = 0.005
+    """How fast the two target critics follow."""
+    temperature: float = 0.2
+    """mu at first: what a unit of entropy is worth in scaled reward."""
+    temperature_range: tuple[float, float] = (0.001, 1.0)
+    """Within which mu is adapted. Section IV.A."""
+    target_entropy: float = -1.7
+    """Entropy that mu is adapted to, for each number of an action."""
+    reward_scale: float = 1.0
+    """Rewards are multiplied by it before learning."""
+    reward_floor: float = -8.0
+    """Scaled rewards are held at this: the waits of the first episodes, in which queues run away, teach nothing."""
+    exploration: float = 0.1
+    """Probability that a training action is random: a narrow policy no longer sees what lies elsewhere."""
+    exploration_local: float = 0.75
+    """Part of the random actions whose first number is 1, all layers at the vehicle; the rest is uniform. Where all
+    send work, queues run away and nothing else is seen."""
+    average_rate: float = 0.002
+    """How fast the learned policy's average follows the actor; 1 for the actor itself."""
+    compress: bool = True
+    """Whether networks see sign(x) log(1 + |x|) of the observation."""
+    hidden: int = 128
+    """Neurons of each hidden layer of the actor and of the critics."""
+    hidden_layers: int = 2
+    candidates: int = 1
+    """Actions that the learned policy compares: the actor's mean, and this less one drawn from the actor. It takes the
+    one that the smaller of the twin critics values most: where good actions lie apart, their mean is none."""
+
+    def __post_init__(self) -> None:
+        fraction(discount=self.discount, target_update_rate=self.target_update_rate, exploration=self.exploration)
+        fraction(final_learning_rate=self.final_learning_rate, average_rate=self.average_rate)
+        fraction(exploration_local=self.exploration_local)
+        positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale, average_rate=self.average_rate)
+        positive_range(temperature_range=self.temperature_range)
+        low, high = self.temperature_range
+        if not low <= self.temperature <= high:
+            raise ValueError(f"temperature={self.temperature!r} must be within temperature_range={low, high}")
+        if not self.reward_floor < 0.0:
+            raise ValueError(f"reward_floor={self.reward_floor!r} must be below 0")
+        count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, candidates=self.candidates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DQNOptions:
+    """The options of DQN. Sections are those of RTD."""
+
+    discount: float = 0.9
+    """Future rewards, a decision at the same unit later."""
+    learning_rate: float = 1e-3
+    """Of Adam; 0.05 in Section IV.C."""
+    final_learning_rate: float = 0.05
+    """Part of the learning rate to which it falls, linearly, over the second half of the run."""
+    target_update_steps: int = 250
+    """Gradient steps after which the target network is copied anew."""
+    double_q: bool = True
+    """The online network chooses the action that the target network values."""
+    loss: str = "huber"
+    """`"huber"` or `"squared"`."""
+    reward_scale: float = 1.0
+    """Rewards are multiplied by it before learning."""
+    reward_floor: float = -8.0
+    """Scaled rewards are held at this, as in SAC."""
+    compress: bool = True
+    """Whether networks see sign(x) log(1 + |x|) of the observation."""
+    exploration_start: float = 0.5
+    """Probability of a random action, at first."""
+    exploration_end: float = 0.02
+    exploration_fraction: float = 0.5
+    """Part of the run over which exploration falls linearly."""
+    hidden: int = 128
+    """Neurons of each hidden layer."""
+    hidden_layers: int = 2
+
+    def __post_init__(self) -> None:
+        fraction(discount=self.discount, exploration_start=self.exploration_start, exploration_end=self.exploration_end)
+        fraction(exploration_fraction=self.exploration_fraction, final_learning_rate=self.final_learning_rate)
+        positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale)
+        if not self.reward_floor < 0.0:
+            raise ValueError(f"reward_floor={self.reward_floor!r} must be below 0")
+        count(1, target_update_steps=self.target_update_steps, hidden=self.hidden, hidden_layers=self.hidden_layers)
+        one_of(LOSSES, loss=self.loss)
+
+    def exploration(self, progress: float) -> float:
+        """Returns the probability of a random action at this part, 0 to 1, of the run."""
+        return falling(self.exploration_start, self.exploration_end, self.exploration_fraction, progress)
+
+
+def falling(start: float, end: float, part: float, progress: float) -> float:
+    """Returns what falls linearly from `start` to `end` over the first `part` of a run, and then stays."""
+    passed = 1.0 if part == 0.0 else min(progress / part, 1.0)
+    return start + (end - start) * passed
+
+
+def annealed(final: float, progress: float) -> float:
+    """Returns the part of the learning rate at a part of the run: all of it, then falling to `final`."""
+    return 1.0 - (1.0 - final) * max(0.0, 2.0 * progress - 1.0)

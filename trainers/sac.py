@@ -1,0 +1,94 @@
+"""RTD's learner: SAC decides every task's cut and speeds. `python -m trainers.sac`"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from trainers.learner import Learner
+from trainers.learners.options import ReplayOptions, SACOptions, annealed
+from trainers.options import parse
+from vec_envs.problems.problem import Numbers
+
+if TYPE_CHECKING:
+    from trainers.learners.sac import BoundedSAC
+    from vec_envs.policies.policy import Policy
+
+ENV = {"reward": "excess", "observation": "extended"}
+TUNED = SACOptions()
+TUNED_REPLAY = ReplayOptions(batch_size=128, buffer_size=300_000, warm_up_episodes=32, updates_per_step=8.0)
+TUNED_RUN = {"episodes": 800, "num_envs": 32}
+PAPER = replace(
+    TUNED,
+    discount=0.95,
+    learning_rate=0.05,
+    final_learning_rate=1.0,
+    target_entropy=-1.0,
+    exploration=0.0,
+    exploration_local=0.0,
+    average_rate=1.0,
+    reward_floor=-1e9,
+    compress=False,
+)
+PAPER_REPLAY = replace(TUNED_REPLAY, warm_up_episodes=16, updates_per_step=1.0)
+PAPER_RUN = {"episodes": 2000, "num_envs": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SACLearner:
+    """The options of SAC."""
+
+    sac: Annotated[SACOptions, tyro.conf.arg(name="")] = field(default_factory=SACOptions)
+    replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
+
+    def exploration(self, progress: float, *, warm_up: bool) -> float:
+        """Returns the probability of a uniformly random action: all at first, then few beside the policy's own."""
+        return 1.0 if warm_up else self.sac.exploration
+
+    def learning_rate_part(self, progress: float) -> float:
+        """Returns what is left of the learning rate at this part of the run."""
+        return annealed(self.sac.final_learning_rate, progress)
+
+
+def build(problem: Any, options: SACLearner, *, seed: int) -> BoundedSAC:
+    """Returns SAC with weights, noise and exploration drawn from `seed`.
+
+    Raises `ValueError` for a problem that has several deciders at a point, or whose actions are no numbers.
+    """
+    from trainers.learners.sac import assemble
+    from trainers.tianshou_bridge.draws import seeded_weights
+
+    if not (problem.one_at_a_time and isinstance(problem.actions, Numbers)):
+        raise ValueError(f"sac needs one decider at a time that gives numbers, not those of {type(problem).__name__}")
+    with seeded_weights(seed) as decisions:
+        return assemble(
+            observation_size=problem.observation_size, size=problem.actions.size, options=options.sac, seed=decisions
+        )
+
+
+def learned(algorithm: BoundedSAC, options: SACLearner, problem: Any) -> Policy:
+    """Returns the actor's policy."""
+    from trainers.learners.sac import best_of
+
+    return best_of(algorithm)
+
+
+LEARNER = Learner(
+    name="sac",
+    env_ids=("VEC-TaskDiversion-v0",),
+    presets={
+        "tuned": (ENV, SACLearner(sac=TUNED), TUNED_RUN),
+        "paper": ({}, SACLearner(sac=PAPER, replay=PAPER_REPLAY), PAPER_RUN),
+    },
+    build=build,
+    policy=learned,
+)
+
+
+if __name__ == "__main__":
+    run = parse(LEARNER)  # before torch is imported
+    from trainers.training import main
+
+    main(LEARNER, run)
