@@ -1,1 +1,1 @@
-"""Measurements: speed now, suites and the leaderboard later."""
+"""Speed, and suites of cases that compare policies; the leaderboard comes later."""

@@ -16,6 +16,7 @@ import gymnasium
 import numpy as np
 
 from vec_envs import dnn_partition_v0
+from vec_envs.problems.problem import Choices, Problem
 
 REPETITIONS = 40
 
@@ -40,12 +41,18 @@ def cartpole() -> Iterator[dict[str, Any]]:
     yield figure("cartpole_steps_per_s", 1.0 / best(per_step_s))
 
 
+def counts_of(problem: Problem) -> tuple[int, ...]:
+    """Returns how many alternatives each agent has."""
+    assert isinstance(problem.actions, Choices)
+    return problem.actions.counts
+
+
 def parallel_env() -> Iterator[dict[str, Any]]:
     """Steps of one PettingZoo environment on replay, whole episodes with their resets."""
     env = dnn_partition_v0.parallel_env(mobility="replay")
     rng = np.random.default_rng(0)
     env.reset(seed=0)
-    drawn = rng.integers(0, env.problem.action_counts, (30, len(env.agents)))
+    drawn = rng.integers(0, counts_of(env.problem), (30, len(env.agents)))
     actions = [dict(zip(env.agents, row.tolist(), strict=True)) for row in drawn]
 
     def per_step_s() -> float:
@@ -64,7 +71,7 @@ def vector_env() -> Iterator[dict[str, Any]]:
     env = dnn_partition_v0.vector_env(num_envs=1024, mobility="replay")
     rng = np.random.default_rng(0)
     env.reset(seed=0)
-    actions = rng.integers(0, env.problem.action_counts, (30, 1024, 7))
+    actions = rng.integers(0, counts_of(env.problem), (30, 1024, 7))
 
     def per_step_s() -> float:
         began = time.process_time()
@@ -108,9 +115,10 @@ def learner_times_s(learner: Any) -> tuple[float, float]:
     problem = dnn_partition_v0.door.problem(**env_options)
     algorithm = learner.build(problem, options, seed=0)
     agents, features, rng = len(problem.agent_names), problem.observation_size, np.random.default_rng(0)
-    buffer = LaneReplayBuffer(1024, num_agents=agents, observation_size=features, seed=0)
+    space = algorithm.policy.action_space
+    buffer = LaneReplayBuffer(1024, observation_shape=(agents, features), action_space=space, seed=0)
     observation = rng.normal(size=(1024, agents, features)).astype(np.float32)
-    action = rng.integers(0, problem.action_counts, (1024, agents))
+    action = rng.integers(0, counts_of(problem), (1024, agents))
     buffer.add(observation, action, np.zeros(1024, np.float32), observation, np.zeros(1024, np.bool_))
 
     def step_s() -> float:

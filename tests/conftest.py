@@ -13,7 +13,13 @@ from beartype import BeartypeConf, beartype
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-OWN_WORDS = ("DNNPartition.__init__", "Scenario.load", "SumoMobility.__init__", "TaskDiversion.__init__", "make_mobility")
+OWN_WORDS = (
+    "DNNPartition.__init__",
+    "Scenario.load",
+    "SumoMobility.__init__",
+    "TaskDiversion.__init__",
+    "make_mobility",
+)
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,164 @@
+"""What is to be done: the jobs of a case's policies.
+
+A job is one policy on one case, trained with one seed where it learns. It is told by its `definition` alone: every
+field of the environment, the learner and the evaluation, defaults included. Results and runs are named by a hash of it,
+so that what several suites ask for is run once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+from benchmarks import results
+from benchmarks.suites import Case, Fields, Learned, Reference
+from trainers.env_options import TRAFFIC_DOCS, door_of, env_options_type
+from trainers.evaluate import LEARNERS
+from trainers.learner import Learner
+from trainers.options import ADJUSTABLE, Run, preset_run
+from vec_envs.policies import references
+from vec_envs.problems.problem import Problem
+
+CHECKPOINT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is run: its definition, and what changes nothing in its result."""
+
+    definition: Mapping[str, Any]
+    checkpoint_s: float = CHECKPOINT_S
+
+    @cached_property
+    def name(self) -> str:
+        """Who plays, the training seed, and the key."""
+        return results.name_of(self.definition)
+
+    @property
+    def training(self) -> Mapping[str, Any] | None:
+        """The definition of the run that is trained; None for a policy without learning."""
+        policy = self.definition["policy"]
+        return None if "reference" in policy else policy
+
+    @property
+    def run_name(self) -> str:
+        """The name of its run's folder: jobs that differ in their evaluation alone share it."""
+        training = self.training or {}
+        return f"{training['learner_name']}-seed{training['seed']}-{results.key_of(training)}"
+
+
+def jobs_of(case: Case, policy: Reference | Learned, seeds: int) -> list[Job]:
+    """Returns the jobs of a policy: one, or one for each training seed.
+
+    Raises `ValueError` naming case and policy where one of them does not exist or an option is out of its bounds.
+    """
+    try:
+        if isinstance(policy, Reference):
+            return [_reference_job(case, policy)]
+        return _learned_jobs(case, policy, seeds)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"policy {policy.name!r} on case {case.name!r}: {error}") from error
+
+
+def _reference_job(case: Case, policy: Reference) -> Job:
+    known = references(door_of(case.env_id).problem_type).policies
+    if policy.name not in known:
+        raise ValueError(f"the reference {policy.name!r} is unknown; there are {', '.join(map(repr, known))}")
+    env = options_of(case.env_id, {**case.env, **known[policy.name].env})
+    return Job({"env_id": case.env_id, "policy": {"reference": policy.name}, "evaluation": _evaluation(case, env, {})})
+
+
+def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
+    if policy.learner not in LEARNERS:
+        raise ValueError(f"the learner {policy.learner!r} is unknown; there are {', '.join(map(repr, LEARNERS))}")
+    default = _preset(policy.learner, policy.preset, case.env_id)
+    env = {**dataclasses.asdict(default.env), **case.env, **policy.env}
+    known_only([f.name for f in dataclasses.fields(Run)], policy.run, "a run")
+    run = dataclasses.replace(
+        default,
+        env=type(default.env)(**options_of(case.env_id, env)),
+        learner=with_fields(default.learner, policy.options),
+        **{"device": "cpu", **policy.run, "threads": 1},
+    )
+    besides = {"output", "resume", "seed", *ADJUSTABLE} - {"device", "threads"}
+    written = {name: value for name, value in dataclasses.asdict(run).items() if name not in besides}
+    training = json.loads(json.dumps({"learner_name": policy.learner, **written}, allow_nan=False))
+    evaluation = _evaluation(case, options_of(case.env_id, {**env, **policy.evaluated}), policy.sees)
+    return [
+        Job(
+            {"env_id": case.env_id, "policy": {**training, "seed": seed}, "evaluation": evaluation},
+            checkpoint_s=run.checkpoint_s,
+        )
+        for seed in range(seeds)
+    ]
+
+
+@cache
+def _preset(learner: str, preset: str, env_id: str) -> Run:
+    return preset_run(learner_named(learner), preset, env_id)
+
+
+def _evaluation(case: Case, env: Fields, sees: Fields) -> dict[str, Any]:
+    """Returns the definition of the held-out episodes."""
+    reported = [figure.name for figure in problem_of(case.env_id, env).reported]
+    return {
+        "env": env,
+        "sees": options_of(case.env_id, {**env, **sees}) if sees else None,
+        "seed": case.seed,
+        "episodes": case.episodes,
+        "figures": list(dict.fromkeys([*reported, *case.figures])),
+    }
+
+
+def options_of(env_id: str, fields: Fields) -> dict[str, Any]:
+    """Returns all options of an environment as JSON has them. Raises `ValueError` for unknown and wrong ones."""
+    kind = _options_type(env_id)
+    known_only([f.name for f in dataclasses.fields(kind)], fields, env_id)
+    options = dataclasses.asdict(kind(**fields))
+    problem_of(env_id, options)
+    return json.loads(json.dumps(options, allow_nan=False))
+
+
+@cache
+def _options_type(env_id: str) -> type[Any]:
+    return env_options_type(door_of(env_id))
+
+
+def problem_of(env_id: str, options: Fields) -> Problem:
+    """Returns the problem of an environment's options. Raises `ValueError` for wrong ones."""
+    return _problem(env_id, json.dumps({name: of for name, of in options.items() if name not in TRAFFIC_DOCS}))
+
+
+@cache
+def _problem(env_id: str, options: str) -> Problem:
+    return door_of(env_id).problem(**json.loads(options))
+
+
+def learner_named(name: str) -> Learner:
+    """Returns a learner."""
+    return importlib.import_module(LEARNERS[name]).LEARNER
+
+
+def with_fields(options: Any, fields: Fields) -> Any:
+    """Returns a learner's options with these fields changed, in whichever of its groups they are."""
+    groups: dict[str, Any] = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+    nested: dict[str, Any] = {name: group for name, group in groups.items() if dataclasses.is_dataclass(group)}
+    names = {name: [f.name for f in dataclasses.fields(group)] for name, group in nested.items()}
+    own = [name for name in groups if name not in nested]
+    known_only([*own, *(name for group in names.values() for name in group)], fields, "the learner")
+    changed = {name: value for name, value in fields.items() if name in own}
+    for name, group in nested.items():
+        of_group = {field: value for field, value in fields.items() if field in names[name]}
+        changed[name] = dataclasses.replace(group, **of_group) if of_group else group
+    return dataclasses.replace(options, **changed)
+
+
+def known_only(known: list[str], fields: Fields, whose: str) -> None:
+    unknown = sorted(set(fields) - set(known))
+    if unknown:
+        raise ValueError(f"{whose} has no option {', '.join(unknown)}; there are {', '.join(known)}")

@@ -1,0 +1,143 @@
+"""Tables and pictures of a suite: `python -m benchmarks.report SUITE --results DIR [--output docs/results]`.
+
+The page `SUITE.md` keeps its prose: what is measured stands between marks, and only that is written anew. The results
+themselves go beside it, into a folder of the suite's name, with an index: the tables can be computed again from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results
+from benchmarks.pictures import NoMatplotlib, draw
+from benchmarks.suites import SUITES, Suite, suites_of
+from benchmarks.tables import Line, collect, conditions, markdown, suite_tables
+
+INDEX = "index.json"
+Measured = list[tuple[Suite, list[Line]]]
+
+
+def section(suite: Suite, lines: list[Line]) -> str:
+    """Returns what is measured of a suite, as Markdown."""
+    tables = suite_tables(suite, lines)
+    if not tables:
+        return "Nothing has been measured yet.\n"
+    missing = [f"{line.policy} on {line.case} ({line.runs})" for line in lines if len(line.found) < len(line.expected)]
+    parts = [f"![{suite.title}]({suite.name}.svg)\n", conditions(lines)]
+    parts += [f"Missing: {', '.join(missing)}.\n"] if missing else []
+    for title, table in tables:
+        parts.append(f"**{title}**\n\n{markdown(table)}")
+    return "\n".join(parts)
+
+
+def write_suite(suite: Suite, lines: list[Line], folder: Path) -> list[Path]:
+    """Writes a suite's page and picture of their own into a folder, and returns their paths.
+
+    Without matplotlib, or results, there is no picture.
+    """
+    page = folder / f"{suite.name}.md"
+    results.replace_file(page, f"# {suite.title}\n\n{section(suite, lines)}")
+    picture = write_picture(suite, lines, folder)
+    return [page, picture] if picture else [page]
+
+
+def write_picture(suite: Suite, lines: list[Line], folder: Path) -> Path | None:
+    """Writes a suite's picture; says so where that cannot be, and returns None."""
+    path = folder / f"{suite.name}.svg"
+    try:
+        results.replace_file(path, draw(suite, [line for line in lines if line.found]))
+    except NoMatplotlib as error:
+        print(f"{path.name} is not drawn: {error}", file=sys.stderr)
+        return None
+    except ValueError:  # there is nothing to draw
+        return None
+    return path
+
+
+def write_page(name: str, measured: Measured, folder: Path) -> Path:
+    """Writes the page of some suites, their pictures, and the results, with an index, beside it; returns the page."""
+    page = folder / f"{name}.md"
+    text = page.read_text() if page.exists() else f"# {name}\n"
+    for suite, lines in measured:
+        text = with_section(text, suite.name, section(suite, lines))
+        write_picture(suite, lines, folder)
+    beside = folder / name
+    used = {result.path for _, lines in measured for line in lines for result in line.found}
+    beside.mkdir(parents=True, exist_ok=True)
+    for path in used:
+        if path.resolve().parent != beside.resolve():
+            shutil.copyfile(path, beside / path.name)
+    for path in beside.glob("*.json"):
+        if path.name not in {path.name for path in used}:
+            path.unlink()
+    index = {
+        suite.name: [
+            {"case": line.case, "x": line.x, "policy": line.policy, "results": line.expected} for line in lines
+        ]
+        for suite, lines in measured
+    }
+    results.replace_file(beside / INDEX, json.dumps(index, indent=1) + "\n")
+    results.replace_file(page, text)
+    return page
+
+
+def with_section(page: str, name: str, measured: str) -> str:
+    """Returns the page with what is measured between the marks of that name, which are added where they are not."""
+    begin, end = f"<!-- measured: {name} -->", f"<!-- end: {name} -->"
+    block = f"{begin}\n\n{measured}\n{end}"
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if not pattern.search(page):
+        return f"{page.rstrip()}\n\n{block}\n"
+    return pattern.sub(lambda _: block, page, count=1)
+
+
+def indexed(name: str, folder: Path, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> Measured:
+    """Returns the lines of a page that was written, from the results beside it."""
+    beside = folder / name
+    index = json.loads((beside / INDEX).read_text())
+    return [
+        (suite, [_line(line, beside) for line in index[suite.name]])
+        for suite in suites_of(name, known)
+        if suite.name in index
+    ]
+
+
+def _line(line: dict[str, Any], folder: Path) -> Line:
+    return Line(
+        case=line["case"],
+        x=line["x"],
+        policy=line["policy"],
+        expected=tuple(line["results"]),
+        found=tuple(results.read(path) for name in line["results"] if (path := folder / f"{name}.json").exists()),
+    )
+
+
+def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> None:
+    """Writes the page of the command line's suite."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description="Writes a suite's page.")
+    parser.add_argument("suite", metavar="SUITE", help=f"which: {', '.join(known)}")
+    parser.add_argument("--results", type=Path, required=True, help="the --output of benchmarks.run")
+    parser.add_argument("--output", type=Path, default=Path("docs/results"), help="default: %(default)s")
+    parser.add_argument("--seeds", type=int, default=5, help="training seeds that there should be (default: 5)")
+    options = parser.parse_args(arguments)
+    try:
+        if not (options.results / "results").is_dir():
+            raise ValueError(f"{options.results} holds no results: run benchmarks.run with --output {options.results}")
+        suites = suites_of(options.suite, known)
+        measured = [(suite, collect(suite, options.seeds, options.results / "results")) for suite in suites]
+        page = write_page(options.suite, measured, options.output)
+    except (OSError, ValueError) as error:
+        sys.exit(f"benchmarks.report: {error}")
+    missing = sum(len(line.expected) - len(line.found) for _, lines in measured for line in lines)
+    print(f"written to {page}" + (f"; {missing} results are missing, and shown as missing" if missing else ""))
+
+
+if __name__ == "__main__":
+    main()

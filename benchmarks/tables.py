@@ -1,0 +1,212 @@
+"""What results say of a suite, in tables: means with 95% intervals, and differences to a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from benchmarks import results
+from benchmarks.plan import jobs_of
+from benchmarks.results import Result
+from benchmarks.statistics import Estimate, estimate
+from benchmarks.suites import Suite
+from trainers.evaluate import UNITS, label, shown
+
+Row = list[str]
+SPELLED = {"j": "J", "w": "W", "ghz": "GHz", "gcycles": "Gcycles", "mbit": "Mbit", "mbps": "Mbit/s", "gb": "GB"}
+"""Units as they are written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A policy on a case: the results that there should be, by name, and those that there are."""
+
+    case: str
+    x: float
+    policy: str
+    expected: tuple[str, ...]
+    found: tuple[Result, ...]
+
+    @property
+    def runs(self) -> str:
+        """How complete it is, in words."""
+        there, wanted = len(self.found), len(self.expected)
+        learns = any("-seed" in name for name in self.expected)
+        if there < wanted:
+            return f"{there} of {wanted} seeds" if learns else "missing"
+        return ("1 seed" if wanted == 1 else f"{wanted} seeds") if learns else ""
+
+    def values(self, figure: str) -> Float[np.ndarray, "seeds episodes"]:
+        """Returns a figure of each seed's episodes: means over an episode's decisions."""
+        return np.stack([result.values[figure] for result in self.found])
+
+    def mean(self, figure: str) -> Estimate:
+        """Returns the mean over seeds and episodes."""
+        return estimate(self.values(figure), name=self._stream)
+
+    def ratio(self, of: str, to: str) -> Estimate:
+        """Returns the ratio of the sums over all decisions. Raises `ValueError` where the divisor may be 0."""
+        decisions = np.stack([result.decisions for result in self.found])
+        return estimate(self.values(of) * decisions, name=self._stream, to=self.values(to) * decisions)
+
+    @property
+    def _stream(self) -> str:
+        """What the results have in common: who was trained on what, whatever a suite calls it."""
+        definition = self.found[0].definition
+        of_all = {name: value for name, value in definition["policy"].items() if name != "seed"}
+        return results.key_of({**definition, "policy": of_all})
+
+
+def collect(suite: Suite, seeds: int, folder: Path) -> list[Line]:
+    """Returns a suite's lines with the results in a folder; those that cannot be read count as missing."""
+    lines: list[Line] = []
+    for case in suite.cases:
+        for policy in case.policies:
+            names = tuple(job.name for job in jobs_of(case, policy, seeds))
+            found = tuple(result for name in names if (result := readable(folder / f"{name}.json")) is not None)
+            lines.append(Line(case=case.name, x=case.x, policy=policy.name, expected=names, found=found))
+    return lines
+
+
+def readable(path: Path) -> Result | None:
+    """Returns the result in a file; None where there is none, or one that cannot be read."""
+    try:
+        return results.read(path)
+    except (OSError, ValueError):
+        return None
+
+
+def first_figure(lines: list[Line]) -> str | None:
+    """Returns the figure by which policies are ranked; None where there are no results."""
+    return next((result.definition["evaluation"]["figures"][0] for line in lines for result in line.found), None)
+
+
+def by_case(lines: list[Line]) -> dict[str, list[Line]]:
+    """Returns the lines of each case."""
+    return {case: [line for line in lines if line.case == case] for case in dict.fromkeys(line.case for line in lines)}
+
+
+def case_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row]:
+    """Returns the table of a case, its head first, the best policy on top and those without results below."""
+    baseline = next((line for line in lines if line.policy == suite.baseline and line.found), None)
+    figures = list(dict.fromkeys([ranked_by, *suite.columns]))
+    head = ["policy", "runs", *map(in_words, figures), f"{label(ranked_by)} {minus(suite)}"]
+    rows: list[Row] = []
+    for line in sorted(filter(lambda line: line.found, lines), key=lambda line: line.mean(ranked_by).value):
+        difference = "-"
+        if baseline is not None and line is not baseline:
+            difference = with_interval(line.mean(ranked_by) - baseline.mean(ranked_by), sign="+")
+        row = [line.policy, line.runs, *(with_interval(line.mean(figure)) for figure in figures), difference]
+        rows.append(row + _ratio_cells(suite, line, baseline))
+    rows += [[line.policy, line.runs] for line in lines if not line.found]
+    return _padded([head + ([suite.ratio.head, minus(suite)] if suite.ratio else []), *rows])
+
+
+def _ratio_cells(suite: Suite, line: Line, baseline: Line | None) -> Row:
+    """Returns the suite's ratio and how it differs from the baseline's; nothing where the suite has none."""
+    if suite.ratio is None:
+        return []
+    try:
+        ratio = line.ratio(suite.ratio.of, suite.ratio.to)
+        if baseline is None or line is baseline:
+            return [with_interval(ratio), "-"]
+        return [with_interval(ratio), with_interval(ratio - baseline.ratio(suite.ratio.of, suite.ratio.to), sign="+")]
+    except ValueError:
+        return ["-", "-"]
+
+
+def growth_table(suite: Suite, lines: list[Line]) -> list[Row]:
+    """Returns by how much the suite's figure grows from its first case to its last, the least on top."""
+    cases = list(by_case(lines).values())
+    ends = [{line.policy: line for line in case if line.found} for case in (cases[0], cases[-1])]
+    grown = {
+        name: ends[1][name].mean(suite.shows) - line.mean(suite.shows)
+        for name, line in ends[0].items()
+        if name in ends[1]
+    }
+    head = ["policy", f"growth of the {in_words(suite.shows)}", minus(suite)]
+    baseline = grown.get(suite.baseline)
+    rows: list[Row] = []
+    for name, growth in sorted(grown.items(), key=lambda item: item[1].value):
+        less = "-" if baseline is None or growth is baseline else with_interval(growth - baseline, sign="+")
+        rows.append([name, with_interval(growth, sign="+"), less])
+    return [head, *rows]
+
+
+def suite_tables(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Row]]]:
+    """Returns the suite's tables with their titles."""
+    ranked_by = first_figure(lines)
+    if ranked_by is None:
+        return []
+    cases = by_case(lines)
+    tables = [(case, case_table(suite, of_case, ranked_by)) for case, of_case in cases.items()]
+    if suite.picture == "sweep" and len(cases) > 1:
+        names = list(cases)
+        tables.append((f"From {names[0]} to {names[-1]}", growth_table(suite, lines)))
+    return tables
+
+
+def markdown(table: list[Row]) -> str:
+    """Returns a table as Markdown."""
+    head, *rows = table
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows]) + "\n"
+
+
+def aligned(table: list[Row]) -> str:
+    """Returns a table for a terminal."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [row[0].ljust(widths[0]) + "".join(f"  {c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
+             for row in table]  # fmt: skip
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def conditions(lines: list[Line]) -> str:
+    """Returns how the figures were had: episodes, statistics, and the code and machines of the results."""
+    found = [result for line in lines for result in line.found]
+    of = {(r.definition["evaluation"]["episodes"], r.definition["evaluation"]["seed"]) for r in found}
+    played = " or ".join(f"{episodes} held-out episodes from seed {seed}" for episodes, seed in sorted(of))
+    code = sorted({_code(result.provenance) for result in found})
+    trained = [result.training_s for result in found if result.curve is not None]
+    sentences = [
+        f"Means over {played}, the same for all policies, and over training seeds.",
+        "In brackets: 95% intervals of a hierarchical bootstrap, paired on the episodes; with a single seed, of the "
+        "episodes alone. In the picture an arrow stands for a value that is beyond it.",
+        f"Code: {'; '.join(code)}.",
+    ]
+    if trained:
+        sentences.append(f"Training took {np.median(trained) / 60:.1f} minutes (median).")
+    return " ".join(sentences) + "\n"
+
+
+def _code(provenance: Mapping[str, Any]) -> str:
+    commit = provenance["commit"]
+    changed = " with changes" if provenance["dirty"] else ""
+    return f"version {provenance['version']}" + (f", commit {commit[:10]}{changed}" if commit else "")
+
+
+def minus(suite: Suite) -> str:
+    """Returns the head of a column of differences to the baseline."""
+    return f"minus {suite.baseline}'s"
+
+
+def in_words(figure: str) -> str:
+    """Returns a figure's name with its unit."""
+    unit = figure.rsplit("_", 1)[-1]
+    return f"{label(figure)} [{SPELLED.get(unit, unit)}]" if "_" in figure and unit in UNITS else label(figure)
+
+
+def with_interval(of: Estimate, sign: str = "") -> str:
+    """Returns a value and its interval, with as many decimals as the value's own four digits have."""
+    decimals = len(shown(of.value).partition(".")[2])
+    value, low, high = (f"{number:{sign}.{decimals}f}" for number in (of.value, *of.interval))
+    return f"{value} [{low}, {high}]"
+
+
+def _padded(table: list[Row]) -> list[Row]:
+    return [[*row, *["-"] * (len(table[0]) - len(row))] for row in table]

@@ -1,0 +1,133 @@
+"""A job is told by what it is made of, defaults included, and by nothing else."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.jobs import play
+from benchmarks.plan import jobs_of, problem_of
+from benchmarks.run import jobs_of_suites
+from benchmarks.suites import RTD_PARTS, SUITES, Learned, suites_of
+from trainers.env_options import door_of
+from vec_envs import task_diversion_v0
+from vec_envs.policies import RandomNumbers, references
+from vec_envs.problems.task_diversion import TaskDiversion
+
+
+def test_the_same_case_has_the_same_jobs_in_all_suites() -> None:
+    """Figures 5 and 6 share 15 vehicles at 0.3 tasks a second, and the parts and learning rates have it too."""
+    names = [{job.name for job in jobs_of_suites((suite,), 5)} for suite in SUITES["rtd"]]
+    rates, vehicles, releases, parts = names
+    assert len(vehicles & releases) == 2 * 5 + 7
+    assert len(vehicles & releases & parts) == 2 * 5 + 7
+    assert len(rates & parts) == 5
+    assert len(jobs_of_suites(SUITES["rtd"], 5)) == len(rates | vehicles | releases | parts)
+
+
+def test_written_out_defaults_change_no_key(tiny: dict[str, Any]) -> None:
+    case, sac = tiny["FIRST"], tiny["SAC"]
+    said = replace(case, env={**case.env, "num_rsus": TaskDiversion().num_rsus, "dnns": TaskDiversion.dnns})
+    assert [job.name for job in jobs_of(said, sac, 2)] == [job.name for job in jobs_of(case, sac, 2)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"env": {"diversion": "nearest"}},
+        {"evaluated": {"battery_factor": False}},
+        {"sees": {"battery_factor": False}},
+        {"options": {"hidden": 9}},
+        {"run": {"episodes": 44}},
+    ],
+)
+def test_what_defines_a_job_changes_its_key(change: dict[str, Any], tiny: dict[str, Any]) -> None:
+    case, sac = tiny["FIRST"], tiny["SAC"]
+    (before,), (after,) = jobs_of(case, sac, 1), jobs_of(case, replace(sac, **change), 1)
+    assert before.name != after.name
+    same_run = "evaluated" in change or "sees" in change
+    assert (before.run_name == after.run_name) == same_run
+
+
+def test_what_does_not_define_it_does_not(tiny: dict[str, Any]) -> None:
+    case, sac = tiny["FIRST"], tiny["SAC"]
+    other = replace(sac, name="another", run={**sac.run, "checkpoint_s": 7.0})
+    (before,), (after,) = jobs_of(case, sac, 1), jobs_of(case, other, 1)
+    assert before.name == after.name
+    assert after.checkpoint_s == 7.0
+
+
+def test_policies_play_on_the_fields_of_their_own() -> None:
+    (case,) = RTD_PARTS.cases
+    env = {policy.name: jobs_of(case, policy, 1)[0].definition["evaluation"]["env"] for policy in case.policies}
+    trained = {
+        policy.name: job.training["env"] for policy in case.policies if (job := jobs_of(case, policy, 1)[0]).training
+    }
+    assert (
+        env["reo-full"]["diversion"]
+        == env["rtd-nearest"]["diversion"]
+        == trained["rtd-nearest"]["diversion"]
+        == "nearest"
+    )
+    assert env["rtd"]["diversion"] == env["leo-full"]["diversion"] == "probability"
+    assert env["disdqn"]["diversion"] == trained["disdqn"]["diversion"] == "chosen"
+    assert env["rtd-no-battery"]["battery_factor"]
+    assert not trained["rtd-no-battery"]["battery_factor"]
+
+
+def test_all_policies_of_a_case_have_the_same_nature() -> None:
+    """What differs between their environments is no matter of chance: the same tasks come at the same time."""
+    (case,) = RTD_PARTS.cases
+    envs = [jobs_of(case, policy, 1)[0].definition["evaluation"]["env"] for policy in case.policies]
+    drawn: list[Any] = []
+    for options in envs:
+        with closing(door_of(case.env_id).vector_env(num_envs=2, **{**options, "mobility": "straight"})) as env:
+            env.reset(seed=case.seed)
+            drawn.append(env.lanes.episode(0))
+    for nature in drawn[1:]:
+        np.testing.assert_array_equal(nature.release_s, drawn[0].release_s)
+        np.testing.assert_array_equal(nature.rate_mbps, drawn[0].rate_mbps)
+        np.testing.assert_array_equal(nature.deadline_s, drawn[0].deadline_s)
+
+
+def test_a_policy_sees_what_it_was_trained_to_see() -> None:
+    """The weight of a vehicle's energy is seen as it was in training, and counts as it is in the evaluation."""
+    options = {"num_client_vehicles": 3, "episode_slots": 8, "observation": "extended"}
+    sees = problem_of("VEC-TaskDiversion-v0", {**options, "battery_factor": False})
+    seen: list[np.ndarray] = []
+
+    class Watching(RandomNumbers):
+        def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
+            seen.append(observation)
+            return super().act(observation, view)
+
+    with closing(task_diversion_v0.vector_env(num_envs=4, mobility="straight", **options)) as env:
+        judged, _ = play(Watching(sees), env, sees, seed=0, figures=["cost", "vehicle_energy_j"])
+        blind, seen = seen, []
+        same, _ = play(Watching(env.problem), env, env.problem, seed=0, figures=["cost", "vehicle_energy_j"])
+    np.testing.assert_array_equal(judged["cost"], same["cost"])  # random numbers heed no observation
+    assert not all(np.array_equal(a, b) for a, b in zip(blind, seen, strict=True))
+
+
+def test_an_unknown_figure_is_named() -> None:
+    made = task_diversion_v0.vector_env(num_envs=1, mobility="straight", episode_slots=4)
+    with closing(made) as env, pytest.raises(ValueError, match=r"no option speed; there are .*cost"):
+        play(RandomNumbers(env.problem), env, env.problem, seed=0, figures=["speed"])
+
+
+def test_suites_compare_with_all_references_of_the_problem() -> None:
+    known = set(references(TaskDiversion).policies)
+    assert {policy.name for policy in RTD_PARTS.cases[0].policies} >= known
+    for suite in SUITES["rtd-fig5"] + SUITES["rtd-fig6"]:
+        for case in suite.cases:
+            assert {policy.name for policy in case.policies} == known - {"random"} | {"rtd", "disdqn"}
+
+
+def test_only_some_policies() -> None:
+    (suite,) = suites_of("rtd-fig5", SUITES, ("disdqn",))
+    assert {policy.name for case in suite.cases for policy in case.policies} == {"disdqn"}
+    assert all(isinstance(policy, Learned) for case in suite.cases for policy in case.policies)

@@ -1,0 +1,150 @@
+"""Pages: their prose stays, what is missing is shown, and the committed ones follow from the results beside them."""
+
+from __future__ import annotations
+
+import builtins
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import results
+from benchmarks.pictures import _apart, draw
+from benchmarks.report import indexed, main, section, with_section, write_suite
+from benchmarks.suites import SUITES
+from benchmarks.tables import case_table, collect
+
+PAGES = Path(__file__).parents[2] / "docs" / "results"
+
+
+def report(name: str, whole: Path, output: Path, tiny: dict[str, Any], *more: str) -> str:
+    main([name, "--results", str(whole), "--output", str(output), "--seeds", "2", *more], tiny["SUITES"])
+    return (output / f"{name}.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in SUITES if (PAGES / name / "index.json").exists()])
+def test_committed_tables_follow_from_the_committed_results(name: str) -> None:
+    page = (PAGES / f"{name}.md").read_text()
+    for suite, lines in indexed(name, PAGES):
+        assert with_section(page, suite.name, section(suite, lines)) == page, f"{suite.name}: run benchmarks.report"
+
+
+def test_a_page_can_be_computed_again_from_what_is_beside_it(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    page = report("tiny", whole, tmp_path, tiny)
+    measured = indexed("tiny", tmp_path, tiny["SUITES"])
+    assert [suite.name for suite, _ in measured] == ["tiny-sweep", "tiny-parts", "tiny-curves"]
+    for suite, lines in measured:
+        assert with_section(page, suite.name, section(suite, lines)) == page
+        assert (tmp_path / f"{suite.name}.svg").read_text() == draw(suite, lines)
+    assert len(list((tmp_path / "tiny").glob("*.json"))) == 7
+
+
+def test_prose_stays_and_what_is_measured_is_written_anew(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    marks = "<!-- measured: tiny-parts -->\nold\n<!-- end: tiny-parts -->"
+    (tmp_path / "tiny-parts.md").write_text(f"# Parts\n\nWhy we ask.\n\n{marks}\n\nWhat it means.\n")
+    for _ in range(2):
+        page = report("tiny-parts", whole, tmp_path, tiny)
+        assert page.startswith("# Parts\n\nWhy we ask.\n\n<!-- measured: tiny-parts -->\n\n![Parts](tiny-parts.svg)")
+        assert page.endswith("<!-- end: tiny-parts -->\n\nWhat it means.\n")
+        assert "old" not in page
+        assert page.count("<!-- measured") == 1
+
+
+def test_what_is_missing_is_shown(
+    whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    less = tmp_path / "less"
+    shutil.copytree(whole / "results", less / "results")
+    for name in ("sac-seed1", "gbs-best"):
+        next((less / "results").glob(f"{name}-*.json")).unlink()
+    page = report("tiny-parts", less, tmp_path, tiny)
+    assert "Missing: rtd on again (1 of 2 seeds), gbs-best on again (missing)." in page
+    assert "| rtd | 1 of 2 seeds |" in page
+    assert "| gbs-best | missing | - | - | - | - | - |" in page
+    assert "2 results are missing" in capsys.readouterr().out
+
+
+def test_stale_results_leave_the_page(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    report("tiny-parts", whole, tmp_path, tiny)
+    gone = next((tmp_path / "tiny-parts").glob("gbs-best-*.json"))
+    less = tmp_path / "less"
+    shutil.copytree(whole / "results", less / "results")
+    (less / "results" / gone.name).unlink()
+    report("tiny-parts", less, tmp_path, tiny)
+    assert not gone.exists()
+
+
+def test_a_folder_without_results_is_refused(tiny: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="holds no results"):
+        report("tiny", tmp_path, tmp_path, tiny)
+
+
+def test_means_are_of_tasks_then_of_episodes(whole: Path, tiny: dict[str, Any]) -> None:
+    (suite,) = tiny["SUITES"]["tiny-parts"]
+    lines = collect(suite, 2, whole / "results")
+    rtd = lines[0]
+    by_hand = np.mean([np.mean(result.values["cost"]) for result in rtd.found])
+    assert rtd.mean("cost").value == pytest.approx(by_hand)
+    table = case_table(suite, lines, "cost")
+    assert table[0][:5] == ["policy", "runs", "cost", "time [s]", "cost minus rtd's"]
+    values = [float(row[2].split()[0]) for row in table[1:]]
+    assert values == sorted(values)
+    assert next(row for row in table if row[0] == "rtd")[4] == "-"
+
+
+def test_without_matplotlib_there_are_tables_and_a_word(
+    whole: Path,
+    tiny: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    really = builtins.__import__
+
+    def without(name: str, *more: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return really(name, *more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    (suite,) = tiny["SUITES"]["tiny-sweep"]
+    assert write_suite(suite, collect(suite, 2, whole / "results"), tmp_path) == [tmp_path / "tiny-sweep.md"]
+    assert "pip install 'vec-envs[render]'" in capsys.readouterr().err
+
+
+def test_labels_are_apart_and_near_where_they_belong() -> None:
+    heights = _apart([0.1, 0.11, 0.12, 0.9])
+    assert min(np.diff(heights)) > 0.05
+    assert np.abs(np.array(heights) - [0.1, 0.11, 0.12, 0.9]).max() < 0.08
+
+
+def test_a_value_that_is_not_finite_is_no_result(tmp_path: Path, whole: Path) -> None:
+    result = results.read(next((whole / "results").glob("leo-full-*.json")))
+    values = {**result.values, "cost": np.full(12, np.nan)}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        results.write(
+            tmp_path,
+            result.definition,
+            values=values,
+            decisions=result.decisions,
+            curve=None,
+            training_s=0.0,
+            evaluation_s=0.0,
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_values_have_six_digits() -> None:
+    assert [results.rounded(x) for x in (1234567.0, 0.123456789, 0.0)] == [1234570.0, 0.123457, 0.0]
+
+
+def test_a_long_curve_is_thinned_to_means(tmp_path: Path) -> None:
+    rows = [f'{{"episodes": {16 * (k + 1)}, "cost": {k}, "round_s": 0.5, "updates": {k}}}\n' for k in range(1000)]
+    (tmp_path / "metrics.jsonl").write_text("".join(rows))
+    curve, seconds = results.learning_curve(tmp_path / "metrics.jsonl")
+    assert seconds == pytest.approx(500.0)
+    assert len(curve["cost"]) == 200
+    assert curve["cost"][0] == pytest.approx(2.0)
+    assert curve["episodes"][-1] == 16000

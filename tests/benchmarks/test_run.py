@@ -1,0 +1,230 @@
+"""The runner: each job once, nothing lost by a kill, and a clear word for what fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import results
+from benchmarks.jobs import is_begun, locked
+from benchmarks.plan import learner_named
+from benchmarks.run import main
+
+ROUNDS = 25
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def contents(folder: Path) -> dict[str, dict[str, Any]]:
+    """What the results say, by file, but for how long it took and where it was."""
+    read = {path.name: json.loads(path.read_text()) for path in (folder / "results").glob("*.json")}
+    beside = ("training_s", "evaluation_s", "provenance")
+    return {name: {k: v for k, v in content.items() if k not in beside} for name, content in read.items()}
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60.0
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def lines_of(metrics: list[Path]) -> int:
+    return min((len(path.read_text().splitlines()) for path in metrics), default=0)
+
+
+def pid_of(log: Path) -> int:
+    return int(log.read_text().split("process ")[-1].split()[0])
+
+
+def test_a_run_leaves_results_tables_and_pictures(whole: Path) -> None:
+    printed = (whole / "printed.txt").read_text()
+    assert "3 vehicles" in printed
+    assert "2 seeds" in printed
+    for name in ("tiny-sweep", "tiny-parts", "tiny-curves"):
+        assert "<svg" in (whole / f"{name}.svg").read_text()
+        assert "| policy | runs |" in (whole / f"{name}.md").read_text()
+
+
+def test_identical_jobs_are_run_once(whole: Path) -> None:
+    """The case of three vehicles is in all three suites: three policies, one of them with two seeds."""
+    names = sorted(path.name.rsplit("-", 1)[0] for path in (whole / "results").glob("*.json"))
+    assert names == ["gbs-best", "leo-full", "leo-full", "reo-full", "sac-seed0", "sac-seed1"]
+    assert len(list((whole / "logs").iterdir())) == 6
+
+
+def test_a_result_says_how_it_came_about(whole: Path) -> None:
+    path = next((whole / "results").glob("sac-seed1-*.json"))
+    content, result = json.loads(path.read_text()), results.read(path)
+    assert content["seed"] == content["definition"]["policy"]["seed"] == 1
+    assert content["definition"]["policy"]["learner"]["sac"]["hidden"] == 8
+    assert content["definition"]["policy"]["env"]["num_client_vehicles"] == 3
+    assert set(content["provenance"]) == {"version", "commit", "dirty", "machine", "versions"}
+    assert set(content["provenance"]["machine"]) == {"system", "architecture", "cores"}
+    assert {"cost", "time_s", "failed", "queue_s", "low_battery", "low_battery_energy_j"} <= set(result.values)
+    assert all(values.shape == (12,) for values in result.values.values())
+    assert result.decisions.sum() > 12
+    assert result.curve is not None
+    assert result.curve["episodes"].tolist() == list(range(4, 101, 4))
+    assert content["training_s"] > 0.0
+    assert os.uname().nodename not in path.read_text() or len(os.uname().nodename) < 4
+
+
+def test_nothing_is_run_again(whole: Path, start: Start) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (whole / "results").iterdir()}
+    process = start("tiny", "--seeds", 2, "--output", whole)
+    printed, _ = process.communicate()
+    assert process.returncode == 0
+    assert "6 jobs, of which 6 are done" in printed
+    assert {path: path.stat().st_mtime_ns for path in (whole / "results").iterdir()} == before
+
+
+def test_kills_in_the_middle_change_nothing(whole: Path, start: Start, tmp_path: Path) -> None:
+    """The runner is killed, then a job; the last go ends with what an undisturbed run has."""
+
+    def go() -> subprocess.Popen[str]:
+        return start("tiny-curves", "--seeds", 1, "--output", tmp_path)
+
+    def rounds() -> int:
+        return lines_of(list(tmp_path.glob("runs/*/metrics.jsonl")))
+
+    process = go()
+    until(lambda: rounds() > 2, process)
+    process.kill()
+    process.wait()
+    with locked(next(tmp_path.glob("runs/*.lock"))):  # once its job has ended, which stops with its parent
+        assert 2 < rounds() < ROUNDS
+
+    played, process = rounds(), go()
+    (log,) = (tmp_path / "logs").iterdir()
+    until(lambda: rounds() > played + 2, process)
+    os.kill(pid_of(log), signal.SIGKILL)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert f"failed: {log.stem} was killed by signal 9" in errors
+    assert f"log: {log}" in errors
+    assert played < rounds() < ROUNDS
+    assert not contents(tmp_path)
+
+    process = go()
+    process.communicate()
+    assert process.returncode == 0
+    (name,) = contents(tmp_path)
+    assert contents(tmp_path)[name] == contents(whole)[name]
+
+
+def test_ctrl_c_stops(start: Start, tmp_path: Path) -> None:
+    process = start("slow", "--output", tmp_path)
+    until(lambda: any("process" in log.read_text() for log in tmp_path.glob("logs/*")), process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "the same command goes on" in errors
+    assert not list(tmp_path.glob("results/*"))
+    with locked(next(tmp_path.glob("runs/*.lock"))):  # nobody is at the job
+        pass
+
+
+@pytest.mark.parametrize("how", ["truncated", "edited", "foreign", "of another"])
+def test_a_damaged_result_is_reported_and_run_anew(
+    how: str, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["references", "--workers", "2", "--output", str(tmp_path)]
+    assert main(command, tiny["SUITES"]) == 0
+    before = contents(tmp_path)
+    leo, gbs = (next((tmp_path / "results").glob(f"{name}-*.json")) for name in ("leo-full", "gbs-best"))
+    text = leo.read_text()
+    content = {
+        "truncated": text[: len(text) // 2],
+        "edited": text.replace('"num_client_vehicles":3', '"num_client_vehicles":4'),
+        "foreign": "[1, 2]\n",
+        "of another": gbs.read_text(),
+    }[how]
+    leo.write_text(content)
+    capsys.readouterr()
+    assert main(command, tiny["SUITES"]) == 0
+    errors = capsys.readouterr().err
+    assert f"{leo} is damaged or of other content" in errors
+    assert (leo.with_name(f"{leo.name}.damaged")).read_text() == content
+    assert contents(tmp_path) == before
+
+
+def test_a_damaged_run_is_put_aside(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(next(path for path in (whole / "runs").glob("sac-seed0-*") if path.is_dir()), run)
+    assert is_begun(run, learner_named("sac"))
+    (run / "checkpoint.pt").write_bytes((run / "checkpoint.pt").read_bytes()[:100])
+    assert not is_begun(run, learner_named("sac"))
+    assert not run.exists()
+    assert (tmp_path / "run.damaged" / "metrics.jsonl").exists()
+    assert "is put aside as run.damaged" in capsys.readouterr().out
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    assert not is_begun(tmp_path, learner_named("sac"))
+    assert not tmp_path.exists()
+
+
+def test_a_failing_job_ends_no_other(tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["no-road", "--policies", "leo-full", "--workers", "2", "--output", str(tmp_path)]
+    assert main(command, tiny["WRONG_SUITES"]) == 1
+    printed = capsys.readouterr()
+    assert "ended with code 1: failed: " in printed.err
+    assert "nowhere" in printed.err
+    (log,) = [line.split("log: ")[1] for line in printed.err.splitlines() if "log: " in line]
+    assert Path(log).exists()
+    assert len(contents(tmp_path)) == 1
+    assert "leo-full  missing" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("suite", "words"),
+    [
+        ("no-such-policy", ["'leo' on case", "'leo-full', 'leo-best'"]),
+        ("no-such-learner", ["the learner 'td3' is unknown", "'sac'"]),
+        ("no-such-option", ["case 'typo'", "no option episode_slot;", "episode_slots"]),
+        ("no-such-learner-option", ["no option momentum", "learning_rate", "batch_size"]),
+        ("out-of-bounds", ["case '0 vehicles'", "num_client_vehicles=0"]),
+        ("rate-of-0", ["learning_rate=0.0 must be a finite number above 0"]),
+        ("elsewhere", ["the suite 'elsewhere' is unknown", "'tiny-sweep'"]),
+    ],
+)
+def test_what_cannot_be_run_is_said_at_once(
+    suite: str, words: list[str], tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([suite, "--output", str(tmp_path / "out")], tiny["SUITES"] | tiny["WRONG_SUITES"]) == 2
+    errors = capsys.readouterr().err
+    assert all(word in errors for word in words), errors
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_policy_lists_those_there_are(tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tiny", "--policies", "rtd,ppo"], tiny["SUITES"]) == 2
+    errors = capsys.readouterr().err
+    assert "the policy 'ppo' is not in tiny; there are 'rtd', 'leo-full', 'gbs-best', 'reo-full'" in errors
+
+
+def test_the_list_says_what_is_done(whole: Path, tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"], tiny["SUITES"]) == 0
+    assert "tiny-parts: Parts; 1 cases, 7 jobs" in capsys.readouterr().out
+    assert main(["tiny-parts", "--list", "--seeds", "3", "--output", str(whole)], tiny["SUITES"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["again", "rtd", "2", "of", "3", "done"] in rows
+    assert ["again", "gbs-best", "1", "of", "1", "done"] in rows
+
+
+@pytest.mark.parametrize("arguments", [[], ["tiny", "--seeds", "0"], ["tiny", "--workers", "0"]])
+def test_a_wrong_command_line_is_refused(arguments: list[str], tiny: dict[str, Any]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments, tiny["SUITES"])
+    assert stopped.value.code == 2
