@@ -18,8 +18,9 @@ fourth number asks the second nearest unit from 0 on. Where no unit is in range 
 **Observations.** float32, of order one: position (1000 m) and speed (20 m/s) along the road, the task's DNN type (one
 for each), its deadline (10 s), the vehicle's battery level, the fastest speeds of vehicle and unit (10 GHz); of the
 unit that is asked: whether it is in range, the rate to it (200 Mbit/s), the wait of its queue (10 s) and its length (4
-tasks). `observation="extended"` adds, of the unit, the share of the work that the vehicle can do during that wait, and
-what sending all saves against all local (2 s); then the work of all layers (10 Gcycles), the raw input (10 Mbit), the
+tasks). `observation="extended"` adds, of the unit, the share of the work that the vehicle can do during that wait, what
+sending all saves against all local (2 s), and the share of the layers that can be run and their result sent during the
+wait; then the work of all layers (10 Gcycles), the raw input (10 Mbit), the
 weight of the vehicle's energy, what an idle unit would save (2 s), the waits that the two nearest units broadcast last
 (10 s), and whether the second is in range. With `diversion="chosen"` both units are described. PettingZoo's agents
 observe a dictionary of `"observation"` and `"agent_mask"` (int8): 1 where the agent decides.

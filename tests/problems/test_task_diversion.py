@@ -334,7 +334,7 @@ def test_every_feature_in_its_scale() -> None:
     state.task_end_s[0, 1, -3:] = [10.0, 11.0, 12.0]
     of_unit = [1.0, 8.0 / 200.0, 0.2, 2.0 / 4.0]
     assert seen(PROBLEM, state, task(luck=0.0, deadline_s=5.0)) == pytest.approx([*BASIC, *of_unit])
-    more_of_unit = [2.0 * 3.0 / 4.0, (saves_s() - 2.0 - 4.0 / 8.0) / 2.0]
+    more_of_unit = [2.0 * 3.0 / 4.0, (saves_s() - 2.0 - 4.0 / 8.0) / 2.0, 1.0]
     more_of_task = [0.4, 0.4, 2.0, saves_s() / 2.0, 0.2, 0.1, 1.0]
     extended = seen(EXTENDED, state, task(luck=0.0, deadline_s=5.0))
     assert extended == pytest.approx([*BASIC, *of_unit, *more_of_unit, *more_of_task])
@@ -348,6 +348,13 @@ def test_the_share_of_the_work_that_is_done_while_waiting_is_bounded() -> None:
         assert observed[8 + 4] == pytest.approx(share)
 
 
+def test_the_layers_that_are_run_and_sent_while_waiting() -> None:
+    # The first layer takes 1/3 s and its result 2/8 s to send; both take 4/3 s, and nothing is sent.
+    for wait_s, layers in ((0.0, 0.0), (0.58, 0.0), (0.59, 0.5), (1.32, 0.5), (1.34, 1.0), (1e4, 1.0)):
+        observed = seen(EXTENDED, with_queues(PROBLEM, [9.0, wait_s, 1e4, 9.0]), task(luck=0.0))
+        assert observed[8 + 6] == layers
+
+
 def test_both_units_are_seen_where_one_is_chosen() -> None:
     problem = replace(PROBLEM, diversion="chosen", observation="paper")
     state, both = with_queues(problem, [9.0, 2.0, 1.0, 9.0]), task(deadline_s=5.0)
@@ -359,10 +366,10 @@ def test_both_units_are_seen_where_one_is_chosen() -> None:
 def test_units_out_of_range_are_seen_as_zeros() -> None:
     state = with_queues(PROBLEM, [9.0, 2.0, 1.0, 9.0])
     nothing = seen(EXTENDED, state, task(rate_mbps=[0.0, 0.0], deadline_s=5.0))
-    assert nothing == pytest.approx([*BASIC, *[0.0] * 6, 0.4, 0.4, 2.0, saves_s() / 2.0, 0.0, 0.0, 0.0])
+    assert nothing == pytest.approx([*BASIC, *[0.0] * 7, 0.4, 0.4, 2.0, saves_s() / 2.0, 0.0, 0.0, 0.0])
     lone = seen(EXTENDED, state, task(rate_mbps=[8.0, 0.0], deadline_s=5.0))
     assert lone[8:12] == pytest.approx([1.0, 0.04, 0.2, 0.0])
-    assert lone[14:] == pytest.approx([0.4, 0.4, 2.0, saves_s() / 2.0, 0.2, 0.0, 0.0])
+    assert lone[15:] == pytest.approx([0.4, 0.4, 2.0, saves_s() / 2.0, 0.2, 0.0, 0.0])
 
 
 @pytest.mark.parametrize("diversion", ["probability", "chosen"])
@@ -371,7 +378,7 @@ def test_units_out_of_range_are_seen_as_zeros() -> None:
 def test_the_size_of_an_observation(diversion: str, observation: str, dnns: tuple[DNNProfile, ...]) -> None:
     problem = TaskDiversion(dnns=dnns, diversion=diversion, observation=observation)
     units = 2 if diversion == "chosen" else 1
-    of_task, of_unit = {"paper": (6, 4), "extended": (13, 6)}[observation]
+    of_task, of_unit = {"paper": (6, 4), "extended": (13, 7)}[observation]
     assert problem.observation_size == of_task + len(dnns) + of_unit * units
     for dnn in range(len(dnns)):
         observed = problem.observe(problem.initial_state((1,)), task(dnn=dnn))

@@ -276,13 +276,19 @@ class Simulator:
     def _seen_of(self, task: Task, link: int | None) -> list[float]:
         paper = self.p.observation == "paper"
         if link is None:
-            return [0.0] * (4 if paper else 6)
+            return [0.0] * (4 if paper else 7)
         unit, rate = task.links[link]
         waiting, wait_s = sum(end > task.now_s for end in self.ends[unit]), max(self.free[unit] - task.now_s, 0.0)
         seen = [1.0, rate / 200, wait_s / 10, min(waiting, 32) / 4]
         share = min(wait_s * self.p.vehicle_ghz / self._work(task.dnn), 2.0)
         saved = self._saved(task) - wait_s - self._tensors(task.dnn)[0] / rate
-        return seen if paper else [*seen, share, saved / 2]
+        work, data = [layer.gflops for layer in self.p.profiles[task.dnn].layers], self._tensors(task.dnn)
+        reached = [
+            cut
+            for cut in range(len(work) + 1)
+            if sum(work[:cut]) / self.p.vehicle_ghz + (data[cut] / rate if cut < len(work) else 0.0) <= wait_s
+        ]
+        return seen if paper else [*seen, share, saved / 2, max(reached, default=0) / len(work)]
 
     def decide(self, action: np.ndarray) -> dict[str, float]:
         """Returns what comes of the task, and goes on to the next."""

@@ -105,6 +105,17 @@ class TaskCost:
                 raise ValueError(f"{name}={arrays[name][~fine][0]} must be {_BOUNDS.get(name, 'finite and above 0')}")
         return arrays
 
+    def layers_within(
+        self, dnn: Int[np.ndarray, "*tasks"], within_s: Weights, rate_mbps: Weights, *, vehicle_ghz: float
+    ) -> Int[np.ndarray, "*tasks"]:
+        """Returns the greatest cut whose layers the vehicle can run, and whose data it can send, in a time; else 0."""
+        local, _, sent = (table[dnn] for table in self._tables)
+        rate = np.broadcast_to(rate_mbps[..., None], sent.shape)
+        sending_s = np.divide(sent, rate, out=np.where(sent > 0.0, np.inf, 0.0), where=rate > 0.0)
+        cut = np.arange(int(self.num_layers.max()) + 1)
+        in_time = np.less_equal(local / vehicle_ghz + sending_s, within_s[..., None])
+        return np.where(in_time & np.less_equal(cut, self.num_layers[dnn][..., None]), cut, 0).max(axis=-1)
+
     def weight(self, battery: Weights) -> Weights:
         """Returns the weight of a vehicle's own energy at a battery level."""
         return energy.battery_weight(battery) if self.battery_factor else np.ones(battery.shape)

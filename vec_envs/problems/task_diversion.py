@@ -328,9 +328,10 @@ class TaskDiversion:
         Features: position and speed of the vehicle along the road, its DNN type (one for each, 1 or 0), deadline,
         battery level, the fastest speeds of vehicle and unit. Then of the unit that is asked (of both, where it is
         chosen): whether it is in range, rate, wait of its queue, length of its queue; where extended also the share of
-        the work that the vehicle can do during that wait, and what sending all saves against all local. Where extended
-        then: work of all layers, raw input, weight of the vehicle's energy, what an idle unit would save, the broadcast
-        waits of the two nearest units, whether the second is in range.
+        the work that the vehicle can do during that wait, what sending all saves against all local, and the share of
+        the layers that can be run and their result sent during the wait. Where extended then: work of all layers, raw
+        input, weight of the vehicle's energy, what an idle unit would save, the broadcast waits of the two nearest
+        units, whether the second is in range.
 
         Paper: RTD Eq. (26).
         Differs: with rate and battery, which Algorithm 1 lists among its inputs.

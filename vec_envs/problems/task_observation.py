@@ -36,7 +36,7 @@ class TaskObservation:
     @property
     def size(self) -> int:
         """Number of features."""
-        of_task, of_unit = (6, 4) if self.kind == "paper" else (13, 6)
+        of_task, of_unit = (6, 4) if self.kind == "paper" else (13, 7)
         return of_task + len(self.costs.profiles) + of_unit * self.units
 
     def of(
@@ -83,7 +83,11 @@ class TaskObservation:
         saving_s = (self._saving_s(exogenous, request.battery) - request.queue_s - sending_s) * in_range
         in_wait = request.queue_s * self.bounds.vehicle_ghz
         share = np.divide(in_wait, work, out=np.where(in_wait > 0.0, np.inf, 0.0), where=work > 0.0)
-        return [*columns, np.minimum(share, LARGEST_SHARE), saving_s / SAVING_SCALE_S]
+        layers = self.costs.layers_within(
+            exogenous.dnn, request.queue_s, request.rate_mbps, vehicle_ghz=self.bounds.vehicle_ghz
+        )
+        reached = layers * in_range / self.costs.num_layers[exogenous.dnn]
+        return [*columns, np.minimum(share, LARGEST_SHARE), saving_s / SAVING_SCALE_S, reached]
 
     def _more_of_task(
         self, exogenous: Exogenous, battery: PerTask, index_s: Float[np.ndarray, "*lanes 2"]
