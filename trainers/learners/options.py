@@ -130,7 +130,7 @@ class SACOptions:
     """mu at first: what a unit of entropy is worth in scaled reward."""
     temperature_range: tuple[float, float] = (0.001, 1.0)
     """Within which mu is adapted. Section IV.A."""
-    target_entropy: float = -1.7
+    target_entropy: float = -2.7
     """Entropy that mu is adapted to, for each number of an action."""
     reward_scale: float = 1.0
     """Rewards are multiplied by it before learning."""
