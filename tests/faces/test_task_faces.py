@@ -403,7 +403,8 @@ def test_with_several_tasks_a_slot_the_same_decisions_bring_the_same(mobility: s
             first = of_agents[f"vehicle_{turns[-1]}"]["observation"].copy()
             assert len(turns) > 1 or np.array_equal(first, seen)
             rest = np.ones(len(seen), dtype=bool)
-            rest[[wait, length, wait + 2, wait + 3, wait + 4]] = False  # what changes with the decisions before it in the slot
+            # What changes with the decisions before it in the slot.
+            rest[[wait, length, wait + 2, wait + 3, wait + 4]] = False
             np.testing.assert_array_equal(first[rest], seen[rest])
             seen, reward, _, _, info = joint.step(decision(slot, turns[-1]))
             expected[f"vehicle_{turns[-1]}"] = (reward, info)
