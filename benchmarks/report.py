@@ -74,8 +74,10 @@ def write_page(name: str, measured: Measured, folder: Path) -> Path:
     for path in used:
         if path.resolve().parent != beside.resolve():
             shutil.copyfile(path, beside / path.name)
-    for path in beside.glob("*.json"):
-        if path.name not in {path.name for path in used}:
+    kept = {path.name for path in used} | {name for _, lines in measured for line in lines for name in line.expected}
+    for path in sorted(beside.glob("*.json")):
+        if path.name not in {*kept, INDEX}:
+            print(f"removed {path}: no suite has this job any more")
             path.unlink()
     index = {
         suite.name: [

@@ -92,6 +92,7 @@ _ROAD = {"mobility": "sumo"}
 _KEPT = ("failed", "queue_s", "low_battery", "low_battery_energy_j")
 _RTD = Learned(name="rtd", learner="sac")
 _DISDQN = Learned(name="disdqn", learner="dqn")
+_DISDQN_BEST = replace(_DISDQN, name="disdqn-best", options={"speeds": "best"})
 _BASELINES = tuple(
     Reference(name=name)
     for name in ("leo-full", "leo-best", "reo-full", "reo-best", "gbs-full", "gbs-best", "gbs-best-diverted")
@@ -153,7 +154,7 @@ RTD_FIG6 = Suite(
 RTD_PARTS = Suite(
     name="rtd-parts",
     title="The parts of RTD",
-    cases=(_tasks("15 vehicles", _RTD, _NEAREST, _NO_BATTERY, _DISDQN, *_BASELINES, _RANDOM),),
+    cases=(_tasks("15 vehicles", _RTD, _NEAREST, _NO_BATTERY, _DISDQN, _DISDQN_BEST, *_BASELINES, _RANDOM),),
     baseline="rtd",
     picture="bars",
     shows="cost",

@@ -1,4 +1,4 @@
-"""RTD's baseline DisDQN: DQN over cut and roadside unit, at full speeds. `python -m trainers.dqn`"""
+"""RTD's baseline DisDQN: DQN over cut and roadside unit, at full or best speeds. `python -m trainers.dqn`"""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ PAPER_RUN = {"episodes": 2000, "num_envs": 1}
 class CutAndUnit:
     """Alternative 2 x + r: cut x, 0 to the layers of the task's own DNN, and the r-th nearest roadside unit, 0 or 1."""
 
-    def __init__(self, problem: TaskDiversion) -> None:
+    def __init__(self, problem: TaskDiversion, *, speeds: str = "full") -> None:
         """Raises `ValueError` for a problem in which the action does not choose the unit."""
         if problem.diversion != "chosen":
             raise ValueError(f"dqn chooses the roadside unit: diversion={problem.diversion!r} must be 'chosen'")
         self._problem = problem
+        self._best = speeds == "best"
         self.count = 2 * (int(problem.num_layers.max()) + 1)
 
     def present(self, observation: Float32[np.ndarray, "batch 1 features"]) -> Bool[np.ndarray, "batch count"]:
@@ -48,13 +49,17 @@ class CutAndUnit:
     def taken(
         self, index: Int[np.ndarray, "lanes"], observation: Float32[np.ndarray, "lanes 1 features"]
     ) -> Float32[np.ndarray, "lanes 1 numbers"]:
-        """Returns the environment's actions: both run as fast as they can."""
+        """Returns the environment's actions: both run as fast as they can, or as is best."""
         cut, second = np.divmod(index, 2)
+        problem = self._problem
+        vehicle_ghz, rsu_ghz = np.full(len(index), problem.vehicle_ghz), problem.rsu_ghz
+        if self._best:
+            vehicle_ghz, rsu_ghz = problem.costs.thrifty_ghz(problem.battery_of(observation[:, 0]), problem.bounds)
         action = self._problem.encode(
             dnn=self._problem.dnn_of(observation[:, 0]),
             cut=cut,
-            vehicle_ghz=self._problem.vehicle_ghz,
-            rsu_ghz=self._problem.rsu_ghz,
+            vehicle_ghz=vehicle_ghz,
+            rsu_ghz=rsu_ghz,
             second=second,
         )
         return action.astype(np.float32)[:, None]
@@ -81,7 +86,7 @@ def build(problem: Any, options: DQNLearner, *, seed: int) -> ScaledDQN:
     from trainers.learners.dqn import assemble
     from trainers.tianshou_bridge.draws import seeded_weights
 
-    alternatives = CutAndUnit(problem)
+    alternatives = CutAndUnit(problem, speeds=options.dqn.speeds)
     with seeded_weights(seed) as decisions:
         size = problem.observation_size
         return assemble(observation_size=size, alternatives=alternatives, options=options.dqn, seed=decisions)

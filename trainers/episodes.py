@@ -23,12 +23,14 @@ PerLane = Float[np.ndarray, "lanes"]
 class Step:
     """What a step brought to the lanes that had not ended before it, `running`; other rows mean nothing.
 
-    `following` is observed after it, also after the last decision of an episode.
+    `following` is observed after it, also after the last decision of an episode; `stream` is the row of decisions that
+    it changed.
     """
 
     running: Bool[np.ndarray, "lanes"]
     reward: PerLane
     following: Float32[np.ndarray, "lanes deciders features"]
+    stream: Int[np.ndarray, "lanes"]
     figures: Mapping[str, Any]
 
 
@@ -40,7 +42,13 @@ def step(lanes: Lanes, action: Shaped[np.ndarray, "lanes deciders ..."]) -> Step
         action[~running] = 0
     outcome = lanes.step(action)
     figures = lanes.problem.figures(lanes.state, outcome)
-    return Step(running=running, reward=np.asarray(outcome.reward), following=lanes.observe(), figures=figures)
+    return Step(
+        running=running,
+        reward=np.asarray(outcome.reward),
+        following=lanes.observe(),
+        stream=lanes.problem.stream_of(outcome),
+        figures=figures,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,25 +71,21 @@ class Rows:
         )
         self._kept: dict[str, np.ndarray] = {}
 
-    def stream(self) -> Int[np.ndarray, "lanes"]:
-        """Returns the rows in which the lanes' present points stand."""
-        return self._lanes.problem.stream(self._lanes.state, self._lanes.exogenous)
-
     def join(
         self,
-        stream: Int[np.ndarray, "lanes"],
         observation: Float32[np.ndarray, "lanes deciders features"],
         action: Shaped[np.ndarray, "lanes ..."],
         played: Step,
     ) -> Transitions:
-        """Keeps the decisions just played, made in the rows `stream`; returns those that the present point follows."""
+        """Keeps the decisions just played; returns those that the present point is the next of their row to."""
+        stream = played.stream
         decided = np.flatnonzero(played.running & (stream >= 0))
         for name, value in {"observation": observation, "action": action, "reward": played.reward}.items():
             if name not in self._kept:
                 self._kept[name] = np.zeros((*self._waits.shape, *value.shape[1:]), value.dtype)
             self._kept[name][decided, stream[decided]] = value[decided]
         self._waits[decided, stream[decided]] = True
-        now = self.stream()
+        now = self._lanes.problem.stream(self._lanes.state, self._lanes.exogenous)
         seen = np.flatnonzero(played.running & (now >= 0) & self._waits[np.arange(len(now)), np.maximum(now, 0)])
         self._waits[seen, now[seen]] = False
         kept = {name: array[seen, now[seen]] for name, array in self._kept.items()}

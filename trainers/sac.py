@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ENV = {"reward": "excess", "observation": "extended"}
 TUNED = SACOptions()
 TUNED_REPLAY = ReplayOptions(batch_size=128, buffer_size=300_000, warm_up_episodes=32, updates_per_step=8.0)
-TUNED_RUN = {"episodes": 800, "num_envs": 32}
+TUNED_RUN = {"episodes": 960, "num_envs": 32}
 PAPER = replace(
     TUNED,
     discount=0.95,
@@ -27,7 +27,7 @@ PAPER = replace(
     final_learning_rate=1.0,
     target_entropy=-1.0,
     exploration=0.0,
-    exploration_local=0.0,
+    exploration_ends=(0.0, 0.0),
     average_rate=1.0,
     reward_floor=-1e9,
     compress=False,

@@ -97,9 +97,9 @@ class Training:
         self._run, self._directory, self._env = run, directory, env
         self._options: LearnerOptions = run.learner
         replay = self._options.replay
-        if run.episodes <= replay.warm_up_episodes:
+        if math.ceil(run.episodes / run.num_envs) <= math.ceil(replay.warm_up_episodes / run.num_envs):
             raise ValueError(
-                f"episodes={run.episodes} must be above warm_up_episodes={replay.warm_up_episodes}, "
+                f"episodes={run.episodes} must be above warm_up_episodes={replay.warm_up_episodes}, in rounds of num_envs, "
                 "or nothing is learned"
             )
         streams = np.random.SeedSequence(run.seed).generate_state(2 + run.num_envs, np.uint64)
@@ -158,7 +158,7 @@ class Training:
         """Plays an episode in every lane, learning on the way; returns the round's metrics."""
         began = time.monotonic()
         lanes, num_lanes = self._env.lanes, self._run.num_envs
-        warm_up = (self.round + 1) * num_lanes <= self._options.replay.warm_up_episodes
+        warm_up = self.round * num_lanes < self._options.replay.warm_up_episodes
         progress = self.round / self.num_rounds
         self._policy.exploration = self._options.exploration(progress, warm_up=warm_up)
         scale_learning_rates(self.algorithm, self._options.learning_rate_part(progress))
@@ -180,10 +180,10 @@ class Training:
 
     def _play_step(self, observation: np.ndarray, tally: Tally, rows: Rows) -> np.ndarray:
         """Plays a decision in every lane that has not ended, keeps it for replay, and returns what is seen then."""
-        stream, stored = rows.stream(), self._explore(observation)
+        stored = self._explore(observation)
         played = step(self._env.lanes, self._policy.taken(stored, observation))
         tally.add(played)
-        joined = rows.join(stream, observation, stored, played)
+        joined = rows.join(observation, stored, played)
         goes_on = np.zeros(len(joined.reward), np.bool_)  # time ends an episode, nothing else: what follows counts
         self.buffer.add(joined.observation, joined.action, joined.reward, joined.following, goes_on)
         return played.following
@@ -195,6 +195,8 @@ class Training:
 
     def _learn(self) -> list[dict[str, float]]:
         """Makes the gradient steps that are due after a step of the lanes; returns what each reports."""
+        if not len(self.buffer):  # a row's first decision is kept when its next one is seen
+            return []
         self._owed += self._options.replay.updates_per_step
         reports: list[dict[str, float]] = []
         while self._owed >= 1.0:

@@ -27,7 +27,8 @@ observe a dictionary of `"observation"` and `"agent_mask"` (int8): 1 where the a
 
 **Reward.** Minus the task's cost, its time plus beta times its weighted energy, less a penalty where it misses its
 deadline, which is not part of the cost. `reward="excess"` counts from what the task would cost at the better of the
-vehicle alone and an idle unit: the same decisions are best, but they are learned sooner.
+vehicle alone and an idle unit, which no decision on the task changes: it is learned from sooner. A return can be gamed,
+since a busy vehicle releases no task: policies are compared by the mean cost of a task.
 
 **Infos.** Of the task: `cost`, `time_s`, `energy_j` (weighted), `vehicle_energy_j` (spent by the vehicle, unweighted),
 `missed`, `failed`, `offloaded`, `queue_s`, `cut`, `battery`, `low_battery` (at most a third), `low_battery_energy_j`.

@@ -131,6 +131,15 @@ def test_an_alternative_is_taken_as_its_cut_and_unit_at_full_speeds(problem: Tas
         assert (action[:, 0, 3] >= 0.0).tolist() == (index % 2 == 1).tolist()
 
 
+def test_best_speeds_are_those_of_least_cost_for_the_battery(problem: TaskDiversion) -> None:
+    seen = observed(problem, np.array([1, 1]))
+    seen[:, 0, 3 + 4] = [0.9, 0.2]
+    action = CutAndUnit(problem, speeds="best").taken(np.array([6, 7]), seen)
+    _, vehicle_ghz, rsu_ghz = problem.decode(action[:, 0], np.array([1, 1]))
+    np.testing.assert_allclose(vehicle_ghz, [3.0, (1.0 / (2.0 * 3.0 * 1e-3 * 10.0)) ** (1.0 / 3.0)], rtol=1e-5)
+    np.testing.assert_allclose(rsu_ghz, 50.0 ** (1.0 / 3.0), rtol=1e-5)
+
+
 def test_a_problem_that_does_not_let_the_unit_be_chosen_is_refused() -> None:
     with pytest.raises(ValueError, match="must be 'chosen'"):
         dqn.build(task_diversion_v0.door.problem(), dqn.DQNLearner(), seed=0)

@@ -22,7 +22,13 @@ from vec_envs.problems.problem import Figure
 def played(running: list[bool], reward: list[float], cost: list[float]) -> Step:
     figures = {"cost": np.array(cost)}
     following = np.zeros((2, 1, 1), np.float32)
-    return Step(running=np.array(running), reward=np.array(reward), following=following, figures=figures)
+    return Step(
+        running=np.array(running),
+        reward=np.array(reward),
+        following=following,
+        stream=np.zeros(2, int),
+        figures=figures,
+    )
 
 
 def test_a_lane_counts_its_own_decisions_alone() -> None:
@@ -106,10 +112,27 @@ def test_where_all_decide_together_a_decision_is_kept_with_the_next_slot() -> No
     rows, observation = Rows(env.lanes), env.lanes.observe()
     while not env.lanes.ended.all():
         action = np.zeros((2, 2), int)
-        stream, result = rows.stream(), step(env.lanes, action)
-        joined = rows.join(stream, observation, action, result)
+        result = step(env.lanes, action)
+        joined = rows.join(observation, action, result)
         np.testing.assert_array_equal(joined.observation, observation)
         np.testing.assert_array_equal(joined.following, result.following)
         np.testing.assert_array_equal(joined.reward, result.reward)
         observation = result.following
+    env.close()
+
+
+def test_a_decision_that_chooses_the_second_unit_is_kept_with_the_next_one_there() -> None:
+    fields = {"diversion": "chosen", "num_rsus": 2, "num_client_vehicles": 6, "episode_slots": 20}
+    env = task_diversion_v0.vector_env(num_envs=2, mobility="straight", **fields)
+    env.reset(seed=0)
+    rows, observation, elsewhere = Rows(env.lanes), env.lanes.observe(), 0
+    while not env.lanes.ended.all():
+        nearest = env.problem.stream(env.lanes.state, env.lanes.exogenous)
+        result = step(env.lanes, np.full((2, 1, 4), 0.5))
+        elsewhere += int(((result.stream >= 0) & (result.stream != nearest))[result.running].sum())
+        joined = rows.join(observation, np.arange(2), result)
+        now = env.problem.stream(env.lanes.state, env.lanes.exogenous)
+        assert len(joined.reward) <= int(((now >= 0) & result.running).sum())
+        observation = result.following
+    assert elsewhere > 10
     env.close()

@@ -98,15 +98,16 @@ def test_there_are_two_critics_and_two_that_follow_softly() -> None:
             torch.testing.assert_close(following, 0.25 * online + 0.75 * was)
 
 
-def test_exploration_is_uniform_but_for_high_first_numbers_and_the_learned_policy_is_the_mean() -> None:
-    algorithm = fresh(exploration_local=0.5, average_rate=1.0)
+def test_exploration_is_uniform_but_for_the_ends_and_the_learned_policy_is_the_mean() -> None:
+    algorithm = fresh(exploration_ends=(0.25, 0.5), average_rate=1.0)
     policy = algorithm.policy
     act = np.zeros((4000, 1), np.float32)
     policy.exploration = 1.0
     drawn = policy.add_exploration_noise(act, None)
     assert drawn.dtype == np.float32
     assert np.mean(drawn == 1.0) == pytest.approx(0.5, abs=0.04)
-    assert np.histogram(drawn[drawn < 1.0], bins=4, range=(-1, 1))[0] == pytest.approx([500] * 4, abs=90)
+    assert np.mean(drawn == -1.0) == pytest.approx(0.25, abs=0.04)
+    assert np.histogram(drawn[np.abs(drawn) < 1.0], bins=4, range=(-1, 1))[0] == pytest.approx([250] * 4, abs=70)
     policy.exploration = 0.0
     assert (policy.add_exploration_noise(act, None) == 0.0).all()
     seen = np.ones((3, 1, 2), np.float32)

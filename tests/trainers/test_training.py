@@ -25,7 +25,7 @@ from trainers.training import main
 
 SMALL = [
     *("--env.mobility", "straight", "--env.num-client-vehicles", "2", "--env.num-service-vehicles", "1"),
-    *("--learner.hidden", "16", "--learner.batch-size", "16", "--learner.warm-up-episodes", "3", "--num-envs", "4"),
+    *("--learner.hidden", "16", "--learner.batch-size", "16", "--learner.warm-up-episodes", "0", "--num-envs", "4"),
     *("--learner.hypernetwork-hidden", "8", "--threads", "1", "--device", "cpu", "--env.episode-slots", "6"),
 ]
 SMALL_TASKS = [
@@ -250,7 +250,7 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
 
 
 def test_metrics_are_strict_json(tmp_path: Path) -> None:
-    run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0", "--learner.warm-up-episodes", "5")
+    run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0", "--learner.warm-up-episodes", "4")
     text = (tmp_path / "run" / "metrics.jsonl").read_text()
     assert "NaN" not in text
     assert ["loss" in row for row in metrics(tmp_path / "run")] == [False, True]
@@ -258,7 +258,7 @@ def test_metrics_are_strict_json(tmp_path: Path) -> None:
 
 def test_a_run_too_short_to_learn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="nothing is learned"):
-        run("qmix", tmp_path / "run", "--episodes", "3")
+        run("qmix", tmp_path / "run", "--episodes", "3", "--learner.warm-up-episodes", "4")
 
 
 def test_the_decision_page_names_every_option_that_the_presets_differ_in() -> None:
@@ -283,9 +283,20 @@ def test_a_learner_that_needs_another_environment_says_so(tmp_path: Path) -> Non
         door_of("VEC-Nothing-v0")
 
 
+def test_the_first_round_warms_up_also_where_it_has_more_lanes_than_that_takes(tmp_path: Path) -> None:
+    run("sac", tmp_path / "run", "--num-envs", "6", "--episodes", "12", "--learner.warm-up-episodes", "4")
+    rounds = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["exploration"] == 1.0, r["updates"] > 0) for r in rounds] == [(True, False), (False, True)]
+
+
+def test_a_learner_without_warm_up_waits_for_its_first_transition(tmp_path: Path) -> None:
+    run("dqn", tmp_path / "run", "--num-envs", "2", "--episodes", "4", "--learner.warm-up-episodes", "0")
+    assert json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])["updates"] > 0
+
+
 def test_learning_that_diverges_says_so(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"learning has diverged: .* lower --learner\.learning-rate"):
-        run("sac", tmp_path / "run", "--episodes", "40", "--learner.reward-scale", "1e30")
+        run("dqn", tmp_path / "run", "--episodes", "40", "--learner.learning-rate", "1e30")
 
 
 @pytest.mark.parametrize("learner", list(MODULES))

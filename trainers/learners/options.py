@@ -11,6 +11,7 @@ from vec_envs.validation import count, fraction, not_negative, one_of, positive,
 
 LOSSES = ("huber", "squared")
 PREDICTIONS = ("x0", "noise")
+SPEEDS = ("full", "best")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ class SACOptions:
     """mu at first: what a unit of entropy is worth in scaled reward."""
     temperature_range: tuple[float, float] = (0.001, 1.0)
     """Within which mu is adapted. Section IV.A."""
-    target_entropy: float = -2.7
+    target_entropy: float = -1.7
     """Entropy that mu is adapted to, for each number of an action."""
     reward_scale: float = 1.0
     """Rewards are multiplied by it before learning."""
@@ -138,9 +139,9 @@ class SACOptions:
     """Scaled rewards are held at this: the waits of the first episodes, in which queues run away, teach nothing."""
     exploration: float = 0.1
     """Probability that a training action is random: a narrow policy no longer sees what lies elsewhere."""
-    exploration_local: float = 0.75
-    """Part of the random actions whose first number is 1, all layers at the vehicle; the rest is uniform. Where all
-    send work, queues run away and nothing else is seen."""
+    exploration_ends: tuple[float, float] = (0.15, 0.6)
+    """Parts of the random actions whose first number is -1, all layers sent, and 1, all at the vehicle; the rest is
+    uniform. Both ends are often best, but where most send work, queues run away and nothing else is seen."""
     average_rate: float = 0.002
     """How fast the learned policy's average follows the actor; 1 for the actor itself."""
     compress: bool = True
@@ -155,7 +156,7 @@ class SACOptions:
     def __post_init__(self) -> None:
         fraction(discount=self.discount, target_update_rate=self.target_update_rate, exploration=self.exploration)
         fraction(final_learning_rate=self.final_learning_rate, average_rate=self.average_rate)
-        fraction(exploration_local=self.exploration_local)
+        fraction(exploration_ends=sum(self.exploration_ends))
         positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale, average_rate=self.average_rate)
         positive_range(temperature_range=self.temperature_range)
         low, high = self.temperature_range
@@ -176,6 +177,9 @@ class DQNOptions:
     """Of Adam; 0.05 in Section IV.C."""
     final_learning_rate: float = 0.05
     """Part of the learning rate to which it falls, linearly, over the second half of the run."""
+    speeds: str = "full"
+    """At which speeds both sides run: `"full"`, as the baseline has it, or `"best"`, at which work costs least. At full
+    speeds a Gcycle costs more at a unit than at any vehicle, so that all local is the answer to everything."""
     target_update_steps: int = 250
     """Gradient steps after which the target network is copied anew."""
     double_q: bool = True
@@ -203,6 +207,7 @@ class DQNOptions:
         positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale)
         if not self.reward_floor < 0.0:
             raise ValueError(f"reward_floor={self.reward_floor!r} must be below 0")
+        one_of(SPEEDS, speeds=self.speeds)
         count(1, target_update_steps=self.target_update_steps, hidden=self.hidden, hidden_layers=self.hidden_layers)
         one_of(LOSSES, loss=self.loss)
 

@@ -30,11 +30,13 @@ LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 class SquashedPolicy(SACPolicy):
     """A decider's numbers: tanh of a normal draw while training, of its mean otherwise."""
 
-    def __init__(self, actor: ContinuousActorProbabilistic, *, size: int, first_high: float, seed: int) -> None:
+    def __init__(
+        self, actor: ContinuousActorProbabilistic, *, size: int, first_ends: tuple[float, float], seed: int
+    ) -> None:
         space = gymnasium.spaces.Box(-1.0, 1.0, (size,), np.float32)
         super().__init__(actor=actor, action_space=space, action_scaling=False)
         self.exploration = 0.0
-        self.first_high = first_high
+        self.first_ends = first_ends
         self.draws = Draws(seed)
 
     @property
@@ -53,11 +55,12 @@ class SquashedPolicy(SACPolicy):
     def add_exploration_noise(self, act: Any, batch: Any) -> Any:
         """Returns the actions, each replaced by a random one with probability `exploration`.
 
-        That is uniform, but its first number is 1 with probability `first_high`.
+        That is uniform, but its first number is -1 or 1 with the probabilities `first_ends`.
         """
-        explores, high = self.draws.numpy.random((2, len(act)))
+        explores, end = self.draws.numpy.random((2, len(act)))
         drawn = self.draws.numpy.uniform(-1.0, 1.0, act.shape).astype(np.float32)
-        drawn[high < self.first_high, 0] = 1.0
+        low, high = self.first_ends
+        drawn[end < low, 0], drawn[end > 1.0 - high, 0] = -1.0, 1.0
         return np.where(explores[:, None] < self.exploration, drawn, act)
 
     def taken(self, act: np.ndarray, observation: np.ndarray) -> np.ndarray:
@@ -165,7 +168,7 @@ def assemble(*, observation_size: int, size: int, options: SACOptions, seed: int
     actor = ContinuousActorProbabilistic(
         preprocess_net=body, action_shape=(size,), unbounded=True, conditioned_sigma=True
     )
-    policy = SquashedPolicy(actor, size=size, first_high=options.exploration_local, seed=seed)
+    policy = SquashedPolicy(actor, size=size, first_ends=options.exploration_ends, seed=seed)
     return BoundedSAC(policy=policy, critics=(critic(), critic()), options=options, size=size)
 
 

@@ -90,6 +90,12 @@ class Problem(Protocol):
         """
         ...
 
+    def stream_of(self, outcome: Any) -> Int[np.ndarray, "*lanes"]:
+        """Returns the row that a decision changes; -1 where it changes none. An action may choose another than its
+        point stands in.
+        """
+        ...
+
     def observe(self, state: Any, exogenous: Any) -> Float32[np.ndarray, "*lanes deciders features"]: ...
     def alternatives(self, state: Any, exogenous: Any) -> Bool[np.ndarray, "*lanes deciders actions"]:
         """Returns which alternatives the agents have; of `Numbers` a single one, always there."""

@@ -136,8 +136,9 @@ class TaskDiversion:
     """Section IV.A."""
     reward: str = "cost"
     """`"cost"`: minus the cost (Eq. 28); `"excess"`: minus what the cost is above that of running all layers at the
-    vehicle, with the battery it came with, or at an idle unit beside it, whichever is less, at best speeds. The same
-    decisions are best, but which task it happens to be matters less to the reward, so that less must be averaged."""
+    vehicle, with the battery it came with, or at an idle unit beside it, whichever is less, at best speeds: nothing
+    that the task's decision could change. Which task it happens to be matters less to it, so that less must be
+    averaged; and a return gains nothing from tasks that a busy vehicle does not release."""
     observation: str = "paper"
     """`"paper"` (Eq. 26 and the inputs of Algorithm 1) or `"extended"` (also what follows from these)."""
     v2i_rate: RateFunction = v2i_rate_mbps
@@ -186,6 +187,10 @@ class TaskDiversion:
     def stream(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*lanes"]:
         """Returns the unit that is asked, the nearest where the action chooses; -1 where none is in range."""
         return self.request(state, exogenous).unit
+
+    def stream_of(self, outcome: Outcome) -> Int[np.ndarray, "*lanes"]:
+        """Returns the unit that was asked."""
+        return outcome.unit
 
     @property
     def actions(self) -> Numbers:
@@ -343,6 +348,10 @@ class TaskDiversion:
     def dnn_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Int[np.ndarray, "*lanes"]:
         """Returns the DNN type of the task that is observed."""
         return self._eyes.dnn_of(observation)
+
+    def battery_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> PerTask:
+        """Returns the battery level of the vehicle that is observed."""
+        return self._eyes.battery_of(observation)
 
     def alternatives(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*lanes 1 1"]:
         """Returns that the vehicle whose turn it is can always give its numbers."""

@@ -54,6 +54,10 @@ class TaskObservation:
         """Returns the DNN type of the task that is seen."""
         return observation[..., 2 : 2 + len(self.costs.profiles)].argmax(axis=-1)
 
+    def battery_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> PerTask:
+        """Returns the battery level of the vehicle that is seen."""
+        return observation[..., 3 + len(self.costs.profiles)].astype(np.float64)
+
     def _of_task(self, exogenous: Exogenous, battery: PerTask) -> list[np.ndarray]:
         dnn = exogenous.dnn
         return [
