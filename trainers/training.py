@@ -99,8 +99,8 @@ class Training:
         replay = self._options.replay
         if math.ceil(run.episodes / run.num_envs) <= math.ceil(replay.warm_up_episodes / run.num_envs):
             raise ValueError(
-                f"episodes={run.episodes} must be above warm_up_episodes={replay.warm_up_episodes}, in rounds of num_envs, "
-                "or nothing is learned"
+                f"episodes={run.episodes} must be above warm_up_episodes={replay.warm_up_episodes}, "
+                "in rounds of num_envs, or nothing is learned"
             )
         streams = np.random.SeedSequence(run.seed).generate_state(2 + run.num_envs, np.uint64)
         seeds = [int(seed) >> 1 for seed in streams]
