@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import results
-from benchmarks.plan import Job, known_only, learner_named, problem_of
+from benchmarks.plan import Job, learner_named, problem_of
 from trainers.env_options import door_of
-from trainers.episodes import Tally, step
+from trainers.episodes import play_out
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
 from trainers.options import from_json
@@ -29,7 +29,7 @@ from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 from vec_envs.policies.policy import Policy
-from vec_envs.problems.problem import Figure, Problem
+from vec_envs.problems.problem import Figure, Problem, View
 
 INTERRUPTED = 130
 
@@ -118,14 +118,12 @@ def play(
     """
     policy.reset(seed)
     env.reset(seed=seed)
-    lanes, tally = env.lanes, Tally(tuple(Figure(name=name, unit="") for name in figures), env.num_envs)
-    observation = sees.observe(lanes.state, lanes.exogenous)
-    while not lanes.ended.all():
-        played = step(lanes, policy.act(observation, lanes.view))
-        known_only(list(played.figures), dict.fromkeys(figures), type(env.problem).__name__)
-        tally.add(played)
-        same = sees is env.problem
-        observation = played.following if same else sees.observe(lanes.state, lanes.exogenous)
+
+    def decide(observation: np.ndarray, view: View) -> np.ndarray:
+        seen = observation if sees is view.problem else sees.observe(view.state, view.exogenous)
+        return policy.act(seen, view)
+
+    tally = play_out(env.lanes, decide, tuple(Figure(name=name, unit="") for name in figures))
     return tally.means(), tally.decisions
 
 

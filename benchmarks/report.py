@@ -74,10 +74,10 @@ def write_page(name: str, measured: Measured, folder: Path) -> Path:
     for path in used:
         if path.resolve().parent != beside.resolve():
             shutil.copyfile(path, beside / path.name)
-    kept = {path.name for path in used} | {name for _, lines in measured for line in lines for name in line.expected}
+    expected = {f"{name}.json" for _, lines in measured for line in lines for name in line.expected}
     for path in sorted(beside.glob("*.json")):
-        if path.name not in {*kept, INDEX}:
-            print(f"removed {path}: no suite has this job any more")
+        if path.name not in {*expected, INDEX}:
+            print(f"removed {path}: it is no job of these suites, or of other options")
             path.unlink()
     index = {
         suite.name: [
@@ -133,7 +133,8 @@ def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ..
         if not (options.results / "results").is_dir():
             raise ValueError(f"{options.results} holds no results: run benchmarks.run with --output {options.results}")
         suites = suites_of(options.suite, known)
-        measured = [(suite, collect(suite, options.seeds, options.results / "results")) for suite in suites]
+        folders = options.results / "results", options.output / options.suite  # what is published already counts too
+        measured = [(suite, collect(suite, options.seeds, *folders)) for suite in suites]
         page = write_page(options.suite, measured, options.output)
     except (OSError, ValueError) as error:
         sys.exit(f"benchmarks.report: {error}")

@@ -62,13 +62,14 @@ class Line:
         return results.key_of({**definition, "policy": of_all})
 
 
-def collect(suite: Suite, seeds: int, folder: Path) -> list[Line]:
-    """Returns a suite's lines with the results in a folder; those that cannot be read count as missing."""
+def collect(suite: Suite, seeds: int, *folders: Path) -> list[Line]:
+    """Returns a suite's lines with the results in the first folder that has them; unreadable ones count as missing."""
     lines: list[Line] = []
     for case in suite.cases:
         for policy in case.policies:
             names = tuple(job.name for job in jobs_of(case, policy, seeds))
-            found = tuple(result for name in names if (result := readable(folder / f"{name}.json")) is not None)
+            there = (next(filter(None, (readable(f / f"{name}.json") for f in folders)), None) for name in names)
+            found = tuple(result for result in there if result is not None)
             lines.append(Line(case=case.name, x=case.x, policy=policy.name, expected=names, found=found))
     return lines
 

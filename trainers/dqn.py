@@ -10,7 +10,7 @@ import tyro
 from jaxtyping import Bool, Float32, Int
 
 from trainers.learner import Learner
-from trainers.learners.options import DQNOptions, ReplayOptions, annealed
+from trainers.learners.options import DQNOptions, ReplayOptions, annealed, check_floor
 from trainers.options import parse
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class CutAndUnit:
         problem = self._problem
         vehicle_ghz, rsu_ghz = np.full(len(index), problem.vehicle_ghz), problem.rsu_ghz
         if self._best:
-            vehicle_ghz, rsu_ghz = problem.costs.thrifty_ghz(problem.battery_of(observation[:, 0]), problem.bounds)
+            vehicle_ghz, rsu_ghz = problem.costs.thrifty_ghz(problem.battery_of(observation[:, 0]))
         action = self._problem.encode(
             dnn=self._problem.dnn_of(observation[:, 0]),
             cut=cut,
@@ -87,6 +87,7 @@ def build(problem: Any, options: DQNLearner, *, seed: int) -> ScaledDQN:
     from trainers.tianshou_bridge.draws import seeded_weights
 
     alternatives = CutAndUnit(problem, speeds=options.dqn.speeds)
+    check_floor(problem, options.dqn.reward_floor)
     with seeded_weights(seed) as decisions:
         size = problem.observation_size
         return assemble(observation_size=size, alternatives=alternatives, options=options.dqn, seed=decisions)

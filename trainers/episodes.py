@@ -6,7 +6,7 @@ nothing, and its action is of no effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from vec_envs.core.lanes import Lanes
-from vec_envs.problems.problem import Figure
+from vec_envs.problems.problem import Figure, View
 
 PerLane = Float[np.ndarray, "lanes"]
 
@@ -49,6 +49,19 @@ def step(lanes: Lanes, action: Shaped[np.ndarray, "lanes deciders ..."]) -> Step
         stream=lanes.problem.stream_of(outcome),
         figures=figures,
     )
+
+
+def play_out(lanes: Lanes, decide: Callable[[np.ndarray, View], np.ndarray], figures: tuple[Figure, ...]) -> Tally:
+    """Plays the lanes to the end by decisions from what is seen; returns what the episodes brought.
+
+    Raises `ValueError` listing what exists for a figure that the problem does not have.
+    """
+    tally, observation = Tally(figures, lanes.num_lanes), lanes.observe()
+    while not lanes.ended.all():
+        played = step(lanes, decide(observation, lanes.view))
+        tally.add(played)
+        observation = played.following
+    return tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +115,9 @@ class Tally:
         self._sums: dict[str, PerLane] = {figure.name: np.zeros(num_lanes) for figure in reported}
 
     def add(self, played: Step) -> None:
-        """Adds a step of the lanes that were running."""
+        """Adds a step of the lanes that were running. Raises `ValueError` where it lacks a figure."""
+        if lacking := self._sums.keys() - played.figures.keys():
+            raise ValueError(f"no figure {', '.join(sorted(lacking))}; there are {', '.join(played.figures)}")
         self.returns += np.where(played.running, played.reward, 0.0)
         self.decisions += played.running
         for name, total in self._sums.items():

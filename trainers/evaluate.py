@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from trainers.env_options import door_of
-from trainers.episodes import Tally, step
+from trainers.episodes import play_out
 from trainers.learner import Learner
 from trainers.options import Run, from_json, learner_of
 from trainers.run_directory import RunDirectory
@@ -128,14 +128,14 @@ def play(make: Callable[[Any], Policy], env: LanesVectorEnv, seed: int) -> dict[
     policy.reset(seed)
     timed.reset(seed)
     env.reset(seed=seed)
-    lanes, tally = env.lanes, Tally(env.problem.reported, env.num_envs)
-    observation, decision_s = lanes.observe(), list[float]()
-    while not lanes.ended.all():
-        if not lanes.ended[0]:
-            decision_s.append(decision_time_s(timed, observation, lanes.view))
-        played = step(lanes, policy.act(observation, lanes.view))
-        tally.add(played)
-        observation = played.following
+    decision_s = list[float]()
+
+    def decide(observation: np.ndarray, view: View) -> np.ndarray:
+        if not env.lanes.ended[0]:
+            decision_s.append(decision_time_s(timed, observation, view))
+        return policy.act(observation, view)
+
+    tally = play_out(env.lanes, decide, env.problem.reported)
     figures: dict[str, Any] = {"episodes": env.num_envs, "return_mean": float(tally.returns.mean())}
     means = tally.means()
     for figure in env.problem.reported:

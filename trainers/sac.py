@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from trainers.learner import Learner
-from trainers.learners.options import ReplayOptions, SACOptions, annealed
+from trainers.learners.options import ReplayOptions, SACOptions, annealed, check_floor
 from trainers.options import parse
 from vec_envs.problems.problem import Numbers
 
@@ -55,13 +55,15 @@ class SACLearner:
 def build(problem: Any, options: SACLearner, *, seed: int) -> BoundedSAC:
     """Returns SAC with weights, noise and exploration drawn from `seed`.
 
-    Raises `ValueError` for a problem that has several deciders at a point, or whose actions are no numbers.
+    Raises `ValueError` for a problem that has several deciders at a point, or whose actions are no numbers,
+    and for a floor under rewards that does not suit them.
     """
     from trainers.learners.sac import assemble
     from trainers.tianshou_bridge.draws import seeded_weights
 
     if not (problem.one_at_a_time and isinstance(problem.actions, Numbers)):
         raise ValueError(f"sac needs one decider at a time that gives numbers, not those of {type(problem).__name__}")
+    check_floor(problem, options.sac.reward_floor)
     with seeded_weights(seed) as decisions:
         return assemble(
             observation_size=problem.observation_size, size=problem.actions.size, options=options.sac, seed=decisions

@@ -115,7 +115,7 @@ def test_a_policy_sees_what_it_was_trained_to_see() -> None:
 
 def test_an_unknown_figure_is_named() -> None:
     made = task_diversion_v0.vector_env(num_envs=1, mobility="straight", episode_slots=4)
-    with closing(made) as env, pytest.raises(ValueError, match=r"no option speed; there are .*cost"):
+    with closing(made) as env, pytest.raises(ValueError, match=r"no figure speed; there are .*cost"):
         play(RandomNumbers(env.problem), env, env.problem, seed=0, figures=["speed"])
 
 

@@ -52,6 +52,16 @@ def test_prose_stays_and_what_is_measured_is_written_anew(whole: Path, tiny: dic
         assert page.count("<!-- measured") == 1
 
 
+def test_what_is_published_stays_where_a_results_folder_lacks_it(
+    whole: Path, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    page = report("tiny", whole, tmp_path / "docs", tiny)
+    there = sorted(path.name for path in (tmp_path / "docs" / "tiny").iterdir())
+    (tmp_path / "less" / "results").mkdir(parents=True)
+    assert report("tiny", tmp_path / "less", tmp_path / "docs", tiny) == page
+    assert sorted(path.name for path in (tmp_path / "docs" / "tiny").iterdir()) == there
+
+
 def test_what_is_missing_is_shown(
     whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,12 +78,11 @@ def test_what_is_missing_is_shown(
 
 def test_stale_results_leave_the_page(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     report("tiny-parts", whole, tmp_path, tiny)
-    gone = next((tmp_path / "tiny-parts").glob("gbs-best-*.json"))
-    less = tmp_path / "less"
-    shutil.copytree(whole / "results", less / "results")
-    (less / "results" / gone.name).unlink()
-    report("tiny-parts", less, tmp_path, tiny)
-    assert not gone.exists()
+    there = next((tmp_path / "tiny-parts").glob("gbs-best-*.json"))
+    of_other_options = shutil.copyfile(there, there.with_name("gbs-best-0123456789abcdef.json"))
+    report("tiny-parts", whole, tmp_path, tiny)
+    assert there.exists()
+    assert not of_other_options.exists()
 
 
 def test_a_folder_without_results_is_refused(tiny: dict[str, Any], tmp_path: Path) -> None:

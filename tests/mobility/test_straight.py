@@ -70,6 +70,7 @@ def test_numbers_out_of_bounds_are_refused(options: dict[str, float], words: str
         StraightMobility(**options)  # type: ignore[arg-type]
 
 
+@example(seed=0, speed_mps=5e-324, speed_spread=0.5, range_m=100.0, slots=2)
 @example(seed=0, speed_mps=2e-311, speed_spread=0.0, range_m=100.0, slots=2)
 @given(
     seed=st.integers(0, 2**63),

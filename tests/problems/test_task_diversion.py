@@ -524,7 +524,6 @@ def test_it_is_a_problem_of_turns() -> None:
     assert PROBLEM.agent_names == ("vehicle_0", "vehicle_1", "vehicle_2")
     assert PROBLEM.actions == Numbers(size=3)
     assert replace(PROBLEM, diversion="chosen").actions == Numbers(size=4)
-    assert PROBLEM.alternatives(PROBLEM.initial_state((2,)), task(2)).shape == (2, 1, 1)
 
 
 def test_the_defaults_are_the_papers() -> None:

@@ -16,7 +16,7 @@ from trainers.learners.sac import BoundedSAC, assemble, best_of
 from trainers.tianshou_bridge.draws import seeded_weights
 from trainers.tianshou_bridge.replay import LaneReplayBuffer
 from trainers.training import scale_learning_rates
-from vec_envs import dnn_partition_v0
+from vec_envs import dnn_partition_v0, task_diversion_v0
 
 
 def fresh(**options: object) -> BoundedSAC:
@@ -206,6 +206,13 @@ def test_the_learning_rate_falls_over_the_second_half(progress: float, part: flo
         scale_learning_rates(algorithm, options.learning_rate_part(progress))
     rates = {group["lr"] for optimizer in algorithm._optimizers for group in optimizer._optim.param_groups}
     assert list(rates) == [pytest.approx(0.01 * part)]
+
+
+def test_a_floor_that_would_hold_whole_costs_is_refused() -> None:
+    problem = task_diversion_v0.door.problem(reward="cost")
+    with pytest.raises(ValueError, match=r"reward_floor=-8\.0 .* --env\.reward excess"):
+        sac.build(problem, sac.SACLearner(), seed=0)
+    sac.build(problem, sac.SACLearner(sac=SACOptions(reward_floor=-100.0)), seed=0)
 
 
 def test_a_problem_of_several_deciders_is_refused() -> None:

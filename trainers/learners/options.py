@@ -6,12 +6,15 @@ Values without a section are open in the paper.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from vec_envs.validation import count, fraction, not_negative, one_of, positive, positive_range
 
 LOSSES = ("huber", "squared")
 PREDICTIONS = ("x0", "noise")
 SPEEDS = ("full", "best")
+COSTLIEST = 100.0
+"""No task costs as much, unless queues run away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +223,15 @@ def falling(start: float, end: float, part: float, progress: float) -> float:
     """Returns what falls linearly from `start` to `end` over the first `part` of a run, and then stays."""
     passed = 1.0 if part == 0.0 else min(progress / part, 1.0)
     return start + (end - start) * passed
+
+
+def check_floor(problem: Any, reward_floor: float) -> None:
+    """Refuses a floor under rewards for which it was not made: whole costs of ordinary tasks are below it."""
+    if problem.reward == "cost" and reward_floor > -COSTLIEST:
+        raise ValueError(
+            f"reward_floor={reward_floor} would hold ordinary rewards of reward='cost': take --env.reward excess, or "
+            f"--learner.reward-floor {-COSTLIEST:g} and below"
+        )
 
 
 def annealed(final: float, progress: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -173,6 +173,26 @@ class DNNProfile:
         except ImportError as error:
             raise ImportError('DNNProfile.from_torch needs torch: pip install "vec-envs[train]"') from error
         return profile_module(module, example_input, name=name, workload=workload)
+
+
+def as_profiles(dnns: Any, *, workload: str) -> tuple[DNNProfile, ...]:
+    """Returns DNN types, given as profiles or names of the library, as profiles; names are counted by `workload`.
+
+    Raises `ValueError` for what is neither, for a name that the library does not have, and for none at all.
+    """
+    if not isinstance(dnns, tuple | list) or not all(isinstance(d, str | DNNProfile) for d in cast(list[Any], dnns)):
+        raise ValueError(f"dnns={dnns!r} must be a list of DNN types, profiles or names")
+    given = cast(list[str | DNNProfile], dnns)
+    if not given:
+        raise ValueError("dnns is empty; at least one DNN type is needed")
+    return tuple(DNNProfile.load(d, workload=workload) if isinstance(d, str) else d for d in given)
+
+
+def by_type(rows: Iterable[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "types cuts"]:
+    """Returns an array of each DNN type by cut, such as `local_gflops`, in one table; short rows end in zeros."""
+    rows = list(rows)
+    longest = max(len(row) for row in rows)
+    return np.stack([np.pad(row, (0, longest - len(row))) for row in rows])
 
 
 def _finite_and_not_negative(value: float, label: str) -> float:

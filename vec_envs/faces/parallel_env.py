@@ -14,7 +14,7 @@ from vec_envs.faces.one_lane import OneLane
 from vec_envs.faces.packing import first_lane, observation_box, own_copy
 from vec_envs.faces.rendering import RENDER_MODES
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.problem import Choices, Problem, View
+from vec_envs.problems.problem import ChoiceProblem, Problem, View
 
 
 class ParallelLaneEnv(ParallelEnv[str, Any, int]):
@@ -41,13 +41,13 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         render_mode: str | None = None,
     ) -> None:
         self.metadata = {**type(self).metadata, "name": name}
-        self.problem = problem
+        self.problem = cast(ChoiceProblem, problem)
         self._one = OneLane(problem, mobility, owns_mobility=owns_mobility, render_mode=render_mode)
         self.render_mode, self._lanes = self._one.render_mode, self._one.lanes
         self.possible_agents = list(problem.agent_names)
         self.agents = []
         self._padded = padded
-        own = cast(Choices, problem.actions).counts
+        own = self.problem.actions.counts
         counts = [max(own)] * len(own) if padded else own
         self._action_spaces = {a: spaces.Discrete(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)}
         self._observation_spaces = {

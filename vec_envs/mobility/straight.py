@@ -149,6 +149,5 @@ class StraightMobility:
         """Speeds of vehicles that enter are uniform; among those met on the road, the first, slow ones are more."""
         slowest_mps, fastest_mps = (self.speed_mps * (1.0 + sign * self.speed_spread) for sign in (-1.0, 1.0))
         speed_mps = slowest_mps + (fastest_mps - slowest_mps) * uniform
-        if self.speed_mps > 0.0:
-            speed_mps[0] = slowest_mps * (fastest_mps / slowest_mps) ** uniform[0]
+        speed_mps[0] = slowest_mps * ((1.0 + self.speed_spread) / (1.0 - self.speed_spread)) ** uniform[0]
         return speed_mps

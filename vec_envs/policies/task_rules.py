@@ -17,6 +17,7 @@ from vec_envs.policies.policy import needs_view
 from vec_envs.problems.problem import View
 from vec_envs.problems.task_diversion import TaskDiversion
 from vec_envs.problems.task_diversion_records import Request, TaskOutcome
+from vec_envs.records import pick
 
 Observation = Float32[np.ndarray, "lanes 1 features"]
 Action = Float[np.ndarray, "lanes 1 numbers"]
@@ -67,9 +68,9 @@ class CheapestCut:
         dnn = view.exogenous.dnn
         cut, vehicle_ghz, rsu_ghz, outcome = task_options(self._problem, dnn, request, speeds=self._speeds)
         allowed = self._allowed(cut, self._problem.num_layers[dnn][..., None], request.asked[..., None] >= 0)
-        best = np.where(allowed, outcome.cost, np.inf).argmin(axis=-1)[..., None]
-        own, unit = (np.take_along_axis(ghz, best, -1)[..., 0] for ghz in (vehicle_ghz, rsu_ghz))
-        return self._problem.encode(dnn=dnn, cut=best[..., 0], vehicle_ghz=own, rsu_ghz=unit)[..., None, :]
+        best = np.where(allowed, outcome.cost, np.inf).argmin(axis=-1)
+        own, unit = pick(vehicle_ghz, best), pick(rsu_ghz, best)
+        return self._problem.encode(dnn=dnn, cut=best, vehicle_ghz=own, rsu_ghz=unit)[..., None, :]
 
     def _allowed(
         self, cut: Int[np.ndarray, "cuts"], layers: Int[np.ndarray, "*lanes 1"], in_range: Bool[np.ndarray, "*lanes 1"]
@@ -100,7 +101,7 @@ def task_options(
     fastest = problem.task_outcome(**task, vehicle_ghz=full[0], rsu_ghz=full[1])
     if speeds == "full":
         return cut, *full, fastest
-    own, unit = problem.costs.thrifty_ghz(request.battery[..., None], problem.bounds)
+    own, unit = problem.costs.thrifty_ghz(request.battery[..., None])
     spare_s = task["queue_s"] - fastest.transmit_s
     waits = (spare_s > 0.0) & (real < problem.num_layers[dnn][..., None])
     in_time_ghz = np.full(real.shape, np.inf)

@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from vec_envs.dnn.profile import DNNProfile
+from vec_envs.dnn.profile import DNNProfile, as_profiles, by_type
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import lyapunov, offloading
 from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped
@@ -98,13 +98,8 @@ class DNNPartition:
     v2v_rate: RateFunction = v2v_rate_mbps
 
     def __post_init__(self) -> None:
-        given: Any = self.dnns
-        if not isinstance(given, tuple | list) or not all(isinstance(d, str | DNNProfile) for d in given):  # pyright: ignore[reportUnknownVariableType]
-            raise ValueError(f"dnns={self.dnns!r} must be a list of DNN types, profiles or names")
-        profiles = tuple(DNNProfile.load(d, workload=self.workload) if isinstance(d, str) else d for d in self.dnns)
+        profiles = as_profiles(self.dnns, workload=self.workload)
         object.__setattr__(self, "dnns", profiles)
-        if not profiles:
-            raise ValueError("dnns is empty; at least one DNN type is needed")
         count(1, num_client_vehicles=self.num_client_vehicles, episode_slots=self.episode_slots)
         count(0, num_service_vehicles=self.num_service_vehicles)
         for name in ("num_client_vehicles", "num_service_vehicles", "episode_slots"):
@@ -195,15 +190,10 @@ class DNNPartition:
         shape = (self.num_client_vehicles, max(self.action_counts))
         cut, node = np.divmod(np.where(self.action_mask(), np.arange(shape[1]), 0), self.num_nodes)
         types, clients = self.client_types[:, None], np.arange(shape[0])[:, None]
-        longest = max(p.num_layers for p in self.profiles) + 1
-
-        def per_cut(rows: list[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "clients actions"]:
-            return np.stack([np.pad(row, (0, longest - len(row))) for row in rows])[types, cut]
-
         return ActionTable(
-            local_gflops=per_cut([p.local_gflops for p in self.profiles]),
-            edge_gflops=per_cut([p.edge_gflops for p in self.profiles]),
-            sent_mbit=per_cut([p.cut_mbit for p in self.profiles]),
+            local_gflops=by_type(p.local_gflops for p in self.profiles)[types, cut],
+            edge_gflops=by_type(p.edge_gflops for p in self.profiles)[types, cut],
+            sent_mbit=by_type(p.cut_mbit for p in self.profiles)[types, cut],
             server=np.where(node == 0, types, len(self.profiles) + node - 1),
             link=clients * self.num_nodes + node,
             runs_local=cut > 0,

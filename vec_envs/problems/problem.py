@@ -97,14 +97,21 @@ class Problem(Protocol):
         ...
 
     def observe(self, state: Any, exogenous: Any) -> Float32[np.ndarray, "*lanes deciders features"]: ...
-    def alternatives(self, state: Any, exogenous: Any) -> Bool[np.ndarray, "*lanes deciders actions"]:
-        """Returns which alternatives the agents have; of `Numbers` a single one, always there."""
-        ...
-
     def transition(
         self, state: Any, action: Shaped[np.ndarray, "*lanes ..."], exogenous: Any
     ) -> tuple[Any, Outcome]: ...
     def figures(self, next_state: Any, outcome: Any) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class ChoiceProblem(Problem, Protocol):
+    """A problem whose agents all choose at once."""
+
+    @property
+    def actions(self) -> Choices: ...
+    def alternatives(self, state: Any, exogenous: Any) -> Bool[np.ndarray, "*lanes agents actions"]:
+        """Returns which alternatives the agents have, in rows as long as the longest."""
+        ...
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int, Real
 
-from vec_envs.dnn.profile import DNNProfile
+from vec_envs.dnn.profile import DNNProfile, by_type
 from vec_envs.physics import energy, offloading
 from vec_envs.problems.task_diversion_records import TaskOutcome
 
@@ -28,23 +28,20 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpeedBounds:
-    """Between which speeds a vehicle and a roadside unit run."""
-
-    least_ghz: float
-    vehicle_ghz: float
-    rsu_ghz: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class TaskCost:
-    """Costs of tasks of some DNN types. Without `battery_factor` a vehicle's energy always weighs 1."""
+    """Costs of tasks of some DNN types. Without `battery_factor` a vehicle's energy always weighs 1.
+
+    The three speeds are the slowest of both sides, and the fastest of vehicle and roadside unit.
+    """
 
     profiles: tuple[DNNProfile, ...]
     beta: float
     kappa_j_per_gcycle_ghz2: float
     transmit_power_w: float
     battery_factor: bool
+    min_ghz: float
+    vehicle_ghz: float
+    rsu_ghz: float
 
     def of(self, given: Given) -> TaskOutcome:
         """Returns what tasks take, from arrays named and shaped as `checked` returns them.
@@ -106,29 +103,29 @@ class TaskCost:
         return arrays
 
     def layers_within(
-        self, dnn: Int[np.ndarray, "*tasks"], within_s: Weights, rate_mbps: Weights, *, vehicle_ghz: float
+        self, dnn: Int[np.ndarray, "*tasks"], within_s: Weights, rate_mbps: Weights
     ) -> Int[np.ndarray, "*tasks"]:
         """Returns the greatest cut whose layers the vehicle can run, and whose data it can send, in a time; else 0."""
         local, _, sent = (table[dnn] for table in self._tables)
         rate = np.broadcast_to(rate_mbps[..., None], sent.shape)
         sending_s = np.divide(sent, rate, out=np.where(sent > 0.0, np.inf, 0.0), where=rate > 0.0)
         cut = np.arange(int(self.num_layers.max()) + 1)
-        in_time = np.less_equal(local / vehicle_ghz + sending_s, within_s[..., None])
+        in_time = np.less_equal(local / self.vehicle_ghz + sending_s, within_s[..., None])
         return np.where(in_time & np.less_equal(cut, self.num_layers[dnn][..., None]), cut, 0).max(axis=-1)
 
     def weight(self, battery: Weights) -> Weights:
         """Returns the weight of a vehicle's own energy at a battery level."""
         return energy.battery_weight(battery) if self.battery_factor else np.ones(battery.shape)
 
-    def thrifty_ghz(self, battery: Weights, bounds: SpeedBounds) -> tuple[Weights, float]:
+    def thrifty_ghz(self, battery: Weights) -> tuple[Weights, float]:
         """Returns the speeds at which work costs least, time and weighted energy together: vehicle's and unit's."""
         own, unit = self._unbounded_ghz(self.weight(battery)), self._unbounded_ghz(np.ones(1))
-        unit_ghz = float(np.clip(unit, bounds.least_ghz, bounds.rsu_ghz)[0])
-        return np.clip(own, bounds.least_ghz, bounds.vehicle_ghz), unit_ghz
+        unit_ghz = float(np.clip(unit, self.min_ghz, self.rsu_ghz)[0])
+        return np.clip(own, self.min_ghz, self.vehicle_ghz), unit_ghz
 
-    def prices_s(self, battery: Weights, bounds: SpeedBounds) -> tuple[Weights, float]:
+    def prices_s(self, battery: Weights) -> tuple[Weights, float]:
         """Returns what a Gcycle costs in s at these speeds: at the vehicle, and at an idle unit."""
-        own_ghz, unit_ghz = self.thrifty_ghz(battery, bounds)
+        own_ghz, unit_ghz = self.thrifty_ghz(battery)
         joule = self.beta * self.kappa_j_per_gcycle_ghz2
         return 1.0 / own_ghz + self.weight(battery) * joule * own_ghz**2, 1.0 / unit_ghz + joule * unit_ghz**2
 
@@ -160,14 +157,8 @@ class TaskCost:
     @cached_property
     def _tables(self) -> tuple[Float[np.ndarray, "types cuts"], ...]:
         """Work of the vehicle and of the unit, and data sent, by DNN type and cut; short rows end in zeros."""
-        longest = int(self.num_layers.max()) + 1
-
-        def table(rows: list[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "types cuts"]:
-            return np.stack([np.pad(row, (0, longest - len(row))) for row in rows])
-
-        profiles = self.profiles
         return (
-            table([p.local_gflops for p in profiles]),
-            table([p.edge_gflops for p in profiles]),
-            table([p.cut_mbit for p in profiles]),
+            by_type(p.local_gflops for p in self.profiles),
+            by_type(p.edge_gflops for p in self.profiles),
+            by_type(p.cut_mbit for p in self.profiles),
         )

@@ -16,16 +16,16 @@ from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, Shaped
+from jaxtyping import Float, Float32, Int, Shaped
 from jaxtyping import Real as RealArray
 
-from vec_envs.dnn.profile import DNNProfile
+from vec_envs.dnn.profile import DNNProfile, as_profiles
 from vec_envs.mobility.axis import roadside_units
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import diversion
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps
 from vec_envs.problems.problem import Figure, Numbers
-from vec_envs.problems.task_cost import SpeedBounds, TaskCost
+from vec_envs.problems.task_cost import TaskCost
 from vec_envs.problems.task_diversion_records import (
     QUEUE_SEEN,
     Exogenous,
@@ -144,13 +144,7 @@ class TaskDiversion:
     v2i_rate: RateFunction = v2i_rate_mbps
 
     def __post_init__(self) -> None:
-        given: Any = self.dnns
-        if not isinstance(given, tuple | list) or not all(isinstance(d, str | DNNProfile) for d in given):  # pyright: ignore[reportUnknownVariableType]
-            raise ValueError(f"dnns={self.dnns!r} must be a list of DNN types, profiles or names")
-        profiles = tuple(DNNProfile.load(d, workload=self.workload) if isinstance(d, str) else d for d in self.dnns)
-        object.__setattr__(self, "dnns", profiles)
-        if not profiles:
-            raise ValueError("dnns is empty; at least one DNN type is needed")
+        object.__setattr__(self, "dnns", as_profiles(self.dnns, workload=self.workload))
         _check_numbers(self)
 
     # Who decides what --------------------------------------------------------------------------------------------
@@ -217,8 +211,8 @@ class TaskDiversion:
         """Returns the action that `decode` reads as these; `second` asks the second nearest unit, where chosen."""
         parts = [
             2.0 * np.asarray(cut) / self.num_layers[np.asarray(dnn)] - 1.0,
-            _unit_of(np.asarray(vehicle_ghz), self.min_ghz, self.vehicle_ghz),
-            _unit_of(np.asarray(rsu_ghz), self.min_ghz, self.rsu_ghz),
+            _scaled(np.asarray(vehicle_ghz), self.min_ghz, self.vehicle_ghz),
+            _scaled(np.asarray(rsu_ghz), self.min_ghz, self.rsu_ghz),
             2.0 * np.asarray(second) - 1.0,
         ]
         return np.stack(np.broadcast_arrays(*parts[: self.actions.size]), axis=-1)
@@ -353,10 +347,6 @@ class TaskDiversion:
         """Returns the battery level of the vehicle that is observed."""
         return self._eyes.battery_of(observation)
 
-    def alternatives(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*lanes 1 1"]:
-        """Returns that the vehicle whose turn it is can always give its numbers."""
-        return np.ones((*exogenous.dnn.shape, 1, 1), dtype=np.bool_)
-
     # Whom a vehicle asks ------------------------------------------------------------------------------------------
 
     def request_probabilities(
@@ -430,7 +420,7 @@ class TaskDiversion:
         """Returns what the reward has above minus the cost: nothing that a decision could change."""
         if self.reward == "cost":
             return np.zeros(exogenous.dnn.shape)
-        own, unit = self.costs.prices_s(exogenous.battery, self.bounds)
+        own, unit = self.costs.prices_s(exogenous.battery)
         return self.costs.work_gcycles[exogenous.dnn] * np.minimum(own, unit)
 
     def _following(self, state: State, exogenous: Exogenous, outcome: Outcome) -> State:
@@ -531,21 +521,14 @@ class TaskDiversion:
             kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2,
             transmit_power_w=self.transmit_power_w,
             battery_factor=self.battery_factor,
+            min_ghz=self.min_ghz,
+            vehicle_ghz=self.vehicle_ghz,
+            rsu_ghz=self.rsu_ghz,
         )
 
     @cached_property
     def _eyes(self) -> TaskObservation:
-        return TaskObservation(
-            kind=self.observation,
-            units=2 if self._chooses else 1,
-            costs=self.costs,
-            bounds=self.bounds,
-        )
-
-    @property
-    def bounds(self) -> SpeedBounds:
-        """Between which speeds both sides run."""
-        return SpeedBounds(least_ghz=self.min_ghz, vehicle_ghz=self.vehicle_ghz, rsu_ghz=self.rsu_ghz)
+        return TaskObservation(kind=self.observation, units=2 if self._chooses else 1, costs=self.costs)
 
     @property
     def _chooses(self) -> bool:
@@ -556,7 +539,7 @@ class TaskDiversion:
         return Requests(kind=self.diversion, broadcast_slots=self.broadcast_slots, slot_s=self.slot_s)
 
 
-def _unit_of(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def _scaled(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """Returns where in [-1, 1] a value of [low, high] lies."""
     return np.asarray(2.0 * (value - low) / (high - low) - 1.0)
 

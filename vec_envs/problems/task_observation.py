@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from vec_envs.problems.task_cost import SpeedBounds, TaskCost
+from vec_envs.problems.task_cost import TaskCost
 from vec_envs.problems.task_diversion_records import Exogenous, PerTask, Request
 
 OBSERVATIONS = ("paper", "extended")
@@ -26,12 +26,11 @@ LARGEST_SHARE = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class TaskObservation:
-    """How a task is seen: `kind` of observation, of so many `units`, at speeds within these bounds."""
+    """How a task is seen: `kind` of observation, of so many `units`."""
 
     kind: str
     units: int
     costs: TaskCost
-    bounds: SpeedBounds
 
     @property
     def size(self) -> int:
@@ -66,8 +65,8 @@ class TaskObservation:
             *(dnn == k for k in range(len(self.costs.profiles))),
             exogenous.deadline_s / TIME_SCALE_S,
             battery,
-            np.full(dnn.shape, self.bounds.vehicle_ghz / CAPACITY_SCALE_GHZ),
-            np.full(dnn.shape, self.bounds.rsu_ghz / CAPACITY_SCALE_GHZ),
+            np.full(dnn.shape, self.costs.vehicle_ghz / CAPACITY_SCALE_GHZ),
+            np.full(dnn.shape, self.costs.rsu_ghz / CAPACITY_SCALE_GHZ),
         ]
 
     def _of_unit(self, exogenous: Exogenous, request: Request) -> list[np.ndarray]:
@@ -85,11 +84,9 @@ class TaskObservation:
             self.costs.input_mbit[exogenous.dnn], request.rate_mbps, out=np.zeros(work.shape), where=in_range
         )
         saving_s = (self._saving_s(exogenous, request.battery) - request.queue_s - sending_s) * in_range
-        in_wait = request.queue_s * self.bounds.vehicle_ghz
+        in_wait = request.queue_s * self.costs.vehicle_ghz
         share = np.divide(in_wait, work, out=np.where(in_wait > 0.0, np.inf, 0.0), where=work > 0.0)
-        layers = self.costs.layers_within(
-            exogenous.dnn, request.queue_s, request.rate_mbps, vehicle_ghz=self.bounds.vehicle_ghz
-        )
+        layers = self.costs.layers_within(exogenous.dnn, request.queue_s, request.rate_mbps)
         reached = layers * in_range / self.costs.num_layers[exogenous.dnn]
         return [*columns, np.minimum(share, LARGEST_SHARE), saving_s / SAVING_SCALE_S, reached]
 
@@ -110,5 +107,5 @@ class TaskObservation:
 
     def _saving_s(self, exogenous: Exogenous, battery: PerTask) -> PerTask:
         """Returns what all layers cost less at an idle unit than at the vehicle, each at its best speed."""
-        own, unit = self.costs.prices_s(battery, self.bounds)
+        own, unit = self.costs.prices_s(battery)
         return self.costs.work_gcycles[exogenous.dnn] * (own - unit)
