@@ -13,6 +13,9 @@ from jaxtyping import Float
 from vec_envs.mobility.selection import EpisodeRandom, numbered, split, staying_vehicles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError
 
+STANDING_MPS = 1e-9
+"""What is no faster does not leave a road."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StraightMobility:
@@ -125,7 +128,7 @@ class StraightMobility:
         seats = shape.num_client_vehicles + shape.num_service_vehicles
         # As many as can follow one another on a seat; on a road where nothing moves, nobody.
         fastest_mps = self.speed_mps * (1.0 + self.speed_spread)
-        followers = int(time_s[-1, 0] * fastest_mps / (2.0 * half_m)) + 1 if self.speed_mps > 0.0 else 0
+        followers = int(time_s[-1, 0] * fastest_mps / (2.0 * half_m)) + 1 if self.speed_mps > STANDING_MPS else 0
         lane_y_m = (np.arange(2 * self.lanes) - (2 * self.lanes - 1) / 2.0) * self.lane_width_m
         for episode in count(start):
             lane, speed, place = random.at(episode).random((3, followers + 1, seats))
@@ -133,8 +136,7 @@ class StraightMobility:
             speed_mps = self._renewed_speeds_mps(speed)
             ahead_m = np.full((followers + 1, seats), 2.0 * half_m)
             ahead_m[0] *= place[0]
-            with np.errstate(over="ignore"):  # one that all but stands never leaves
-                enters_s = np.cumsum(ahead_m[:-1] / speed_mps[:-1], axis=0)
+            enters_s = np.cumsum(ahead_m[:-1] / speed_mps[:-1], axis=0)
             turn = np.count_nonzero(enters_s[:, None] <= time_s, axis=0)
             holder = turn * seats + np.arange(seats)
             # How far from the end of its way each would be at time 0, driving as it does.
