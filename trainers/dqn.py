@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Float32
 
+from trainers.alternatives import CutAndUnit
 from trainers.learner import Learner
 from trainers.learners.options import DQNOptions, ReplayOptions, annealed, check_floor
 from trainers.options import parse
@@ -30,41 +32,6 @@ PAPER_REPLAY = replace(TUNED_REPLAY, warm_up_episodes=16, updates_per_step=1.0)
 PAPER_RUN = {"episodes": 2000, "num_envs": 1}
 
 
-class CutAndUnit:
-    """Alternative 2 x + r: cut x, 0 to the layers of the task's own DNN, and the r-th nearest roadside unit, 0 or 1."""
-
-    def __init__(self, problem: TaskDiversion, *, speeds: str = "full") -> None:
-        """Raises `ValueError` for a problem in which the action does not choose the unit."""
-        if problem.diversion != "chosen":
-            raise ValueError(f"dqn chooses the roadside unit: diversion={problem.diversion!r} must be 'chosen'")
-        self._problem = problem
-        self._best = speeds == "best"
-        self.count = 2 * (int(problem.num_layers.max()) + 1)
-
-    def present(self, observation: Float32[np.ndarray, "batch 1 features"]) -> Bool[np.ndarray, "batch count"]:
-        """Returns which alternatives a task has: no cut is beyond its last layer."""
-        num_layers = self._problem.num_layers[self._problem.dnn_of(observation[:, 0])]
-        return np.arange(self.count) // 2 <= num_layers[:, None]
-
-    def taken(
-        self, index: Int[np.ndarray, "lanes"], observation: Float32[np.ndarray, "lanes 1 features"]
-    ) -> Float32[np.ndarray, "lanes 1 numbers"]:
-        """Returns the environment's actions: both run as fast as they can, or as is best."""
-        cut, second = np.divmod(index, 2)
-        problem = self._problem
-        vehicle_ghz, rsu_ghz = np.full(len(index), problem.vehicle_ghz), problem.rsu_ghz
-        if self._best:
-            vehicle_ghz, rsu_ghz = problem.costs.thrifty_ghz(problem.battery_of(observation[:, 0]))
-        action = self._problem.encode(
-            dnn=self._problem.dnn_of(observation[:, 0]),
-            cut=cut,
-            vehicle_ghz=vehicle_ghz,
-            rsu_ghz=rsu_ghz,
-            second=second,
-        )
-        return action.astype(np.float32)[:, None]
-
-
 @dataclass(frozen=True, kw_only=True)
 class DQNLearner:
     """The options of DQN."""
@@ -81,16 +48,34 @@ class DQNLearner:
         return annealed(self.dqn.final_learning_rate, progress)
 
 
-def build(problem: Any, options: DQNLearner, *, seed: int) -> ScaledDQN:
+def speeds(
+    problem: TaskDiversion, observation: Float32[np.ndarray, "lanes 1 features"], *, kind: str
+) -> Float32[np.ndarray, "lanes 2"]:
+    """Returns the numbers of both speeds: as fast as can be, or as is best."""
+    battery = problem.battery_of(observation[:, 0])
+    if kind == "full":
+        return np.ones((len(battery), 2), np.float32)
+    vehicle_ghz, rsu_ghz = problem.costs.thrifty_ghz(battery)
+    action = problem.encode(dnn=0, cut=0, vehicle_ghz=vehicle_ghz, rsu_ghz=rsu_ghz)
+    return action[:, 1:3].astype(np.float32)
+
+
+def build(problem: TaskDiversion, options: DQNLearner, *, seed: int) -> ScaledDQN:
     """Returns DQN with weights and exploration drawn from `seed`. Raises `ValueError` where the unit is not chosen."""
     from trainers.learners.dqn import assemble
     from trainers.tianshou_bridge.draws import seeded_weights
 
-    alternatives = CutAndUnit(problem, speeds=options.dqn.speeds)
+    if problem.diversion != "chosen":
+        raise ValueError(f"dqn chooses the roadside unit: diversion={problem.diversion!r} must be 'chosen'")
     check_floor(problem, options.dqn.reward_floor)
     with seeded_weights(seed) as decisions:
-        size = problem.observation_size
-        return assemble(observation_size=size, alternatives=alternatives, options=options.dqn, seed=decisions)
+        return assemble(
+            observation_size=problem.observation_size,
+            alternatives=CutAndUnit(problem),
+            beside=partial(speeds, problem, kind=options.dqn.speeds),
+            options=options.dqn,
+            seed=decisions,
+        )
 
 
 def learned(algorithm: ScaledDQN, options: DQNLearner, problem: Any) -> Policy:

@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from trainers.alternatives import CutAndUnit
 from trainers.learner import Learner
 from trainers.learners.options import ReplayOptions, SACOptions, annealed, check_floor
 from trainers.options import parse
-from vec_envs.problems.problem import Numbers
 
 if TYPE_CHECKING:
     from trainers.learners.sac import BoundedSAC
     from vec_envs.policies.policy import Policy
+    from vec_envs.problems.task_diversion import TaskDiversion
 
 ENV = {"reward": "excess", "observation": "extended"}
 TUNED = SACOptions()
-TUNED_REPLAY = ReplayOptions(batch_size=128, buffer_size=300_000, warm_up_episodes=32, updates_per_step=8.0)
+TUNED_REPLAY = ReplayOptions(batch_size=128, buffer_size=300_000, warm_up_episodes=32, updates_per_step=4.0)
 TUNED_RUN = {"episodes": 960, "num_envs": 32}
 PAPER = replace(
     TUNED,
     discount=0.95,
     learning_rate=0.05,
     final_learning_rate=1.0,
-    target_entropy=-1.0,
+    target_entropy=-3.0,
     exploration=0.0,
     exploration_ends=(0.0, 0.0),
     average_rate=1.0,
@@ -52,29 +53,30 @@ class SACLearner:
         return annealed(self.sac.final_learning_rate, progress)
 
 
-def build(problem: Any, options: SACLearner, *, seed: int) -> BoundedSAC:
+def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedSAC:
     """Returns SAC with weights, noise and exploration drawn from `seed`.
 
-    Raises `ValueError` for a problem that has several deciders at a point, or whose actions are no numbers,
-    and for a floor under rewards that does not suit them.
+    Raises `ValueError` for a floor under rewards that does not suit them.
     """
     from trainers.learners.sac import assemble
     from trainers.tianshou_bridge.draws import seeded_weights
 
-    if not (problem.one_at_a_time and isinstance(problem.actions, Numbers)):
-        raise ValueError(f"sac needs one decider at a time that gives numbers, not those of {type(problem).__name__}")
     check_floor(problem, options.sac.reward_floor)
     with seeded_weights(seed) as decisions:
         return assemble(
-            observation_size=problem.observation_size, size=problem.actions.size, options=options.sac, seed=decisions
+            observation_size=problem.observation_size,
+            alternatives=CutAndUnit(problem),
+            numbers=2,
+            options=options.sac,
+            seed=decisions,
         )
 
 
 def learned(algorithm: BoundedSAC, options: SACLearner, problem: Any) -> Policy:
     """Returns the actor's policy."""
-    from trainers.learners.sac import best_of
+    from trainers.learners.sac import likeliest
 
-    return best_of(algorithm)
+    return likeliest(algorithm)
 
 
 LEARNER = Learner(

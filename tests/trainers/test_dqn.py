@@ -11,7 +11,7 @@ from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from trainers import dqn
-from trainers.dqn import CutAndUnit
+from trainers.alternatives import CutAndUnit
 from trainers.learners.dqn import ScaledDQN, assemble, greedy
 from trainers.learners.options import DQNOptions
 from trainers.tianshou_bridge.draws import seeded_weights
@@ -24,11 +24,12 @@ class UpTo:
     """As many of four alternatives as the first feature says."""
 
     count = 4
+    num_effects = 0
 
     def present(self, observation: np.ndarray) -> np.ndarray:
         return np.arange(4) < observation[:, 0, :1]
 
-    def taken(self, index: np.ndarray, observation: np.ndarray) -> np.ndarray:
+    def taken(self, index: np.ndarray, numbers: np.ndarray, observation: np.ndarray) -> np.ndarray:
         return index.astype(np.float32)[:, None, None]
 
 
@@ -37,7 +38,9 @@ def fresh(**options: object) -> ScaledDQN:
         values = DQNOptions(
             **{"discount": 0.0, "reward_scale": 1.0, "hidden": 32, "target_update_steps": 10, **options}
         )
-        return assemble(observation_size=1, alternatives=UpTo(), options=values, seed=decisions)
+        return assemble(
+            observation_size=1, alternatives=UpTo(), beside=lambda seen: seen[:, 0], options=values, seed=decisions
+        )
 
 
 def filled(algorithm: ScaledDQN) -> LaneReplayBuffer:
@@ -104,40 +107,17 @@ def problem() -> TaskDiversion:
     return task_diversion_v0.door.problem(diversion="chosen")
 
 
-def observed(problem: TaskDiversion, dnn: np.ndarray) -> np.ndarray:
-    seen = np.zeros((len(dnn), 1, problem.observation_size), np.float32)
-    seen[np.arange(len(dnn)), 0, 2 + dnn] = 1.0
-    return seen
-
-
-def test_every_cut_of_the_tasks_own_dnn_is_there_with_both_units(problem: TaskDiversion) -> None:
-    present = CutAndUnit(problem).present(observed(problem, np.arange(4)))
-    assert present.sum(-1).tolist() == (2 * (problem.num_layers + 1)).tolist()
-    assert (np.diff(present.astype(int), axis=-1) <= 0).all()
-
-
-def test_an_alternative_is_taken_as_its_cut_and_unit_at_full_speeds(problem: TaskDiversion) -> None:
-    alternatives = CutAndUnit(problem)
-    for dnn in range(4):
-        index = np.arange(2 * (problem.num_layers[dnn] + 1))
-        types = np.full(len(index), dnn)
-        action = alternatives.taken(index, observed(problem, types))
-        assert (action.shape, action.dtype) == ((len(index), 1, 4), np.float32)
-        problem.checked_action(action)
-        cut, vehicle_ghz, rsu_ghz = problem.decode(action[:, 0], types)
-        assert cut.tolist() == (index // 2).tolist()
-        np.testing.assert_allclose(vehicle_ghz, problem.vehicle_ghz)
-        np.testing.assert_allclose(rsu_ghz, problem.rsu_ghz)
-        assert (action[:, 0, 3] >= 0.0).tolist() == (index % 2 == 1).tolist()
-
-
-def test_best_speeds_are_those_of_least_cost_for_the_battery(problem: TaskDiversion) -> None:
-    seen = observed(problem, np.array([1, 1]))
+def test_speeds_are_the_fastest_or_those_of_least_cost_for_the_battery(problem: TaskDiversion) -> None:
+    seen = np.zeros((2, 1, problem.observation_size), np.float32)
     seen[:, 0, 3 + 4] = [0.9, 0.2]
-    action = CutAndUnit(problem, speeds="best").taken(np.array([6, 7]), seen)
-    _, vehicle_ghz, rsu_ghz = problem.decode(action[:, 0], np.array([1, 1]))
+    assert (dqn.speeds(problem, seen, kind="full") == 1.0).all()
+    numbers = dqn.speeds(problem, seen, kind="best")
+    _, vehicle_ghz, rsu_ghz = problem.decode(CutAndUnit(problem).taken(np.array([0, 0]), numbers, seen)[:, 0], SAME)
     np.testing.assert_allclose(vehicle_ghz, [3.0, (1.0 / (2.0 * 3.0 * 1e-3 * 10.0)) ** (1.0 / 3.0)], rtol=1e-5)
     np.testing.assert_allclose(rsu_ghz, 50.0 ** (1.0 / 3.0), rtol=1e-5)
+
+
+SAME = np.array([0, 0])
 
 
 def test_a_problem_that_does_not_let_the_unit_be_chosen_is_refused() -> None:

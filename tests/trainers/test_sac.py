@@ -8,29 +8,54 @@ import numpy as np
 import pytest
 import torch
 from tianshou.algorithm.algorithm_base import Algorithm, LaggedNetworkPolyakUpdateAlgorithmMixin
+from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from trainers import sac
 from trainers.learners.options import SACOptions
-from trainers.learners.sac import BoundedSAC, assemble, best_of
-from trainers.tianshou_bridge.draws import seeded_weights
+from trainers.learners.sac import EVEN_PART, BoundedSAC, assemble, likeliest, squashed
+from trainers.tianshou_bridge.draws import Draws, seeded_weights
 from trainers.tianshou_bridge.replay import LaneReplayBuffer
 from trainers.training import scale_learning_rates
-from vec_envs import dnn_partition_v0, task_diversion_v0
+from vec_envs import task_diversion_v0
+
+
+class Three:
+    """Three alternatives, of which the last is there only where the second feature is above 0."""
+
+    count = 3
+    num_effects = 1
+
+    def present(self, observation: np.ndarray) -> np.ndarray:
+        return (np.arange(3) < 2) | (observation[:, 0, 1:] > 0.0)
+
+    def effects(self, observation: np.ndarray) -> np.ndarray:
+        return np.tile(np.array([[0.0], [1.0], [2.0]], np.float32), (len(observation), 1, 1))
+
+    def taken(self, index: np.ndarray, numbers: np.ndarray, observation: np.ndarray) -> np.ndarray:
+        return np.concatenate((index[:, None].astype(np.float32), numbers), axis=-1)[:, None]
+
+
+WORTH = np.array([0.5, 0.0, 1.0])
 
 
 def fresh(**options: object) -> BoundedSAC:
     with seeded_weights(0) as decisions:
         values = SACOptions(**{"discount": 0.0, "reward_scale": 1.0, "hidden": 32, "learning_rate": 3e-3, **options})
-        return assemble(observation_size=2, size=1, options=values, seed=decisions)
+        return assemble(observation_size=2, alternatives=Three(), numbers=1, options=values, seed=decisions)
+
+
+def situations(number: int, *, seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1.0, 1.0, (number, 1, 2)).astype(np.float32)
 
 
 def bandit(algorithm: BoundedSAC, *, transitions: int = 2000) -> LaneReplayBuffer:
-    """Uniform actions; the best is half of what is seen first, and what is seen next says nothing."""
-    rng = np.random.default_rng(0)
-    seen = rng.uniform(-1.0, 1.0, (transitions, 1, 2)).astype(np.float32)
-    act = rng.uniform(-1.0, 1.0, (transitions, 1)).astype(np.float32)
-    reward = -4.0 * (act[:, 0] - 0.5 * seen[:, 0, 0]) ** 2
+    """Even choices; the best number is half of what is seen first, and the last alternative is worth most."""
+    seen = situations(transitions, seed=0)
+    act = algorithm.policy.action_space.low + np.zeros((transitions, 2), np.float32)
+    algorithm.policy.exploration, algorithm.policy.first_ends = 1.0, (0.0, 0.0)
+    act = algorithm.policy.add_exploration_noise(act, Batch(obs=seen))
+    reward = WORTH[act[:, 0].astype(int)] - 4.0 * (act[:, 1] - 0.5 * seen[:, 0, 0]) ** 2
     space = algorithm.policy.action_space
     buffer = LaneReplayBuffer(transitions, observation_shape=(1, 2), action_space=space, seed=1)
     buffer.add(seen, act, reward, seen[::-1], np.zeros(transitions, bool))
@@ -43,13 +68,25 @@ def learn(algorithm: BoundedSAC, buffer: LaneReplayBuffer, updates: int) -> None
             algorithm.update(buffer, 64)
 
 
-def test_sac_finds_the_best_action_of_a_continuous_bandit() -> None:
-    algorithm = fresh()
+def test_sac_finds_the_best_alternative_that_there_is_and_the_best_number() -> None:
+    algorithm = fresh(average_rate=0.02)
     learn(algorithm, bandit(algorithm), 500)
-    seen = np.random.default_rng(5).uniform(-1.0, 1.0, (200, 1, 2)).astype(np.float32)
-    act = best_of(algorithm).act(seen)
-    assert act.shape == (200, 1, 1)
-    assert np.abs(act[:, 0, 0] - 0.5 * seen[:, 0, 0]).mean() < 0.08
+    seen = situations(200)
+    act = likeliest(algorithm).act(seen)
+    assert act.shape == (200, 1, 2)
+    assert (act[:, 0, 0] == np.where(seen[:, 0, 1] > 0.0, 2.0, 0.0)).mean() > 0.97
+    assert np.abs(act[:, 0, 1] - 0.5 * seen[:, 0, 0]).mean() < 0.08
+
+
+def test_no_absent_alternative_is_drawn_nor_explored() -> None:
+    policy = fresh(exploration_ends=(0.2, 0.3)).policy
+    seen = np.tile(np.array([[[0.0, -1.0]]], np.float32), (4000, 1, 1))
+    with policy_within_training_step(policy):
+        drawn = policy(Batch(obs=seen)).act
+    assert drawn[:, 0].unique().tolist() == [0.0, 1.0]
+    policy.exploration = 1.0
+    explored = policy.add_exploration_noise(drawn.detach().numpy(), Batch(obs=seen))[:, 0]
+    assert np.bincount(explored.astype(int)) / 4000 == pytest.approx([0.2 + 0.25, 0.3 + 0.25], abs=0.03)
 
 
 def test_time_ends_no_value() -> None:
@@ -57,10 +94,11 @@ def test_time_ends_no_value() -> None:
     algorithm = fresh(discount=0.8, target_update_rate=0.05, temperature_range=(1e-6, 1e-5), temperature=1e-6)
     seen = np.zeros((64, 1, 2), np.float32)
     buffer = LaneReplayBuffer(64, observation_shape=(1, 2), action_space=algorithm.policy.action_space, seed=0)
-    act = np.random.default_rng(0).uniform(-1.0, 1.0, (64, 1)).astype(np.float32)
+    act = np.random.default_rng(0).uniform(-1.0, 1.0, (64, 2)).astype(np.float32)
+    act[:, 0] = np.arange(64) % 2
     buffer.add(seen, act, np.ones(64), seen, np.zeros(64, bool))
     learn(algorithm, buffer, 500)
-    value = algorithm.critic(torch.zeros(1, 1, 2), torch.zeros(1, 1))
+    value = algorithm.critic(algorithm.policy.situation(seen[:1]), torch.zeros(1, 2))
     assert value.item() == pytest.approx(5.0, abs=0.3)
 
 
@@ -98,57 +136,59 @@ def test_there_are_two_critics_and_two_that_follow_softly() -> None:
             torch.testing.assert_close(following, 0.25 * online + 0.75 * was)
 
 
-def test_exploration_is_uniform_but_for_the_ends_and_the_learned_policy_is_the_mean() -> None:
+def test_exploration_is_even_but_for_the_ends_and_the_learned_policy_is_the_likeliest() -> None:
     algorithm = fresh(exploration_ends=(0.25, 0.5), average_rate=1.0)
     policy = algorithm.policy
-    act = np.zeros((4000, 1), np.float32)
+    act, batch = np.zeros((4000, 2), np.float32), Batch(obs=np.ones((4000, 1, 2), np.float32))
     policy.exploration = 1.0
-    drawn = policy.add_exploration_noise(act, None)
+    drawn = policy.add_exploration_noise(act, batch)
     assert drawn.dtype == np.float32
-    assert np.mean(drawn == 1.0) == pytest.approx(0.5, abs=0.04)
-    assert np.mean(drawn == -1.0) == pytest.approx(0.25, abs=0.04)
-    assert np.histogram(drawn[np.abs(drawn) < 1.0], bins=4, range=(-1, 1))[0] == pytest.approx([250] * 4, abs=70)
+    assert np.bincount(drawn[:, 0].astype(int)) / 4000 == pytest.approx([0.25 + 1 / 12, 1 / 12, 0.5 + 1 / 12], abs=0.03)
+    assert np.histogram(drawn[:, 1], bins=4, range=(-1, 1))[0] == pytest.approx([1000] * 4, abs=140)
     policy.exploration = 0.0
-    assert (policy.add_exploration_noise(act, None) == 0.0).all()
+    assert (policy.add_exploration_noise(act, batch) == 0.0).all()
     seen = np.ones((3, 1, 2), np.float32)
-    (mean, _), _ = policy.actor(torch.as_tensor(seen))
-    np.testing.assert_allclose(best_of(algorithm).act(seen)[:, 0], torch.tanh(mean).detach().numpy())
+    log_part, mean, _ = policy.actor(policy.situation(seen))
+    chosen = log_part.argmax(-1)
+    expected = torch.stack((chosen.float(), torch.tanh(mean[torch.arange(3), chosen, 0])), dim=-1)
+    np.testing.assert_allclose(likeliest(algorithm).act(seen)[:, 0], expected.detach().numpy())
 
 
-def test_densities_are_those_of_the_squashed_normal() -> None:
+def test_densities_are_those_of_the_choice_and_the_squashed_normal() -> None:
     policy = fresh().policy
-    seen = torch.randn(5, 1, 2)
+    seen = situations(6)
     with policy_within_training_step(policy):
-        from tianshou.data import Batch
-
         drawn = policy(Batch(obs=seen))
-    (mean, scale), _ = policy.actor(seen)
-    squashed = torch.distributions.TransformedDistribution(
-        torch.distributions.Normal(mean, scale), torch.distributions.TanhTransform()
-    )
-    torch.testing.assert_close(drawn.log_prob, squashed.log_prob(drawn.act).sum(-1, keepdim=True), atol=1e-3, rtol=1e-3)
+    log_part, mean, log_scale = policy.actor(policy.situation(seen))
+    row, index = torch.arange(6), drawn.act[:, 0].long()
+    normal = torch.distributions.Normal(mean[row, index], log_scale[row, index].exp())
+    of_numbers = torch.distributions.TransformedDistribution(normal, torch.distributions.TanhTransform())
+    expected = torch.distributions.Categorical(logits=log_part).log_prob(index)
+    expected = expected + of_numbers.log_prob(drawn.act[:, 1:]).sum(-1)
+    torch.testing.assert_close(drawn.log_prob, expected, atol=1e-3, rtol=1e-3)
 
 
-class TwoPeaks(torch.nn.Module):
-    """A critic that values 0.8 most, -0.8 less, and what lies between not at all."""
-
-    def forward(self, obs: torch.Tensor, act: torch.Tensor) -> torch.Tensor:
-        return torch.exp(-50.0 * (act - 0.8) ** 2) + 0.7 * torch.exp(-50.0 * (act + 0.8) ** 2)
-
-
-def test_candidates_take_the_better_of_two_peaks_where_the_mean_takes_none() -> None:
-    seen = np.random.default_rng(0).normal(size=(50, 1, 2)).astype(np.float32)
-    for candidates, lowest, highest in ((1, -0.6, 0.6), (64, 0.65, 0.95)):
-        algorithm = fresh(candidates=candidates)
-        algorithm.critic, algorithm.critic2 = TwoPeaks(), TwoPeaks()
-        policy = best_of(algorithm)
-        policy.reset(3)
-        act = policy.act(seen)
-        assert act.shape == (50, 1, 1)
-        assert act.min() > lowest
-        assert act.max() < highest
-        policy.reset(3)
-        np.testing.assert_array_equal(policy.act(seen), act)
+def test_the_actors_loss_is_the_expectation_over_what_it_may_draw() -> None:
+    """By hand: Eq. (29) summed over the alternatives, with critics that know the value."""
+    algorithm = fresh(temperature=0.5, improved=400)
+    policy, seen = algorithm.policy, situations(5)
+    worth = torch.tensor(WORTH, dtype=torch.float32)
+    algorithm._least = lambda situation, row, index, numbers: worth[index] - numbers[:, 0].square()
+    situation = policy.situation(seen)
+    policy.draws = Draws(7)
+    loss, entropy = algorithm._of_actor(situation)
+    policy.draws = Draws(7)
+    log_part, mean, log_scale = policy.actor(situation)
+    numbers, log_density = squashed(mean, log_scale, policy.draws.normal_like(mean))
+    present = situation.present
+    gain = worth - numbers[..., 0].square()
+    both = torch.where(present, log_part + log_density, 0.0)
+    by_choice = (log_part.exp() * torch.where(present, 0.5 * both - gain, 0.0)).sum(-1).mean()
+    even = present / present.sum(-1, keepdim=True)
+    drawn_as = (1.0 - EVEN_PART) * log_part.exp() + EVEN_PART * even
+    by_numbers = (drawn_as * torch.where(present, 0.5 * log_density - gain, 0.0)).sum(-1).mean()
+    torch.testing.assert_close(loss, by_choice + by_numbers, atol=0.05, rtol=0.0)
+    torch.testing.assert_close(entropy, -(log_part.exp() * both).sum(-1))
 
 
 def test_a_checkpoint_holds_the_optimiser_of_the_temperature() -> None:
@@ -166,7 +206,7 @@ def test_a_checkpoint_holds_the_optimiser_of_the_temperature() -> None:
     [
         ({"temperature": 2.0}, "temperature=2.0 must be within"),
         ({"temperature_range": (0.0, 1.0)}, "temperature_range"),
-        ({"candidates": 0}, "candidates=0"),
+        ({"improved": 0}, "improved=0"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
@@ -213,8 +253,3 @@ def test_a_floor_that_would_hold_whole_costs_is_refused() -> None:
     with pytest.raises(ValueError, match=r"reward_floor=-8\.0 .* --env\.reward excess"):
         sac.build(problem, sac.SACLearner(), seed=0)
     sac.build(problem, sac.SACLearner(sac=SACOptions(reward_floor=-100.0)), seed=0)
-
-
-def test_a_problem_of_several_deciders_is_refused() -> None:
-    with pytest.raises(ValueError, match="one decider at a time"):
-        sac.build(dnn_partition_v0.door.problem(), sac.SACLearner(), seed=0)

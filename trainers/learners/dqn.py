@@ -6,45 +6,34 @@ minus infinity everywhere, also in the targets.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Float32
 from tianshou.algorithm.modelfree.dqn import DQN, DiscreteQLearningPolicy
 from tianshou.algorithm.optim import TorchOptimizerFactory
 from tianshou.data import Batch
 from torch import nn
 
+from trainers.alternatives import Alternatives
 from trainers.learners.options import DQNOptions
 from trainers.networks.dense import Seen
 from trainers.tianshou_bridge.draws import Draws
 from trainers.tianshou_bridge.policy import LearnedPolicy
 
-
-class Alternatives(Protocol):
-    """What one decider chooses from, and what the environment takes for it."""
-
-    @property
-    def count(self) -> int: ...
-    def present(self, observation: Float32[np.ndarray, "batch 1 features"]) -> Bool[np.ndarray, "batch count"]:
-        """Returns which alternatives there are; at least one."""
-        ...
-
-    def taken(
-        self, index: Int[np.ndarray, "lanes"], observation: Float32[np.ndarray, "lanes 1 features"]
-    ) -> Float32[np.ndarray, "lanes 1 numbers"]:
-        """Returns the environment's actions."""
-        ...
+Beside = Callable[[Float32[np.ndarray, "lanes 1 features"]], Float32[np.ndarray, "lanes numbers"]]
 
 
 class AlternativesPolicy(DiscreteQLearningPolicy[nn.Module]):
     """Takes the alternative of highest value, or while training a random one now and then."""
 
-    def __init__(self, model: nn.Module, *, alternatives: Alternatives, seed: int) -> None:
+    def __init__(self, model: nn.Module, *, alternatives: Alternatives, beside: Beside, seed: int) -> None:
         super().__init__(model=model, action_space=gymnasium.spaces.Discrete(alternatives.count))
         self.alternatives = alternatives
+        self.beside = beside
         self.exploration = 0.0
         self.draws = Draws(seed)
 
@@ -63,7 +52,7 @@ class AlternativesPolicy(DiscreteQLearningPolicy[nn.Module]):
 
     def taken(self, act: np.ndarray, observation: np.ndarray) -> np.ndarray:
         """Returns `[lanes, 1, numbers]`: what the environment takes for the alternatives."""
-        return self.alternatives.taken(act, observation)
+        return self.alternatives.taken(act, self.beside(observation), observation)
 
 
 class ScaledDQN(DQN[AlternativesPolicy]):
@@ -112,10 +101,16 @@ class Following:
         return self._batch
 
 
-def assemble(*, observation_size: int, alternatives: Alternatives, options: DQNOptions, seed: int) -> ScaledDQN:
-    """Returns DQN for one decider; weights from torch's generator, exploration from `seed`."""
+def assemble(
+    *, observation_size: int, alternatives: Alternatives, beside: Beside, options: DQNOptions, seed: int
+) -> ScaledDQN:
+    """Returns DQN for one decider, which gives `beside` of the observation beside its choice.
+
+    Weights are drawn from torch's generator, exploration from `seed`.
+    """
     seen = Seen(observation_size, compress=options.compress, hidden=options.hidden, hidden_layers=options.hidden_layers)
-    policy = AlternativesPolicy(Values(seen, alternatives.count), alternatives=alternatives, seed=seed)
+    values = Values(seen, alternatives.count)
+    policy = AlternativesPolicy(values, alternatives=alternatives, beside=beside, seed=seed)
     return ScaledDQN(policy=policy, options=options)
 
 

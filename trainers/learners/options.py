@@ -134,8 +134,8 @@ class SACOptions:
     """mu at first: what a unit of entropy is worth in scaled reward."""
     temperature_range: tuple[float, float] = (0.001, 1.0)
     """Within which mu is adapted. Section IV.A."""
-    target_entropy: float = -1.7
-    """Entropy that mu is adapted to, for each number of an action."""
+    target_entropy: float = -3.3
+    """Entropy that mu is adapted to, of a choice and the numbers that go with it together."""
     reward_scale: float = 1.0
     """Rewards are multiplied by it before learning."""
     reward_floor: float = -8.0
@@ -143,8 +143,8 @@ class SACOptions:
     exploration: float = 0.1
     """Probability that a training action is random: a narrow policy no longer sees what lies elsewhere."""
     exploration_ends: tuple[float, float] = (0.15, 0.6)
-    """Parts of the random actions whose first number is -1, all layers sent, and 1, all at the vehicle; the rest is
-    uniform. Both ends are often best, but where most send work, queues run away and nothing else is seen."""
+    """Parts of the random actions that send all layers, and that run all at the vehicle; the rest takes any cut. Both
+    are often best, but where most send work, queues run away and nothing else is seen."""
     average_rate: float = 0.002
     """How fast the learned policy's average follows the actor; 1 for the actor itself."""
     compress: bool = True
@@ -152,9 +152,8 @@ class SACOptions:
     hidden: int = 128
     """Neurons of each hidden layer of the actor and of the critics."""
     hidden_layers: int = 2
-    candidates: int = 1
-    """Actions that the learned policy compares: the actor's mean, and this less one drawn from the actor. It takes the
-    one that the smaller of the twin critics values most: where good actions lie apart, their mean is none."""
+    improved: int = 2
+    """Alternatives of each situation whose numbers a gradient step improves."""
 
     def __post_init__(self) -> None:
         fraction(discount=self.discount, target_update_rate=self.target_update_rate, exploration=self.exploration)
@@ -167,7 +166,7 @@ class SACOptions:
             raise ValueError(f"temperature={self.temperature!r} must be within temperature_range={low, high}")
         if not self.reward_floor < 0.0:
             raise ValueError(f"reward_floor={self.reward_floor!r} must be below 0")
-        count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, candidates=self.candidates)
+        count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, improved=self.improved)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,40 +1,60 @@
-"""SAC, Tianshou's: an actor, twin critics and their two targets, and a temperature within a range.
+"""SAC, Tianshou's, for a decider that chooses an alternative and gives numbers beside it.
 
-What is ours: draws come from generators that a checkpoint holds, rewards are scaled, and the temperature is bounded.
+An actor, twin critics and their two targets, and a temperature within a range. What is ours: the actor draws the
+alternative from a categorical distribution and the numbers from the squashed normal that goes with it; what it gains by
+an alternative is summed over all of them, as there is no gradient through a choice. Draws come from generators that a
+checkpoint holds, and rewards are scaled.
 """
 
 from __future__ import annotations
 
 import math
 from copy import deepcopy
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any, Self, cast
 
 import gymnasium
 import numpy as np
 import torch
 from tianshou.algorithm.algorithm_base import Algorithm
-from tianshou.algorithm.modelfree.sac import SAC, AutoAlpha, SACPolicy, SACTrainingStats, correct_log_prob_gaussian_tanh
+from tianshou.algorithm.modelfree.sac import SAC, AutoAlpha, SACPolicy, SACTrainingStats
 from tianshou.algorithm.optim import TorchOptimizerFactory
 from tianshou.data import Batch
-from tianshou.utils.net.continuous import ContinuousActorProbabilistic, ContinuousCritic
 from torch import Tensor, nn
 
+from trainers.alternatives import Alternatives
 from trainers.learners.options import SACOptions
 from trainers.networks.dense import Seen
+from trainers.networks.hybrid import HybridActor, HybridCritic, Situation
 from trainers.tianshou_bridge.draws import Draws
 from trainers.tianshou_bridge.policy import LearnedPolicy
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+EVEN_PART = 0.25
+"""Of the alternatives whose numbers a gradient step improves: the part drawn evenly, the others as the policy does."""
 
 
-class SquashedPolicy(SACPolicy):
-    """A decider's numbers: tanh of a normal draw while training, of its mean otherwise."""
+class HybridPolicy(SACPolicy):
+    """A decider's alternative and numbers: drawn while training, otherwise the likeliest and its mean.
+
+    A stored action is the alternative's number, and the numbers beside it.
+    """
+
+    actor: HybridActor
 
     def __init__(
-        self, actor: ContinuousActorProbabilistic, *, size: int, first_ends: tuple[float, float], seed: int
+        self,
+        actor: HybridActor,
+        *,
+        alternatives: Alternatives,
+        numbers: int,
+        first_ends: tuple[float, float],
+        seed: int,
     ) -> None:
-        space = gymnasium.spaces.Box(-1.0, 1.0, (size,), np.float32)
-        super().__init__(actor=actor, action_space=space, action_scaling=False)
+        low, high = np.full(1 + numbers, -1.0, np.float32), np.ones(1 + numbers, np.float32)
+        low[0], high[0] = 0.0, alternatives.count - 1
+        super().__init__(actor=actor, action_space=gymnasium.spaces.Box(low, high), action_scaling=False)
+        self.alternatives = alternatives
         self.exploration = 0.0
         self.first_ends = first_ends
         self.draws = Draws(seed)
@@ -44,35 +64,67 @@ class SquashedPolicy(SACPolicy):
         """Where the networks are."""
         return next(self.parameters()).device
 
+    def situation(self, observation: np.ndarray) -> Situation:
+        """Returns what there is to decide where this is observed."""
+        return Situation(
+            observation=torch.as_tensor(observation, device=self.device),
+            present=torch.as_tensor(self.alternatives.present(observation), device=self.device),
+            effects=torch.as_tensor(self.alternatives.effects(observation), device=self.device),
+        )
+
     def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> Any:
-        """Returns actions `[batch, size]` of `batch.obs` [batch, 1, features], and their log-densities."""
-        (mean, scale), _ = self.actor(torch.as_tensor(batch.obs, device=self.device))
-        noise = self.draws.normal_like(mean) if self.is_within_training_step else torch.zeros_like(mean)
-        act = torch.tanh(mean + scale * noise)
-        of_normal = -(0.5 * noise.square() + scale.log() + LOG_SQRT_2PI).sum(-1, keepdim=True)
-        return Batch(act=act, log_prob=correct_log_prob_gaussian_tanh(of_normal, act))
+        """Returns stored actions of `batch.obs` [batch, 1, features], and their log-densities."""
+        return self.decided(self.situation(batch.obs), self.actor, drawn=self.is_within_training_step)
+
+    def decided(self, situation: Situation, actor: HybridActor, *, drawn: bool) -> Batch:
+        """Returns stored actions `act`, drawn or likeliest, and their log-densities `log_prob`."""
+        log_part, mean, log_scale = actor(situation)
+        index = self.chosen(log_part) if drawn else log_part.argmax(-1)
+        row = torch.arange(len(index), device=index.device)
+        mean, log_scale = mean[row, index], log_scale[row, index]
+        noise = self.draws.normal_like(mean) if drawn else torch.zeros_like(mean)
+        numbers, log_density = squashed(mean, log_scale, noise)
+        act = torch.cat((index[:, None], numbers), dim=-1)
+        return Batch(act=act, log_prob=log_part[row, index] + log_density)
+
+    def chosen(self, log_part: Tensor) -> Tensor:
+        """Returns alternatives drawn by their log-probabilities, along the last axis."""
+        return (log_part - self.draws.exponential_like(log_part).log()).argmax(-1)
 
     def add_exploration_noise(self, act: Any, batch: Any) -> Any:
         """Returns the actions, each replaced by a random one with probability `exploration`.
 
-        That is uniform, but its first number is -1 or 1 with the probabilities `first_ends`.
+        That has the first or the last alternative with the probabilities `first_ends`, otherwise any that there is.
         """
+        present = self.alternatives.present(batch.obs)
         explores, end = self.draws.numpy.random((2, len(act)))
         drawn = self.draws.numpy.uniform(-1.0, 1.0, act.shape).astype(np.float32)
+        lots = np.where(present, self.draws.numpy.random(present.shape), -1.0)
         low, high = self.first_ends
-        drawn[end < low, 0], drawn[end > 1.0 - high, 0] = -1.0, 1.0
+        last = present.shape[1] - 1 - present[:, ::-1].argmax(-1)
+        drawn[:, 0] = np.where(end > 1.0 - high, last, np.where(end < low, present.argmax(-1), lots.argmax(-1)))
         return np.where(explores[:, None] < self.exploration, drawn, act)
 
     def taken(self, act: np.ndarray, observation: np.ndarray) -> np.ndarray:
-        """Returns `[lanes, 1, size]`: the actions of the one decider of each lane."""
-        return act[:, None]
+        """Returns `[lanes, 1, numbers]`: the actions of the one decider of each lane."""
+        return self.alternatives.taken(act[:, 0].astype(np.int64), act[:, 1:], observation)
+
+
+def squashed(mean: Tensor, log_scale: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns tanh of normal draws, and their log-densities, summed over the last axis."""
+    numbers = torch.tanh(mean + log_scale.exp() * noise)
+    of_normal = -(0.5 * noise.square() + log_scale + LOG_SQRT_2PI)
+    return numbers, (of_normal - torch.log(1.0 - numbers.square() + NEVER_ZERO)).sum(-1)
+
+
+NEVER_ZERO = 1e-6
 
 
 class BoundedTemperature(AutoAlpha):
     """A temperature that seeks a target entropy within its range."""
 
-    def __init__(self, options: SACOptions, *, size: int) -> None:
-        super().__init__(size * options.target_entropy, math.log(options.temperature), adam(options.learning_rate))
+    def __init__(self, options: SACOptions) -> None:
+        super().__init__(options.target_entropy, math.log(options.temperature), adam(options.learning_rate))
         self._bounds = [math.log(bound) for bound in options.temperature_range]
 
     def update(self, entropy: Tensor) -> float:
@@ -96,16 +148,16 @@ class BoundedSAC(SAC[SACTrainingStats]):
     """SAC whose checkpoint holds the temperature's optimiser too.
 
     Paper: RTD Eqs. (29), (30).
-    Differs: future rewards are discounted, and mu, of which the paper gives the range alone, is adapted to a target
-    entropy.
+    Differs: future rewards are discounted; mu, of which the paper gives the range alone, is adapted to a target
+    entropy; the cut is drawn from a categorical distribution, as it is a whole number.
     """
 
-    policy: SquashedPolicy  # pyright: ignore[reportIncompatibleVariableOverride]
+    policy: HybridPolicy  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
-        self, *, policy: SquashedPolicy, critics: tuple[nn.Module, nn.Module], options: SACOptions, size: int
+        self, *, policy: HybridPolicy, critics: tuple[HybridCritic, HybridCritic], options: SACOptions
     ) -> None:
-        temperature = BoundedTemperature(options, size=size)
+        temperature = BoundedTemperature(options)
         super().__init__(
             policy=policy,
             policy_optim=adam(options.learning_rate),
@@ -131,17 +183,71 @@ class BoundedSAC(SAC[SACTrainingStats]):
         return own
 
     def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
-        """Adds `returns`: the reward and, unless the episode terminated, the discounted value of what follows."""
-        device = self.policy.device
-        for name in ("obs", "obs_next", "act"):
-            batch[name] = torch.as_tensor(batch[name], device=device)
-        following = Batch(obs=batch.obs_next)
+        """Returns situations, stored actions, and `returns`: the reward and, unless the episode terminated, the
+        discounted value of what follows."""
+        device, following = self.policy.device, self.policy.situation(batch.obs_next)
         with torch.no_grad():
-            value = self._target_q_compute_value(following, self._target_q_compute_action(following)).flatten()
+            next_one = self.policy.decided(following, self.policy.actor, drawn=True)
+            value = torch.min(self.critic_old(following, next_one.act), self.critic2_old(following, next_one.act))
+            value = value - self.alpha.value * next_one.log_prob
         reward = torch.as_tensor(batch.rew, device=device) * self.options.reward_scale
         reward = reward.clamp_min(self.options.reward_floor)
-        batch.returns = reward + self.gamma * value * torch.as_tensor(~batch.terminated, device=device)
-        return batch
+        return SimpleNamespace(
+            obs=self.policy.situation(batch.obs),
+            act=torch.as_tensor(batch.act, device=device),
+            returns=reward + self.gamma * value * torch.as_tensor(~batch.terminated, device=device),
+        )
+
+    def _update_with_batch(self, batch: Any) -> SACTrainingStats:
+        """Makes a step of the critics, the actor, the temperature and the targets."""
+        losses = [
+            self._minimize_critic_squared_loss(batch, critic, optimizer)[1].item()
+            for critic, optimizer in ((self.critic, self.critic_optim), (self.critic2, self.critic2_optim))
+        ]
+        loss, entropy = self._of_actor(batch.obs)
+        self.policy_optim.step(loss)
+        alpha_loss = self.alpha.update(entropy)
+        self._update_lagged_network_weights()
+        return SACTrainingStats(
+            actor_loss=loss.item(),
+            critic1_loss=losses[0],
+            critic2_loss=losses[1],
+            alpha=self.alpha.value,
+            alpha_loss=alpha_loss,
+        )
+
+    def _of_actor(self, situation: Situation) -> tuple[Tensor, Tensor]:
+        """Returns the actor's loss and its entropy by situation.
+
+        Each alternative is valued with numbers drawn for it, which says how likely it should be. The numbers
+        themselves follow the critics' gradient, for a few alternatives of each situation.
+        """
+        log_part, mean, log_scale = self.policy.actor(situation)
+        part, present, mu = log_part.exp(), situation.present, self.alpha.value
+        noise = self.policy.draws.normal_like(mean)
+        with torch.no_grad():
+            numbers, log_density = squashed(mean, log_scale, noise)
+            row, index = present.nonzero(as_tuple=True)
+            value = torch.zeros_like(part)
+            value[row, index] = self._least(situation, row, index, numbers[row, index])
+        loss = (part * torch.where(present, mu * (log_part + log_density) - value, 0.0)).sum(-1).mean()
+        entropy = -(part * torch.where(present, log_part + log_density, 0.0)).sum(-1).detach()
+        row, index = self._some(part, present)
+        numbers, log_density = squashed(mean[row, index], log_scale[row, index], noise[row, index])
+        gain = self._least(situation, row, index, numbers) - mu * log_density
+        return loss - gain.mean(), entropy
+
+    def _some(self, part: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns some alternatives of each situation, most as likely as the policy takes them: rows and indices."""
+        even = present / present.sum(-1, keepdim=True)
+        log_part = torch.lerp(part, even, EVEN_PART).detach().log().expand(self.options.improved, -1, -1)
+        index = self.policy.chosen(log_part).flatten()
+        return torch.arange(len(part), device=index.device).repeat(self.options.improved), index
+
+    def _least(self, situation: Situation, row: Tensor, index: Tensor, numbers: Tensor) -> Tensor:
+        """Returns the smaller of the twin critics' values."""
+        first, second = (cast(HybridCritic, critic) for critic in (self.critic, self.critic2))
+        return torch.min(first.of(situation, row, index, numbers), second.of(situation, row, index, numbers))
 
     def train(self, mode: bool = True) -> Self:
         """Does nothing: no layer behaves otherwise while training, and telling each so takes a tenth of a step."""
@@ -156,20 +262,25 @@ class BoundedSAC(SAC[SACTrainingStats]):
             )
 
 
-def assemble(*, observation_size: int, size: int, options: SACOptions, seed: int) -> BoundedSAC:
-    """Returns SAC for a decider that gives `size` numbers; weights from torch's generator, the rest from `seed`."""
+def assemble(
+    *, observation_size: int, alternatives: Alternatives, numbers: int, options: SACOptions, seed: int
+) -> BoundedSAC:
+    """Returns SAC for a decider that gives `numbers` beside its choice.
 
-    def critic() -> ContinuousCritic:
-        seen = Seen(observation_size, compress=options.compress, beside=size)
-        hidden = [options.hidden] * options.hidden_layers
-        return ContinuousCritic(preprocess_net=seen, hidden_sizes=hidden, apply_preprocess_net_to_obs_only=True)
+    Weights are drawn from torch's generator, the rest from `seed`.
+    """
+    hidden = {"hidden": options.hidden, "hidden_layers": options.hidden_layers}
 
-    body = Seen(observation_size, compress=options.compress, hidden=options.hidden, hidden_layers=options.hidden_layers)
-    actor = ContinuousActorProbabilistic(
-        preprocess_net=body, action_shape=(size,), unbounded=True, conditioned_sigma=True
+    def critic() -> HybridCritic:
+        seen = Seen(observation_size, compress=options.compress)
+        return HybridCritic(seen, effects=alternatives.num_effects, numbers=numbers, **hidden)
+
+    body = Seen(observation_size, compress=options.compress, **hidden)
+    actor = HybridActor(body, count=alternatives.count, numbers=numbers)
+    policy = HybridPolicy(
+        actor, alternatives=alternatives, numbers=numbers, first_ends=options.exploration_ends, seed=seed
     )
-    policy = SquashedPolicy(actor, size=size, first_ends=options.exploration_ends, seed=seed)
-    return BoundedSAC(policy=policy, critics=(critic(), critic()), options=options, size=size)
+    return BoundedSAC(policy=policy, critics=(critic(), critic()), options=options)
 
 
 def adam(learning_rate: float) -> TorchOptimizerFactory:
@@ -177,19 +288,12 @@ def adam(learning_rate: float) -> TorchOptimizerFactory:
     return TorchOptimizerFactory(torch.optim.Adam, lr=learning_rate, fused=True)
 
 
-def best_of(algorithm: BoundedSAC) -> LearnedPolicy:
-    """Returns the policy of the average actor's mean, or of the candidate that the critics value most."""
-    policy, count = algorithm.policy, algorithm.options.candidates
+def likeliest(algorithm: BoundedSAC) -> LearnedPolicy:
+    """Returns the policy of the average actor's likeliest alternatives and means."""
+    policy = algorithm.policy
 
     def decide(observation: np.ndarray) -> np.ndarray:
-        seen = torch.as_tensor(observation, device=policy.device)
-        (mean, scale), _ = algorithm.average_actor(seen)
-        if count == 1:
-            return torch.tanh(mean).cpu().numpy()[:, None]
-        spread = mean.expand(count - 1, *mean.shape)
-        candidates = torch.tanh(torch.cat([mean[None], spread + scale * policy.draws.normal_like(spread)]))
-        every = seen.repeat(count, 1, 1), candidates.flatten(0, 1)
-        value = torch.min(algorithm.critic(*every), algorithm.critic2(*every)).view(count, -1)
-        return candidates[value.argmax(0), torch.arange(len(mean))].cpu().numpy()[:, None]
+        decided = policy.decided(policy.situation(observation), algorithm.average_actor, drawn=False)
+        return policy.taken(decided.act.cpu().numpy(), observation)
 
     return LearnedPolicy(decide, policy.draws)

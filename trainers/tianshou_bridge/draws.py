@@ -21,6 +21,11 @@ class Draws:
         """Returns standard normal draws, the same on every device."""
         return torch.randn(like.shape, generator=self.torch).to(like.device)
 
+    def exponential_like(self, like: torch.Tensor) -> torch.Tensor:
+        """Returns draws of the exponential distribution, above 0, the same on every device."""
+        drawn = torch.empty(like.shape).exponential_(generator=self.torch)
+        return drawn.clamp_min(torch.finfo(drawn.dtype).tiny).to(like.device)
+
     def state(self) -> dict[str, Any]:
         """Returns the generators' states: a tensor, and plain values."""
         return {"torch": self.torch.get_state(), "numpy": self.numpy.bit_generator.state}

@@ -51,7 +51,7 @@ class TaskCost:
         """
         dnn, cut, queue_s = given["dnn"], given["cut"], given["queue_s"].astype(np.float64)
         sends = cut < self.num_layers[dnn]
-        local, edge, sent = (table[dnn, cut] for table in self._tables)
+        local, edge, sent = (table[dnn, cut] for table in self.by_cut)
         local_s = offloading.local_s(np.zeros(sends.shape), local, given["vehicle_ghz"], np.ones_like(sends))
         transmit_s = offloading.transmit_s(sent, given["rate_mbps"].astype(np.float64))
         service_s = offloading.process_s(np.zeros(sends.shape), edge, given["rsu_ghz"].astype(np.float64), sends)
@@ -106,7 +106,7 @@ class TaskCost:
         self, dnn: Int[np.ndarray, "*tasks"], within_s: Weights, rate_mbps: Weights
     ) -> Int[np.ndarray, "*tasks"]:
         """Returns the greatest cut whose layers the vehicle can run, and whose data it can send, in a time; else 0."""
-        local, _, sent = (table[dnn] for table in self._tables)
+        local, _, sent = (table[dnn] for table in self.by_cut)
         rate = np.broadcast_to(rate_mbps[..., None], sent.shape)
         sending_s = np.divide(sent, rate, out=np.where(sent > 0.0, np.inf, 0.0), where=rate > 0.0)
         cut = np.arange(int(self.num_layers.max()) + 1)
@@ -155,8 +155,8 @@ class TaskCost:
         return np.array([profile.cut_mbit.max() for profile in self.profiles])
 
     @cached_property
-    def _tables(self) -> tuple[Float[np.ndarray, "types cuts"], ...]:
-        """Work of the vehicle and of the unit, and data sent, by DNN type and cut; short rows end in zeros."""
+    def by_cut(self) -> tuple[Float[np.ndarray, "types cuts"], ...]:
+        """Gcycles of the vehicle and of the unit, and Mbit sent, by DNN type and cut; short rows end in zeros."""
         return (
             by_type(p.local_gflops for p in self.profiles),
             by_type(p.edge_gflops for p in self.profiles),

@@ -347,6 +347,10 @@ class TaskDiversion:
         """Returns the battery level of the vehicle that is observed."""
         return self._eyes.battery_of(observation)
 
+    def rates_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes units"]:
+        """Returns the rates in Mbit/s to the units that may be asked, as observed: one, or both where it is chosen."""
+        return self._eyes.rates_of(observation)
+
     # Whom a vehicle asks ------------------------------------------------------------------------------------------
 
     def request_probabilities(

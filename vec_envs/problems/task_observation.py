@@ -35,8 +35,7 @@ class TaskObservation:
     @property
     def size(self) -> int:
         """Number of features."""
-        of_task, of_unit = (6, 4) if self.kind == "paper" else (13, 7)
-        return of_task + len(self.costs.profiles) + of_unit * self.units
+        return self._units_from + self._of_each_unit * self.units + (7 if self.kind == "extended" else 0)
 
     def of(
         self, exogenous: Exogenous, requests: list[Request], index_s: Float[np.ndarray, "*lanes 2"]
@@ -56,6 +55,19 @@ class TaskObservation:
     def battery_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> PerTask:
         """Returns the battery level of the vehicle that is seen."""
         return observation[..., 3 + len(self.costs.profiles)].astype(np.float64)
+
+    def rates_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes units"]:
+        """Returns the rates in Mbit/s to the units that may be asked, 0 out of range."""
+        first, step = self._units_from + 1, self._of_each_unit
+        return observation[..., first : first + step * self.units : step] * np.float32(RATE_SCALE_MBPS)
+
+    @property
+    def _units_from(self) -> int:
+        return 6 + len(self.costs.profiles)
+
+    @property
+    def _of_each_unit(self) -> int:
+        return 4 if self.kind == "paper" else 7
 
     def _of_task(self, exogenous: Exogenous, battery: PerTask) -> list[np.ndarray]:
         dnn = exogenous.dnn
