@@ -134,7 +134,7 @@ class SACOptions:
     """mu at first: what a unit of entropy is worth in scaled reward."""
     temperature_range: tuple[float, float] = (0.001, 1.0)
     """Within which mu is adapted. Section IV.A."""
-    target_entropy: float = -3.3
+    target_entropy: float = -4.3
     """Entropy that mu is adapted to, of a choice and the numbers that go with it together."""
     reward_scale: float = 1.0
     """Rewards are multiplied by it before learning."""

@@ -33,6 +33,8 @@ LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 EVEN_PART = 0.25
 """Of the alternatives whose numbers a gradient step improves: the part drawn evenly, the others as the policy does."""
 
+NEVER_ZERO = 1e-6
+
 
 class HybridPolicy(SACPolicy):
     """A decider's alternative and numbers: drawn while training, otherwise the likeliest and its mean.
@@ -115,9 +117,6 @@ def squashed(mean: Tensor, log_scale: Tensor, noise: Tensor) -> tuple[Tensor, Te
     numbers = torch.tanh(mean + log_scale.exp() * noise)
     of_normal = -(0.5 * noise.square() + log_scale + LOG_SQRT_2PI)
     return numbers, (of_normal - torch.log(1.0 - numbers.square() + NEVER_ZERO)).sum(-1)
-
-
-NEVER_ZERO = 1e-6
 
 
 class BoundedTemperature(AutoAlpha):

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from trainers.networks.dense import Seen
 
-Features = Float32[Tensor, "batch features"]
+LEAST = -1e9
+"""The log-probability of what is not there, before it is normalised."""
+LOG_SCALES = -6.0, 1.0
+"""The range of the normals' log-scales."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +49,6 @@ class HybridActor(nn.Module):
         log_part = logits.masked_fill(~situation.present, LEAST).log_softmax(-1)
         log_scale = log_scale.unflatten(-1, self._shape).clamp(*LOG_SCALES)
         return log_part, mean.unflatten(-1, self._shape), log_scale
-
-
-LEAST = -1e9
-LOG_SCALES = -6.0, 1.0
 
 
 class HybridCritic(nn.Module):
