@@ -16,6 +16,7 @@ import gymnasium
 import numpy as np
 
 from vec_envs import dnn_partition_v0
+from vec_envs.problems.cooperative_inference import CooperativeInference, Exogenous, State
 from vec_envs.problems.problem import Choices, Problem
 
 REPETITIONS = 40
@@ -81,6 +82,23 @@ def vector_env() -> Iterator[dict[str, Any]]:
         return (time.process_time() - began) / actions[..., 0].size
 
     yield figure("vector_env_1024_steps_per_s", 1.0 / best(per_step_s), at_least=100_000)
+
+
+def inference_allocation() -> Iterator[dict[str, Any]]:
+    """The three allocations of 1,024 slots of five devices, together, on one core."""
+    problem, rng = CooperativeInference(), np.random.default_rng(0)
+    shape = 1024, problem.num_devices
+    gain = problem.mean_gain(150.0) * rng.standard_exponential(shape)
+    now = Exogenous(gain=gain, arrival_rate_hz=rng.uniform(0.5, 2.5, shape))
+    state = State(energy_queue=rng.uniform(0.0, 50.0, shape), memory_queue=np.zeros(shape))
+    cut = rng.integers(0, problem.num_layers + 1, shape)
+
+    def per_lane_us() -> float:
+        began = time.process_time()
+        problem.allocate(state, cut, now)
+        return 1e6 * (time.process_time() - began) / len(cut)
+
+    yield figure("inference_allocation_us_per_lane", best(per_lane_us), at_most=15.0)
 
 
 def mobility() -> Iterator[dict[str, Any]]:
@@ -149,6 +167,7 @@ MEASURES = {
     "cartpole": cartpole,
     "parallel_env": parallel_env,
     "vector_env": vector_env,
+    "inference_allocation": inference_allocation,
     "mobility": mobility,
     "learners": learners,
 }

@@ -20,7 +20,7 @@ from vec_envs.mobility import SumoBackend
 from vec_envs.registration import ENVIRONMENTS
 
 TRAFFIC_DOCS = {
-    "mobility": '"sumo" (live), "replay" (recorded) or "straight".',
+    "mobility": '"sumo" (live), "replay" (recorded), "straight" or "still".',
     "scenario": "Name or folder of the road.",
     "sumo_backend": "How live SUMO is driven.",
     "num_workers": "Processes of live SUMO.",

@@ -46,7 +46,7 @@ def step(lanes: Lanes, action: Shaped[np.ndarray, "lanes deciders ..."]) -> Step
         running=running,
         reward=np.asarray(outcome.reward),
         following=lanes.observe(),
-        stream=lanes.problem.stream_of(outcome),
+        stream=lanes.stream_of(outcome),
         figures=figures,
     )
 
@@ -79,9 +79,7 @@ class Rows:
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
-        self._waits: Bool[np.ndarray, "lanes streams"] = np.zeros(
-            (lanes.num_lanes, lanes.problem.num_streams), np.bool_
-        )
+        self._waits: Bool[np.ndarray, "lanes streams"] = np.zeros((lanes.num_lanes, lanes.num_streams), np.bool_)
         self._kept: dict[str, np.ndarray] = {}
 
     def join(
@@ -98,7 +96,7 @@ class Rows:
                 self._kept[name] = np.zeros((*self._waits.shape, *value.shape[1:]), value.dtype)
             self._kept[name][decided, stream[decided]] = value[decided]
         self._waits[decided, stream[decided]] = True
-        now = self._lanes.problem.stream(self._lanes.state, self._lanes.exogenous)
+        now = self._lanes.stream
         seen = np.flatnonzero(played.running & (now >= 0) & self._waits[np.arange(len(now)), np.maximum(now, 0)])
         self._waits[seen, now[seen]] = False
         kept = {name: array[seen, now[seen]] for name, array in self._kept.items()}

@@ -8,6 +8,7 @@ import pettingzoo
 ENVIRONMENTS = {
     "VEC-DNNPartition-v0": "vec_envs.dnn_partition_v0",
     "VEC-TaskDiversion-v0": "vec_envs.task_diversion_v0",
+    "VEC-CooperativeInference-v0": "vec_envs.cooperative_inference_v0",
 }
 """Id -> module of its doors."""
 

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 from vec_envs.dnn import DNNProfile, Layer
+from vec_envs.problems.cooperative_inference import CooperativeInference
+from vec_envs.problems.cooperative_inference import Exogenous as Channels
+from vec_envs.problems.cooperative_inference import State as Budgets
 from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
 from vec_envs.problems.task_diversion import Exogenous as Task
 from vec_envs.problems.task_diversion import TaskDiversion
@@ -26,6 +29,7 @@ def cases_of(name: str) -> list[dict[str, Any]]:
 
 CASES = cases_of("dnn_partition.json")
 TASKS = cases_of("task_diversion.json")
+INFERENCE = cases_of("cooperative_inference.json")
 
 
 def profile(name: str, table: dict[str, list[float]]) -> DNNProfile:
@@ -132,3 +136,43 @@ def test_own_copy_is_the_shared_one(name: str) -> None:
     if not (SHARED / name).exists():
         pytest.skip("no shared cases here")
     assert json.loads((OWN / name).read_text()) == json.loads((SHARED / name).read_text())
+
+
+def streamed(name: str, table: dict[str, Any]) -> DNNProfile:
+    outputs = [*table["cut_mbit"][1:-1], table["last_output_mbit"]]
+    rows = zip(table["gmacs"], outputs, table["parameter_mbyte"], strict=True)
+    layers = tuple(
+        Layer(name=f"layer{n}", gflops=0.0, gmacs=gmacs, output_mbit=mbit, parameter_mbyte=mbyte)
+        for n, (gmacs, mbit, mbyte) in enumerate(rows)
+    )
+    return DNNProfile(name=name, input_mbit=table["cut_mbit"][0], layers=layers)
+
+
+@pytest.mark.parametrize("number", range(len(INFERENCE)))
+@pytest.mark.parametrize("lanes", [(), (1,), (2, 3)])
+def test_the_inference_model_agrees_with_the_worked_cases(number: int, lanes: tuple[int, ...]) -> None:
+    case, expected = INFERENCE[number]["input"], INFERENCE[number]["expected"]
+    problem = CooperativeInference(
+        dnns=tuple(streamed(f"dnn{k}", table) for k, table in enumerate(case["profiles"])),
+        **{name: tuple(case[name]) for name in ("dnn_of_device", "energy_budget_j", "memory_budget_gb")},
+    )
+
+    def rows(name: str) -> np.ndarray:
+        return np.broadcast_to(np.array(case[name]), (*lanes, len(case[name]))).copy()
+
+    following, outcome = problem.transition(
+        Budgets(energy_queue=rows("energy_queue"), memory_queue=rows("memory_queue")),
+        rows("cuts"),
+        Channels(gain=rows("gain"), arrival_rate_hz=rows("arrival_rate_hz")),
+    )
+    found = {name: getattr(following if name.endswith("queue") else outcome, name) for name in expected}
+    for name, value in expected.items():
+        solved = name in ("device_ghz", "server_ghz", "bandwidth_share")
+        assert found[name].shape[: len(lanes)] == lanes
+        np.testing.assert_allclose(
+            found[name],
+            np.broadcast_to(value, found[name].shape),
+            rtol=1e-5 if solved else 1e-6,
+            atol=1e-12,
+            err_msg=name,
+        )

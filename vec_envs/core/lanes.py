@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
 from vec_envs.mobility.traffic import Mobility, TrafficBlock, TrafficError
-from vec_envs.problems.problem import Outcome, Problem, View, action_shape
+from vec_envs.problems.problem import Outcome, Problem, TurnProblem, View, action_shape
 from vec_envs.records import map_arrays, stack, with_rows
 
 
@@ -33,6 +33,7 @@ class Lanes:
 
     def __init__(self, problem: Problem, mobility: Mobility, num_lanes: int) -> None:
         self.problem = problem
+        self._turns = cast(TurnProblem, problem) if problem.one_at_a_time else None
         self.mobility = mobility
         self.num_lanes = num_lanes
         self.point: Int[np.ndarray, "lanes"] = np.full(num_lanes, problem.episode_points)
@@ -66,7 +67,23 @@ class Lanes:
 
     def next_point(self, point: Int[np.ndarray, "lanes"]) -> Int[np.ndarray, "lanes"]:
         """Returns the first points from there on that come about as things stand."""
-        return self.problem.next_point(self.state, self._nature, point)
+        return point if self._turns is None else self._turns.next_point(self.state, self._nature, point)
+
+    @property
+    def num_streams(self) -> int:
+        """Rows of decisions: what one changes is seen along its row. One where agents decide together."""
+        return 1 if self._turns is None else self._turns.num_streams
+
+    @property
+    def stream(self) -> Int[np.ndarray, "lanes"]:
+        """The row in which each lane's present point stands; -1 where nothing is decided."""
+        together = np.zeros(self.num_lanes, dtype=np.int64)
+        return together if self._turns is None else self._turns.stream(self.state, self.exogenous)
+
+    def stream_of(self, outcome: Outcome) -> Int[np.ndarray, "lanes"]:
+        """Returns the row that each lane's decision has changed; -1 where it changed none."""
+        together = np.zeros(self.num_lanes, dtype=np.int64)
+        return together if self._turns is None else self._turns.stream_of(outcome)
 
     @property
     def view(self) -> View:

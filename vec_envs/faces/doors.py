@@ -27,9 +27,9 @@ F = TypeVar("F")
 class Door:
     """Makes the faces of one problem.
 
-    Every face takes: `mobility` (`"sumo"`, `"replay"`, `"straight"` or a `Mobility`), `scenario` (a name or a folder),
-    `sumo_backend` and `num_workers`, `render_mode`, and every field of the problem by name. An unknown field raises
-    `TypeError` listing those that exist; a wrong value `ValueError`.
+    Every face takes: `mobility` (`"sumo"`, `"replay"`, `"straight"`, `"still"` or a `Mobility`), `scenario` (a name or
+    a folder), `sumo_backend` and `num_workers`, `render_mode`, and every field of the problem by name. An unknown
+    field raises `TypeError` listing those that exist; a wrong value `ValueError`.
     """
 
     env_id: str

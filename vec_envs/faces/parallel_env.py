@@ -14,14 +14,15 @@ from vec_envs.faces.one_lane import OneLane
 from vec_envs.faces.packing import first_lane, observation_box, own_copy
 from vec_envs.faces.rendering import RENDER_MODES
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.problem import ChoiceProblem, Problem, View
+from vec_envs.problems.problem import ChoiceProblem, Choices, Numbers, Problem, View
 
 
 class ParallelLaneEnv(ParallelEnv[str, Any, int]):
     """All agents act at once and share one reward.
 
-    Each agent has its own `Discrete` space. With `padded=True` all have the largest one, and observe a dictionary of
-    `"observation"` and `"action_mask"` (int8, 1 where the action exists). All agents are truncated together.
+    Each agent has its own `Discrete` space, or a `Box` where it gives numbers. With `padded=True` all have the largest
+    one, and observe a dictionary of `"observation"` and `"action_mask"` (int8, 1 where the action exists). All agents
+    are truncated together.
     """
 
     metadata: dict[str, Any] = {
@@ -47,12 +48,8 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         self.possible_agents = list(problem.agent_names)
         self.agents = []
         self._padded = padded
-        own = self.problem.actions.counts
-        counts = [max(own)] * len(own) if padded else own
-        self._action_spaces = {a: spaces.Discrete(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)}
-        self._observation_spaces = {
-            a: self._observation_space(int(n)) for a, n in zip(self.possible_agents, counts, strict=True)
-        }
+        self._action_spaces = self._spaces_of_actions()
+        self._observation_spaces = {agent: self._observation_space() for agent in self.possible_agents}
         self.state_space = observation_box(len(self.possible_agents) * problem.observation_size)
 
     @property
@@ -111,11 +108,20 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         """Ends the traffic that the environment made; idempotent."""
         self._one.close()
 
-    def _observation_space(self, num_actions: int) -> spaces.Space[Any]:
+    def _spaces_of_actions(self) -> dict[str, spaces.Space[Any]]:
+        actions, agents = cast(Choices | Numbers, self.problem.actions), self.possible_agents
+        if isinstance(actions, Numbers):
+            if self._padded:
+                raise ValueError("padded=True is for actions that are choices; these are numbers")
+            return {agent: spaces.Box(-1.0, 1.0, (actions.size,), np.float32) for agent in agents}
+        counts = [max(actions.counts)] * len(agents) if self._padded else actions.counts
+        return {agent: spaces.Discrete(int(n)) for agent, n in zip(agents, counts, strict=True)}
+
+    def _observation_space(self) -> spaces.Space[Any]:
         observation = observation_box(self.problem.observation_size)
         if not self._padded:
             return observation
-        mask = spaces.Box(0, 1, (num_actions,), np.int8)
+        mask = spaces.Box(0, 1, (max(self.problem.actions.counts),), np.int8)
         return spaces.Dict({"observation": observation, "action_mask": mask})
 
     def _check_agents(self, actions: Mapping[str, Any]) -> None:
@@ -123,6 +129,8 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
             missing = [agent for agent in self.agents if agent not in actions]
             unknown = [agent for agent in actions if agent not in self._action_spaces]
             raise ValueError(f"every agent must act, and no other: missing {missing}, unknown {unknown}")
+        if isinstance(self.problem.actions, Numbers):
+            return
         for agent, action in actions.items():
             if isinstance(action, int | np.integer):
                 continue

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vec_envs.core.lanes import Lanes
-from vec_envs.faces import picture_dnn_partition, picture_task_diversion
+from vec_envs.faces import picture_cooperative_inference, picture_dnn_partition, picture_task_diversion
+from vec_envs.problems.cooperative_inference import CooperativeInference
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.task_diversion import TaskDiversion
 
@@ -21,6 +22,7 @@ Draw = Callable[[Any, Lanes, int], None]
 PICTURES: dict[type[Any], Draw] = {
     DNNPartition: picture_dnn_partition.draw,
     TaskDiversion: picture_task_diversion.draw,
+    CooperativeInference: picture_cooperative_inference.draw,
 }
 """A problem's drawing: `picture_<problem>.py` here, and a row of this table."""
 

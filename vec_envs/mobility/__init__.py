@@ -1,4 +1,4 @@
-"""Where vehicles are: live SUMO, recordings, or a straight road."""
+"""Where vehicles are: live SUMO, recordings, a straight road, or standing still."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from vec_envs.mobility.axis import roadside_units
 from vec_envs.mobility.replay import ReplayMobility
 from vec_envs.mobility.scenario import Scenario, scenario_names
 from vec_envs.mobility.selection import choose
+from vec_envs.mobility.still import StillMobility
 from vec_envs.mobility.straight import StraightMobility
 from vec_envs.mobility.sumo import SumoBackend, SumoMobility
 from vec_envs.mobility.traffic import (
@@ -25,6 +26,7 @@ __all__ = [
     "ReplayMobility",
     "Road",
     "Scenario",
+    "StillMobility",
     "StraightMobility",
     "SumoBackend",
     "SumoMobility",
@@ -52,7 +54,8 @@ def make_mobility(
     """The mobility of that name, or the object itself.
 
     `"sumo"` simulates the scenario live, `"replay"` draws from its recording (`scenario` may be the path of one),
-    `"straight"` needs neither. The remaining arguments are those of `SumoMobility`; they concern `"sumo"` only.
+    `"straight"` and `"still"` need neither. The remaining arguments are those of `SumoMobility`; they concern
+    `"sumo"` only.
 
     Raises `ValueError` for an unknown mobility, scenario or backend, with a list of what exists.
     """
@@ -62,8 +65,10 @@ def make_mobility(
         return SumoMobility(scenario, sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
     if mobility == "replay":
         return ReplayMobility(scenario)
-    if mobility == "straight":
+    if mobility in ("straight", "still"):
         if scenario != DEFAULT_SCENARIO:
             Scenario.load(scenario)  # not used, but one that does not exist is a mistake here too
-        return StraightMobility()
-    raise ValueError(f'mobility must be "sumo", "replay" or "straight", or a Mobility object, got {mobility!r}')
+        return StraightMobility() if mobility == "straight" else StillMobility()
+    raise ValueError(
+        f'mobility must be "sumo", "replay", "straight" or "still", or a Mobility object, got {mobility!r}'
+    )

@@ -12,9 +12,12 @@ from functools import partial
 from typing import Any
 
 from vec_envs.policies.best_response import BestResponse
+from vec_envs.policies.inference_optimum import ExactCuts
+from vec_envs.policies.inference_rules import AllEdge, LargestCut, RandomCuts
 from vec_envs.policies.policy import Policy
 from vec_envs.policies.rules import AllLocal, AllRSU, PaperGreedy, Random
 from vec_envs.policies.task_rules import CheapestCut, RandomNumbers
+from vec_envs.problems.cooperative_inference import CooperativeInference
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.problem import Problem
 from vec_envs.problems.task_diversion import TaskDiversion
@@ -36,6 +39,7 @@ class References:
     to_beat: str
 
 
+_EXACT = {"allocation": "exact"}
 _NEAREST = {"diversion": "nearest"}
 _REFERENCES: dict[type[Any], References] = {
     DNNPartition: References(
@@ -62,6 +66,15 @@ _REFERENCES: dict[type[Any], References] = {
         },
         to_beat="gbs-best",
     ),
+    CooperativeInference: References(
+        policies={
+            "random": Reference(make=RandomCuts, env=_EXACT),
+            "local": Reference(make=LargestCut, env=_EXACT),
+            "edge": Reference(make=AllEdge, env=_EXACT),
+            "optimum": Reference(make=ExactCuts, env=_EXACT),
+        },
+        to_beat="optimum",
+    ),
 }
 
 
@@ -74,13 +87,17 @@ def references(problem: Problem | type[Any]) -> References:
 
 
 __all__ = [
+    "AllEdge",
     "AllLocal",
     "AllRSU",
     "BestResponse",
     "CheapestCut",
+    "ExactCuts",
+    "LargestCut",
     "PaperGreedy",
     "Policy",
     "Random",
+    "RandomCuts",
     "RandomNumbers",
     "Reference",
     "References",

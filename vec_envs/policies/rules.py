@@ -29,7 +29,7 @@ class Random:
         return self._rng.integers(0, self._counts, observation.shape[:2])
 
 
-class _Constant:
+class Constant:
     """The same actions in every slot."""
 
     def __init__(self, action: Int[np.ndarray, "agents"]) -> None:
@@ -43,14 +43,14 @@ class _Constant:
         return np.tile(self._action, (observation.shape[0], 1))
 
 
-def AllLocal(problem: DNNPartition) -> _Constant:
+def AllLocal(problem: DNNPartition) -> Constant:
     """Returns the policy under which every client runs all its layers."""
-    return _Constant(problem.num_layers * problem.num_nodes)
+    return Constant(problem.num_layers * problem.num_nodes)
 
 
-def AllRSU(problem: DNNPartition) -> _Constant:
+def AllRSU(problem: DNNPartition) -> Constant:
     """Returns the policy under which every client sends its input to the roadside unit."""
-    return _Constant(np.zeros(problem.num_client_vehicles, dtype=np.int64))
+    return Constant(np.zeros(problem.num_client_vehicles, dtype=np.int64))
 
 
 class PaperGreedy:

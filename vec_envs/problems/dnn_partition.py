@@ -148,19 +148,6 @@ class DNNPartition:
         return False
 
     @property
-    def num_streams(self) -> int:
-        """All decisions are of one row."""
-        return 1
-
-    def stream(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*lanes"]:
-        """Returns that a slot's decision is seen in the next slot."""
-        return np.zeros(state.client_backlog_gcycles.shape[:-1], dtype=np.int64)
-
-    def stream_of(self, outcome: Outcome) -> Int[np.ndarray, "*lanes"]:
-        """Returns the only row."""
-        return np.zeros(outcome.reward.shape, dtype=np.int64)
-
-    @property
     def episode_points(self) -> int:
         """The slots of an episode."""
         return self.episode_slots
@@ -246,10 +233,6 @@ class DNNPartition:
             client_speed_mps=traffic.client_speed_mps,
             service_speed_mps=traffic.service_speed_mps,
         )
-
-    def next_point(self, state: State, nature: Exogenous, point: Int[np.ndarray, "lanes"]) -> Int[np.ndarray, "lanes"]:
-        """Returns `point`: every slot comes about."""
-        return point
 
     # What the agents see ------------------------------------------------------------------------------------------
 

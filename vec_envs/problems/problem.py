@@ -52,7 +52,6 @@ class Problem(Protocol):
     *points* at which agents decide: `exogenous` decided by nature, `observe`, act, `transition`. At a point all agents
     decide together, or one of them (`one_at_a_time`). Nature is drawn for a whole episode at once, since it does not
     depend on the decisions: `sample` holds all the randomness, `nature` is a pure function of it and of the traffic.
-    What decisions do change is which points come about: `next_point` passes over the others.
     """
 
     @property
@@ -64,8 +63,6 @@ class Problem(Protocol):
     def agent_names(self) -> tuple[str, ...]: ...
     @property
     def one_at_a_time(self) -> bool: ...
-    @property
-    def num_streams(self) -> int: ...
     @property
     def actions(self) -> Choices | Numbers: ...
     @property
@@ -80,22 +77,6 @@ class Problem(Protocol):
     def initial_state(self, lanes: tuple[int, ...]) -> Any: ...
     def sample(self, rng: np.random.Generator) -> Any: ...
     def nature(self, luck: Any, traffic: TrafficBlock, road: Road) -> Any: ...
-    def next_point(self, state: Any, nature: Any, point: Int[np.ndarray, "lanes"]) -> Int[np.ndarray, "lanes"]:
-        """Returns the first point from `point` on that comes about; `episode_points` where none does."""
-        ...
-
-    def stream(self, state: Any, exogenous: Any) -> Int[np.ndarray, "*lanes"]:
-        """Returns in which row of decisions a point stands, below `num_streams`: what a decision changes for later
-        ones is seen along its row. -1 where nothing is decided, whatever the action.
-        """
-        ...
-
-    def stream_of(self, outcome: Any) -> Int[np.ndarray, "*lanes"]:
-        """Returns the row that a decision changes; -1 where it changes none. An action may choose another than its
-        point stands in.
-        """
-        ...
-
     def observe(self, state: Any, exogenous: Any) -> Float32[np.ndarray, "*lanes deciders features"]: ...
     def transition(
         self, state: Any, action: Shaped[np.ndarray, "*lanes ..."], exogenous: Any
@@ -116,10 +97,32 @@ class ChoiceProblem(Problem, Protocol):
 
 @runtime_checkable
 class TurnProblem(Problem, Protocol):
-    """A problem whose agents decide one at a time, but know at a slot's beginning whether they will in it."""
+    """A problem whose agents decide one at a time, but know at a slot's beginning whether they will in it.
+
+    Decisions change which points come about: `next_point` passes over the others. And they change what is seen at
+    later points of the same row only.
+    """
 
     @property
     def episode_slots(self) -> int: ...
+    @property
+    def num_streams(self) -> int: ...
+    def next_point(self, state: Any, nature: Any, point: Int[np.ndarray, "lanes"]) -> Int[np.ndarray, "lanes"]:
+        """Returns the first point from `point` on that comes about; `episode_points` where none does."""
+        ...
+
+    def stream(self, state: Any, exogenous: Any) -> Int[np.ndarray, "*lanes"]:
+        """Returns in which row of decisions a point stands, below `num_streams`: what a decision changes for later
+        ones is seen along its row. -1 where nothing is decided, whatever the action.
+        """
+        ...
+
+    def stream_of(self, outcome: Any) -> Int[np.ndarray, "*lanes"]:
+        """Returns the row that a decision changes; -1 where it changes none. An action may choose another than its
+        point stands in.
+        """
+        ...
+
     def turn(self, exogenous: Any) -> tuple[Int[np.ndarray, "*lanes"], Int[np.ndarray, "*lanes"]]:
         """Returns slot and agent of a point."""
         ...

@@ -1,0 +1,123 @@
+"""VEC-CooperativeInference-v0 through its doors: the APIs, one environment behind them, and continuous actions."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pettingzoo
+import pytest
+from gymnasium import spaces
+from gymnasium.utils.env_checker import check_env
+from pettingzoo.test import api_test, parallel_api_test
+
+import vec_envs
+from vec_envs.faces.tanh_cuts import TanhCuts
+
+ENV_ID = "VEC-CooperativeInference-v0"
+door = vec_envs.cooperative_inference_v0
+SMALL: dict[str, Any] = {"episode_slots": 5}
+QUIET = pytest.mark.filterwarnings("ignore::UserWarning")
+KINDS = pytest.mark.parametrize("options", [{}, {"allocation": "learned"}, {"mobility": "straight"}], ids=str)
+HEAVY: dict[str, Any] = {
+    "dnns": ("vgg16",), "dnn_of_device": (0, 0), "energy_budget_j": (1.0,), "memory_budget_gb": (0.5,),
+    "arrival_rate_hz": (2.0, 2.0),
+}  # fmt: skip
+
+
+def actions_of(env: gymnasium.Env[Any, Any], slots: int) -> list[np.ndarray]:
+    env.action_space.seed(3)
+    return [env.action_space.sample() for _ in range(slots)]
+
+
+@QUIET
+@KINDS
+def test_gymnasium_checks_the_joint_env(options: dict[str, Any]) -> None:
+    check_env(gymnasium.make(ENV_ID, **SMALL, **options).unwrapped)
+
+
+@QUIET
+@KINDS
+def test_pettingzoo_checks_both_kinds(options: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    parallel_api_test(door.parallel_env(**options), num_cycles=210)
+    api_test(door.env(**options), num_cycles=210)
+
+
+def test_every_registry_has_it() -> None:
+    assert gymnasium.make(ENV_ID).action_space == spaces.MultiDiscrete(
+        [n + 1 for n in vec_envs.cooperative_inference_v0.door.problem().num_layers]
+    )
+    assert gymnasium.make_vec(ENV_ID, num_envs=3).unwrapped.num_envs == 3
+    assert pettingzoo.make("parallel", ENV_ID).possible_agents == [f"device_{n}" for n in range(5)]
+    assert pettingzoo.make("aec", ENV_ID).possible_agents == [f"device_{n}" for n in range(5)]
+
+
+@KINDS
+def test_three_faces_are_one_environment(options: dict[str, Any]) -> None:
+    given = SMALL | options
+    with closing(door.joint_env(**given)) as joint, closing(door.vector_env(num_envs=2, **given)) as batched:
+        parallel = door.parallel_env(**given)
+        seen, by_name, rows = joint.reset(seed=4)[0], parallel.reset(seed=4)[0], batched.reset(seed=4)[0]
+        for action in actions_of(joint, 5):
+            np.testing.assert_array_equal(seen, np.stack([by_name[a] for a in parallel.possible_agents]))
+            np.testing.assert_array_equal(seen, rows[0])
+            seen, reward, _, truncated, info = joint.step(action)
+            each = {agent: row for agent, row in zip(parallel.possible_agents, action, strict=True)}
+            by_name, rewards, _, ended, infos = parallel.step(each)
+            rows, every, _, _, of_lanes = batched.step(np.stack([action, action]))
+            assert set(rewards.values()) == {reward} == {every[0]}
+            assert infos["device_0"] == info == {n: v[0] for n, v in of_lanes.items() if not n.startswith("_")}
+        assert truncated
+        assert all(ended.values())
+
+
+def test_infos_are_those_of_the_docs() -> None:
+    env = door.joint_env(**SMALL)
+    env.reset(seed=0)
+    info = env.step(actions_of(env, 1)[0])[-1]
+    assert info.keys() == {
+        "delay_s", "energy_j", "memory_gb", "energy_queue", "memory_queue", "drift", "drift_plus_penalty",
+        "energy_to_budget_alexnet", "energy_to_budget_resnet18",
+        "memory_to_budget_alexnet", "memory_to_budget_resnet18",
+    }  # fmt: skip
+    assert all(name in (vec_envs.cooperative_inference_v0.__doc__ or "") for name in info if "_to_" not in name)
+
+
+def test_padded_agents_are_told_which_cuts_are_stable() -> None:
+    env = door.parallel_env(padded=True, **HEAVY)
+    seen, _ = env.reset(seed=0)
+    mask = seen["device_0"]["action_mask"]
+    work = env.problem.cut_table.local_gcycles[0]
+    assert mask.tolist() == (work * 2.0 < 1.5).astype(int).tolist()
+    with pytest.raises(ValueError, match=r"cut 21 of device 0 is not stable"):
+        env.step({"device_0": 21, "device_1": 0})
+    with pytest.raises(ValueError, match="padded=True is for actions that are choices"):
+        door.parallel_env(padded=True, allocation="learned")
+
+
+def test_numbers_become_cuts_by_a_tanh_and_every_cut_is_reached() -> None:
+    env = TanhCuts(gymnasium.make(ENV_ID, **SMALL))
+    last = env.unwrapped.problem.num_layers
+    y = np.linspace(-3.0, 3.0, 4001)
+    cuts = np.stack([env.action(np.full(5, number)) for number in y])
+    assert (cuts.min(axis=0) == 0).all()
+    assert (cuts.max(axis=0) == last).all()
+    for n in range(5):
+        assert np.unique(cuts[:, n]).tolist() == list(range(last[n] + 1))
+        assert cuts[:, n].tolist() == np.minimum(((last[n] + 1) * (np.tanh(y) + 1) / 2).astype(int), last[n]).tolist()
+    assert env.action(np.array([-np.inf, np.inf, 0.0, 1e9, -1e9])).tolist() == [
+        0,
+        last[1],
+        (last[2] + 1) // 2,
+        last[3],
+        0,
+    ]
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    for wrong in (np.zeros(4), np.full(5, np.nan)):
+        with pytest.raises(ValueError, match="an action is 5 numbers"):
+            env.action(wrong)
+    with pytest.raises(ValueError, match="needs an environment of MultiDiscrete cuts"):
+        TanhCuts(gymnasium.make(ENV_ID, allocation="learned"))

@@ -1,0 +1,35 @@
+"""Cuts by a tanh of unbounded numbers, for policies whose actions are continuous."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
+
+
+class TanhCuts(gymnasium.ActionWrapper[Any, np.ndarray, np.ndarray]):
+    """Takes `Box(-inf, inf, (devices,))` for the `MultiDiscrete` cuts of an environment.
+
+    Raises `ValueError` for an environment without such, and for numbers that are none.
+
+    Paper: LyMDO Eq. (13).
+    Differs: min(L, floor((L + 1) (tanh y + 1) / 2)), so that cut L does not need an infinite y.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, np.ndarray]) -> None:
+        super().__init__(env)
+        if not isinstance(env.action_space, gymnasium.spaces.MultiDiscrete):
+            raise ValueError(f"TanhCuts needs an environment of MultiDiscrete cuts, not {env.action_space}")
+        self._last = env.action_space.nvec.astype(np.int64) - 1
+        self.action_space = gymnasium.spaces.Box(-np.inf, np.inf, self._last.shape, np.float32)
+
+    def action(self, action: ArrayLike) -> Int[np.ndarray, "devices"]:
+        """Returns the cuts that these numbers stand for."""
+        numbers: Float[np.ndarray, "devices"] = np.asarray(action, dtype=np.float64)
+        if numbers.shape != self._last.shape or np.isnan(numbers).any():
+            raise ValueError(f"an action is {len(self._last)} numbers, got {action}")
+        part = 0.5 * (np.tanh(numbers) + 1.0)
+        return np.minimum(np.floor(part * (self._last + 1)), self._last).astype(np.int64)

@@ -1,0 +1,41 @@
+"""What a stream of inference tasks takes that is cut between a device and a server: delay, and memory.
+
+All arguments broadcast; the results have their common shape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+LIGHT_M_PER_US = 300.0
+
+Streams = Float[np.ndarray, "*#streams"]
+Factor = Float[np.ndarray, "*any"] | np.float64 | float
+
+
+def sojourn_s(work_gcycles: Streams, speed_ghz: Streams, arrival_rate_hz: Streams) -> Streams:
+    """Returns the mean time in s that a task waits and is served in an M/D/1 queue; 0 where there is no work.
+
+    The load, work x rate / speed, is below 1.
+
+    Paper: LyMDO Eq. (2).
+    """
+    busy = work_gcycles > 0.0
+    shape = np.broadcast_shapes(work_gcycles.shape, speed_ghz.shape, arrival_rate_hz.shape)
+    service_s = np.divide(work_gcycles, speed_ghz, out=np.zeros(shape), where=busy)
+    load = service_s * arrival_rate_hz
+    return service_s + 0.5 * load * service_s / (1.0 - load)
+
+
+def free_space_gain(distance_m: Factor, *, antenna_gain: float, carrier_mhz: float, exponent: float) -> Factor:
+    """Returns the mean channel gain at a distance, a factor of power: Section V.A of LyMDO."""
+    return antenna_gain * (LIGHT_M_PER_US / (4.0 * np.pi * carrier_mhz * distance_m)) ** exponent
+
+
+def next_virtual_queue(queue: Streams, used: Streams, budget: Streams, *, scale: float) -> Streams:
+    """Returns by how much a long-term budget is overdrawn after a slot, in units of `scale` times what is budgeted.
+
+    Paper: LyMDO Eqs. (8), (9).
+    """
+    return np.maximum(queue + scale * (used - budget), 0.0)

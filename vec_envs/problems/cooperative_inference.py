@@ -1,0 +1,514 @@
+"""VEC-CooperativeInference: devices cut their DNNs and share an edge server, within long-term budgets.
+
+Tasks of a device come as a Poisson stream. It runs the layers before the cut itself, one task after the other, and
+sends what is left to the server. In every slot the cuts are decided, and then three resources: each device's speed, the
+parts of the server, the parts of the bandwidth. With the cuts given these are convex problems of their own, which
+`step` solves exactly. What energy and memory exceed their budgets waits in virtual queues; the reward is minus
+queues x use plus V times the delays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Shaped
+
+from vec_envs.dnn.profile import DNNProfile, as_profiles, by_type
+from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
+from vec_envs.physics import energy, lyapunov, offloading
+from vec_envs.physics.inference import Factor, free_space_gain, next_virtual_queue, sojourn_s
+from vec_envs.physics.inference_allocation import (
+    bandwidth_share,
+    device_speed_ghz,
+    server_speed_ghz,
+    spectral_efficiency,
+)
+from vec_envs.problems.cooperative_inference_records import (
+    Allocation,
+    Cuts,
+    CutTable,
+    Exogenous,
+    Luck,
+    Outcome,
+    PerDevice,
+    State,
+)
+from vec_envs.problems.inference_action import InferenceAction
+from vec_envs.problems.problem import Choices, Figure, Numbers
+from vec_envs.units import watt_from_dbm
+from vec_envs.validation import count, one_of, positive, positive_range
+
+__all__ = ["Allocation", "CooperativeInference", "Exogenous", "Luck", "Outcome", "State"]
+
+REWARDS = ("drift_bound", "drift", "delay")
+ALLOCATIONS = ("exact", "learned")
+UNSTABLE = ("error", "clip")
+OBSERVATIONS = ("paper", "extended")
+
+GAIN_DISTANCE_M = 150.0
+RATE_SCALE_HZ = 2.5
+QUEUE_SCALE = 10.0
+_POSITIVE = (
+    "lyapunov_v",
+    "slot_s",
+    "device_ghz",
+    "server_ghz",
+    "cycles_per_mac",
+    "kappa_j_per_gcycle_ghz2",
+    "bandwidth_mhz",
+    "transmit_power_w",
+    "device_memory_factor",
+    "server_memory_factor",
+    "energy_queue_scale",
+    "memory_queue_scale",
+    "antenna_gain",
+    "carrier_mhz",
+    "path_loss_exponent",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CooperativeInference:
+    """The problem of the paper, with its numbers as defaults.
+
+    Paper: LyMDO Eq. (7).
+    Differs: cut 0, everything at the server, is a choice too, as in the baseline Edge.
+    """
+
+    dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18")
+    """The DNN types, profiles or names of the library. Section V.A."""
+    dnn_of_device: tuple[int, ...] = (0, 0, 1, 1, 1)
+    """Index into `dnns` for each device; as many as there are devices. Section V.A."""
+    energy_budget_j: tuple[float, ...] = (0.040, 0.060)
+    """What a device may spend in a slot in the long run, by DNN type. Table I."""
+    memory_budget_gb: tuple[float, ...] = (0.100, 0.030)
+    """What a device's tasks may occupy in the long run, here and at the server together, by DNN type. Table I."""
+    lyapunov_v: float = 10.0
+    """Weight of delay against the virtual queues. Table I."""
+    slot_s: float = 1.0
+    """How far traffic moves on in a slot; energies are those of a second."""
+    episode_slots: int = 200
+    """Section V.A."""
+    arrival_rate_hz: tuple[float, float] = (0.5, 2.5)
+    """Range of the uniform draw, per device and slot; a constant where both are equal. Table I."""
+    arrival_profile_hz: tuple[float, ...] = ()
+    """Rates of all devices slot by slot instead of draws, the last one kept; empty for draws."""
+    device_ghz: float = 1.5
+    """The fastest a device can run. Table I."""
+    server_ghz: float = 15.0
+    """Table I."""
+    cycles_per_mac: float = 0.12
+    """Cycles of a multiply-accumulate. Table I."""
+    kappa_j_per_gcycle_ghz2: float = 0.1
+    """Table I: 1e-28 in J/(cycle Hz^2)."""
+    bandwidth_mhz: float = 5.0
+    """Section V.A."""
+    noise_dbm_per_hz: float = -174.0
+    """Section V.A, which lacks the sign."""
+    transmit_power_w: float = 0.1
+    """Table I."""
+    device_memory_factor: float = 0.2
+    """What a byte of parameters costs at the device. Table I."""
+    server_memory_factor: float = 0.8
+    """Table I."""
+    energy_queue_scale: float = 100.0
+    """nu_e, in 1/J. Table I."""
+    memory_queue_scale: float = 10.0
+    """nu_c, in 1/GB. Table I."""
+    antenna_gain: float = 3.0
+    """Section V.A."""
+    carrier_mhz: float = 915.0
+    """Section V.A."""
+    path_loss_exponent: float = 3.0
+    """Section V.A."""
+    allocation: str = "exact"
+    """`"exact"`: the three convex problems are solved; `"learned"`: the action also gives the resources."""
+    unstable: str = "error"
+    """What a cut is whose load the device cannot carry: an `"error"`, or taken as the nearest below (`"clip"`)."""
+    reward: str = "drift_bound"
+    """`"drift_bound"` (Eq. 14), `"drift"` (minus Eq. 10, the virtual queues' exact drift) or `"delay"`."""
+    observation: str = "paper"
+    """`"paper"` (Section IV.B: gain, rate, queues) or `"extended"` (also DNN type and whether it may be all local)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dnns", as_profiles(self.dnns, workload="mad2rl"))
+        for name in ("dnn_of_device", "energy_budget_j", "memory_budget_gb", "arrival_rate_hz", "arrival_profile_hz"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _check_devices(self)
+        for name in _POSITIVE:
+            positive(**{name: getattr(self, name)})
+        count(1, episode_slots=self.episode_slots)
+        positive_range(arrival_rate_hz=self.arrival_rate_hz)
+        for n, rate in enumerate(self.arrival_profile_hz):
+            positive(**{f"arrival_profile_hz[{n}]": rate})
+        one_of(ALLOCATIONS, allocation=self.allocation)
+        one_of(UNSTABLE, unstable=self.unstable)
+        one_of(REWARDS, reward=self.reward)
+        one_of(OBSERVATIONS, observation=self.observation)
+
+    # Who decides what ---------------------------------------------------------------------------------------------
+
+    @property
+    def profiles(self) -> tuple[DNNProfile, ...]:
+        """The DNN types as profiles."""
+        return cast(tuple[DNNProfile, ...], self.dnns)
+
+    @property
+    def num_devices(self) -> int:
+        """N."""
+        return len(self.dnn_of_device)
+
+    @cached_property
+    def device_types(self) -> Int[np.ndarray, "devices"]:
+        """Index of each device's DNN type."""
+        return np.array(self.dnn_of_device, dtype=np.int64)
+
+    @cached_property
+    def num_layers(self) -> Int[np.ndarray, "devices"]:
+        """Number of layers L of each device's DNN."""
+        return np.array([profile.num_layers for profile in self.profiles])[self.device_types]
+
+    @cached_property
+    def agent_names(self) -> tuple[str, ...]:
+        """`device_0`, `device_1`, ..."""
+        return tuple(f"device_{n}" for n in range(self.num_devices))
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """All devices decide at every point: an episode's points are its slots."""
+        return False
+
+    @property
+    def episode_points(self) -> int:
+        """The slots of an episode."""
+        return self.episode_slots
+
+    @property
+    def action_counts(self) -> tuple[int, ...]:
+        """Number of cuts L + 1 of each device."""
+        return tuple(int(n) + 1 for n in self.num_layers)
+
+    @property
+    def actions(self) -> Choices | Numbers:
+        """A cut for each device; where resources are learned 4 numbers: cut, speed, parts of server and bandwidth."""
+        return Choices(counts=self.action_counts) if self.allocation == "exact" else Numbers(size=4)
+
+    @property
+    def reported(self) -> tuple[Figure, ...]:
+        """Mean delay of a task, by which policies are ranked, and what the budgets bound."""
+        return (
+            Figure(name="delay_s", unit="s"),
+            Figure(name="energy_j", unit="J"),
+            Figure(name="memory_gb", unit="GB"),
+            Figure(name="energy_queue", unit="", final=True),
+            Figure(name="memory_queue", unit="", final=True),
+        )
+
+    def alternatives(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*lanes devices cuts"]:
+        """Returns which cuts each device has whose load it can carry at its fastest (C7); cut 0 always."""
+        load = self.cut_table.local_gcycles * exogenous.arrival_rate_hz[..., None]
+        return self._has_cut & np.less(load, self.device_ghz)
+
+    @cached_property
+    def _has_cut(self) -> Bool[np.ndarray, "devices cuts"]:
+        return np.arange(max(self.action_counts)) < np.array(self.action_counts)[:, None]
+
+    @cached_property
+    def cut_table(self) -> CutTable:
+        """What each cut means, so that a transition looks it up."""
+        types, profiles = self.device_types, self.profiles
+        return CutTable(
+            local_gcycles=self.cycles_per_mac * by_type(p.local_gmacs for p in profiles)[types],
+            server_gcycles=self.cycles_per_mac * by_type(p.edge_gmacs for p in profiles)[types],
+            sent_mbit=by_type(p.cut_mbit for p in profiles)[types],
+            memory_gb=by_type(self._memory_gb(p) for p in profiles)[types],
+        )
+
+    def _memory_gb(self, profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
+        """Returns the memory that a DNN occupies at both sides, by cut.
+
+        Paper: LyMDO Eq. (6).
+        Differs: the largest tensor of a side is the largest output of its layers, 0 where it has none.
+        """
+        outputs = [0.0, *profile.output_mbit, 0.0]
+        largest = np.maximum.accumulate(outputs[:-1]) + np.maximum.accumulate(outputs[:0:-1])[::-1]
+        parameters = (
+            self.device_memory_factor * profile.local_parameter_mbyte
+            + self.server_memory_factor * profile.edge_parameter_mbyte
+        )
+        return (parameters + largest / 8.0) / 1e3
+
+    # What nature decides ------------------------------------------------------------------------------------------
+
+    @property
+    def traffic_shape(self) -> EpisodeShape:
+        """Where the devices are, for a slot more than there are decisions; on a road they are seats.
+
+        No vehicle stays in range for an episode's 200 s: where one leaves, another takes its place.
+        """
+        return EpisodeShape(
+            num_client_vehicles=self.num_devices,
+            num_service_vehicles=0,
+            num_slots=self.episode_slots + 1,
+            slot_s=self.slot_s,
+            come_and_go=True,
+        )
+
+    def sample(self, rng: np.random.Generator) -> Luck:
+        """Returns the raw draws of one episode."""
+        shape = self.episode_slots + 1, self.num_devices
+        return Luck(fading_power=rng.standard_exponential(shape), arrival=rng.random(shape))
+
+    def nature(self, luck: Luck, traffic: TrafficBlock, road: Road) -> Exogenous:
+        """Returns gains and rates of episodes, `[*lanes, slots, devices]`; a seat without a vehicle has no arrivals."""
+        offset_m = traffic.client_xy_m - np.array(road.rsu_xyz_m[:2])
+        distance_m = np.sqrt((offset_m**2).sum(axis=-1) + road.rsu_xyz_m[2] ** 2)
+        low, high = self.arrival_rate_hz
+        rate_hz = low + (high - low) * luck.arrival
+        if self.arrival_profile_hz:
+            slots = np.minimum(np.arange(self.episode_slots + 1), len(self.arrival_profile_hz) - 1)
+            rate_hz = np.broadcast_to(np.array(self.arrival_profile_hz)[slots][:, None], luck.arrival.shape)
+        rate_hz = np.where(traffic.client_vehicle >= 0, rate_hz, 0.0)
+        return Exogenous(gain=self.mean_gain(distance_m) * luck.fading_power, arrival_rate_hz=rate_hz)
+
+    def mean_gain(self, distance_m: Factor) -> Factor:
+        """Returns the mean gain of a channel of this length, at least 1 m."""
+        return free_space_gain(
+            np.maximum(distance_m, 1.0),
+            antenna_gain=self.antenna_gain,
+            carrier_mhz=self.carrier_mhz,
+            exponent=self.path_loss_exponent,
+        )
+
+    # What the agents see ------------------------------------------------------------------------------------------
+
+    @property
+    def observation_size(self) -> int:
+        """Number of features a device observes: 4, and the number of types and 1 more where extended."""
+        return 4 if self.observation == "paper" else 5 + len(self.profiles)
+
+    def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*lanes devices features"]:
+        """Returns every device's own state, scaled to order one by the constants of this file.
+
+        Features: logarithm of 1 + the signal-to-noise ratio over the whole band, in units of that at 150 m; arrival
+        rate; energy and memory queue. Where extended: DNN type (one for each, 1 or 0), whether it may run all layers.
+
+        Paper: LyMDO Eq. (12).
+        Differs: the gain as a logarithm, since it varies over decades.
+        """
+        seen = np.zeros((*exogenous.gain.shape, self.observation_size), dtype=np.float32)
+        usual = np.log1p(self.snr(self.mean_gain(GAIN_DISTANCE_M)))
+        seen[..., 0] = np.log1p(self.snr(exogenous.gain)) / usual
+        seen[..., 1] = exogenous.arrival_rate_hz / RATE_SCALE_HZ
+        seen[..., 2] = state.energy_queue / QUEUE_SCALE
+        seen[..., 3] = state.memory_queue / QUEUE_SCALE
+        if self.observation == "extended":
+            seen[..., 4:-1] = self.device_types[:, None] == np.arange(len(self.profiles))
+            whole = self.cut_table.local_gcycles[np.arange(self.num_devices), self.num_layers]
+            seen[..., -1] = np.less(whole * exogenous.arrival_rate_hz, self.device_ghz)
+        return seen
+
+    def snr(self, gain: Factor) -> Any:
+        """Returns the signal-to-noise ratio of a device that has the whole band."""
+        noise_w = watt_from_dbm(self.noise_dbm_per_hz) * self.bandwidth_mhz * 1e6
+        return self.transmit_power_w * gain / noise_w
+
+    # What a decision does -----------------------------------------------------------------------------------------
+
+    def initial_state(self, lanes: tuple[int, ...] = ()) -> State:
+        """Returns empty queues."""
+        empty = np.zeros((*lanes, self.num_devices))
+        return State(energy_queue=empty, memory_queue=empty.copy())
+
+    def transition(
+        self, state: State, action: Shaped[np.ndarray, "*lanes devices ..."], exogenous: Exogenous
+    ) -> tuple[State, Outcome]:
+        """Returns the next state and what the slot brought; a pure function.
+
+        Raises `ValueError` for an action of wrong shape, type or range, a cut that cannot be stable where those are
+        errors, a gain not above 0, and a negative rate.
+
+        Paper: LyMDO Eqs. (1), (3), (4), (5).
+        """
+        _check_exogenous(exogenous)
+        cut, numbers = self._read.cuts(action)
+        cut = self._stable(cut, state, exogenous)
+        allocation = self.allocate(state, cut, exogenous) if numbers is None else self._given(cut, numbers, exogenous)
+        outcome = self._outcome(state, cut, allocation, exogenous)
+        return self._following(state, outcome), outcome
+
+    def allocate(self, state: State, cut: Cuts, exogenous: Exogenous) -> Allocation:
+        """Returns the resources that are best for these cuts: P3, P4 and P5, solved exactly."""
+        local, server, sent = self._needed(cut, exogenous)
+        weight = state.energy_queue * self.transmit_power_w * exogenous.arrival_rate_hz + self.lyapunov_v
+        return Allocation(
+            device_ghz=device_speed_ghz(
+                local,
+                exogenous.arrival_rate_hz,
+                state.energy_queue,
+                lyapunov_v=self.lyapunov_v,
+                kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2,
+                max_ghz=self.device_ghz,
+            ),
+            server_ghz=server_speed_ghz(server, max_ghz=self.server_ghz),
+            bandwidth_share=bandwidth_share(weight, sent, self.snr(exogenous.gain)),
+        )
+
+    def of_cut(self, cut: Cuts) -> tuple[PerDevice, PerDevice, PerDevice, PerDevice]:
+        """Returns Gcycles of device and server, Mbit sent, and GB occupied, for each device's cut."""
+        table, device = self.cut_table, np.arange(self.num_devices)
+        return (
+            table.local_gcycles[device, cut],
+            table.server_gcycles[device, cut],
+            table.sent_mbit[device, cut],
+            table.memory_gb[device, cut],
+        )
+
+    def _needed(self, cut: Cuts, exogenous: Exogenous) -> tuple[PerDevice, PerDevice, PerDevice]:
+        """Returns Gcycles of device and server and Mbit sent; 0 where no tasks arrive, as in an empty seat."""
+        local, server, sent, _ = self.of_cut(cut)
+        arrives = exogenous.arrival_rate_hz > 0.0
+        return local * arrives, server * arrives, sent * arrives
+
+    @cached_property
+    def _read(self) -> InferenceAction:
+        return InferenceAction(num_layers=self.num_layers, learned=self.allocation == "learned")
+
+    def _given(self, cut: Cuts, numbers: Float[np.ndarray, "*lanes devices 3"], exogenous: Exogenous) -> Allocation:
+        local, server, sent = self._needed(cut, exogenous)
+        return self._read.resources(
+            numbers,
+            local=local > 0.0,
+            load_ghz=local * exogenous.arrival_rate_hz,
+            at_server=server > 0.0,
+            sends=sent > 0.0,
+            device_ghz=self.device_ghz,
+            server_ghz=self.server_ghz,
+        )
+
+    def _stable(self, cut: Cuts, state: State, exogenous: Exogenous) -> Cuts:
+        """Returns the cuts, those that cannot be stable refused, or taken as the largest below that can be."""
+        local = self.cut_table.local_gcycles[np.arange(self.num_devices), cut]
+        stable = local * exogenous.arrival_rate_hz < self.device_ghz
+        if stable.all():
+            return cut
+        if self.unstable == "clip":  # a longer part is more work: the stable cuts come first
+            return np.minimum(cut, self.alternatives(state, exogenous).sum(axis=-1) - 1)
+        device = int(np.argwhere(~stable)[0][-1])
+        raise ValueError(
+            f"cut {cut[~stable][0]} of device {device} is not stable: its work times the arrival rate is not below "
+            f"device_ghz={self.device_ghz:g}; take one of the alternatives that are there, or unstable='clip'"
+        )
+
+    def _outcome(self, state: State, cut: Cuts, allocation: Allocation, exogenous: Exogenous) -> Outcome:
+        local, server, sent = self._needed(cut, exogenous)
+        rate_hz = exogenous.arrival_rate_hz
+        rate_mbps = self.bandwidth_mhz * spectral_efficiency(allocation.bandwidth_share, self.snr(exogenous.gain))
+        local_s = sojourn_s(local, allocation.device_ghz, rate_hz)
+        transmit_s = offloading.transmit_s(sent, rate_mbps)
+        server_s = np.divide(server, allocation.server_ghz, out=np.zeros(server.shape), where=server > 0.0)
+        computing_j = energy.compute_energy_j(
+            local * rate_hz, allocation.device_ghz, kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2
+        )
+        sending_j = energy.transmit_energy_j(transmit_s * rate_hz, transmit_power_w=self.transmit_power_w)
+        parts: dict[str, Any] = {
+            "delay_s": local_s + transmit_s + server_s,
+            "energy_j": computing_j + sending_j,
+            "memory_gb": np.broadcast_to(self.of_cut(cut)[-1], local.shape),
+        }
+        drift = self._drift(state, **{name: parts[name] for name in ("energy_j", "memory_gb")})
+        return Outcome(
+            cut=cut,
+            local_s=local_s,
+            transmit_s=transmit_s,
+            server_s=server_s,
+            device_ghz=allocation.device_ghz,
+            server_ghz=allocation.server_ghz,
+            bandwidth_share=allocation.bandwidth_share,
+            drift=drift,
+            reward=self._reward(state, drift, **parts),
+            **parts,
+        )
+
+    def _reward(
+        self, state: State, drift: lyapunov.PerLane, *, delay_s: PerDevice, energy_j: PerDevice, memory_gb: PerDevice
+    ) -> lyapunov.PerLane:
+        """Returns minus what is to be small.
+
+        Paper: LyMDO Eqs. (10), (11), (14).
+        """
+        delay = self.lyapunov_v * np.add.reduce(delay_s, axis=-1)
+        if self.reward == "delay":
+            return -delay
+        if self.reward == "drift":
+            return -(drift + delay)
+        return -(np.add.reduce(state.energy_queue * energy_j + state.memory_queue * memory_gb, axis=-1) + delay)
+
+    def _queues_after(self, state: State, *, energy_j: PerDevice, memory_gb: PerDevice) -> tuple[PerDevice, PerDevice]:
+        budgets_j, budgets_gb = self._budgets
+        return (
+            next_virtual_queue(state.energy_queue, energy_j, budgets_j, scale=self.energy_queue_scale),
+            next_virtual_queue(state.memory_queue, memory_gb, budgets_gb, scale=self.memory_queue_scale),
+        )
+
+    def _drift(self, state: State, *, energy_j: PerDevice, memory_gb: PerDevice) -> lyapunov.PerLane:
+        after = self._queues_after(state, energy_j=energy_j, memory_gb=memory_gb)
+        before = state.energy_queue, state.memory_queue
+        pairs = zip(before, after, strict=True)
+        return sum((lyapunov.lyapunov(new) - lyapunov.lyapunov(old) for old, new in pairs), start=np.float64(0.0))
+
+    def _following(self, state: State, outcome: Outcome) -> State:
+        energy_queue, memory_queue = self._queues_after(state, energy_j=outcome.energy_j, memory_gb=outcome.memory_gb)
+        return State(energy_queue=energy_queue, memory_queue=memory_queue)
+
+    @cached_property
+    def _budgets(self) -> tuple[Float[np.ndarray, "devices"], Float[np.ndarray, "devices"]]:
+        return np.array(self.energy_budget_j)[self.device_types], np.array(self.memory_budget_gb)[self.device_types]
+
+    def figures(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
+        """Returns what is reported of a slot, means over devices: `[*lanes]` arrays under the names of the infos."""
+        means = {name: getattr(outcome, name).mean(axis=-1) for name in ("delay_s", "energy_j", "memory_gb")}
+        delay = self.lyapunov_v * outcome.delay_s.sum(axis=-1)
+        by_dnn: dict[str, Any] = {}
+        for k in sorted(set(self.dnn_of_device)):
+            profile, own = self.profiles[k], self.device_types == k
+            by_dnn[f"energy_to_budget_{profile.name}"] = (
+                outcome.energy_j[..., own].mean(axis=-1) / self.energy_budget_j[k]
+            )
+            by_dnn[f"memory_to_budget_{profile.name}"] = (
+                outcome.memory_gb[..., own].mean(axis=-1) / self.memory_budget_gb[k]
+            )
+        return {
+            **means,
+            "energy_queue": next_state.energy_queue.mean(axis=-1),
+            "memory_queue": next_state.memory_queue.mean(axis=-1),
+            "drift": outcome.drift,
+            "drift_plus_penalty": outcome.drift + delay,
+            **by_dnn,
+        }
+
+
+def _check_devices(problem: CooperativeInference) -> None:
+    types = len(problem.dnns)
+    if not problem.dnn_of_device:
+        raise ValueError("dnn_of_device is empty; at least one device is needed")
+    for n, kind in enumerate(problem.dnn_of_device):
+        count(0, **{f"dnn_of_device[{n}]": kind})
+        if kind >= types:
+            raise ValueError(f"dnn_of_device[{n}]={kind!r} must be an index of dnns, from 0 to {types - 1}")
+    for name in ("energy_budget_j", "memory_budget_gb"):
+        budgets = getattr(problem, name)
+        if len(budgets) != types:
+            raise ValueError(f"{name} has {len(budgets)} numbers; it needs one for each of {types} DNN types")
+        for k, budget in enumerate(budgets):
+            positive(**{f"{name}[{k}]": budget})
+
+
+def _check_exogenous(exogenous: Exogenous) -> None:
+    if not (exogenous.gain > 0.0).all():
+        raise ValueError(f"gain={exogenous.gain.min()} must be above 0: nothing could be sent")
+    if not (exogenous.arrival_rate_hz >= 0.0).all():
+        raise ValueError(f"arrival_rate_hz={exogenous.arrival_rate_hz.min()} must be at least 0")

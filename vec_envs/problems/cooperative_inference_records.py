@@ -1,0 +1,78 @@
+"""The records of `CooperativeInference`: what its functions take and return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from jaxtyping import Real as RealArray
+
+from vec_envs.physics.lyapunov import PerLane
+
+PerDevice = Float[np.ndarray, "*lanes devices"]
+Cuts = Int[np.ndarray, "*lanes devices"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """By how much each device has overdrawn its budgets: the virtual queues Q and W, without unit."""
+
+    energy_queue: RealArray[np.ndarray, "*lanes devices"]
+    memory_queue: RealArray[np.ndarray, "*lanes devices"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exogenous:
+    """What nature decides for a slot: channel gains, a factor of power, and arrival rates."""
+
+    gain: RealArray[np.ndarray, "*lanes devices"]
+    arrival_rate_hz: RealArray[np.ndarray, "*lanes devices"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Luck:
+    """The raw draws of an episode: fading power, exponential with mean 1, and uniform numbers for the rates."""
+
+    fading_power: Float[np.ndarray, "*lanes slots devices"]
+    arrival: Float[np.ndarray, "*lanes slots devices"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allocation:
+    """What each device is given: its own speed, its part of the server, and of the bandwidth."""
+
+    device_ghz: PerDevice
+    server_ghz: PerDevice
+    bandwidth_share: PerDevice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a slot brought to each device: means of its tasks, energy of the slot, and how it was allocated.
+
+    `delay_s` is the sum of the three parts; `drift` that of all virtual queues.
+    """
+
+    cut: Int[np.ndarray, "*lanes devices"]
+    delay_s: PerDevice
+    local_s: PerDevice
+    transmit_s: PerDevice
+    server_s: PerDevice
+    energy_j: PerDevice
+    memory_gb: PerDevice
+    device_ghz: PerDevice
+    server_ghz: PerDevice
+    bandwidth_share: PerDevice
+    drift: PerLane
+    reward: PerLane
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutTable:
+    """What each cut of each device means; rows of DNNs with fewer cuts end in zeros."""
+
+    local_gcycles: Float[np.ndarray, "devices cuts"]
+    server_gcycles: Float[np.ndarray, "devices cuts"]
+    sent_mbit: Float[np.ndarray, "devices cuts"]
+    memory_gb: Float[np.ndarray, "devices cuts"]
