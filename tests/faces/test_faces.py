@@ -506,7 +506,7 @@ MAKERS = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"mobility": "teleport"}, ValueError, '"sumo", "replay" or "straight"'),
+        ({"mobility": "teleport"}, ValueError, '"sumo", "replay", "straight" or "still"'),
         ({"mobility": "replay", "scenario": "nowhere"}, ValueError, "fdr-drive, motorway"),
         ({"mobility": "sumo", "scenario": "nowhere"}, ValueError, "fdr-drive, motorway"),
         ({"reward": "profit"}, ValueError, "'drift_bound', 'drift', 'delay'"),
