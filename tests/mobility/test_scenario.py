@@ -92,7 +92,7 @@ def test_unknown_names_list_what_exists(tmp_path: Path) -> None:
         make_mobility("replay", scenario="nowhere")
     with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, motorway, two-way-road"):
         make_mobility("straight", scenario="nowhere")
-    with pytest.raises(ValueError, match='"sumo", "replay", "straight" or "still", or a Mobility object, got \'walking\''):
+    with pytest.raises(ValueError, match='"straight" or "still", or a Mobility object, got \'walking\''):
         make_mobility("walking")
     with pytest.raises(ValueError, match="a Mobility object, got 7"):
         make_mobility(7)  # type: ignore[arg-type]
