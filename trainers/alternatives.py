@@ -21,14 +21,12 @@ class Alternatives(Protocol):
 
     @property
     def count(self) -> int: ...
-    @property
-    def num_effects(self) -> int: ...
     def present(self, observation: Observation) -> Bool[np.ndarray, "batch count"]:
         """Returns which alternatives there are; at least one."""
         ...
 
-    def effects(self, observation: Observation) -> Float32[np.ndarray, "batch count effects"]:
-        """Returns what each alternative means, as numbers of order one."""
+    def terms(self, observation: Observation) -> Float32[np.ndarray, "batch count terms"]:
+        """Returns what each alternative brings into what its decision takes."""
         ...
 
     def taken(
@@ -45,8 +43,6 @@ class CutAndUnit:
     one, are no alternatives: the environment would read them as others.
     """
 
-    num_effects = 6
-
     def __init__(self, problem: TaskDiversion) -> None:
         self._problem = problem
         self._units = 2 if problem.diversion == "chosen" else 1
@@ -59,21 +55,25 @@ class CutAndUnit:
         alone = (self._cut == layers) & (self._unit == 0)
         return np.where(in_range, self._cut <= layers, alone)
 
-    def effects(self, observation: Observation) -> Float32[np.ndarray, "batch count effects"]:
-        """Returns each one's cut as part of the layers, log(1 + x) of the Gcycles of vehicle and unit, of the Mbit sent
-        and of the seconds that takes, and whether anything is."""
-        costs, dnn, rate_mbps = (
-            self._problem.costs,
-            self._problem.dnn_of(observation[:, 0])[:, None],
-            self._rates(observation),
-        )
-        layers = costs.num_layers[dnn]
-        cut = np.minimum(self._cut, layers)
+    def terms(self, observation: Observation) -> Float32[np.ndarray, "batch count 8"]:
+        """Returns what each one's task takes but for the speeds, as `networks.consequences.TaskTerms` names it."""
+        problem, seen = self._problem, observation[:, 0]
+        costs, dnn, rate_mbps = problem.costs, problem.dnn_of(seen)[:, None], self._rates(observation)
+        cut = np.minimum(self._cut, costs.num_layers[dnn])
         local, edge, sent = (table[dnn, cut] for table in costs.by_cut)
-        sending_s = np.divide(sent, rate_mbps, out=np.zeros(sent.shape), where=rate_mbps > 0.0)
-        sizes = np.log1p(np.stack((local, edge, sent, sending_s), axis=-1))
-        shares = np.stack((cut / layers, cut < layers), axis=-1)
-        return np.concatenate((shares, sizes), axis=-1, dtype=np.float32, casting="same_kind")
+        weight = costs.weight(problem.battery_of(seen))
+        least_s = np.minimum(*costs.prices_s(problem.battery_of(seen)))
+        terms = (
+            local,
+            edge,
+            np.divide(sent, rate_mbps, out=np.zeros(sent.shape), where=rate_mbps > 0.0),
+            cut < costs.num_layers[dnn],
+            problem.waits_of(seen)[:, self._unit],
+            weight[:, None],
+            problem.deadline_of(seen)[:, None],
+            (least_s * costs.work_gcycles[dnn[:, 0]] * (problem.reward == "excess"))[:, None],
+        )
+        return np.stack(np.broadcast_arrays(*terms), axis=-1, dtype=np.float32, casting="unsafe")
 
     def taken(
         self, index: Int[np.ndarray, "batch"], numbers: Float32[np.ndarray, "batch 2"], observation: Observation

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from trainers.learners.options import ReplayOptions
 from vec_envs.policies.policy import Policy
 
 
 class LearnerOptions(Protocol):
-    """The options of a learner: a frozen dataclass with those of replay among them."""
+    """The options of a learner: a frozen dataclass with those of its experience among them, named like that."""
 
     @property
-    def replay(self) -> ReplayOptions: ...
+    def warm_up_episodes(self) -> int:
+        """Episodes played before the first update."""
+        ...
+
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns the probability of a random action at this part, 0 to 1, of the run; `warm_up`: before any update."""
         ...
@@ -34,6 +36,8 @@ class Learner:
     presets: Mapping[str, tuple[dict[str, Any], Any, dict[str, Any]]]
     """Name -> fields of the environment, `LearnerOptions`, fields of the run."""
     build: Callable[..., Any] = field(repr=False)
-    """(problem, options, seed=) -> an `OffPolicyAlgorithm` of Tianshou whose policy is an `ExploringPolicy`."""
+    """(problem, options, seed=) -> an `Algorithm` of Tianshou whose policy is an `ExploringPolicy`."""
     policy: Callable[[Any, Any, Any], Policy] = field(repr=False)
     """(algorithm, options, problem) -> the policy that it has learned."""
+    experience: Literal["replay", "rollout"] = "replay"
+    """What it learns from: of `trainers.experience`."""

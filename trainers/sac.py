@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
 ENV = {"reward": "excess", "observation": "extended"}
 TUNED = SACOptions()
-TUNED_REPLAY = ReplayOptions(batch_size=128, buffer_size=300_000, warm_up_episodes=32, updates_per_step=4.0)
-TUNED_RUN = {"episodes": 960, "num_envs": 32}
+TUNED_REPLAY = ReplayOptions(batch_size=256, buffer_size=300_000, warm_up_episodes=32, updates_per_step=2.0)
+TUNED_RUN = {"episodes": 480, "num_envs": 32}
 PAPER = replace(
     TUNED,
-    discount=0.95,
     learning_rate=0.05,
     final_learning_rate=1.0,
     target_entropy=-3.0,
@@ -33,7 +32,7 @@ PAPER = replace(
     reward_floor=-1e9,
     compress=False,
 )
-PAPER_REPLAY = replace(TUNED_REPLAY, warm_up_episodes=16, updates_per_step=1.0)
+PAPER_REPLAY = replace(TUNED_REPLAY, batch_size=128, warm_up_episodes=16, updates_per_step=1.0)
 PAPER_RUN = {"episodes": 2000, "num_envs": 1}
 
 
@@ -43,6 +42,11 @@ class SACLearner:
 
     sac: Annotated[SACOptions, tyro.conf.arg(name="")] = field(default_factory=SACOptions)
     replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
+
+    @property
+    def warm_up_episodes(self) -> int:
+        """Episodes played before the first update."""
+        return self.replay.warm_up_episodes
 
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns the probability of a uniformly random action: all at first, then few beside the policy's own."""
@@ -59,6 +63,7 @@ def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedS
     Raises `ValueError` for a floor under rewards that does not suit them.
     """
     from trainers.learners.sac import assemble
+    from trainers.networks.consequences import consequences_of
     from trainers.tianshou_bridge.draws import seeded_weights
 
     check_floor(problem, options.sac.reward_floor)
@@ -66,6 +71,7 @@ def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedS
         return assemble(
             observation_size=problem.observation_size,
             alternatives=CutAndUnit(problem),
+            consequences=consequences_of(problem),
             numbers=2,
             options=options.sac,
             seed=decisions,

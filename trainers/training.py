@@ -1,4 +1,4 @@
-"""The training loop of off-policy learners: rounds of whole episodes in all lanes, a gradient step now and then.
+"""The training loop of all learners: rounds of whole episodes in all lanes, gradient steps between or after them.
 
 Tianshou's trainers cannot continue a run exactly, and its collectors splice episodes when they stop within one; so the
 loop is ours, and the policy, algorithm, optimiser and target networks in it are Tianshou's. A round starts and ends
@@ -16,11 +16,11 @@ import signal
 import sys
 import time
 from collections.abc import Generator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm
+from tianshou.algorithm.algorithm_base import Algorithm
 from tianshou.data import Batch, to_numpy
 from tianshou.utils.torch_utils import policy_within_training_step
 from tqdm import tqdm
@@ -28,11 +28,11 @@ from tqdm import tqdm
 from trainers.env_options import door_of
 from trainers.episodes import Rows, Tally, step
 from trainers.evaluate import evaluate_run, label, print_table, shown
+from trainers.experience import EXPERIENCES, Experience
 from trainers.learner import Learner, LearnerOptions
 from trainers.options import Run, as_json, from_json, resumed
 from trainers.run_directory import RunDirectory, new_path, newest_path
 from trainers.tianshou_bridge.policy import ExploringPolicy
-from trainers.tianshou_bridge.replay import LaneReplayBuffer
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import TrafficError
 from vec_envs.problems.problem import action_shape
@@ -96,28 +96,23 @@ class Training:
     def __init__(self, learner: Learner, run: Run, directory: RunDirectory, env: LanesVectorEnv) -> None:
         self._run, self._directory, self._env = run, directory, env
         self._options: LearnerOptions = run.learner
-        replay = self._options.replay
-        if math.ceil(run.episodes / run.num_envs) <= math.ceil(replay.warm_up_episodes / run.num_envs):
+        self._warm_up = self._options.warm_up_episodes
+        if math.ceil(run.episodes / run.num_envs) <= math.ceil(self._warm_up / run.num_envs):
             raise ValueError(
-                f"episodes={run.episodes} must be above warm_up_episodes={replay.warm_up_episodes}, "
+                f"episodes={run.episodes} must be above warm_up_episodes={self._warm_up}, "
                 "in rounds of num_envs, or nothing is learned"
             )
         streams = np.random.SeedSequence(run.seed).generate_state(2 + run.num_envs, np.uint64)
         seeds = [int(seed) >> 1 for seed in streams]
         self._lane_seeds: list[int | None] = list(seeds[2:])
         problem = env.problem
-        self.algorithm: OffPolicyAlgorithm[Any] = learner.build(problem, run.learner, seed=seeds[0])
+        self.algorithm: Algorithm[Any, Any] = learner.build(problem, run.learner, seed=seeds[0])
         self.algorithm.to(device_of(run.device))
         self._policy: ExploringPolicy = self.algorithm.policy
-        self.buffer = LaneReplayBuffer(
-            replay.buffer_size,
-            observation_shape=(action_shape(problem)[0], problem.observation_size),
-            action_space=self._policy.action_space,
-            seed=seeds[1],
-        )
+        seen = action_shape(problem)[0], problem.observation_size
+        of_kind = EXPERIENCES[learner.experience]
+        self.experience: Experience = of_kind(run.learner, self.algorithm, observation_shape=seen, seed=seeds[1])
         self.round = 0
-        self.updates = 0
-        self._owed = 0.0
         self.num_rounds = math.ceil(run.episodes / run.num_envs)
 
     @property
@@ -158,7 +153,7 @@ class Training:
         """Plays an episode in every lane, learning on the way; returns the round's metrics."""
         began = time.monotonic()
         lanes, num_lanes = self._env.lanes, self._run.num_envs
-        warm_up = self.round * num_lanes < self._options.replay.warm_up_episodes
+        warm_up = self.round * num_lanes < self._warm_up
         progress = self.round / self.num_rounds
         self._policy.exploration = self._options.exploration(progress, warm_up=warm_up)
         scale_learning_rates(self.algorithm, self._options.learning_rate_part(progress))
@@ -167,14 +162,15 @@ class Training:
         observation, rows = lanes.observe(), Rows(lanes)
         while not lanes.ended.all():
             observation = self._play_step(observation, tally, rows)
-            learned += [] if warm_up else self._learn()
+            learned += [] if warm_up else self.experience.learn_after_step()
+        learned += [] if warm_up else self.experience.learn_after_round()
         self.round += 1
         return losses_of(learned) | {
             "episodes": self.round * num_lanes,
             "return_mean": float(tally.returns.mean()),
             **{name: float(means.mean()) for name, means in tally.means().items()},
             "exploration": self._policy.exploration,
-            "updates": self.updates,
+            "updates": self.experience.updates,
             "round_s": time.monotonic() - began,
         }
 
@@ -183,9 +179,7 @@ class Training:
         stored = self._explore(observation)
         played = step(self._env.lanes, self._policy.taken(stored, observation))
         tally.add(played)
-        joined = rows.join(observation, stored, played)
-        goes_on = np.zeros(len(joined.reward), np.bool_)  # time ends an episode, nothing else: what follows counts
-        self.buffer.add(joined.observation, joined.action, joined.reward, joined.following, goes_on)
+        self.experience.add(rows.join(observation, stored, played))
         return played.following
 
     def _explore(self, observation: np.ndarray) -> np.ndarray:
@@ -193,42 +187,25 @@ class Training:
         with torch.no_grad(), policy_within_training_step(self.algorithm.policy):
             return self._policy.add_exploration_noise(to_numpy(self._policy(batch).act), batch)
 
-    def _learn(self) -> list[dict[str, float]]:
-        """Makes the gradient steps that are due after a step of the lanes; returns what each reports."""
-        if not len(self.buffer):  # a row's first decision is kept when its next one is seen
-            return []
-        self._owed += self._options.replay.updates_per_step
-        reports: list[dict[str, float]] = []
-        while self._owed >= 1.0:
-            with policy_within_training_step(self.algorithm.policy):
-                stats = self.algorithm.update(cast(Any, self.buffer), self._options.replay.batch_size)
-            reports.append(stats.get_loss_stats_dict())
-            self._owed -= 1.0
-            self.updates += 1
-        return reports
-
     def save(self) -> None:
         """Writes the checkpoint."""
         lanes = self._env.lanes.snapshot()
         policy = self._policy.draws.state()
         state = {
             "round": self.round,
-            "updates": self.updates,
-            "owed": self._owed,
             "algorithm": self.algorithm.state_dict(),
-            "buffer": self.buffer.state_dict(),
+            "experience": self.experience.state_dict(),
             "torch_generator": policy.pop("torch"),
-            "generators": json.dumps({"lanes": lanes, "policy": policy["numpy"], "buffer": self.buffer.random_state()}),
+            "generators": json.dumps({"lanes": lanes, "policy": policy["numpy"]}),
         }
         self._directory.save_checkpoint(state)
 
     def load(self, state: dict[str, Any]) -> None:
         """Takes over a checkpoint."""
         generators = json.loads(state["generators"])
-        self.round, self.updates, self._owed = state["round"], state["updates"], state["owed"]
+        self.round = state["round"]
         self.algorithm.load_state_dict(state["algorithm"])
-        self.buffer.load_state_dict(state["buffer"])
-        self.buffer.set_random_state(generators["buffer"])
+        self.experience.load_state_dict(state["experience"])
         self._policy.draws.set_state({"torch": state["torch_generator"], "numpy": generators["policy"]})
         if self.round:
             self._env.lanes.restore(generators["lanes"])
@@ -247,7 +224,7 @@ def losses_of(reports: list[dict[str, float]]) -> dict[str, float]:
     return means
 
 
-def scale_learning_rates(algorithm: OffPolicyAlgorithm[Any], part: float) -> None:
+def scale_learning_rates(algorithm: Algorithm[Any, Any], part: float) -> None:
     """Sets every learning rate to this part of what it was at first, which its optimiser remembers."""
     for optimizer in algorithm._optimizers:
         for group in optimizer._optim.param_groups:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from trainers.alternatives import CutAndUnit
+from trainers.networks.consequences import consequences_of
 from vec_envs import task_diversion_v0
 from vec_envs.problems.task_diversion import TaskDiversion
 
@@ -56,17 +58,75 @@ def test_an_alternative_is_taken_as_its_cut_and_unit_with_the_numbers_beside_it(
             assert (action[:, 0, 3] >= 0.0).tolist() == (index % 2 == 1).tolist()
 
 
-def test_effects_are_what_the_task_would_take() -> None:
+def test_terms_are_what_the_task_would_take() -> None:
     rates = {ASKED: (80.0,), CHOSEN: (80.0, 40.0)}
     for problem, rate_mbps in rates.items():
         units = len(rate_mbps)
-        effects = CutAndUnit(problem).effects(observed(problem, np.arange(4), *rate_mbps))
-        assert effects.dtype == np.float32
+        terms = CutAndUnit(problem).terms(observed(problem, np.arange(4), *rate_mbps))
+        assert terms.dtype == np.float32
         for dnn, profile in enumerate(problem.profiles):
             for cut in range(profile.num_layers + 1):
                 for unit in range(units):
-                    part, sends, *sizes = effects[dnn, units * cut + unit]
-                    sent = profile.cut_mbit[cut]
-                    expected = [profile.local_gflops[cut], profile.edge_gflops[cut], sent, sent / rate_mbps[unit]]
-                    np.testing.assert_allclose(np.expm1(sizes), expected, rtol=1e-4, atol=1e-5)
-                    assert (part, sends) == (pytest.approx(cut / profile.num_layers), float(cut < profile.num_layers))
+                    sent_s = profile.cut_mbit[cut] / rate_mbps[unit]
+                    expected = [profile.local_gflops[cut], profile.edge_gflops[cut], sent_s, cut < profile.num_layers]
+                    np.testing.assert_allclose(terms[dnn, units * cut + unit, :4], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"reward": "excess", "observation": "extended"},
+        {"reward": "cost", "deadline_factor": (0.6, 1.2), "deadline_penalty": 2.5},
+        {"diversion": "chosen", "reward": "excess", "observation": "extended", "battery_factor": False},
+        {"kappa_j_per_gcycle_ghz2": 4.0, "beta": 3e-3, "transmit_power_w": 50.0, "rsu_range_m": 150.0},
+    ],
+)
+def test_consequences_are_the_reward_and_what_is_left(options: dict[str, object]) -> None:
+    """Whole random episodes: what critics are told is what `transition` gives, of rewards and of queues."""
+    env = task_diversion_v0.vector_env(num_envs=16, mobility="replay", episode_slots=12, **options)
+    env.reset(seed=3)
+    lanes, problem = env.lanes, env.problem
+    alternatives, consequences = CutAndUnit(problem), consequences_of(problem)
+    rng, lane = np.random.default_rng(0), np.arange(16)
+    sent = 0
+    while not lanes.ended.all():
+        seen, running = lanes.observe(), ~lanes.ended
+        lots = np.where(alternatives.present(seen), rng.random((16, alternatives.count)), -1.0)
+        index, numbers = lots.argmax(-1), rng.uniform(-1.0, 1.0, (16, 2)).astype(np.float32)
+        terms = torch.from_numpy(alternatives.terms(seen)[lane, index])
+        reward, left = consequences(terms, torch.from_numpy(numbers))
+        action = alternatives.taken(index, numbers, seen)
+        action[~running] = 0.0
+        outcome = lanes.step(action)
+        sent += outcome.offloaded[running].sum()
+        near = {"rtol": 1e-4, "atol": 1e-4}
+        # a battery that has run down since the vehicle came is not in what the environment spares
+        exact = running & ((problem.reward == "cost") | (outcome.battery > 1.0 / 3.0))
+        tolerance = near if problem.reward == "cost" else {"rtol": 0.0, "atol": 0.05}
+        np.testing.assert_allclose(reward.numpy()[exact], outcome.reward[exact], **tolerance)
+        wait_s, local_s = np.expm1(left[:, 0].numpy()), np.expm1(left[:, 1].numpy())
+        then_s = np.where(outcome.offloaded, outcome.task.time_s, outcome.queue_s)
+        asked = running & (outcome.unit >= 0)
+        np.testing.assert_allclose(wait_s[asked], then_s[asked], **near)
+        np.testing.assert_allclose(local_s[running], outcome.task.local_s[running], **near)
+        np.testing.assert_allclose(1e3 * left[running, 2], outcome.task.vehicle_energy_j[running], rtol=1e-4, atol=1e-2)
+    assert sent > 100
+
+
+def test_consequences_have_the_slopes_of_the_cost() -> None:
+    problem = task_diversion_v0.door.problem(reward="cost", deadline_penalty=0.0)
+    rng = np.random.default_rng(1)
+    task = {"dnn": 1, "cut": 7, "rate_mbps": 60.0, "queue_s": 0.5, "battery": 0.4}
+    seen = observed(problem, np.array([1]), 60.0)
+    seen[0, 0, 3 + 4], seen[0, 0, 12] = 0.4, 0.05
+    terms = torch.from_numpy(CutAndUnit(problem).terms(seen)[:, 7])
+    for numbers in rng.uniform(-0.9, 0.9, (20, 2)):
+        given = torch.tensor(numbers[None], dtype=torch.float32, requires_grad=True)
+        consequences_of(problem)(terms, given)[0].sum().backward()
+        for side in range(2):
+            costs = []
+            for step in (-1e-4, 1e-4):
+                shifted = numbers + step * (np.arange(2) == side)
+                _, own, unit = problem.decode(np.array([[0.0, *shifted]]), np.array([1]))
+                costs.append(problem.task_outcome(**task, vehicle_ghz=own, rsu_ghz=unit).cost.item())
+            assert given.grad[0, side].item() == pytest.approx(-(costs[1] - costs[0]) / 2e-4, rel=2e-3, abs=2e-3)

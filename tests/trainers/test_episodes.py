@@ -99,7 +99,7 @@ def test_decisions_are_kept_with_the_next_one_at_their_unit(tmp_path: Path, monk
     metrics = training.play_round()
     assert len(set(lengths)) > 1, "the lanes ended together: nothing is shown"
     assert 0 < len(kept) < sum(lengths), "no decision is the last at its unit: nothing is shown"
-    fields = training.buffer.state_dict()["fields"]
+    fields = training.experience.state_dict()["buffer"]["fields"]
     taken = training.algorithm.policy.taken(fields["act"].numpy(), fields["obs"].numpy())
     fields["act"] = torch.from_numpy(taken[:, 0])
     for name, rows in zip(("obs", "act", "rew", "obs_next"), zip(*kept, strict=True), strict=True):

@@ -24,25 +24,44 @@ class Three:
     """Three alternatives, of which the last is there only where the second feature is above 0."""
 
     count = 3
-    num_effects = 1
 
     def present(self, observation: np.ndarray) -> np.ndarray:
         return (np.arange(3) < 2) | (observation[:, 0, 1:] > 0.0)
 
-    def effects(self, observation: np.ndarray) -> np.ndarray:
-        return np.tile(np.array([[0.0], [1.0], [2.0]], np.float32), (len(observation), 1, 1))
+    def terms(self, observation: np.ndarray) -> np.ndarray:
+        return np.tile(np.eye(3, dtype=np.float32), (len(observation), 1, 1))
 
     def taken(self, index: np.ndarray, numbers: np.ndarray, observation: np.ndarray) -> np.ndarray:
         return np.concatenate((index[:, None].astype(np.float32), numbers), axis=-1)[:, None]
 
 
+class Nothing:
+    """Consequences that tell no reward, but the alternative and the number as what is left: all is to be learned."""
+
+    num_left = 4
+
+    def __call__(self, terms: torch.Tensor, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros(len(terms)), torch.cat((terms, numbers), dim=-1)
+
+
 WORTH = np.array([0.5, 0.0, 1.0])
 
 
-def fresh(**options: object) -> BoundedSAC:
+class Told(Nothing):
+    """Consequences that tell what `bandit` pays but for what is seen, which is left to be learned."""
+
+    def __call__(self, terms: torch.Tensor, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        worth = terms @ torch.as_tensor(WORTH, dtype=torch.float32)
+        return worth - 4.0 * numbers[:, 0].square(), super().__call__(terms, numbers)[1]
+
+
+def fresh(consequences: Nothing | None = None, **options: object) -> BoundedSAC:
+    told = consequences or Nothing()
     with seeded_weights(0) as decisions:
         values = SACOptions(**{"discount": 0.0, "reward_scale": 1.0, "hidden": 32, "learning_rate": 3e-3, **options})
-        return assemble(observation_size=2, alternatives=Three(), numbers=1, options=values, seed=decisions)
+        return assemble(
+            observation_size=2, alternatives=Three(), consequences=told, numbers=1, options=values, seed=decisions
+        )
 
 
 def situations(number: int, *, seed: int = 5) -> np.ndarray:
@@ -76,6 +95,28 @@ def test_sac_finds_the_best_alternative_that_there_is_and_the_best_number() -> N
     assert act.shape == (200, 1, 2)
     assert (act[:, 0, 0] == np.where(seen[:, 0, 1] > 0.0, 2.0, 0.0)).mean() > 0.97
     assert np.abs(act[:, 0, 1] - 0.5 * seen[:, 0, 0]).mean() < 0.08
+
+
+def test_what_critics_are_told_is_a_part_of_their_value_and_of_the_actors_slope() -> None:
+    """A reward that is told need not be learned: the critics' error before any step is that of the rest."""
+    told, untold = fresh(Told()), fresh()
+    batch, _ = bandit(told).sample(500)
+    of_bandit = torch.as_tensor(batch.rew)
+    act, situation = torch.as_tensor(batch.act), told.policy.situation(batch.obs)
+    worth = torch.as_tensor(WORTH, dtype=torch.float32)[act[:, 0].long()] - 4.0 * act[:, 1].square()
+    torch.testing.assert_close(told.critic(situation, act) - untold.critic(situation, act), worth)
+    learn(told, bandit(told), 300)
+    assert (told.critic(situation, act) - of_bandit).abs().mean() < 0.15
+    numbers = torch.zeros(500, 1, requires_grad=True)
+    told._least(situation, torch.arange(500), act[:, 0].long(), numbers).sum().backward()
+    slope = 4.0 * torch.as_tensor(batch.obs)[:, 0, 0]  # of -4 (number - seen / 2)^2 at 0
+    assert (numbers.grad[:, 0] - slope).abs().mean() < 0.5
+
+
+def test_rewards_that_are_told_are_held_at_the_floor_too() -> None:
+    told, untold = fresh(Told(), reward_floor=-0.5, reward_scale=2.0), fresh()
+    situation, act = told.policy.situation(situations(1)), torch.tensor([[1.0, 1.0]])
+    assert (told.critic(situation, act) - untold.critic(situation, act)).item() == pytest.approx(-0.5)
 
 
 def test_no_absent_alternative_is_drawn_nor_explored() -> None:

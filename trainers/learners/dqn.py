@@ -108,7 +108,7 @@ def assemble(
 
     Weights are drawn from torch's generator, exploration from `seed`.
     """
-    seen = Seen(observation_size, compress=options.compress, hidden=options.hidden, hidden_layers=options.hidden_layers)
+    seen = Seen(observation_size, compress=options.compress, hidden=[options.hidden] * options.hidden_layers)
     values = Values(seen, alternatives.count)
     policy = AlternativesPolicy(values, alternatives=alternatives, beside=beside, seed=seed)
     return ScaledDQN(policy=policy, options=options)

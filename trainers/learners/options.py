@@ -36,6 +36,19 @@ class ReplayOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RolloutOptions:
+    """What the training loop asks of a learner that learns from whole rounds: how often it goes over each."""
+
+    batch_size: int = 256
+    """Transitions of a gradient step."""
+    repeats: int = 10
+    """How often a round's transitions are gone over."""
+
+    def __post_init__(self) -> None:
+        count(1, batch_size=self.batch_size, repeats=self.repeats)
+
+
+@dataclass(frozen=True, kw_only=True)
 class QMIXOptions:
     """What P-QMIX and MAD2RL share. Sections are those of MAD2RL."""
 
@@ -122,7 +135,7 @@ class DenoiserOptions:
 class SACOptions:
     """The options of SAC. Sections are those of RTD."""
 
-    discount: float = 0.9
+    discount: float = 0.95
     """Future rewards, a decision at the same unit later. A queue of some seconds is gone after as few tasks."""
     learning_rate: float = 3e-3
     """Of Adam, for the actor, the critics and the temperature; 0.05 in Section IV.C."""
@@ -149,7 +162,7 @@ class SACOptions:
     """How fast the learned policy's average follows the actor; 1 for the actor itself."""
     compress: bool = True
     """Whether networks see sign(x) log(1 + |x|) of the observation."""
-    hidden: int = 128
+    hidden: int = 64
     """Neurons of each hidden layer of the actor and of the critics."""
     hidden_layers: int = 2
     improved: int = 2

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from trainers.alternatives import Alternatives
 from trainers.learners.options import SACOptions
 from trainers.networks.dense import Seen
-from trainers.networks.hybrid import HybridActor, HybridCritic, Situation
+from trainers.networks.hybrid import Consequences, HybridActor, HybridCritic, Immediate, Situation
 from trainers.tianshou_bridge.draws import Draws
 from trainers.tianshou_bridge.policy import LearnedPolicy
 
@@ -71,7 +71,7 @@ class HybridPolicy(SACPolicy):
         return Situation(
             observation=torch.as_tensor(observation, device=self.device),
             present=torch.as_tensor(self.alternatives.present(observation), device=self.device),
-            effects=torch.as_tensor(self.alternatives.effects(observation), device=self.device),
+            terms=torch.as_tensor(self.alternatives.terms(observation), device=self.device),
         )
 
     def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> Any:
@@ -148,13 +148,19 @@ class BoundedSAC(SAC[SACTrainingStats]):
 
     Paper: RTD Eqs. (29), (30).
     Differs: future rewards are discounted; mu, of which the paper gives the range alone, is adapted to a target
-    entropy; the cut is drawn from a categorical distribution, as it is a whole number.
+    entropy; the cut is drawn from a categorical distribution, as it is a whole number; critics are told the reward of
+    an action (Eq. (28), which whoever decides can compute) and learn what follows alone.
     """
 
     policy: HybridPolicy  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
-        self, *, policy: HybridPolicy, critics: tuple[HybridCritic, HybridCritic], options: SACOptions
+        self,
+        *,
+        policy: HybridPolicy,
+        critics: tuple[HybridCritic, HybridCritic],
+        immediate: Immediate,
+        options: SACOptions,
     ) -> None:
         temperature = BoundedTemperature(options)
         super().__init__(
@@ -168,6 +174,7 @@ class BoundedSAC(SAC[SACTrainingStats]):
             alpha=temperature,
         )
         self.options = options
+        self._immediate = immediate
         self.average_actor = deepcopy(policy.actor).requires_grad_(False)
         self._optimizers.append(self.Optimizer(temperature._optim, temperature))
         pairs = self._lagged_networks._lagged_network_pairs
@@ -245,8 +252,9 @@ class BoundedSAC(SAC[SACTrainingStats]):
 
     def _least(self, situation: Situation, row: Tensor, index: Tensor, numbers: Tensor) -> Tensor:
         """Returns the smaller of the twin critics' values."""
-        first, second = (cast(HybridCritic, critic) for critic in (self.critic, self.critic2))
-        return torch.min(first.of(situation, row, index, numbers), second.of(situation, row, index, numbers))
+        reward, left = self._immediate.of(situation, row, index, numbers)
+        critics = (cast(HybridCritic, critic) for critic in (self.critic, self.critic2))
+        return reward + torch.min(*(critic.following(situation, row, left) for critic in critics))
 
     def train(self, mode: bool = True) -> Self:
         """Does nothing: no layer behaves otherwise while training, and telling each so takes a tenth of a step."""
@@ -262,24 +270,31 @@ class BoundedSAC(SAC[SACTrainingStats]):
 
 
 def assemble(
-    *, observation_size: int, alternatives: Alternatives, numbers: int, options: SACOptions, seed: int
+    *,
+    observation_size: int,
+    alternatives: Alternatives,
+    consequences: Consequences,
+    numbers: int,
+    options: SACOptions,
+    seed: int,
 ) -> BoundedSAC:
     """Returns SAC for a decider that gives `numbers` beside its choice.
 
     Weights are drawn from torch's generator, the rest from `seed`.
     """
-    hidden = {"hidden": options.hidden, "hidden_layers": options.hidden_layers}
+    immediate = Immediate(consequences=consequences, scale=options.reward_scale, floor=options.reward_floor)
+    hidden = [options.hidden] * options.hidden_layers
 
     def critic() -> HybridCritic:
         seen = Seen(observation_size, compress=options.compress)
-        return HybridCritic(seen, effects=alternatives.num_effects, numbers=numbers, **hidden)
+        return HybridCritic(seen, immediate=immediate, hidden=hidden)
 
-    body = Seen(observation_size, compress=options.compress, **hidden)
+    body = Seen(observation_size, compress=options.compress, hidden=hidden)
     actor = HybridActor(body, count=alternatives.count, numbers=numbers)
     policy = HybridPolicy(
         actor, alternatives=alternatives, numbers=numbers, first_ends=options.exploration_ends, seed=seed
     )
-    return BoundedSAC(policy=policy, critics=(critic(), critic()), options=options)
+    return BoundedSAC(policy=policy, critics=(critic(), critic()), immediate=immediate, options=options)
 
 
 def adam(learning_rate: float) -> TorchOptimizerFactory:

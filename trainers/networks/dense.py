@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from tianshou.utils.net.common import ModuleWithVectorOutput
@@ -11,14 +13,12 @@ from torch import Tensor, nn
 class Seen(ModuleWithVectorOutput):
     """Observations as networks see them, flat and compressed where asked, and the hidden layers over them, if any."""
 
-    def __init__(self, size: int, *, compress: bool, hidden: int = 0, hidden_layers: int = 0, beside: int = 0) -> None:
-        """`beside` numbers are added to what comes out, as a critic adds an action."""
-        super().__init__((hidden if hidden_layers else size) + beside)
+    def __init__(self, size: int, *, compress: bool, hidden: Sequence[int] = ()) -> None:
+        """`hidden`: the neurons of each hidden layer."""
+        super().__init__([size, *hidden][-1])
         self.compress = compress
-        layers: list[nn.Module] = []
-        for n in range(hidden_layers):
-            layers += [nn.Linear(hidden if n else size, hidden), nn.ReLU()]
-        self.layers = nn.Sequential(*layers)
+        pairs = pairwise([size, *hidden])
+        self.layers = nn.Sequential(*(layer for pair in pairs for layer in (nn.Linear(*pair), nn.ReLU())))
 
     def forward(self, obs: Tensor, state: Any = None, info: Any = None) -> tuple[Tensor, Any]:
         """Returns `[batch, out]` features of `obs` [batch, deciders, features], and the state as it is."""

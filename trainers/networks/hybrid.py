@@ -1,12 +1,16 @@
 """Networks of a decider that chooses one of several alternatives, and gives some numbers beside it.
 
-A critic sees what an alternative means, not its number: neighbours may differ as a layer's raw input does from what
-is left of it after pooling, and no smooth function of a rounded number tells them apart.
+A critic is told what an alternative brings at once, and how it leaves what decides the future, not the alternative's
+number: neighbours may differ as a layer's raw input does from what is left of it after pooling, and no smooth function
+of a rounded number tells them apart. So a critic has only to learn what follows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int
@@ -26,7 +30,19 @@ class Situation:
 
     observation: Float32[Tensor, "batch 1 features"]
     present: Bool[Tensor, "batch count"]
-    effects: Float32[Tensor, "batch count effects"]
+    terms: Float32[Tensor, "batch count terms"]
+
+
+class Consequences(Protocol):
+    """What an alternative with some numbers beside it brings."""
+
+    @property
+    def num_left(self) -> int: ...
+    def __call__(
+        self, terms: Float32[Tensor, "asked terms"], numbers: Float32[Tensor, "asked numbers"]
+    ) -> tuple[Float32[Tensor, "asked"], Float32[Tensor, "asked left"]]:
+        """Returns the reward, and how things are left, in numbers of order one; both differentiable."""
+        ...
 
 
 class HybridActor(nn.Module):
@@ -51,24 +67,13 @@ class HybridActor(nn.Module):
         return log_part, mean.unflatten(-1, self._shape), log_scale
 
 
-class HybridCritic(nn.Module):
-    """The value of an alternative, by what it means, with the numbers beside it."""
+@dataclass(frozen=True, kw_only=True)
+class Immediate:
+    """What decisions bring at once, as critics count it: rewards scaled, and held at a floor."""
 
-    def __init__(self, seen: Seen, *, effects: int, numbers: int, hidden: int, hidden_layers: int) -> None:
-        super().__init__()
-        self.seen = seen
-        self.of_seen = nn.Linear(seen.get_output_dim(), hidden)
-        self.of_effects = nn.Linear(effects, hidden, bias=False)
-        self.of_numbers = nn.Linear(numbers, hidden, bias=False)
-        layers: list[nn.Module] = [nn.ReLU()]
-        for _ in range(hidden_layers - 1):
-            layers += [nn.Linear(hidden, hidden), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, nn.Linear(hidden, 1))
-
-    def forward(self, situation: Situation, act: Float32[Tensor, "batch stored"]) -> Float32[Tensor, "batch"]:
-        """Returns the values of stored actions: an alternative's number, and the numbers beside it."""
-        index = act[:, 0].long()
-        return self.of(situation, torch.arange(len(index), device=index.device), index, act[:, 1:])
+    consequences: Consequences
+    scale: float
+    floor: float
 
     def of(
         self,
@@ -76,8 +81,34 @@ class HybridCritic(nn.Module):
         row: Int[Tensor, "asked"],
         index: Int[Tensor, "asked"],
         numbers: Float32[Tensor, "asked numbers"],
+    ) -> tuple[Float32[Tensor, "asked"], Float32[Tensor, "asked left"]]:
+        """Returns the reward of alternative `index` of situation `row`, for each pair of them, and what it leaves."""
+        reward, left = self.consequences(situation.terms[row, index], numbers)
+        return (self.scale * reward).clamp_min(self.floor), left
+
+
+class HybridCritic(nn.Module):
+    """The value of an alternative, with the numbers beside it: what it brings at once, and what follows."""
+
+    def __init__(self, seen: Seen, *, immediate: Immediate, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.seen, self._immediate = seen, immediate
+        first, pairs = hidden[0], pairwise(hidden)
+        self.of_seen = nn.Linear(seen.get_output_dim(), first)
+        self.of_left = nn.Linear(immediate.consequences.num_left, first, bias=False)
+        layers = (layer for pair in pairs for layer in (nn.Linear(*pair), nn.ReLU()))
+        self.layers = nn.Sequential(nn.ReLU(), *layers, nn.Linear(hidden[-1], 1))
+
+    def forward(self, situation: Situation, act: Float32[Tensor, "batch stored"]) -> Float32[Tensor, "batch"]:
+        """Returns the values of stored actions: an alternative's number, and the numbers beside it."""
+        index = act[:, 0].long()
+        row = torch.arange(len(index), device=index.device)
+        reward, left = self._immediate.of(situation, row, index, act[:, 1:])
+        return reward + self.following(situation, row, left)
+
+    def following(
+        self, situation: Situation, row: Int[Tensor, "asked"], left: Float32[Tensor, "asked left"]
     ) -> Float32[Tensor, "asked"]:
-        """Returns the value of alternative `index` of situation `row`, for each pair of them."""
+        """Returns the value of what follows where situation `row` is left so."""
         seen = self.of_seen(self.seen(situation.observation)[0])
-        hidden = seen[row] + self.of_effects(situation.effects[row, index]) + self.of_numbers(numbers)
-        return self.layers(hidden)[:, 0]
+        return self.layers(seen[row] + self.of_left(left))[:, 0]

@@ -351,6 +351,14 @@ class TaskDiversion:
         """Returns the rates in Mbit/s to the units that may be asked, as observed: one, or both where it is chosen."""
         return self._eyes.rates_of(observation)
 
+    def waits_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes units"]:
+        """Returns the waits in s at these units, as observed."""
+        return self._eyes.waits_of(observation)
+
+    def deadline_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes"]:
+        """Returns the deadline in s of the task that is observed."""
+        return self._eyes.deadline_of(observation)
+
     # Whom a vehicle asks ------------------------------------------------------------------------------------------
 
     def request_probabilities(

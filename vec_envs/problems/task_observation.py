@@ -61,6 +61,15 @@ class TaskObservation:
         first, step = self._units_from + 1, self._of_each_unit
         return observation[..., first : first + step * self.units : step] * np.float32(RATE_SCALE_MBPS)
 
+    def waits_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes units"]:
+        """Returns the waits in s at the units that may be asked, 0 out of range."""
+        first, step = self._units_from + 2, self._of_each_unit
+        return observation[..., first : first + step * self.units : step] * np.float32(TIME_SCALE_S)
+
+    def deadline_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes"]:
+        """Returns the deadline in s of the task that is seen."""
+        return observation[..., 2 + len(self.costs.profiles)] * np.float32(TIME_SCALE_S)
+
     @property
     def _units_from(self) -> int:
         return 6 + len(self.costs.profiles)
