@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -12,18 +13,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks import results
 from benchmarks.plan import Job, learner_named, problem_of
 from trainers.env_options import door_of
-from trainers.episodes import play_out
+from trainers.episodes import Step, Tally, play_out
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
-from trainers.options import from_json
+from trainers.options import as_tuples, from_json
 from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import TrafficError
@@ -50,12 +53,13 @@ def execute(job: Job, directory: Path) -> None:
             train_run(job, directory / "runs" / job.run_name)
             curve, training_s = results.learning_curve(directory / "runs" / job.run_name / METRICS)
         began = time.monotonic()
-        values, decisions = evaluate(job, directory / "runs" / job.run_name if job.training else None)
+        played = evaluate(job, directory / "runs" / job.run_name if job.training else None)
         results.write(
             path.parent,
             job.definition,
-            values=values,
-            decisions=decisions,
+            values=played.values,
+            decisions=played.decisions,
+            traces=played.traces,
             curve=curve,
             training_s=training_s,
             evaluation_s=time.monotonic() - began,
@@ -93,38 +97,65 @@ def is_begun(path: Path, learner: Learner) -> bool:
     return True
 
 
-def evaluate(job: Job, run: Path | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns the figures of each held-out episode, means over its decisions, and how many these are."""
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What a policy's held-out episodes brought."""
+
+    values: dict[str, np.ndarray]
+    """Figures of each episode, means over its decisions."""
+    decisions: np.ndarray
+    """How many there were in each."""
+    traces: dict[str, np.ndarray]
+    """Figures point by point, means over the episodes."""
+
+
+def evaluate(job: Job, run: Path | None) -> Played:
+    """Plays a job's held-out episodes, by the policy of its run or its reference."""
     env_id, of = job.definition["env_id"], job.definition["evaluation"]
-    with contextlib.closing(door_of(env_id).vector_env(num_envs=of["episodes"], **of["env"])) as env:
+    with contextlib.closing(door_of(env_id).vector_env(num_envs=of["episodes"], **as_tuples(of["env"]))) as env:
         sees = env.problem if of["sees"] is None else problem_of(env_id, of["sees"])
         if run is None:
             known = references(env.problem).policies[job.definition["policy"]["reference"]]
-            return play(known.make(env.problem), env, sees, seed=of["seed"], figures=of["figures"])
+            return play(known.make(env.problem), env, sees, of)
         import torch
 
         torch.set_num_threads(1)
         learner, options, state = load_run(run)
-        policy = learned_policy(learner, options, state, sees)
-        return play(policy, env, sees, seed=of["seed"], figures=of["figures"])
+        return play(learned_policy(learner, options, state, sees), env, sees, of)
 
 
-def play(
-    policy: Policy, env: LanesVectorEnv, sees: Problem, *, seed: int, figures: list[str]
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns the policy's figures in each lane, seeded from `seed` on, as it sees them by the problem `sees`.
+def play(policy: Policy, env: LanesVectorEnv, sees: Problem, of: Mapping[str, Any]) -> Played:
+    """Plays an episode in each lane, seeded from the evaluation's seed on, by a policy that sees by the problem `sees`.
 
     Raises `ValueError` listing what exists for an unknown figure.
     """
-    policy.reset(seed)
-    env.reset(seed=seed)
+    policy.reset(of["seed"])
+    env.reset(seed=of["seed"])
 
     def decide(observation: np.ndarray, view: View) -> np.ndarray:
         seen = observation if sees is view.problem else sees.observe(view.state, view.exogenous)
         return policy.act(seen, view)
 
-    tally = play_out(env.lanes, decide, tuple(Figure(name=name, unit="") for name in figures))
-    return tally.means(), tally.decisions
+    late = Tally(_figures(of.get("late", [])), env.num_envs)
+    traced: dict[str, list[float]] = {name: [] for name in of.get("traces", [])}
+    points = itertools.count()
+
+    def watch(played: Step) -> None:
+        if next(points) >= env.problem.episode_points // 2:
+            late.add(played)
+        for name, trace in traced.items():
+            trace.append(float(np.mean(played.figures[name][played.running])))
+
+    tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch)
+    return Played(
+        values=tally.means() | {f"late_{name}": means for name, means in late.means().items()},
+        decisions=tally.decisions,
+        traces={name: np.array(trace) for name, trace in traced.items()},
+    )
+
+
+def _figures(names: Sequence[str]) -> tuple[Figure, ...]:
+    return tuple(Figure(name=name, unit="") for name in names)
 
 
 # In a process of its own ---------------------------------------------------------------------------------------------

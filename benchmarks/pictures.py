@@ -50,7 +50,12 @@ def draw(suite: Suite, lines: list[Line]) -> str:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise NoMatplotlib("it needs matplotlib: pip install 'vec-envs[render]'") from error
-    kinds: dict[str, Callable[[Suite, list[Line], Any], None]] = {"sweep": _sweep, "curves": _curves, "bars": _bars}
+    kinds: dict[str, Callable[[Suite, list[Line], Any], None]] = {
+        "sweep": _sweep,
+        "curves": _curves,
+        "bars": _bars,
+        "traces": _traces,
+    }
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": suite.name, "font.size": 10}):
         figure = Figure(figsize=(8.0, 4.6), facecolor="white")
         axes = figure.add_subplot()
@@ -92,6 +97,19 @@ def _curves(suite: Suite, lines: list[Line], axes: Any) -> None:
         raise ValueError(f"{suite.name} has no learning curves")
     _draw_series(suite, series, axes, bars=False)
     axes.set_xlabel("training episodes, with exploration")
+    axes.set_ylabel(in_words(suite.shows))
+
+
+def _traces(suite: Suite, lines: list[Line], axes: Any) -> None:
+    """Draws the suite's figure point by point of the first case's episodes, means over these, and the seeds' range."""
+    series: list[Series] = []
+    for line in next(iter(by_case(lines).values())):
+        of_seeds = np.stack([result.traces[suite.shows] for result in line.found])
+        low, high = of_seeds.min(axis=0), of_seeds.max(axis=0)
+        x = np.arange(of_seeds.shape[1], dtype=np.float64)
+        series.append(Series(name=line.policy, x=x, y=of_seeds.mean(axis=0), low=low, high=high))
+    _draw_series(suite, series, axes, bars=False)
+    axes.set_xlabel(suite.axis)
     axes.set_ylabel(in_words(suite.shows))
 
 

@@ -20,7 +20,7 @@ from benchmarks.suites import Case, Fields, Learned, Reference
 from trainers.env_options import TRAFFIC_DOCS, door_of, env_options_type
 from trainers.evaluate import LEARNERS
 from trainers.learner import Learner
-from trainers.options import ADJUSTABLE, Run, preset_run
+from trainers.options import ADJUSTABLE, Run, as_tuples, preset_run
 from vec_envs.policies import references
 from vec_envs.problems.problem import Problem
 
@@ -106,12 +106,14 @@ def _preset(learner: str, preset: str, env_id: str) -> Run:
 def _evaluation(case: Case, env: Fields, sees: Fields) -> dict[str, Any]:
     """Returns the definition of the held-out episodes."""
     reported = [figure.name for figure in problem_of(case.env_id, env).reported]
+    more = {"late": list(case.late), "traces": list(case.traces)}
     return {
         "env": env,
         "sees": options_of(case.env_id, {**env, **sees}) if sees else None,
         "seed": case.seed,
         "episodes": case.episodes,
         "figures": list(dict.fromkeys([*reported, *case.figures])),
+        **{name: of for name, of in more.items() if of},  # results of cases without any keep their names
     }
 
 
@@ -136,7 +138,7 @@ def problem_of(env_id: str, options: Fields) -> Problem:
 
 @cache
 def _problem(env_id: str, options: str) -> Problem:
-    return door_of(env_id).problem(**json.loads(options))
+    return door_of(env_id).problem(**as_tuples(json.loads(options)))
 
 
 def learner_named(name: str) -> Learner:

@@ -33,6 +33,8 @@ class Result:
     """Means over the decisions of each episode."""
     decisions: Float[np.ndarray, "episodes"]
     curve: Values | None
+    traces: Values
+    """Means over the episodes, point by point."""
     training_s: float
     evaluation_s: float
     provenance: Mapping[str, Any]
@@ -59,6 +61,7 @@ def write(
     values: Values,
     decisions: np.ndarray,
     curve: Values | None,
+    traces: Values,
     training_s: float,
     evaluation_s: float,
 ) -> Path:
@@ -75,6 +78,7 @@ def write(
         "decisions": [int(n) for n in decisions],
         "values": {name: [rounded(x) for x in of] for name, of in values.items()},
         "curve": None if curve is None else {name: [rounded(x) for x in of] for name, of in curve.items()},
+        "traces": {name: [rounded(x) for x in of] for name, of in traces.items()},
     }
     path = folder / f"{name_of(definition)}.json"
     replace_file(path, json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
@@ -105,15 +109,20 @@ def _result(content: Mapping[str, Any], path: Path) -> Result:
     for name, of in values_of.items():
         if of.shape != (episodes,) or not np.isfinite(of).all():
             raise ValueError(f"{name} are not {episodes} finite numbers")
-    missing = sorted(set(content["definition"]["evaluation"]["figures"]) - set(values))
+    evaluation, curve = content["definition"]["evaluation"], content["curve"]
+    traces = {name: np.array(of, dtype=np.float64) for name, of in content.get("traces", {}).items()}
+    late = {f"late_{name}" for name in evaluation.get("late", [])}
+    missing = sorted({*evaluation["figures"], *late} - set(values)) + sorted(
+        {*evaluation.get("traces", [])} - set(traces)
+    )
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}")
-    curve = content["curve"]
     return Result(
         definition=content["definition"],
         values=values,
         decisions=values_of["decisions"],
         curve=None if curve is None else {name: np.array(of, dtype=np.float64) for name, of in curve.items()},
+        traces=traces,
         training_s=float(content["training_s"]),
         evaluation_s=float(content["evaluation_s"]),
         provenance=dict(content["provenance"]),

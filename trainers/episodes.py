@@ -51,15 +51,23 @@ def step(lanes: Lanes, action: Shaped[np.ndarray, "lanes deciders ..."]) -> Step
     )
 
 
-def play_out(lanes: Lanes, decide: Callable[[np.ndarray, View], np.ndarray], figures: tuple[Figure, ...]) -> Tally:
+def play_out(
+    lanes: Lanes,
+    decide: Callable[[np.ndarray, View], np.ndarray],
+    figures: tuple[Figure, ...],
+    *,
+    watch: Callable[[Step], None] | None = None,
+) -> Tally:
     """Plays the lanes to the end by decisions from what is seen; returns what the episodes brought.
 
-    Raises `ValueError` listing what exists for a figure that the problem does not have.
+    `watch` sees every step. Raises `ValueError` listing what exists for a figure that the problem does not have.
     """
     tally, observation = Tally(figures, lanes.num_lanes), lanes.observe()
     while not lanes.ended.all():
         played = step(lanes, decide(observation, lanes.view))
         tally.add(played)
+        if watch is not None:
+            watch(played)
         observation = played.following
     return tally
 

@@ -33,6 +33,7 @@ from vec_envs.records import map_arrays
 
 LEARNERS = {
     "dqn": "trainers.dqn",
+    "ppo": "trainers.ppo",
     "qmix": "trainers.qmix",
     "qmix_diffusion": "trainers.qmix_diffusion",
     "sac": "trainers.sac",

@@ -1,4 +1,4 @@
-"""What a learner learns from, and when: replay, with gradient steps between decisions, or whole rounds at a time."""
+"""What a learner learns from, and when: replay of all that was, or what was played since it last learned."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Replay:
 
 
 class Rollout:
-    """Keeps a round of all lanes, learns from it when it has ended, and forgets it.
+    """Keeps what all lanes play for some steps, learns from it, and forgets it.
 
     All lanes must decide at every step. To an on-policy `Algorithm` it is a buffer: it has `sample`, lane by lane.
     """
@@ -113,15 +113,17 @@ class Rollout:
     def add(self, joined: Transitions) -> None:
         """Keeps a step. Raises `ValueError` where not all lanes took part in it."""
         if self._steps and len(joined.reward) != len(self._steps[0].reward):
-            raise ValueError("learning from whole rounds needs problems whose lanes all decide at every step")
+            raise ValueError("learning from rollouts needs problems whose lanes all decide at every step")
         self._steps.append(joined)
 
     def learn_after_step(self) -> list[Report]:
-        """Waits for the round's end."""
-        return []
+        """Learns where there is enough."""
+        return self.learn_after_round() if len(self._steps) >= self._options.steps else []
 
     def learn_after_round(self) -> list[Report]:
-        """Makes the round's gradient steps, and forgets it."""
+        """Learns from what there is, and forgets it."""
+        if not self._steps:
+            return []
         with policy_within_training_step(self._algorithm.policy):
             stats: Any = self._algorithm.update(cast(Any, self), self._options.batch_size, self._options.repeats)
         self._steps.clear()
@@ -142,7 +144,7 @@ class Rollout:
         names = {"obs": "observation", "act": "action", "rew": "reward", "obs_next": "following"}
         batch = Batch({name: by_lane(of) for name, of in names.items()})
         batch.info = Batch()
-        batch.truncated, batch.terminated = last, np.zeros(len(last), np.bool_)  # time ends an episode, nothing else
+        batch.truncated, batch.terminated = last, np.zeros(len(last), np.bool_)  # what follows counts
         self.terminated = batch.terminated
         return batch, np.arange(len(last))
 

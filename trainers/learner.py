@@ -41,3 +41,5 @@ class Learner:
     """(algorithm, options, problem) -> the policy that it has learned."""
     experience: Literal["replay", "rollout"] = "replay"
     """What it learns from: of `trainers.experience`."""
+    shortcuts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Flags of the command line that stand for a preset."""

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -34,7 +34,7 @@ class Run:
     env_id: str
     """Which environment."""
     preset: str = "tuned"
-    """Where the defaults come from: "tuned" or "paper"."""
+    """Where the defaults come from: "tuned", "paper", or another of the learner's."""
     seed: int = 0
     """Seed of everything: traffic, nature, networks, exploration, replay."""
     episodes: int = 1920
@@ -78,7 +78,7 @@ def preset_run(learner: Learner, preset: str, env_id: str) -> Run:
 
 def parse(learner: Learner, arguments: Sequence[str] | None = None) -> Run:
     """Returns the run that a command line describes; exits with a message where it is wrong."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = _spelled_out(learner, list(sys.argv[1:] if arguments is None else arguments))
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="tuned")
     first.add_argument("--env-id", default=learner.env_ids[0])
@@ -93,9 +93,23 @@ def parse(learner: Learner, arguments: Sequence[str] | None = None) -> Run:
     )
     values = {f.name: getattr(default, f.name) for f in dataclasses.fields(default)}
     try:
-        return tyro.cli(typed, prog=program, args=arguments, default=typed(**values), description=Run.__doc__)
+        return tyro.cli(typed, prog=program, args=arguments, default=typed(**values), description=_described(learner))
     except ValueError as error:
         sys.exit(f"trainers.{learner.name}: {error}")
+
+
+def _spelled_out(learner: Learner, arguments: list[str]) -> list[str]:
+    """Returns the arguments with flags that stand for a preset spelled out; exits with a message where two differ."""
+    used = [flag for flag in learner.shortcuts if flag in arguments]
+    if used and any(argument.split("=")[0] == "--preset" for argument in arguments):
+        sys.exit(f"trainers.{learner.name}: {used[0]} is --preset {learner.shortcuts[used[0]]}; give one of the two")
+    return [part for a in arguments for part in (("--preset", learner.shortcuts[a]) if a in used else (a,))]
+
+
+def _described(learner: Learner) -> str:
+    """Returns what the help says first."""
+    presets = f"Presets: {', '.join(learner.presets)}."
+    return " ".join([str(Run.__doc__), presets, *(f"{flag}: --preset {to}." for flag, to in learner.shortcuts.items())])
 
 
 def as_json(run: Run, learner: str) -> str:
@@ -124,7 +138,7 @@ def from_json(text: str, learner: Learner) -> Run:
     values.pop("versions", None)
     default = preset_run(learner, values["preset"], values["env_id"])
     try:
-        env = type(default.env)(**_tuples(values.pop("env")))
+        env = type(default.env)(**as_tuples(values.pop("env")))
         options = _nested(type(default.learner), values.pop("learner"))
         return dataclasses.replace(default, env=env, learner=options, **{**values, "output": None})
     except TypeError as error:
@@ -158,7 +172,8 @@ def _nested(kind: type[Any], values: dict[str, Any]) -> Any:
     )
 
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+def as_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns options as dataclasses have them: JSON knows lists alone."""
     return {name: _tuple(value) for name, value in values.items()}
 
 

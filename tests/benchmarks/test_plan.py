@@ -14,8 +14,8 @@ from benchmarks.plan import jobs_of, problem_of
 from benchmarks.run import jobs_of_suites
 from benchmarks.suites import RTD_PARTS, SUITES, Learned, suites_of
 from trainers.env_options import door_of
-from vec_envs import task_diversion_v0
-from vec_envs.policies import RandomNumbers, references
+from vec_envs import cooperative_inference_v0, task_diversion_v0
+from vec_envs.policies import RandomCuts, RandomNumbers, references
 from vec_envs.problems.task_diversion import TaskDiversion
 
 
@@ -105,10 +105,11 @@ def test_a_policy_sees_what_it_was_trained_to_see() -> None:
             seen.append(observation)
             return super().act(observation, view)
 
+    of = {"seed": 0, "figures": ["cost", "vehicle_energy_j"]}
     with closing(task_diversion_v0.vector_env(num_envs=4, mobility="straight", **options)) as env:
-        judged, _ = play(Watching(sees), env, sees, seed=0, figures=["cost", "vehicle_energy_j"])
+        judged = play(Watching(sees), env, sees, of).values
         blind, seen = seen, []
-        same, _ = play(Watching(env.problem), env, env.problem, seed=0, figures=["cost", "vehicle_energy_j"])
+        same = play(Watching(env.problem), env, env.problem, of).values
     np.testing.assert_array_equal(judged["cost"], same["cost"])  # random numbers heed no observation
     assert not all(np.array_equal(a, b) for a, b in zip(blind, seen, strict=True))
 
@@ -116,7 +117,32 @@ def test_a_policy_sees_what_it_was_trained_to_see() -> None:
 def test_an_unknown_figure_is_named() -> None:
     made = task_diversion_v0.vector_env(num_envs=1, mobility="straight", episode_slots=4)
     with closing(made) as env, pytest.raises(ValueError, match=r"no figure speed; there are .*cost"):
-        play(RandomNumbers(env.problem), env, env.problem, seed=0, figures=["speed"])
+        play(RandomNumbers(env.problem), env, env.problem, {"seed": 0, "figures": ["speed"]})
+
+
+def test_late_means_and_traces_are_of_the_points_they_say() -> None:
+    of = {"seed": 3, "figures": ["delay_s"], "late": ["delay_s", "energy_queue"], "traces": ["energy_queue"]}
+    with closing(cooperative_inference_v0.vector_env(num_envs=3, episode_slots=10)) as env:
+        played = play(RandomCuts(env.problem), env, env.problem, of)
+        policy, seen = RandomCuts(env.problem), list[dict[str, np.ndarray]]()
+        policy.reset(3)
+        env.reset(seed=3)
+        for _ in range(10):
+            outcome = env.lanes.step(policy.act(env.lanes.observe(), env.view))
+            seen.append(dict(env.problem.figures(env.lanes.state, outcome)))
+    by_point = {name: np.stack([figures[name] for figures in seen]) for name in ("delay_s", "energy_queue")}
+    np.testing.assert_allclose(played.values["delay_s"], by_point["delay_s"].mean(axis=0))
+    np.testing.assert_allclose(played.values["late_delay_s"], by_point["delay_s"][5:].mean(axis=0))
+    np.testing.assert_allclose(played.values["late_energy_queue"], by_point["energy_queue"][5:].mean(axis=0))
+    np.testing.assert_allclose(played.traces["energy_queue"], by_point["energy_queue"].mean(axis=1))
+
+
+def test_what_is_kept_beside_names_a_result_only_where_there_is_any() -> None:
+    (case,) = SUITES["lymdo-fig5"][0].cases
+    with_more = jobs_of(case, case.policies[-1], 1)[0]
+    without = jobs_of(replace(case, late=(), traces=()), case.policies[-1], 1)[0]
+    assert with_more.name != without.name
+    assert set(without.definition["evaluation"]) == {"env", "sees", "seed", "episodes", "figures"}
 
 
 def test_suites_compare_with_all_references_of_the_problem() -> None:

@@ -139,6 +139,7 @@ def test_a_value_that_is_not_finite_is_no_result(tmp_path: Path, whole: Path) ->
             values=values,
             decisions=result.decisions,
             curve=None,
+            traces={},
             training_s=0.0,
             evaluation_s=0.0,
         )

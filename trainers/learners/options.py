@@ -13,6 +13,7 @@ from vec_envs.validation import count, fraction, not_negative, one_of, positive,
 LOSSES = ("huber", "squared")
 PREDICTIONS = ("x0", "noise")
 SPEEDS = ("full", "best")
+CUTS = ("choices", "tanh")
 COSTLIEST = 100.0
 """No task costs as much, unless queues run away."""
 
@@ -37,15 +38,17 @@ class ReplayOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutOptions:
-    """What the training loop asks of a learner that learns from whole rounds: how often it goes over each."""
+    """What the training loop asks of a learner that learns from what it has just played, and forgets it then."""
 
-    batch_size: int = 256
+    steps: int = 25
+    """Steps of all lanes after which it learns; it also does at the end of an episode."""
+    batch_size: int = 200
     """Transitions of a gradient step."""
-    repeats: int = 10
-    """How often a round's transitions are gone over."""
+    repeats: int = 5
+    """How often the transitions are gone over."""
 
     def __post_init__(self) -> None:
-        count(1, batch_size=self.batch_size, repeats=self.repeats)
+        count(1, steps=self.steps, batch_size=self.batch_size, repeats=self.repeats)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +232,62 @@ class DQNOptions:
     def exploration(self, progress: float) -> float:
         """Returns the probability of a random action at this part, 0 to 1, of the run."""
         return falling(self.exploration_start, self.exploration_end, self.exploration_fraction, progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOOptions:
+    """The options of PPO. Sections are those of LyMDO."""
+
+    cuts: str = "choices"
+    """How cuts are drawn: `"choices"`, a categorical distribution for each device, or `"tanh"`, a normal one whose
+    numbers become cuts by a tanh (Eq. 13). Where the action also gives resources all numbers are like the latter."""
+    discount: float = 0.0
+    """Future rewards; open in the paper. What overspending costs later is in the queues of the reward: Lyapunov's
+    method makes every slot a problem of its own."""
+    gae_lambda: float = 0.95
+    """How far advantages look ahead; 1 in Eq. (16)."""
+    learning_rate: float = 1e-3
+    """Of Adam, for actor and critic; 3e-4 in Section V.A."""
+    final_learning_rate: float = 0.05
+    """Part of the learning rate to which it falls, linearly, over the second half of the run."""
+    clip: float = 0.2
+    """How far the ratio of new to old probabilities counts. Section V.A."""
+    entropy_weight: float = 0.1
+    """What entropy is worth beside the clipped gain, at first."""
+    final_entropy_weight: float = 0.001
+    """What it is worth at last; it falls by the same part in every round. A policy that settles early settles before
+    it tells states apart."""
+    value_weight: float = 0.5
+    """Of the critic's loss beside the actor's."""
+    max_grad_norm: float = 0.5
+    """Of all weights together; 0 for no bound."""
+    reward_scale: float = 0.1
+    """Rewards are multiplied by it before learning."""
+    compress_reward: bool = True
+    """Whether sign(r) log(1 + |r|) of a scaled reward is learned: by what part decisions are worse counts, whether
+    queues have run away or not. Where the future is not discounted to nothing it is another aim."""
+    compress: bool = True
+    """Whether networks see sign(x) log(1 + |x|) of the observation."""
+    usual_rate: float = 0.05
+    """How fast the averages by which networks standardise what they see follow; 0 for none. A channel's fading is a
+    tenth of its logarithm."""
+    first_scale: float = 0.6
+    """Standard deviation of numbers at first, before the tanh."""
+    hidden: tuple[int, ...] = (128, 64)
+    """Neurons of each hidden layer of actor and critic. Section V.A."""
+
+    def __post_init__(self) -> None:
+        one_of(CUTS, cuts=self.cuts)
+        fraction(discount=self.discount, gae_lambda=self.gae_lambda, final_learning_rate=self.final_learning_rate)
+        fraction(usual_rate=self.usual_rate)
+        positive(learning_rate=self.learning_rate, clip=self.clip, reward_scale=self.reward_scale)
+        positive(first_scale=self.first_scale)
+        positive(entropy_weight=self.entropy_weight, final_entropy_weight=self.final_entropy_weight)
+        not_negative(max_grad_norm=self.max_grad_norm, value_weight=self.value_weight)
+        if not self.hidden:
+            raise ValueError("hidden is empty; actor and critic need a hidden layer at least")
+        for n, size in enumerate(self.hidden):
+            count(1, **{f"hidden[{n}]": size})
 
 
 def falling(start: float, end: float, part: float, progress: float) -> float:

@@ -9,14 +9,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from vec_envs.problems.inference_action import cut_of
+
 
 class TanhCuts(gymnasium.ActionWrapper[Any, np.ndarray, np.ndarray]):
     """Takes `Box(-inf, inf, (devices,))` for the `MultiDiscrete` cuts of an environment.
 
     Raises `ValueError` for an environment without such, and for numbers that are none.
-
-    Paper: LyMDO Eq. (13).
-    Differs: min(L, floor((L + 1) (tanh y + 1) / 2)), so that cut L does not need an infinite y.
     """
 
     def __init__(self, env: gymnasium.Env[Any, np.ndarray]) -> None:
@@ -31,5 +30,4 @@ class TanhCuts(gymnasium.ActionWrapper[Any, np.ndarray, np.ndarray]):
         numbers: Float[np.ndarray, "devices"] = np.asarray(action, dtype=np.float64)
         if numbers.shape != self._last.shape or np.isnan(numbers).any():
             raise ValueError(f"an action is {len(self._last)} numbers, got {action}")
-        part = 0.5 * (np.tanh(numbers) + 1.0)
-        return np.minimum(np.floor(part * (self._last + 1)), self._last).astype(np.int64)
+        return cut_of(np.tanh(numbers), self._last)

@@ -209,7 +209,18 @@ class CooperativeInference:
 
     def alternatives(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*lanes devices cuts"]:
         """Returns which cuts each device has whose load it can carry at its fastest (C7); cut 0 always."""
-        load = self.cut_table.local_gcycles * exogenous.arrival_rate_hz[..., None]
+        return self._carried(exogenous.arrival_rate_hz)
+
+    def alternatives_seen(
+        self, observation: Float32[np.ndarray, "*lanes devices features"]
+    ) -> Bool[np.ndarray, "*lanes devices cuts"]:
+        """Returns the same, as far as the devices' own observations tell: to seven digits of the rate."""
+        return self._carried(observation[..., 1] * RATE_SCALE_HZ)
+
+    def _carried(
+        self, rate_hz: PerDevice | Float32[np.ndarray, "*lanes devices"]
+    ) -> Bool[np.ndarray, "*lanes devices cuts"]:
+        load = self.cut_table.local_gcycles * rate_hz[..., None]
         return self._has_cut & np.less(load, self.device_ghz)
 
     @cached_property
@@ -481,6 +492,7 @@ class CooperativeInference:
             by_dnn[f"memory_to_budget_{profile.name}"] = (
                 outcome.memory_gb[..., own].mean(axis=-1) / self.memory_budget_gb[k]
             )
+            by_dnn[f"energy_queue_{profile.name}"] = next_state.energy_queue[..., own].mean(axis=-1)
         return {
             **means,
             "energy_queue": next_state.energy_queue.mean(axis=-1),

@@ -38,9 +38,7 @@ class InferenceAction:
             raise ValueError(f"an action holds 4 numbers for each of {devices} devices, got shape {action.shape}")
         if action.dtype.kind not in "fiu" or not ((action >= -1.0) & (action <= 1.0)).all():
             raise ValueError("the numbers of an action must be in [-1, 1]")
-        part = 0.5 * (action[..., 0].astype(np.float64) + 1.0)
-        cut = np.minimum(np.floor(part * (self.num_layers + 1)), self.num_layers).astype(np.int64)
-        return cut, action[..., 1:].astype(np.float64)
+        return cut_of(action[..., 0].astype(np.float64), self.num_layers), action[..., 1:].astype(np.float64)
 
     def _checked(self, action: Shaped[np.ndarray, "*lanes devices"]) -> Cuts:
         if action.dtype.kind not in "iu":
@@ -77,6 +75,16 @@ class InferenceAction:
             server_ghz=server_ghz * _softmax(numbers[..., 1], at_server),
             bandwidth_share=_softmax(numbers[..., 2], sends),
         )
+
+
+def cut_of(number: Float[np.ndarray, "*lanes devices"], num_layers: Int[np.ndarray, "devices"]) -> Cuts:
+    """Returns the cuts that numbers in [-1, 1] stand for: equal parts of that range, for 0 to L layers.
+
+    Paper: LyMDO Eq. (13).
+    Differs: min(L, floor((L + 1) (tanh y + 1) / 2)), so that cut L needs no infinite y; the tanh is the caller's.
+    """
+    part = 0.5 * (number + 1.0)
+    return np.minimum(np.floor(part * (num_layers + 1)), num_layers).astype(np.int64)
 
 
 def _softmax(numbers: Float[np.ndarray, "*lanes devices"], needs: Devices) -> PerDevice:
