@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainers import dqn, qmix, qmix_diffusion, sac
+from trainers import dqn, ppo, qmix, qmix_diffusion, sac
 from trainers.env_options import door_of, env_options_type, field_docs
 from trainers.evaluate import Stages, evaluate_run
 from trainers.evaluate import main as evaluate_main
@@ -33,14 +33,20 @@ SMALL_TASKS = [
     *("--learner.hidden", "16", "--learner.batch-size", "16", "--learner.warm-up-episodes", "4"),
     *("--threads", "1", "--device", "cpu"),
 ]
-MODULES = {"qmix": qmix, "qmix_diffusion": qmix_diffusion, "sac": sac, "dqn": dqn}
+SMALL_STREAMS = [
+    *("--env.episode-slots", "6", "--num-envs", "4", "--learner.hidden", "8", "--learner.batch-size", "8"),
+    *("--learner.steps", "4", "--threads", "1", "--device", "cpu"),
+]
+MODULES = {"qmix": qmix, "qmix_diffusion": qmix_diffusion, "sac": sac, "dqn": dqn, "ppo": ppo}
 ARGUMENTS = {"qmix": SMALL, "qmix_diffusion": SMALL, "sac": SMALL_TASKS, "dqn": SMALL_TASKS}
+ARGUMENTS["ppo"] = SMALL_STREAMS
 FIGURES = {
     "qmix": ("completion_time_s_mean", "backlog_gcycles_mean", "backlog_gcycles_final"),
     "sac": ("cost_mean", "time_s_mean", "energy_j_mean", "vehicle_energy_j_mean", "missed_mean", "offloaded_mean"),
 }
+FIGURES["ppo"] = ("delay_s_mean", "energy_j_mean", "memory_gb_mean", "energy_queue_mean", "energy_queue_final")
 FIGURES |= {"qmix_diffusion": FIGURES["qmix"], "dqn": FIGURES["sac"]}
-TO_BEAT = {"qmix": "best-response-drift", "sac": "gbs-best"}
+TO_BEAT = {"qmix": "best-response-drift", "sac": "gbs-best", "ppo": "optimum"}
 TO_BEAT |= {"qmix_diffusion": TO_BEAT["qmix"], "dqn": TO_BEAT["sac"]}
 
 
@@ -123,7 +129,7 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(
     assert optimisers(whole) == optimisers(broken)
 
 
-@pytest.mark.parametrize("learner", ["qmix", "sac", "dqn"])
+@pytest.mark.parametrize("learner", ["qmix", "sac", "ppo"])
 def test_a_killed_run_goes_on_from_its_checkpoint(learner: str, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run(learner, whole, "--episodes", "160", "--evaluation-episodes", "0")

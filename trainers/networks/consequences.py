@@ -49,10 +49,7 @@ class TaskConsequences:
     def __call__(
         self, terms: Float32[Tensor, "asked terms"], numbers: Float32[Tensor, "asked 2"]
     ) -> tuple[Float32[Tensor, "asked"], Float32[Tensor, "asked left"]]:
-        """Returns rewards, and of order one: the unit's wait then, the time the vehicle computes, its energy.
-
-        Paper: RTD Eqs. (18), (19), (28).
-        """
+        """Returns rewards, and of order one: the unit's wait then, the time the vehicle computes, its energy."""
         task = TaskTerms(*terms.unbind(-1))
         half = 0.5 * (numbers + 1.0)
         vehicle_ghz = self.min_ghz + half[:, 0] * (self.vehicle_ghz - self.min_ghz)

@@ -348,7 +348,7 @@ class CooperativeInference:
         cut, numbers = self._read.cuts(action)
         cut = self._stable(cut, state, exogenous)
         allocation = self.allocate(state, cut, exogenous) if numbers is None else self._given(cut, numbers, exogenous)
-        outcome = self._outcome(state, cut, allocation, exogenous)
+        outcome = self.outcome_of(state, cut, allocation, exogenous)
         return self._following(state, outcome), outcome
 
     def allocate(self, state: State, cut: Cuts, exogenous: Exogenous) -> Allocation:
@@ -414,7 +414,8 @@ class CooperativeInference:
             f"device_ghz={self.device_ghz:g}; take one of the alternatives that are there, or unstable='clip'"
         )
 
-    def _outcome(self, state: State, cut: Cuts, allocation: Allocation, exogenous: Exogenous) -> Outcome:
+    def outcome_of(self, state: State, cut: Cuts, allocation: Allocation, exogenous: Exogenous) -> Outcome:
+        """Returns what a slot brings with these cuts and resources, whatever these are."""
         local, server, sent = self._needed(cut, exogenous)
         rate_hz = exogenous.arrival_rate_hz
         rate_mbps = self.bandwidth_mhz * spectral_efficiency(allocation.bandwidth_share, self.snr(exogenous.gain))

@@ -1,0 +1,312 @@
+"""PPO finds what is best among what there is, and what we changed of Tianshou's changes no step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tianshou.algorithm.modelfree.ppo import PPO
+from tianshou.data import Batch
+from tianshou.utils.torch_utils import policy_within_training_step
+
+from trainers import ppo
+from trainers.episodes import Transitions
+from trainers.experience import Rollout
+from trainers.learners.options import PPOOptions, RolloutOptions
+from trainers.learners.ppo import AgentChoices, SeededPPO, Shuffled, TanhNumbers, assemble, likeliest
+from trainers.networks.dense import Seen, Usual
+from trainers.options import parse
+from trainers.tianshou_bridge.draws import seeded_weights
+from vec_envs import cooperative_inference_v0
+from vec_envs.policies import RandomCuts
+
+OPTIONS: dict[str, Any] = {"learning_rate": 5e-3, "hidden": (32, 32), "reward_scale": 1.0, "compress_reward": False}
+
+
+def present(observation: np.ndarray) -> np.ndarray:
+    """Two agents have 3 and 2 alternatives; the first one's last is there where its second feature is above 0."""
+    there = np.tile(np.arange(3) < np.array([[3], [2]]), (len(observation), 1, 1))
+    there[:, 0, 2] &= observation[:, 0, 1] > 0.0
+    return there
+
+
+def choices(**options: object) -> SeededPPO:
+    with seeded_weights(0) as seed:
+        values = PPOOptions(**{**OPTIONS, **options})
+        return assemble(size=4, decisions=AgentChoices((3, 2), present), options=values, seed=seed)
+
+
+def numbers(**options: object) -> SeededPPO:
+    with seeded_weights(0) as seed:
+        values = PPOOptions(**{**OPTIONS, **options})
+        decisions = TanhNumbers((2, 2), first_scale=values.first_scale, taken_for=lambda given: given)
+        return assemble(size=4, decisions=decisions, options=values, seed=seed)
+
+
+def situations(rng: np.random.Generator, lanes: int = 32) -> np.ndarray:
+    return rng.uniform(-1.0, 1.0, (lanes, 2, 2)).astype(np.float32)
+
+
+def learn(algorithm: SeededPPO, worth: Any, *, steps: int, rollout: RolloutOptions | None = None) -> Rollout:
+    """Plays a bandit in 32 lanes: situations come at random, whatever is done."""
+    rng, experience = np.random.default_rng(1), Rollout(rollout or RolloutOptions(steps=8, batch_size=64), algorithm)
+    seen = situations(rng)
+    for step in range(steps):
+        algorithm.policy.exploration = 0.05 * 0.02 ** (step / steps)
+        with torch.no_grad(), policy_within_training_step(algorithm.policy):
+            act = algorithm.policy(Batch(obs=seen, info={})).act.numpy()
+        following = situations(rng)
+        reward = worth(seen, algorithm.policy.taken(act, seen))
+        experience.add(Transitions(observation=seen, action=act, reward=reward, following=following))
+        experience.learn_after_step()
+        seen = following
+    return experience
+
+
+def test_ppo_finds_the_best_alternative_that_there_is() -> None:
+    def worth(seen: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        second = np.where(seen[:, 1, 0] > 0.0, taken[:, 1], 1 - taken[:, 1])
+        return np.array([0.5, 0.0, 1.0])[taken[:, 0]] + second
+
+    algorithm = choices()
+    experience = learn(algorithm, worth, steps=240)
+    assert experience.updates == 240 // 8 * 5 * (8 * 32 // 64)
+    seen = situations(np.random.default_rng(9), 400)
+    act = likeliest(algorithm).act(seen)
+    assert (act.shape, act.dtype) == ((400, 2), np.int64)
+    assert (act[:, 0] == np.where(seen[:, 0, 1] > 0.0, 2, 0)).mean() > 0.97
+    assert (act[:, 1] == (seen[:, 1, 0] > 0.0)).mean() > 0.93
+
+
+def test_ppo_finds_the_best_numbers() -> None:
+    def worth(seen: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        return -4.0 * ((taken - 0.5 * seen) ** 2).sum(axis=(-2, -1))
+
+    algorithm = numbers()
+    learn(algorithm, worth, steps=320)
+    seen = situations(np.random.default_rng(9), 400)
+    assert np.abs(likeliest(algorithm).act(seen) - 0.5 * seen).mean() < 0.1
+    assert algorithm.policy.decisions.log_scale.max() < np.log(0.6), "scales are learned too"
+
+
+def test_no_absent_alternative_is_drawn_or_likely() -> None:
+    policy = choices().policy
+    seen = situations(np.random.default_rng(0), 3000)
+    with policy_within_training_step(policy):
+        drawn = policy(Batch(obs=seen)).act.numpy()
+    assert np.take_along_axis(present(seen), drawn[..., None], axis=-1).all()
+    free = drawn[seen[:, 0, 1] > 0.0]
+    assert np.bincount(free[:, 0]) / len(free) == pytest.approx([1 / 3] * 3, abs=0.05)
+    assert np.bincount(drawn[:, 1]) / 3000 == pytest.approx([0.5, 0.5], abs=0.05)
+    assert np.take_along_axis(present(seen), policy(Batch(obs=seen)).act.numpy()[..., None], axis=-1).all()
+
+
+def test_densities_are_those_of_all_agents_together() -> None:
+    seen = situations(np.random.default_rng(0), 6)
+    of_choices = choices().policy
+    dist = of_choices(Batch(obs=seen)).dist
+    act = torch.tensor([[0, 0], [1, 1], [0, 1], [1, 0], [0, 0], [1, 1]])
+    logits = of_choices.head(seen).unflatten(-1, (2, 3)).masked_fill(~torch.as_tensor(present(seen)), -torch.inf)
+    expected = logits.log_softmax(-1).gather(-1, act[..., None]).sum((-2, -1))
+    torch.testing.assert_close(dist.log_prob(act), expected)
+    of_numbers = numbers(first_scale=0.3).policy
+    dist = of_numbers(Batch(obs=seen)).dist
+    given = torch.randn(6, 2, 2)
+    mean = of_numbers.head(seen).unflatten(-1, (2, 2))
+    expected = torch.distributions.Normal(mean, 0.3).log_prob(given).sum((-2, -1))
+    torch.testing.assert_close(dist.log_prob(given), expected)
+    assert np.abs(of_numbers.taken(given.numpy(), seen)).max() < 1.0
+
+
+def transitions(rng: np.random.Generator, lanes: int, reward: np.ndarray) -> Transitions:
+    act = np.stack([rng.integers(0, 2, lanes), rng.integers(0, 2, lanes)], axis=-1)
+    seen, following = situations(rng, lanes), situations(rng, lanes)
+    return Transitions(observation=seen, action=act, reward=reward, following=following)
+
+
+def test_advantages_run_along_lanes_and_time_ends_no_value() -> None:
+    """By hand: generalised advantages of each lane, the last step valued by what follows it."""
+    algorithm = choices(discount=0.8, gae_lambda=0.6, reward_scale=0.5, usual_rate=0.0)
+    rng, rewards = np.random.default_rng(2), np.random.default_rng(3).normal(size=(4, 3))
+    steps = [transitions(rng, 3, reward) for reward in rewards]
+    experience = Rollout(RolloutOptions(steps=100), algorithm)
+    for step in steps:
+        experience.add(step)
+    batch, rows = experience.sample(0)
+    assert rows.tolist() == list(range(12))
+    np.testing.assert_array_equal(batch.obs[4:8], np.stack([step.observation[1] for step in steps]))
+    done = algorithm._preprocess_batch(batch, experience, rows)
+
+    def value(of: np.ndarray) -> np.ndarray:
+        return algorithm.critic(of)[:, 0].detach().numpy().astype(np.float64)
+
+    for lane in range(3):
+        ahead, expected = 0.0, []
+        for step, reward in zip(reversed(steps), reversed(rewards[:, lane]), strict=True):
+            now, then = value(step.observation)[lane], value(step.following)[lane]
+            ahead = 0.5 * reward + 0.8 * then - now + 0.8 * 0.6 * ahead
+            expected.insert(0, (ahead, ahead + now))
+        of_lane = slice(4 * lane, 4 * lane + 4)
+        np.testing.assert_allclose(done.adv[of_lane], [a for a, _ in expected], atol=1e-5)
+        np.testing.assert_allclose(done.returns[of_lane], [r for _, r in expected], atol=1e-5)
+
+
+def test_rewards_are_scaled_and_compressed() -> None:
+    algorithm = choices(reward_scale=0.1, compress_reward=True)
+    experience = Rollout(RolloutOptions(), algorithm)
+    experience.add(transitions(np.random.default_rng(0), 3, np.array([-1000.0, 0.0, 30.0])))
+    batch, rows = experience.sample(None)
+    returns = algorithm._preprocess_batch(batch, experience, rows).returns
+    np.testing.assert_allclose(returns, [-np.log(101.0), 0.0, np.log(4.0)], rtol=1e-5)
+
+
+def test_it_learns_after_so_many_steps_and_at_an_episodes_end() -> None:
+    algorithm = choices()
+    experience = Rollout(RolloutOptions(steps=3, batch_size=4, repeats=2), algorithm)
+    rng, reports = np.random.default_rng(0), []
+    for _ in range(7):
+        experience.add(transitions(rng, 4, rng.normal(size=4)))
+        reports.append(len(experience.learn_after_step()))
+    assert reports == [0, 0, 1, 0, 0, 1, 0]
+    assert experience.updates == 2 * 2 * 3
+    assert len(experience.learn_after_round()) == 1
+    assert experience.learn_after_round() == []
+    experience.add(transitions(rng, 4, rng.normal(size=4)))
+    with pytest.raises(ValueError, match="all decide at every step"):
+        experience.add(transitions(rng, 3, rng.normal(size=3)))
+
+
+def test_batches_hold_every_transition_once_in_an_order_of_our_own() -> None:
+    batch = Batch(rew=np.arange(23))
+    parts = [part.rew for part in Shuffled(batch, np.random.default_rng(0)).split(5, merge_last=True)]
+    assert [len(part) for part in parts] == [5, 5, 5, 8]
+    assert sorted(np.concatenate(parts)) == list(range(23))
+    again = [part.rew for part in Shuffled(batch, np.random.default_rng(0)).split(5, merge_last=True)]
+    assert all((a == b).all() for a, b in zip(parts, again, strict=True))
+    assert [len(part) for part in Shuffled(batch, np.random.default_rng(0)).split(50, merge_last=True)] == [23]
+
+
+def test_steps_are_tianshous_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same order of batches our PPO and Tianshou's, made of the same parts, come to the same weights."""
+    ours, theirs = choices(usual_rate=0.0, discount=0.9), choices(usual_rate=0.0, discount=0.9)
+    split = Batch.split
+    monkeypatch.setattr(Batch, "split", lambda self, size, shuffle=True, merge_last=False: split(
+        self, size, shuffle=False, merge_last=merge_last
+    ))  # fmt: skip
+    monkeypatch.setattr(Shuffled, "split", lambda self, size, merge_last: split(
+        self._batch, size, shuffle=False, merge_last=merge_last
+    ))  # fmt: skip
+
+    def worth(seen: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        return seen[:, 0, 0] * taken[:, 0] - taken[:, 1]
+
+    learn(ours, worth, steps=24)
+    monkeypatch.setattr(SeededPPO, "_preprocess_batch", PPO._preprocess_batch)
+    monkeypatch.setattr(SeededPPO, "_update_with_batch", tianshous)
+    learn(theirs, worth, steps=24)
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def tianshous(self: SeededPPO, batch: Any, batch_size: int, repeat: int) -> Any:
+    self.ent_coef = self.policy.exploration
+    return PPO._update_with_batch(self, batch, batch_size, repeat)
+
+
+def test_networks_see_what_differs_from_the_usual() -> None:
+    usual = Usual(3, rate=0.1)
+    rng = np.random.default_rng(0)
+    batches = [torch.as_tensor(rng.normal([5.0, 0.0, -2.0], [0.01, 1.0, 3.0], (4000, 3)), dtype=torch.float32)
+               for _ in range(30)]  # fmt: skip
+    usual.follow(batches[0])
+    torch.testing.assert_close(usual.mean, batches[0].mean(0))
+    for batch in batches[1:]:
+        usual.follow(batch)
+    seen = usual(batches[0])
+    assert seen.mean(0).abs().max() < 0.1
+    assert (seen.std(0) - 1.0).abs().max() < 0.1
+    assert usual(torch.full((1, 3), 1e6)).max() == 10.0
+    assert set(usual.state_dict()) == {"mean", "variance", "batches"}, "a checkpoint holds them"
+    watching = Seen(3, compress=False, hidden=(4,), usual=usual)
+    torch.testing.assert_close(watching(batches[0][:, None])[0], watching.layers(seen))
+
+
+def test_what_devices_see_tells_which_cuts_they_have() -> None:
+    problem = {"dnns": ("alexnet", "vgg16"), "dnn_of_device": (0, 1, 1), "arrival_rate_hz": (0.2, 3.0)}
+    env = cooperative_inference_v0.vector_env(num_envs=64, episode_slots=6, **problem)
+    env.reset(seed=0)
+    policy, missing = RandomCuts(env.problem), 0
+    for _ in range(6):
+        there = env.problem.alternatives(env.lanes.state, env.lanes.exogenous)
+        np.testing.assert_array_equal(env.problem.alternatives_seen(env.lanes.observe()), there)
+        missing += (there.sum(axis=-1) < np.array(env.problem.action_counts)).sum()
+        env.lanes.step(policy.act(env.lanes.observe(), env.view))
+    assert missing > 100, "nothing was absent: nothing is shown"
+    env.close()
+
+
+def test_joint_is_a_preset_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    run = parse(ppo.LEARNER, ["--joint", "--seed", "3"])
+    assert (run.preset, run.env.allocation, run.seed) == ("joint", "learned", 3)
+    assert parse(ppo.LEARNER, ["--preset", "joint"]).learner == run.learner
+    assert parse(ppo.LEARNER, []).env.allocation == "exact"
+    for preset in (["--preset", "paper"], ["--preset=paper"]):
+        with pytest.raises(SystemExit, match="--joint is --preset joint; give one of the two"):
+            parse(ppo.LEARNER, ["--joint", *preset])
+    with pytest.raises(SystemExit):
+        parse(ppo.LEARNER, ["--help"])
+    assert "--joint: --preset joint" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("preset", ["tuned", "paper", "joint"])
+def test_presets_decide_what_their_environment_takes(preset: str) -> None:
+    run = parse(ppo.LEARNER, ["--preset", preset])
+    options = {"allocation": run.env.allocation, "unstable": run.env.unstable}
+    env = cooperative_inference_v0.vector_env(num_envs=5, episode_slots=3, **options)
+    observation, _ = env.reset(seed=0)
+    algorithm = ppo.build(env.problem, run.learner, seed=0)
+    policy = ppo.learned(algorithm, run.learner, env.problem)
+    for _ in range(3):
+        observation, reward, *_ = env.step(policy.act(observation))
+        assert np.isfinite(reward).all()
+    with torch.no_grad(), policy_within_training_step(algorithm.policy):
+        drawn = algorithm.policy(Batch(obs=observation)).act
+    env.problem.transition(env.lanes.state, algorithm.policy.taken(drawn.numpy(), observation), env.lanes.exogenous)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cuts": "normal"}, "cuts='normal'"),
+        ({"hidden": ()}, "hidden is empty"),
+        ({"hidden": (8, 0)}, r"hidden\[1\]=0"),
+        ({"entropy_weight": 0.0}, "entropy_weight=0.0"),
+        ({"clip": 0.0}, "clip=0.0"),
+        ({"discount": 1.5}, "discount=1.5"),
+        ({"usual_rate": -0.1}, "usual_rate=-0.1"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PPOOptions(**options)
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"batch_size": 0}, {"repeats": 0}])
+def test_wrong_options_of_rollouts_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        RolloutOptions(**options)
+
+
+def test_what_entropy_is_worth_falls_by_the_same_part() -> None:
+    options = ppo.PPOLearner(ppo=PPOOptions(entropy_weight=0.1, final_entropy_weight=0.001))
+    worth = [options.exploration(progress, warm_up=False) for progress in (0.0, 0.5, 1.0)]
+    assert worth == pytest.approx([0.1, 0.01, 0.001])
+
+
+def test_the_papers_numbers_are_its_presets() -> None:
+    _, options, run = ppo.LEARNER.presets["paper"]
+    assert (options.ppo.learning_rate, options.ppo.clip, options.ppo.hidden) == (3e-4, 0.2, (128, 64))
+    assert run == {"episodes": 2000, "num_envs": 1}
