@@ -157,7 +157,8 @@ def _draw_series(suite: Suite, series: list[Series], axes: Any, *, bars: bool) -
     lowest = min(float(one.low.min()) for one in series)
     highest = max(float(one.high.max()) for one in series)
     top = highest if edge is None else edge
-    axes.set_ylim(lowest - 0.05 * (top - lowest), top if edge is not None else top + 0.05 * (top - lowest))
+    span = top - lowest or 1.0  # of values that are all the same
+    axes.set_ylim(lowest - 0.05 * span, top if edge is not None else top + 0.05 * span)
     if edge is not None:
         _mark_exits(series, edge, axes)
     _label(series, axes)

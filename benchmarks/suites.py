@@ -86,6 +86,8 @@ class Suite:
     """What the x are."""
     columns: tuple[str, ...] = ()
     """Figures of the tables, beside the problem's first."""
+    tables: Literal["cases", "figures"] = "cases"
+    """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
     ratio: Ratio | None = None
 
 
@@ -216,6 +218,7 @@ def _fig4(letter: str, what: str, shows: str, *columns: str) -> Suite:
         shows=shows,
         axis="tasks per second of each device",
         columns=columns,
+        tables="cases" if letter == "a" else "figures",
     )
 
 

@@ -121,6 +121,22 @@ def _ratio_cells(suite: Suite, line: Line, baseline: Line | None) -> Row:
         return ["-", "-"]
 
 
+def figure_table(lines: list[Line], figure: str) -> list[Row]:
+    """Returns the table of a figure, a column for each case, the policies that are least on the last one on top."""
+    cases = by_case(lines)
+    found = {(line.policy, line.case): line for line in lines if line.found}
+    last = list(cases)[-1]
+
+    def rank(policy: str) -> float:
+        return found[policy, last].mean(figure).value if (policy, last) in found else np.inf
+
+    rows: list[Row] = []
+    for policy in sorted(dict.fromkeys(line.policy for line in lines), key=rank):
+        row = [found.get((policy, case)) for case in cases]
+        rows.append([policy, *("-" if line is None else with_interval(line.mean(figure)) for line in row)])
+    return [["policy", *cases], *rows]
+
+
 def growth_table(suite: Suite, lines: list[Line]) -> list[Row]:
     """Returns by how much the suite's figure grows from its first case to its last, the least on top."""
     cases = list(by_case(lines).values())
@@ -145,6 +161,8 @@ def suite_tables(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Row]]]
     if ranked_by is None:
         return []
     cases = by_case(lines)
+    if suite.tables == "figures":
+        return [(in_words(figure), figure_table(lines, figure)) for figure in suite.columns]
     tables = [(case, case_table(suite, of_case, ranked_by)) for case, of_case in cases.items()]
     if suite.picture == "sweep" and len(cases) > 1:
         names = list(cases)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from benchmarks import results
 from benchmarks.pictures import _apart, draw
 from benchmarks.report import indexed, main, section, with_section, write_suite
+from benchmarks.results import Result
 from benchmarks.suites import SUITES
-from benchmarks.tables import case_table, collect
+from benchmarks.tables import Line, case_table, collect, suite_tables
 
 PAGES = Path(__file__).parents[2] / "docs" / "results"
 
@@ -101,6 +103,61 @@ def test_means_are_of_tasks_then_of_episodes(whole: Path, tiny: dict[str, Any]) 
     values = [float(row[2].split()[0]) for row in table[1:]]
     assert values == sorted(values)
     assert next(row for row in table if row[0] == "rtd")[4] == "-"
+
+
+def made_up(policy: str, case: str, x: float, *means: float) -> Line:
+    """A line of one result a seed: eight episodes about a mean, and a trace that rises to it."""
+    found = tuple(
+        Result(
+            definition={"policy": {"name": policy, "seed": seed}, "evaluation": {"figures": ["delay_s"], "case": case}},
+            values={"delay_s": mean + 0.01 * np.arange(-3.5, 4.0), "energy_j": np.full(8, 10.0 * mean)},
+            decisions=np.full(8, 5.0),
+            curve=None,
+            traces={"energy_queue_a": np.linspace(0.0, mean, 5)},
+            training_s=0.0,
+            evaluation_s=0.0,
+            provenance={},
+            path=Path(policy),
+        )
+        for seed, mean in enumerate(means)
+    )
+    return Line(case=case, x=x, policy=policy, expected=tuple("a" * len(means)), found=found)
+
+
+LINES = [
+    made_up("ours", "slow", 1.0, 2.0, 4.0),
+    made_up("rule", "slow", 1.0, 5.0),
+    made_up("absent", "slow", 1.0),
+    made_up("ours", "fast", 2.0, 8.0, 9.0),
+    made_up("rule", "fast", 2.0, 7.0),
+    made_up("absent", "fast", 2.0),
+]
+
+
+def test_a_table_of_a_figure_has_the_cases_in_columns(tiny: dict[str, Any]) -> None:
+    (suite,) = tiny["SUITES"]["tiny-parts"]
+    suite = replace(suite, tables="figures", columns=("delay_s", "energy_j"))
+    (delay, delays), (energy, energies) = suite_tables(suite, LINES)
+    assert (delay, energy) == ("delay [s]", "energy [J]")
+    assert delays[0] == energies[0] == ["policy", "slow", "fast"]
+    assert [row[0] for row in delays[1:]] == ["rule", "ours", "absent"], "the least on the last case on top"
+    assert [row[1].split()[0] for row in delays[1:]] == ["5.000", "3.000", "-"]
+    assert [row[2].split()[0] for row in energies[1:]] == ["70.00", "85.00", "-"]
+
+
+def test_traces_are_drawn_point_by_point(tiny: dict[str, Any]) -> None:
+    (suite,) = tiny["SUITES"]["tiny-parts"]
+    suite = replace(suite, picture="traces", shows="energy_queue_a", axis="slot", baseline="ours")
+    picture = draw(suite, [line for line in LINES if line.found])
+    assert all(f">{name}</text>" in picture for name in ("ours", "rule", "slot"))
+    assert "energy queue a" in picture
+    assert draw(suite, [line for line in LINES if line.found]) == picture
+
+
+def test_values_that_are_all_the_same_are_drawn(tiny: dict[str, Any]) -> None:
+    (suite,) = tiny["SUITES"]["tiny-sweep"]
+    same = [made_up(name, "slow", x, 0.0) for name in ("ours", "rule") for x in (1.0, 2.0)]
+    assert ">rule</text>" in draw(replace(suite, shows="energy_j", baseline="ours"), same)
 
 
 def test_without_matplotlib_there_are_tables_and_a_word(
