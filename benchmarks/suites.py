@@ -239,7 +239,7 @@ LYMDO_FIG5 = Suite(
     ),
     baseline="lymdo",
     picture="traces",
-    shows="energy_queue_alexnet",
+    shows="energy_queue_resnet18",
     axis="slot",
     columns=_QUEUES,
 )
