@@ -108,7 +108,7 @@ def _traces(suite: Suite, lines: list[Line], axes: Any) -> None:
         low, high = of_seeds.min(axis=0), of_seeds.max(axis=0)
         x = np.arange(of_seeds.shape[1], dtype=np.float64)
         series.append(Series(name=line.policy, x=x, y=of_seeds.mean(axis=0), low=low, high=high))
-    _draw_series(suite, series, axes, bars=False)
+    _draw_series(suite, series, axes, bars=False, settles=False)
     axes.set_xlabel(suite.axis)
     axes.set_ylabel(in_words(suite.shows))
 
@@ -139,10 +139,13 @@ def _bars(suite: Suite, lines: list[Line], axes: Any) -> None:
     axes.set_xlabel(in_words(suite.shows))
 
 
-def _draw_series(suite: Suite, series: list[Series], axes: Any, *, bars: bool) -> None:
-    """Draws lines with their intervals, and a label for each to the right."""
+def _draw_series(suite: Suite, series: list[Series], axes: Any, *, bars: bool, settles: bool = True) -> None:
+    """Draws lines with their intervals, and a label for each to the right.
+
+    Of lines without `bars` that settle, the baseline's last value says what is in the picture, of others its largest.
+    """
     ends = [(one.name, float(value)) for one in series for value in one.y]
-    edge = _edge(suite, ends, settled=None if bars else [(one.name, float(one.y[-1])) for one in series])
+    edge = _edge(suite, ends, settled=None if bars or not settles else [(one.name, float(one.y[-1])) for one in series])
     for index, one in enumerate(series):
         style = _style(index)
         if bars:

@@ -151,6 +151,9 @@ def test_traces_are_drawn_point_by_point(tiny: dict[str, Any]) -> None:
     picture = draw(suite, [line for line in LINES if line.found])
     assert all(f">{name}</text>" in picture for name in ("ours", "rule", "slot"))
     assert "energy queue a" in picture
+    falling = [replace(line, found=tuple(replace(r, traces={"energy_queue_a": r.traces["energy_queue_a"][::-1]})
+               for r in line.found)) for line in LINES if line.found and line.case == "slow"]  # fmt: skip
+    assert "↑" not in draw(suite, falling), "what the baseline falls from is in the picture"
     assert draw(suite, [line for line in LINES if line.found]) == picture
 
 
