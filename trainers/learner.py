@@ -18,7 +18,8 @@ class LearnerOptions(Protocol):
         ...
 
     def exploration(self, progress: float, *, warm_up: bool) -> float:
-        """Returns the probability of a random action at this part, 0 to 1, of the run; `warm_up`: before any update."""
+        """Returns how much is explored at this part, 0 to 1, of the run: the probability of a random action, or what
+        entropy is worth; `warm_up`: before any update."""
         ...
 
     def learning_rate_part(self, progress: float) -> float:

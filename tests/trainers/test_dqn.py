@@ -24,7 +24,6 @@ class UpTo:
     """As many of four alternatives as the first feature says."""
 
     count = 4
-    num_effects = 0
 
     def present(self, observation: np.ndarray) -> np.ndarray:
         return np.arange(4) < observation[:, 0, :1]

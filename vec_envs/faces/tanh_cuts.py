@@ -13,7 +13,7 @@ from vec_envs.problems.inference_action import cut_of
 
 
 class TanhCuts(gymnasium.ActionWrapper[Any, np.ndarray, np.ndarray]):
-    """Takes `Box(-inf, inf, (devices,))` for the `MultiDiscrete` cuts of an environment.
+    """Takes `Box(-inf, inf, (devices,))` for the `MultiDiscrete` cuts of an environment, by `inference_action.cut_of`.
 
     Raises `ValueError` for an environment without such, and for numbers that are none.
     """
