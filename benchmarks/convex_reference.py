@@ -42,11 +42,12 @@ class ConvexSlots:
         within = [cp.sum(self.server_ghz) <= problem.server_ghz, speed == self.server_ghz + self._no_work]
         self._p4 = cp.Problem(cp.Minimize(p4), within)
 
-        self._sent, self._snr, self._silent = given(), given(), given()
-        self.share, bits = cp.Variable(devices, nonneg=True), cp.Variable(devices)
+        self._sent, self._snr, self._silent, self._alone = given(), given(), given(), given()
+        self.share, rate = cp.Variable(devices, nonneg=True), cp.Variable(devices)  # of the rate with all the bandwidth
         most = -cp.rel_entr(self.share, self.share + self._snr) / np.log(2.0)
-        p5 = cp.sum(cp.multiply(self._sent, cp.inv_pos(bits)))
-        self._p5 = cp.Problem(cp.Minimize(p5), [cp.sum(self.share) <= 1.0, bits <= most + self._silent])
+        p5 = cp.sum(cp.multiply(self._sent, cp.inv_pos(rate)))
+        within = [cp.sum(self.share) <= 1.0, cp.multiply(self._alone, rate) <= most + self._silent]
+        self._p5 = cp.Problem(cp.Minimize(p5), within)
 
     def solve(self, state: State, cut: np.ndarray, now: Exogenous) -> tuple[Allocation, float]:
         """Returns the allocation of one slot, `[devices]`, and the seconds of CPU that solving it took."""
@@ -57,11 +58,13 @@ class ConvexSlots:
         self._local.value, self._load.value = local, local * rate_hz
         self._server.value, self._no_work.value = server, 1.0 * (server == 0.0)
         weight = queue * problem.transmit_power_w * rate_hz + problem.lyapunov_v
-        self._sent.value, self._silent.value = weight * sent / problem.bandwidth_mhz, 1.0 * (sent == 0.0)
-        self._snr.value = problem.snr(np.asarray(now.gain))
+        snr = problem.snr(np.asarray(now.gain))
+        self._snr.value, self._alone.value, self._silent.value = snr, np.log2(1.0 + snr), 1.0 * (sent == 0.0)
+        cost = weight * sent / np.log2(1.0 + snr)
+        self._sent.value = cost / max(cost.max(), np.finfo(float).tiny)
         began = time.process_time()
         for convex in (self._p3, self._p4, self._p5):
-            convex.solve(solver="CLARABEL", tol_gap_rel=1e-10, tol_gap_abs=1e-10, tol_feas=1e-10)
+            convex.solve(solver="CLARABEL")
         took_s = time.process_time() - began
         found = self.device_ghz.value, self.server_ghz.value, self.share.value
         device_ghz, server_ghz, share = (np.asarray(value, dtype=np.float64) for value in found)

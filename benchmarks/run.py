@@ -83,6 +83,7 @@ def run_jobs(jobs: Sequence[Job], directory: Path, workers: int) -> list[Failure
                     running[start(job, directory)] = job
                 for process in [process for process in running if process.poll() is not None]:
                     job = running.pop(process)
+                    process.communicate()  # closes its pipe
                     if process.returncode or not is_done(job, directory):
                         failures.append(Failure(job=job, code=process.returncode, log=log_of(job, directory)))
                     progress.ended(job, failures=len(failures))
@@ -126,6 +127,8 @@ def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         for process in processes:
             process.kill()
+    for process in processes:
+        process.communicate()
 
 
 def show(suites: Sequence[Suite], seeds: int, directory: Path) -> None:

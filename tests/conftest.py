@@ -5,6 +5,7 @@ This must stand before the first import of `vec_envs`: functions are wrapped as 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,8 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell's background job ignores Ctrl-C, and so would the processes that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # beartype looks into a list at a random place, also where Hypothesis would rather hold all randomness itself.
     config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
 
