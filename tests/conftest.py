@@ -16,6 +16,7 @@ from jaxtyping import install_import_hook
 
 OWN_WORDS = (
     "DNNPartition.__init__",
+    "ExactSlot.__init__",
     "Scenario.load",
     "SumoMobility.__init__",
     "TaskDiversion.__init__",

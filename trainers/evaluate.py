@@ -1,4 +1,4 @@
-"""A trained run -> figures: `python -m trainers.evaluate RUN_DIR [--episodes 32] [--seed 1000]`.
+"""A trained run -> figures: `python -m trainers.evaluate RUN_DIR [--episodes 32] [--seed 1000] [--slow]`.
 
 The learned policy and every reference policy play the same held-out episodes: lane b is seeded `seed + b`. Policies
 are ranked by the problem's first figure; a return can be gamed. Torch is imported after the command line is read.
@@ -44,8 +44,10 @@ UNITS = ("s", "j", "w", "m", "ghz", "gcycles", "mbit", "mbps", "gb")
 """The last words of names that are units."""
 
 
-def evaluate_run(path: Path, *, episodes: int, seed: int) -> dict[str, Any]:
+def evaluate_run(path: Path, *, episodes: int, seed: int, slow: bool = False) -> dict[str, Any]:
     """Returns the figures of a run's policy and of the references on the same episodes, as in `evaluation.json`.
+
+    References that take long, or an extra, play where `slow` is true.
 
     Raises `FileNotFoundError` where the folder holds no run, `ValueError` where it is of another version.
     """
@@ -55,7 +57,9 @@ def evaluate_run(path: Path, *, episodes: int, seed: int) -> dict[str, Any]:
         env = stages.env({})
         known = references(env.problem)
         played = {
-            name: play(known_as.make, stages.env(known_as.env), seed) for name, known_as in known.policies.items()
+            name: play(known_as.make, stages.env(known_as.env), seed)
+            for name, known_as in known.policies.items()
+            if slow or not known_as.slow
         }
         learned = play(lambda problem: learned_policy(learner, run, state, problem), env, seed)
         reported = [asdict(figure) for figure in env.problem.reported]
@@ -215,12 +219,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--episodes", type=int, default=32, help="held-out episodes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first of them (default: %(default)s)")
+    parser.add_argument("--slow", action="store_true", help="also play the references that take long")
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.seed < 0:
         parser.error("--episodes must be at least 1 and --seed at least 0")
     try:
-        figures = evaluate_run(options.run, episodes=options.episodes, seed=options.seed)
-    except (OSError, TrafficError, ValueError) as error:
+        figures = evaluate_run(options.run, episodes=options.episodes, seed=options.seed, slow=options.slow)
+    except (OSError, RuntimeError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.evaluate: {error}")
     print_table(figures)
     print(f"written to {RunDirectory(options.run).save_evaluation(figures, replace=False)}")

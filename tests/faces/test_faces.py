@@ -666,7 +666,8 @@ def test_environments_need_neither_torch_nor_sumo_nor_matplotlib() -> None:
         "from vec_envs.policies import references\n"
         f"envs = gymnasium.make_vec('{ENV_ID}', num_envs=2, mobility='straight')\n"
         "seen, _ = envs.reset(seed=0)\n"
-        "for reference in references(envs.unwrapped.problem).policies.values():\n"
+        "quick = [r for r in references(envs.unwrapped.problem).policies.values() if not r.slow]\n"
+        "for reference in quick:\n"
         "    envs.step(reference.make(envs.unwrapped.problem).act(seen, envs.unwrapped.view))\n"
         "assert not any(name.split('.')[0] == 'trainers' for name in sys.modules)\n"
     )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +16,34 @@ import pytest
 from vec_envs import dnn_partition_v0
 from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.faces.vector_env import LanesVectorEnv
-from vec_envs.policies import AllLocal, AllRSU, BestResponse, PaperGreedy, Policy, Random, references
+from vec_envs.policies import (
+    AllLocal,
+    AllRSU,
+    BestResponse,
+    ExactSlot,
+    Genetic,
+    LeastDelay,
+    PaperGreedy,
+    Policy,
+    Random,
+    partition_search,
+    references,
+)
+from vec_envs.policies.partition_costs import slot_costs
 from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
 from vec_envs.problems.problem import View
 from vec_envs.records import map_arrays
 
 LANES = 5
-POLICIES = {name: reference.make for name, reference in references(DNNPartition).policies.items()}
+POLICIES: dict[str, Callable[[Any], Policy]] = {
+    **{name: reference.make for name, reference in references(DNNPartition).policies.items()},
+    "genetic-paper": partial(Genetic, objective="drift_bound", population=8, generations=3),
+    "genetic-drift": partial(Genetic, population=8, generations=3),
+}
 ALL = pytest.mark.parametrize("name", POLICIES)
-NEEDS_VIEW = ("paper-greedy", "best-response-bound", "best-response-drift")
+BLIND = ("random", "all-local", "all-rsu")
+NEEDS_VIEW = [name for name in POLICIES if name not in BLIND]
+OBJECTIVES = pytest.mark.parametrize("objective", ["drift", "drift_bound"])
 
 
 def make_env(**options: object) -> LanesVectorEnv:
@@ -88,7 +112,7 @@ def test_policy_that_looks_at_the_slot_says_so(name: str) -> None:
         POLICIES[name](envs.problem).act(observation)
 
 
-@pytest.mark.parametrize("name", [name for name in POLICIES if name not in NEEDS_VIEW])
+@pytest.mark.parametrize("name", BLIND)
 def test_blind_policy_needs_no_view(name: str) -> None:
     envs = make_env()
     observation, _ = envs.reset(seed=0)
@@ -148,6 +172,19 @@ def test_random_takes_every_action_of_every_client_and_no_other() -> None:
     assert not np.array_equal(drawn, policy.act(blank(RULES, 5000)))
 
 
+def test_least_delay_is_what_a_client_would_take_alone() -> None:
+    view = random_view(RULES, 30, seed=5)
+    action = LeastDelay(RULES).act(blank(RULES, 30), view)
+    local = RULES.num_layers * RULES.num_nodes
+    for lane in range(30):
+        state, exogenous = (map_arrays(lambda a, i=lane: a[i], r) for r in (view.state, view.exogenous))
+        for client, count in enumerate(RULES.action_counts):
+            alone = np.tile(local, (count, 1))
+            alone[:, client] = np.arange(count)
+            delay_s = RULES.transition(state, alone, exogenous)[1].delay_s[:, client]
+            assert delay_s[action[lane, client]] == delay_s.min()
+
+
 # Best response --------------------------------------------------------------------------------------------------------
 
 TINY = DNNPartition(
@@ -201,7 +238,7 @@ def chosen_cost(view: View, lanes: int, objective: str) -> np.ndarray:
     return cost(view, policy.act(blank(view.problem, lanes), view), objective)
 
 
-@pytest.mark.parametrize("objective", ["drift", "drift_bound"])
+@OBJECTIVES
 def test_best_response_is_nearly_always_the_optimum_of_a_tiny_slot(objective: str) -> None:
     view = random_view(TINY, 200, seed=0)
     found, least = chosen_cost(view, 200, objective), least_cost(view, 200, objective)
@@ -209,7 +246,7 @@ def test_best_response_is_nearly_always_the_optimum_of_a_tiny_slot(objective: st
     assert np.isclose(found, least, rtol=1e-9, atol=1e-9).mean() > 0.98
 
 
-@pytest.mark.parametrize("objective", ["drift", "drift_bound"])
+@OBJECTIVES
 def test_nobody_gains_by_leaving_the_best_response_alone(objective: str) -> None:
     view = random_view(RULES, 20, seed=1)
     policy = BestResponse(RULES, objective=objective)  # type: ignore[arg-type]
@@ -222,7 +259,7 @@ def test_nobody_gains_by_leaving_the_best_response_alone(objective: str) -> None
             assert (cost(view, moved, objective) >= held - 1e-9 * np.abs(held)).all()
 
 
-@pytest.mark.parametrize("objective", ["drift", "drift_bound"])
+@OBJECTIVES
 @pytest.mark.parametrize("rule", [AllLocal, AllRSU, PaperGreedy])
 @pytest.mark.parametrize("problem", [TINY, RULES], ids=["tiny", "four clients"])
 def test_best_response_is_never_worse_than_a_rule(problem: DNNPartition, rule: type, objective: str) -> None:
@@ -241,3 +278,146 @@ def test_best_response_never_overloads_what_a_rule_overloads() -> None:
 
     problem = make_env(episode_slots=30).problem
     assert backlog_after(BestResponse(problem)) < 0.2 * backlog_after(AllRSU(problem))
+
+
+# The exact optimum ----------------------------------------------------------------------------------------------------
+
+SAME_TYPE = DNNPartition(dnns=("alexnet",), num_client_vehicles=3, num_service_vehicles=1)
+REAL_TYPES = DNNPartition(dnns=("alexnet", "vgg16"), num_client_vehicles=2, num_service_vehicles=2)
+NO_SERVICE = DNNPartition(num_client_vehicles=3, num_service_vehicles=0)
+FREE = DNNPartition(dnns=(profile("free", (1.0, 0.0), (2.0, 1.0, 0.1)),), num_client_vehicles=3, num_service_vehicles=1)
+SMALL = {"tiny": TINY, "same type": SAME_TYPE, "real": REAL_TYPES, "no service": NO_SERVICE, "no work": FREE}
+
+
+def loaded(view: View, times: float) -> View:
+    """Returns the slot with other backlogs."""
+    return replace(view, state=map_arrays(lambda a: times * a, view.state))
+
+
+@OBJECTIVES
+@pytest.mark.parametrize("allocation", ["exact", "capped", "eq46"])
+@pytest.mark.parametrize("times", [0.0, 1.0, 20.0])
+@pytest.mark.parametrize("problem", SMALL.values(), ids=SMALL)
+def test_optimum_costs_the_least_of_all_decisions(
+    problem: DNNPartition, times: float, allocation: str, objective: Any
+) -> None:
+    view = loaded(random_view(replace(problem, allocation=allocation), 8, seed=3), times)
+    found = ExactSlot(view.problem, objective=objective).solve(view)
+    least = least_cost(view, 8, objective)
+    np.testing.assert_allclose(found.value, least, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.value, cost(view, found.action, objective), rtol=1e-12)
+    assert (found.gap == 0.0).all()
+
+
+@OBJECTIVES
+def test_optimum_does_not_depend_on_where_the_search_starts(objective: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = random_view(DNNPartition(num_client_vehicles=4, num_service_vehicles=2), 5, seed=4)
+    value = ExactSlot(view.problem, objective=objective).solve(view).value
+    monkeypatch.setattr(BestResponse, "act", lambda self, observation, view: AllLocal(view.problem).act(observation))
+    monkeypatch.setattr(partition_search, "PRICES", 3)
+    monkeypatch.setattr(partition_search, "ROWS_AT_ONCE", 50)
+    np.testing.assert_allclose(ExactSlot(view.problem, objective=objective).solve(view).value, value, rtol=1e-9)
+
+
+@OBJECTIVES
+def test_optimum_of_a_full_slot_is_below_whatever_else_is_tried(objective: Any) -> None:
+    problem = DNNPartition()
+    view = random_view(problem, 4, seed=6)
+    least = ExactSlot(problem, objective=objective).solve(view).value
+    rng = np.random.default_rng(0)
+    tried = rng.integers(0, problem.action_counts, (4, 3000, 7))
+    assert (cost(view, tried, objective).min(axis=1) > least).all()
+    for seed in range(3):
+        policy = BestResponse(problem, objective=objective)
+        policy.reset(seed)
+        assert (cost(view, policy.act(blank(problem, 4), view), objective) >= least - 1e-9 * np.abs(least)).all()
+
+
+@OBJECTIVES
+def test_a_slot_that_runs_out_of_time_is_marked_and_bounded(objective: Any) -> None:
+    view = random_view(DNNPartition(num_client_vehicles=5, num_service_vehicles=2), 4, seed=7)
+    exact = ExactSlot(view.problem, objective=objective).solve(view)
+    hasty = ExactSlot(view.problem, objective=objective, time_limit_s=1e-9)
+    found = hasty.solve(view)
+    assert (found.bound <= exact.value + 1e-9 * np.abs(exact.value)).all()
+    assert (found.value >= exact.value - 1e-9 * np.abs(exact.value)).all()
+    np.testing.assert_allclose(found.value, cost(view, found.action, objective), rtol=1e-12)
+    assert (found.gap > 0.0).any()
+    with pytest.warns(UserWarning, match=r"of 4 slots hit the time limit of 1e-09 s"):
+        hasty.act(blank(view.problem, 4), view)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ExactSlot(view.problem, objective=objective, time_limit_s=60.0).act(blank(view.problem, 4), view)
+
+
+@OBJECTIVES
+def test_what_a_price_says_is_at_most_what_any_speed_costs(objective: Any) -> None:
+    view = random_view(DNNPartition(allocation="capped"), 6, seed=8)  # which gives any speed up to all
+    price, work = np.geomspace(1e-2, 1e4, 30), np.array([0.0, 1.0, 12.0, 60.0])
+    speed = np.linspace(0.01, 30.0, 4000)[:, None, None]
+    for costs in slot_costs(view.problem, view, objective):
+        for kind, num_tasks in ((0, 0), (0, 1), (1, 2), (2, 3)):
+            done = 0.0 * work if num_tasks == 0 else work
+            backlog = costs.rsu_backlog[kind]
+            gamma = 10.0 * (num_tasks * backlog + 0.5 * (num_tasks + 1.0) * done[:, None])
+            if objective == "drift":
+                drift = 0.5 * (np.maximum(backlog + done[:, None] - speed, 0.0) ** 2 - backlog**2)
+            else:
+                drift = backlog * (done[:, None] - speed)
+            least = (gamma / speed + drift + price * speed).min(axis=0)
+            bound = costs.least_at_rsu(kind, num_tasks, done, price)
+            assert (bound <= least + 1e-9 * np.abs(least)).all()
+            assert (bound >= least - 0.02 * np.abs(least) - price * 0.02 - 0.5).all()  # and not much less
+
+
+def test_optimum_says_what_it_cannot_do() -> None:
+    with pytest.raises(ValueError, match="num_client_vehicles=13: the exact optimum is for at most 12"):
+        ExactSlot(DNNPartition(num_client_vehicles=13))
+    with pytest.raises(ValueError, match="objective"):
+        ExactSlot(TINY, objective="delay")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="time_limit_s"):
+        ExactSlot(TINY, time_limit_s=0.0)
+
+
+# The genetic algorithm ------------------------------------------------------------------------------------------------
+
+
+@OBJECTIVES
+def test_genetic_algorithm_finds_the_optimum_of_a_tiny_slot(objective: Any) -> None:
+    view = random_view(TINY, 10, seed=9)
+    policy = Genetic(TINY, objective=objective, population=40, generations=15)
+    found, least = cost(view, policy.act(blank(TINY, 10), view), objective), least_cost(view, 10, objective)
+    assert np.isclose(found, least, rtol=1e-9, atol=1e-9).mean() > 0.8
+
+
+def test_more_generations_never_cost_more() -> None:
+    view = random_view(DNNPartition(), 3, seed=10)
+
+    def least(generations: int) -> np.ndarray:
+        policy = Genetic(view.problem, population=20, generations=generations)
+        policy.reset(1)
+        return cost(view, policy.act(blank(view.problem, 3), view), "drift")
+
+    few, many = least(2), least(20)
+    assert (many <= few).all()
+    assert (many < few).any()
+
+
+def test_without_pymoo_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("pymoo"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(RuntimeError, match=r"\[genetic\]"):
+        Genetic(TINY)
+
+
+def test_genetic_algorithm_needs_a_population_and_a_generation() -> None:
+    with pytest.raises(ValueError, match="population"):
+        Genetic(TINY, population=1)
+    with pytest.raises(ValueError, match="generations"):
+        Genetic(TINY, generations=0)

@@ -12,10 +12,12 @@ from functools import partial
 from typing import Any
 
 from vec_envs.policies.best_response import BestResponse
+from vec_envs.policies.genetic import Genetic
 from vec_envs.policies.inference_optimum import ExactCuts
 from vec_envs.policies.inference_rules import AllEdge, LargestCut, RandomCuts
+from vec_envs.policies.partition_optimum import ExactSlot
 from vec_envs.policies.policy import Policy
-from vec_envs.policies.rules import AllLocal, AllRSU, PaperGreedy, Random
+from vec_envs.policies.rules import AllLocal, AllRSU, LeastDelay, PaperGreedy, Random
 from vec_envs.policies.task_rules import CheapestCut, RandomNumbers
 from vec_envs.problems.cooperative_inference import CooperativeInference
 from vec_envs.problems.dnn_partition import DNNPartition
@@ -29,6 +31,8 @@ class Reference:
 
     make: Callable[[Any], Policy]
     env: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    slow: bool = False
+    """Whether it takes long, or an extra, so that it plays only where it is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,8 @@ class References:
 
 _EXACT = {"allocation": "exact"}
 _NEAREST = {"diversion": "nearest"}
+_SEVERAL = {"population": 20, "generations": 25}
+"""The paper speaks of several chromosomes. The default spends as many evaluations as best response does: 10,000."""
 _REFERENCES: dict[type[Any], References] = {
     DNNPartition: References(
         policies={
@@ -48,8 +54,13 @@ _REFERENCES: dict[type[Any], References] = {
             "all-local": Reference(make=AllLocal),
             "all-rsu": Reference(make=AllRSU),
             "paper-greedy": Reference(make=PaperGreedy),
+            "least-delay": Reference(make=LeastDelay),
             "best-response-bound": Reference(make=partial(BestResponse, objective="drift_bound")),
             "best-response-drift": Reference(make=BestResponse),
+            "genetic-paper": Reference(make=partial(Genetic, objective="drift_bound", **_SEVERAL), slow=True),
+            "genetic-drift": Reference(make=Genetic, slow=True),
+            "optimum-bound": Reference(make=partial(ExactSlot, objective="drift_bound"), slow=True),
+            "optimum-drift": Reference(make=ExactSlot, slow=True),
         },
         to_beat="best-response-drift",
     ),
@@ -93,7 +104,10 @@ __all__ = [
     "BestResponse",
     "CheapestCut",
     "ExactCuts",
+    "ExactSlot",
+    "Genetic",
     "LargestCut",
+    "LeastDelay",
     "PaperGreedy",
     "Policy",
     "Random",

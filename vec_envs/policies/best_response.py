@@ -6,15 +6,13 @@ local minimum of the slot's objective, and the best of several. Not the exact op
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from vec_envs.policies.partition_costs import Objective, cost_of_slot
 from vec_envs.policies.policy import needs_view
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.problem import View
-from vec_envs.records import map_arrays
 
 Starts = Int[np.ndarray, "lanes starts clients"]
 
@@ -31,9 +29,9 @@ class BestResponse:
     num_starts = 4
     max_sweeps = 10
 
-    def __init__(self, problem: DNNPartition, *, objective: Literal["drift", "drift_bound"] = "drift") -> None:
+    def __init__(self, problem: DNNPartition, *, objective: Objective = "drift") -> None:
         self._problem = problem
-        self._objective = objective
+        self._objective: Objective = objective
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
@@ -65,9 +63,7 @@ class BestResponse:
         count = self._problem.action_counts[client]
         tried = np.repeat(actions[:, :, None], count, axis=2)
         tried[..., client] = np.arange(count)
-        state, exogenous = (map_arrays(lambda a: a[:, None, None], r) for r in (view.state, view.exogenous))
-        outcome = self._problem.transition(state, tried, exogenous)[1]
-        value = getattr(outcome, self._objective) + self._problem.lyapunov_v * outcome.delay_s.sum(axis=-1)
+        value = cost_of_slot(view, tried, self._objective)
         held = np.take_along_axis(value, actions[:, :, client, None], axis=2)[..., 0]
         best = value.argmin(axis=2)
         least = np.take_along_axis(value, best[..., None], axis=2)[..., 0]

@@ -8,6 +8,7 @@ from jaxtyping import Float32, Int
 from vec_envs.policies.policy import needs_view
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.problem import View
+from vec_envs.records import map_arrays
 
 Observation = Float32[np.ndarray, "lanes agents features"]
 Action = Int[np.ndarray, "lanes agents"]
@@ -74,3 +75,30 @@ class PaperGreedy:
         rsu = state.rsu_backlog_gcycles.sum(axis=-1, keepdims=True)
         node = np.concatenate([rsu, state.service_backlog_gcycles], axis=-1).argmin(axis=-1)
         return self._cut * self._num_nodes + node[:, None]
+
+
+class LeastDelay:
+    """Every client takes what its own task is done soonest with, given the queues, if all others ran theirs themselves.
+
+    A stronger greedy than the paper's: it knows links, processors and how the roadside unit would serve it alone, but
+    not what the others do. Ties go to the first action.
+    """
+
+    def __init__(self, problem: DNNPartition) -> None:
+        self._problem = problem
+
+    def reset(self, seed: int) -> None:
+        """Has nothing to start anew."""
+
+    def act(self, observation: Observation, view: View | None = None) -> Action:
+        """Returns the actions of least own delay. Raises `ValueError` without a view."""
+        view = needs_view(view, self)
+        all_local = self._problem.num_layers * self._problem.num_nodes
+        state, exogenous = (map_arrays(lambda a: a[:, None], record) for record in (view.state, view.exogenous))
+        chosen = np.empty(observation.shape[:2], dtype=np.int64)
+        for client, count in enumerate(self._problem.action_counts):
+            tried = np.tile(all_local, (len(chosen), count, 1))
+            tried[..., client] = np.arange(count)
+            delay_s = self._problem.transition(state, tried, exogenous)[1].delay_s
+            chosen[:, client] = delay_s[..., client].argmin(axis=1)
+        return chosen

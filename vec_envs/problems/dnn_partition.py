@@ -298,7 +298,7 @@ class DNNPartition:
                                  state.service_backlog_gcycles)  # fmt: skip
         arrivals = np.bincount(server, edge.ravel(), backlog.size).reshape(backlog.shape)
         num_tasks = np.bincount(server, offloads.ravel(), backlog.size).reshape(backlog.shape)
-        rsu_ghz = self._allocate(backlog[self._row.rsu], arrivals[self._row.rsu], num_tasks[self._row.rsu])
+        rsu_ghz = self.rsu_allocation_ghz(backlog[self._row.rsu], arrivals[self._row.rsu], num_tasks[self._row.rsu])
         speed = self._row.join(lanes, exogenous.client_ghz, rsu_ghz, exogenous.service_ghz)
 
         server_speed, server_backlog, server_arrivals = (
@@ -401,7 +401,7 @@ class DNNPartition:
         rates[..., 0], rates[..., 1:] = exogenous.v2i_mbps, exogenous.v2v_mbps
         return rates
 
-    def _allocate(self, backlog: PerType, arrivals: PerType, num_tasks: PerType) -> PerType:
+    def rsu_allocation_ghz(self, backlog: PerType, arrivals: PerType, num_tasks: PerType) -> PerType:
         """Returns the RSU's speed for each type, by the weights that the delays of its tasks have in P3.
 
         Paper: MAD2RL Eq. (46).
