@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import results
 from benchmarks.plan import Job, learner_named, problem_of
 from trainers.env_options import door_of
-from trainers.episodes import Step, Tally, play_out
+from trainers.episodes import Step, Tally, Trend, play_out
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
 from trainers.options import as_tuples, from_json
@@ -136,19 +136,24 @@ def play(policy: Policy, env: LanesVectorEnv, sees: Problem, of: Mapping[str, An
         seen = observation if sees is view.problem else sees.observe(view.state, view.exogenous)
         return policy.act(seen, view)
 
-    late = Tally(_figures(of.get("late", [])), env.num_envs)
+    late, trends = Tally(_figures(of.get("late", [])), env.num_envs), Trend(of.get("trends", []), env.num_envs)
     traced: dict[str, list[float]] = {name: [] for name in of.get("traces", [])}
     points = itertools.count()
 
     def watch(played: Step) -> None:
-        if next(points) >= env.problem.episode_points // 2:
+        point = next(points)
+        if point >= env.problem.episode_points // 2:
             late.add(played)
+        if point >= env.problem.episode_points // 3:
+            trends.add(point, played)
         for name, trace in traced.items():
             trace.append(float(np.mean(played.figures[name][played.running])))
 
     tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch)
     return Played(
-        values=tally.means() | {f"late_{name}": means for name, means in late.means().items()},
+        values=tally.means()
+        | {f"late_{name}": means for name, means in late.means().items()}
+        | {f"trend_{name}": slopes for name, slopes in trends.slopes().items()},
         decisions=tally.decisions,
         traces={name: np.array(trace) for name, trace in traced.items()},
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from benchmarks.suites import Suite
+from benchmarks.suite import Suite
 from benchmarks.tables import Line, by_case, in_words
 from trainers.evaluate import shown
 

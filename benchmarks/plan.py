@@ -16,7 +16,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from benchmarks import results
-from benchmarks.suites import Case, Fields, Learned, Reference
+from benchmarks.suite import Case, Fields, Learned, Reference
 from trainers.env_options import TRAFFIC_DOCS, door_of, env_options_type
 from trainers.evaluate import LEARNERS
 from trainers.learner import Learner
@@ -106,7 +106,7 @@ def _preset(learner: str, preset: str, env_id: str) -> Run:
 def _evaluation(case: Case, env: Fields, sees: Fields) -> dict[str, Any]:
     """Returns the definition of the held-out episodes."""
     reported = [figure.name for figure in problem_of(case.env_id, env).reported]
-    more = {"late": list(case.late), "traces": list(case.traces)}
+    more = {"late": list(case.late), "trends": list(case.trends), "traces": list(case.traces)}
     return {
         "env": env,
         "sees": options_of(case.env_id, {**env, **sees}) if sees else None,

@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks import results
 from benchmarks.pictures import NoMatplotlib, draw
-from benchmarks.suites import SUITES, Suite, suites_of
+from benchmarks.suite import Suite
+from benchmarks.suites import SUITES, suites_of
 from benchmarks.tables import Line, collect, conditions, markdown, suite_tables
 
 INDEX = "index.json"

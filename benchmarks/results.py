@@ -112,7 +112,8 @@ def _result(content: Mapping[str, Any], path: Path) -> Result:
     evaluation, curve = content["definition"]["evaluation"], content["curve"]
     traces = {name: np.array(of, dtype=np.float64) for name, of in content.get("traces", {}).items()}
     late = {f"late_{name}" for name in evaluation.get("late", [])}
-    missing = sorted({*evaluation["figures"], *late} - set(values)) + sorted(
+    trends = {f"trend_{name}" for name in evaluation.get("trends", [])}
+    missing = sorted({*evaluation["figures"], *late, *trends} - set(values)) + sorted(
         {*evaluation.get("traces", [])} - set(traces)
     )
     if missing:

@@ -22,7 +22,8 @@ from benchmarks import report, results
 from benchmarks.jobs import INTERRUPTED
 from benchmarks.plan import Job, jobs_of
 from benchmarks.progress import Progress
-from benchmarks.suites import SUITES, Suite, suites_of
+from benchmarks.suite import Suite
+from benchmarks.suites import SUITES, suites_of
 from benchmarks.tables import aligned, collect, suite_tables
 
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}

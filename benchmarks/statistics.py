@@ -27,6 +27,9 @@ class Estimate:
     def __sub__(self, other: Estimate) -> Estimate:
         return Estimate(value=self.value - other.value, draws=self.draws - other.draws)
 
+    def __truediv__(self, other: Estimate) -> Estimate:
+        return Estimate(value=self.value / other.value, draws=self.draws / other.draws)
+
     @property
     def interval(self) -> tuple[float, float]:
         """The interval of 95%."""

@@ -1,95 +1,12 @@
-"""What is measured: suites of cases, each with the policies that play it. Everything that is compared stands here.
-
-A case fixes the environment and the held-out episodes, the same for all its policies, so that these are compared on
-common random numbers.
-"""
+"""What is measured: suites of cases, each with the policies that play it. Everything that is compared stands here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-Fields = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """A policy without learning: one of `vec_envs.policies.references`, with fields of the environment of its own."""
-
-    name: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Learned:
-    """A policy that is trained, once for each training seed, and then plays the held-out episodes."""
-
-    name: str
-    learner: str
-    preset: str = "tuned"
-    env: Fields = field(default_factory=dict[str, Any])
-    """Fields of the environment, in training and evaluation, beside the case's."""
-    evaluated: Fields = field(default_factory=dict[str, Any])
-    """Fields that differ when it plays the held-out episodes."""
-    sees: Fields = field(default_factory=dict[str, Any])
-    """Fields of the environment as the policy sees it then, where they differ from those by which it is judged."""
-    options: Fields = field(default_factory=dict[str, Any])
-    """Fields of the learner."""
-    run: Fields = field(default_factory=dict[str, Any])
-    """Fields of the run, such as `episodes`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """An environment, its held-out episodes, and who plays them."""
-
-    name: str
-    env_id: str
-    policies: tuple[Reference | Learned, ...]
-    env: Fields = field(default_factory=dict[str, Any])
-    figures: tuple[str, ...] = ()
-    """What is kept of each episode beside the problem's reported figures, under the names of the infos."""
-    late: tuple[str, ...] = ()
-    """Figures of which the mean over the last half of an episode's points is kept too, as `late_NAME`."""
-    traces: tuple[str, ...] = ()
-    """Figures of which the mean over the episodes is kept point by point."""
-    seed: int = 1000
-    """Of the first held-out episode."""
-    episodes: int = 256
-    x: float = 0.0
-    """Where the case stands on the axis of its suite's picture."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ratio:
-    """A column of the tables: the sum of a figure over that of another."""
-
-    head: str
-    of: str
-    to: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suite:
-    """Cases, and how they are shown."""
-
-    name: str
-    title: str
-    cases: tuple[Case, ...]
-    baseline: str
-    """The policy to which the others are compared."""
-    picture: Literal["sweep", "curves", "bars", "traces"]
-    """A figure over the cases' x, learning curves, a figure policy by policy, or one over the points of an episode."""
-    shows: str
-    """The figure that the picture shows."""
-    axis: str = ""
-    """What the x are."""
-    columns: tuple[str, ...] = ()
-    """Figures of the tables, beside the problem's first."""
-    tables: Literal["cases", "figures"] = "cases"
-    """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
-    ratio: Ratio | None = None
-
+from benchmarks.suite import Case, Learned, Ratio, Reference, Suite
 
 # RTD: VEC-TaskDiversion-v0 --------------------------------------------------------------------------------------------
 
@@ -244,6 +161,135 @@ LYMDO_FIG5 = Suite(
     columns=_QUEUES,
 )
 
+# MAD2RL: VEC-DNNPartition-v0 ------------------------------------------------------------------------------------------
+
+_SLOTS = "VEC-DNNPartition-v0"
+_MAD2RL = Learned(name="mad2rl", learner="qmix_diffusion")
+_P_QMIX = Learned(name="p-qmix", learner="qmix")
+_PAPER = (replace(_MAD2RL, name="mad2rl-paper", preset="paper"), replace(_P_QMIX, name="p-qmix-paper", preset="paper"))
+_OPTIMA = ("optimum-bound", "optimum-drift")
+_OF_PAPER = tuple(Reference(name=name) for name in ("genetic-paper", "paper-greedy"))
+_ORACLES = tuple(Reference(name=name) for name in _OPTIMA)
+_SEARCHES = tuple(
+    Reference(name=name)
+    for name in ("best-response-bound", "best-response-drift", "genetic-drift", "least-delay", "all-local", "all-rsu")
+)
+_SIZES = ((3, 5), (5, 3), (7, 5))
+_DENOISING_STEPS = (1, 3, 5, 7, 10)
+_VS = (1.0, 5.0, 10.0, 20.0, 50.0)
+_QUEUES_OF = ("client_backlog_gcycles", "rsu_backlog_gcycles", "service_backlog_gcycles")
+
+
+def _clients(
+    clients: int,
+    services: int,
+    *policies: Reference | Learned,
+    name: str = "",
+    x: float = 0.0,
+    lyapunov_v: float = 10.0,
+) -> Case:
+    sizes = {"num_client_vehicles": clients, "num_service_vehicles": services, "lyapunov_v": lyapunov_v}
+    return Case(
+        name=name or f"{clients} clients, {services} service vehicles",
+        env_id=_SLOTS,
+        env={"mobility": "sumo", "scenario": "fdr-drive", **sizes},
+        policies=policies,
+        figures=_QUEUES_OF,
+        trends=("backlog_gcycles",),
+        traces=("backlog_gcycles", *_QUEUES_OF),
+        episodes=64,
+        x=x,
+    )
+
+
+MAD2RL_TARGETS = Suite(
+    name="mad2rl-targets",
+    title="MAD2RL, P-QMIX and the exact optimum of every slot",
+    cases=tuple(_clients(*size, _MAD2RL, _P_QMIX, *_ORACLES, *_OF_PAPER, *_SEARCHES, _RANDOM) for size in _SIZES),
+    baseline="mad2rl",
+    picture="bars",
+    shows="completion_time_s",
+    columns=("backlog_gcycles", "trend_backlog_gcycles"),
+    compared=("trend_backlog_gcycles",),
+    times=_OPTIMA,
+)
+MAD2RL_PAPER = Suite(
+    name="mad2rl-paper",
+    title="The paper's preset",
+    cases=tuple(_clients(*size, _MAD2RL, _P_QMIX, *_PAPER) for size in _SIZES[1:]),
+    baseline="mad2rl",
+    picture="curves",
+    shows="completion_time_s",
+    columns=("backlog_gcycles", "trend_backlog_gcycles"),
+)
+MAD2RL_FIG6 = (
+    Suite(
+        name="mad2rl-fig6a",
+        title="Denoising steps (Fig. 6a)",
+        cases=(
+            _clients(
+                *_SIZES[-1],
+                *(replace(_MAD2RL, name=f"M={m}", options={"denoising_steps": m}) for m in _DENOISING_STEPS),
+            ),
+        ),
+        baseline="M=3",
+        picture="curves",
+        shows="return_mean",
+        columns=("backlog_gcycles",),
+    ),
+    Suite(
+        name="mad2rl-fig6b",
+        title="Convergence (Fig. 6b)",
+        cases=(_clients(*_SIZES[-1], _MAD2RL, _P_QMIX),),
+        baseline="mad2rl",
+        picture="curves",
+        shows="return_mean",
+        columns=("backlog_gcycles",),
+    ),
+)
+MAD2RL_FIG7 = Suite(
+    name="mad2rl-fig7",
+    title="Queues slot by slot (Fig. 7)",
+    cases=(_clients(*_SIZES[1], _MAD2RL, _P_QMIX, *_ORACLES),),
+    baseline="mad2rl",
+    picture="traces",
+    shows="backlog_gcycles",
+    axis="slot",
+    columns=("backlog_gcycles", *_QUEUES_OF, "trend_backlog_gcycles"),
+)
+
+
+def _fig8(letter: str, axis: str, *cases: Case) -> Suite:
+    return Suite(
+        name=f"mad2rl-fig8{letter}",
+        title=f"Completion time against {axis} (Fig. 8{letter})",
+        cases=cases,
+        baseline="mad2rl",
+        picture="sweep",
+        shows="completion_time_s",
+        axis=axis,
+        columns=("backlog_gcycles",),
+        times=_OPTIMA,
+    )
+
+
+_COMPARED = (_MAD2RL, _P_QMIX, *_ORACLES, *_OF_PAPER)
+MAD2RL_FIG8 = (
+    _fig8("a", "client vehicles", *(_clients(n, 5, *_COMPARED, x=n) for n in range(3, 8))),
+    _fig8("b", "service vehicles", *(_clients(5, n, *_COMPARED, x=n) for n in range(3, 8))),
+)
+MAD2RL_FIG9 = Suite(
+    name="mad2rl-fig9",
+    title="Completion time and backlog against V (Fig. 9)",
+    cases=tuple(_clients(*_SIZES[-1], *_COMPARED[:4], name=f"V = {v:g}", x=v, lyapunov_v=v) for v in _VS),
+    baseline="mad2rl",
+    picture="sweep",
+    shows="backlog_gcycles",
+    axis="V",
+    columns=("completion_time_s", "backlog_gcycles"),
+    tables="figures",
+)
+
 SUITES: Mapping[str, tuple[Suite, ...]] = {
     **{suite.name: (suite,) for suite in (RTD_FIG4, RTD_FIG5, RTD_FIG6, RTD_PARTS)},
     "rtd": (RTD_FIG4, RTD_FIG5, RTD_FIG6, RTD_PARTS),
@@ -251,6 +297,9 @@ SUITES: Mapping[str, tuple[Suite, ...]] = {
     "lymdo-fig4": LYMDO_FIG4,
     "lymdo-fig5": (LYMDO_FIG5,),
     "lymdo": (LYMDO_FIG3, *LYMDO_FIG4, LYMDO_FIG5),
+    **{suite.name: (suite,) for suite in (MAD2RL_TARGETS, MAD2RL_PAPER, MAD2RL_FIG7, MAD2RL_FIG9)},
+    **{suite.name: (suite,) for suite in (*MAD2RL_FIG6, *MAD2RL_FIG8)},
+    "mad2rl": (MAD2RL_TARGETS, MAD2RL_PAPER, *MAD2RL_FIG6, MAD2RL_FIG7, *MAD2RL_FIG8, MAD2RL_FIG9),
 }
 """Name -> suites."""
 

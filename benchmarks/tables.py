@@ -14,7 +14,7 @@ from benchmarks import results
 from benchmarks.plan import jobs_of
 from benchmarks.results import Result
 from benchmarks.statistics import Estimate, estimate
-from benchmarks.suites import Suite
+from benchmarks.suite import Suite
 from trainers.evaluate import UNITS, label, shown
 
 Row = list[str]
@@ -94,18 +94,32 @@ def by_case(lines: list[Line]) -> dict[str, list[Line]]:
 
 def case_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row]:
     """Returns the table of a case, its head first, the best policy on top and those without results below."""
-    baseline = next((line for line in lines if line.policy == suite.baseline and line.found), None)
+    found = {line.policy: line for line in lines if line.found}
+    baseline = found.get(suite.baseline)
     figures = list(dict.fromkeys([ranked_by, *suite.columns]))
-    head = ["policy", "runs", *map(in_words, figures), f"{label(ranked_by)} {minus(suite)}"]
+    compared = list(dict.fromkeys([ranked_by, *suite.compared]))
+    head = ["policy", "runs", *map(in_words, figures), *(f"{label(figure)} {minus(suite)}" for figure in compared)]
+    head += [f"times {name}'s" for name in suite.times]
     rows: list[Row] = []
     for line in sorted(filter(lambda line: line.found, lines), key=lambda line: line.mean(ranked_by).value):
-        difference = "-"
-        if baseline is not None and line is not baseline:
-            difference = with_interval(line.mean(ranked_by) - baseline.mean(ranked_by), sign="+")
-        row = [line.policy, line.runs, *(with_interval(line.mean(figure)) for figure in figures), difference]
+        row = [line.policy, line.runs, *(with_interval(line.mean(figure)) for figure in figures)]
+        row += [_difference(line, baseline, figure) for figure in compared]
+        row += [_times(line, found.get(name), ranked_by) for name in suite.times]
         rows.append(row + _ratio_cells(suite, line, baseline))
     rows += [[line.policy, line.runs] for line in lines if not line.found]
     return _padded([head + ([suite.ratio.head, minus(suite)] if suite.ratio else []), *rows])
+
+
+def _difference(line: Line, baseline: Line | None, figure: str) -> str:
+    if baseline is None or line is baseline:
+        return "-"
+    return with_interval(line.mean(figure) - baseline.mean(figure), sign="+")
+
+
+def _times(line: Line, other: Line | None, figure: str) -> str:
+    if other is None or line is other or other.mean(figure).draws.min() <= 0.0:
+        return "-"
+    return with_interval(line.mean(figure) / other.mean(figure))
 
 
 def _ratio_cells(suite: Suite, line: Line, baseline: Line | None) -> Row:

@@ -6,7 +6,7 @@ nothing, and its action is of no effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,3 +134,31 @@ class Tally:
         """Returns each figure's mean over a lane's own decisions; 0 where it made none."""
         made = np.maximum(self.decisions, 1)
         return {name: total / made for name, total in self._sums.items()}
+
+
+class Trend:
+    """The slopes of figures over an episode's points in each lane, by least squares: in the figure's unit a point."""
+
+    def __init__(self, names: Sequence[str], num_lanes: int) -> None:
+        self._values: dict[str, list[PerLane]] = {name: [] for name in names}
+        self._points, self._running = list[float](), list[np.ndarray]()
+        self._none: PerLane = np.zeros(num_lanes)
+
+    def add(self, point: int, played: Step) -> None:
+        """Adds a point of the lanes that were running. Raises `KeyError` where it lacks a figure."""
+        self._points.append(float(point))
+        self._running.append(played.running)
+        for name, values in self._values.items():
+            values.append(np.asarray(played.figures[name], dtype=np.float64))
+
+    def slopes(self) -> dict[str, PerLane]:
+        """Returns each figure's slope in each lane; 0 where there are fewer than two points."""
+        return {name: self._slope(np.array(values)) if values else self._none for name, values in self._values.items()}
+
+    def _slope(self, values: Float[np.ndarray, "points lanes"]) -> PerLane:
+        running = np.array(self._running)
+        count = np.maximum(running.sum(axis=0), 1)
+        point = np.array(self._points)[:, None] - (running * np.array(self._points)[:, None]).sum(axis=0) / count
+        spread = (running * point**2).sum(axis=0)
+        rise = (running * point * np.where(running, values, 0.0)).sum(axis=0)
+        return np.divide(rise, spread, out=np.zeros(rise.shape), where=spread > 0.0)

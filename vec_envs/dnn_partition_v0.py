@@ -18,8 +18,9 @@ every service vehicle's processor (10 GHz), the own and every service vehicle's 
 completion times. `reward="drift_bound"` is the paper's; it pays for keeping a backlog, so learn on `"drift"` and
 compare policies by `completion_time_s` and `backlog_gcycles`.
 
-**Infos.** `completion_time_s` (summed over clients), `backlog_gcycles` (summed over queues, after the slot), `drift`,
-`drift_bound`, `reward_terms`.
+**Infos.** `completion_time_s` (summed over clients), `backlog_gcycles` (summed over queues, after the slot) and its
+parts, `client_backlog_gcycles`, `rsu_backlog_gcycles` and `service_backlog_gcycles`, `drift`, `drift_bound`,
+`reward_terms`.
 
 **Episodes** are truncated after 30 slots of 1 s; queues start empty. Every option of
 `vec_envs.problems.dnn_partition.DNNPartition` is a keyword of every door.

@@ -12,8 +12,10 @@ import pytest
 from benchmarks.jobs import play
 from benchmarks.plan import jobs_of, problem_of
 from benchmarks.run import jobs_of_suites
-from benchmarks.suites import RTD_PARTS, SUITES, Learned, suites_of
+from benchmarks.suite import Learned
+from benchmarks.suites import RTD_PARTS, SUITES, suites_of
 from trainers.env_options import door_of
+from trainers.episodes import Step, Trend
 from vec_envs import cooperative_inference_v0, task_diversion_v0
 from vec_envs.policies import RandomCuts, RandomNumbers, references
 from vec_envs.problems.task_diversion import TaskDiversion
@@ -135,6 +137,26 @@ def test_late_means_and_traces_are_of_the_points_they_say() -> None:
     np.testing.assert_allclose(played.values["late_delay_s"], by_point["delay_s"][5:].mean(axis=0))
     np.testing.assert_allclose(played.values["late_energy_queue"], by_point["energy_queue"][5:].mean(axis=0))
     np.testing.assert_allclose(played.traces["energy_queue"], by_point["energy_queue"].mean(axis=1))
+
+
+def test_trends_are_slopes_over_the_last_two_thirds() -> None:
+    of = {"seed": 3, "figures": ["delay_s"], "trends": ["energy_queue"], "traces": ["energy_queue"]}
+    with closing(cooperative_inference_v0.vector_env(num_envs=1, episode_slots=12)) as env:
+        played = play(RandomCuts(env.problem), env, env.problem, of)
+    trace = played.traces["energy_queue"]
+    slope = np.polyfit(np.arange(4, 12), trace[4:], 1)[0]
+    assert slope > 0.0
+    np.testing.assert_allclose(played.values["trend_energy_queue"], [slope])
+
+
+def test_a_trend_counts_the_points_of_each_lane_alone() -> None:
+    trend = Trend(["x"], 3)
+    for point in range(5):
+        running = np.array([True, point < 3, point < 1])
+        figures = {"x": np.array([2.0 * point, 7.0 - point if point < 3 else np.nan, 1.0])}
+        trend.add(point, Step(running=running, reward=None, following=None, stream=None, figures=figures))  # type: ignore[arg-type]
+    assert trend.slopes()["x"].tolist() == [2.0, -1.0, 0.0]
+    assert Trend(["x"], 2).slopes()["x"].tolist() == [0.0, 0.0]
 
 
 def test_what_is_kept_beside_names_a_result_only_where_there_is_any() -> None:

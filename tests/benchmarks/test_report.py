@@ -134,6 +134,22 @@ LINES = [
 ]
 
 
+def test_columns_of_differences_and_of_multiples(tiny: dict[str, Any]) -> None:
+    suite = replace(
+        tiny["PARTS"],
+        baseline="ours",
+        columns=("energy_j",),
+        ratio=None,
+        compared=("energy_j",),
+        times=("rule", "nobody"),
+    )
+    head, ours, rule, *_ = case_table(suite, LINES[:3], "delay_s")
+    assert head[4:] == ["delay minus ours's", "energy minus ours's", "times rule's", "times nobody's"]
+    assert ours[4:6] == ["-", "-"]
+    assert ours[6].split()[0] == "0.6000"
+    assert [cell.split()[0] for cell in rule[4:]] == ["+2.000", "+20.00", "-", "-"]
+
+
 def test_a_table_of_a_figure_has_the_cases_in_columns(tiny: dict[str, Any]) -> None:
     (suite,) = tiny["SUITES"]["tiny-parts"]
     suite = replace(suite, tables="figures", columns=("delay_s", "energy_j"))

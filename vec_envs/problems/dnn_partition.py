@@ -370,11 +370,20 @@ class DNNPartition:
 
     def figures(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
         """Returns what is reported of a slot: `[*lanes]` arrays under the names of the infos."""
+        client, rsu, service = (
+            np.add.reduce(backlog, axis=-1)
+            for backlog in (
+                next_state.client_backlog_gcycles,
+                next_state.rsu_backlog_gcycles,
+                next_state.service_backlog_gcycles,
+            )
+        )
         return {
             "completion_time_s": np.add.reduce(outcome.delay_s, axis=-1),
-            "backlog_gcycles": np.add.reduce(next_state.client_backlog_gcycles, axis=-1)
-            + np.add.reduce(next_state.rsu_backlog_gcycles, axis=-1)
-            + np.add.reduce(next_state.service_backlog_gcycles, axis=-1),
+            "backlog_gcycles": client + rsu + service,
+            "client_backlog_gcycles": client,
+            "rsu_backlog_gcycles": rsu,
+            "service_backlog_gcycles": service,
             "drift": outcome.drift,
             "drift_bound": outcome.drift_bound,
             "reward_terms": {"drift": outcome.drift_term, "delay": outcome.delay_term},

@@ -1,0 +1,97 @@
+"""What a suite is: cases, each with the policies that play it, and how they are shown.
+
+A case fixes the environment and the held-out episodes, the same for all its policies, so that these are compared on
+common random numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A policy without learning: one of `vec_envs.policies.references`, with fields of the environment of its own."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """A policy that is trained, once for each training seed, and then plays the held-out episodes."""
+
+    name: str
+    learner: str
+    preset: str = "tuned"
+    env: Fields = field(default_factory=dict[str, Any])
+    """Fields of the environment, in training and evaluation, beside the case's."""
+    evaluated: Fields = field(default_factory=dict[str, Any])
+    """Fields that differ when it plays the held-out episodes."""
+    sees: Fields = field(default_factory=dict[str, Any])
+    """Fields of the environment as the policy sees it then, where they differ from those by which it is judged."""
+    options: Fields = field(default_factory=dict[str, Any])
+    """Fields of the learner."""
+    run: Fields = field(default_factory=dict[str, Any])
+    """Fields of the run, such as `episodes`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An environment, its held-out episodes, and who plays them."""
+
+    name: str
+    env_id: str
+    policies: tuple[Reference | Learned, ...]
+    env: Fields = field(default_factory=dict[str, Any])
+    figures: tuple[str, ...] = ()
+    """What is kept of each episode beside the problem's reported figures, under the names of the infos."""
+    late: tuple[str, ...] = ()
+    """Figures of which the mean over the last half of an episode's points is kept too, as `late_NAME`."""
+    trends: tuple[str, ...] = ()
+    """Figures of which the slope over the last two thirds of an episode's points is kept too, as `trend_NAME`."""
+    traces: tuple[str, ...] = ()
+    """Figures of which the mean over the episodes is kept point by point."""
+    seed: int = 1000
+    """Of the first held-out episode."""
+    episodes: int = 256
+    x: float = 0.0
+    """Where the case stands on the axis of its suite's picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """A column of the tables: the sum of a figure over that of another."""
+
+    head: str
+    of: str
+    to: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Cases, and how they are shown."""
+
+    name: str
+    title: str
+    cases: tuple[Case, ...]
+    baseline: str
+    """The policy to which the others are compared."""
+    picture: Literal["sweep", "curves", "bars", "traces"]
+    """A figure over the cases' x, learning curves, a figure policy by policy, or one over the points of an episode."""
+    shows: str
+    """The figure that the picture shows."""
+    axis: str = ""
+    """What the x are."""
+    columns: tuple[str, ...] = ()
+    """Figures of the tables, beside the problem's first."""
+    compared: tuple[str, ...] = ()
+    """Of the tables' figures those of which the difference to the baseline stands too, beside the problem's first."""
+    times: tuple[str, ...] = ()
+    """Policies of whose first figure the tables say how many times it the others' are."""
+    tables: Literal["cases", "figures"] = "cases"
+    """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
+    ratio: Ratio | None = None
