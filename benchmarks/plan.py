@@ -85,7 +85,7 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
         learner=with_fields(default.learner, policy.options),
         **{"device": "cpu", **policy.run, "threads": 1},
     )
-    besides = {"output", "resume", "seed", *ADJUSTABLE} - {"device", "threads"}
+    besides = {"output", "resume", "seed", "init_from", *ADJUSTABLE} - {"device", "threads"}
     written = {name: value for name, value in dataclasses.asdict(run).items() if name not in besides}
     training = json.loads(json.dumps({"learner_name": policy.learner, **written}, allow_nan=False))
     evaluation = _evaluation(case, options_of(case.env_id, {**env, **policy.evaluated}), policy.sees)

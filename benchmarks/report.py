@@ -20,6 +20,7 @@ from benchmarks.pictures import NoMatplotlib, draw
 from benchmarks.suite import Suite
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.tables import Line, collect, conditions, markdown, suite_tables
+from trainers.run_directory import replace_file
 
 INDEX = "index.json"
 Measured = list[tuple[Suite, list[Line]]]
@@ -44,7 +45,7 @@ def write_suite(suite: Suite, lines: list[Line], folder: Path) -> list[Path]:
     Without matplotlib, or results, there is no picture.
     """
     page = folder / f"{suite.name}.md"
-    results.replace_file(page, f"# {suite.title}\n\n{section(suite, lines)}")
+    replace_file(page, f"# {suite.title}\n\n{section(suite, lines)}")
     picture = write_picture(suite, lines, folder)
     return [page, picture] if picture else [page]
 
@@ -53,7 +54,7 @@ def write_picture(suite: Suite, lines: list[Line], folder: Path) -> Path | None:
     """Writes a suite's picture; says so where that cannot be, and returns None."""
     path = folder / f"{suite.name}.svg"
     try:
-        results.replace_file(path, draw(suite, [line for line in lines if line.found]))
+        replace_file(path, draw(suite, [line for line in lines if line.found]))
     except NoMatplotlib as error:
         print(f"{path.name} is not drawn: {error}", file=sys.stderr)
         return None
@@ -86,8 +87,8 @@ def write_page(name: str, measured: Measured, folder: Path) -> Path:
         ]
         for suite, lines in measured
     }
-    results.replace_file(beside / INDEX, json.dumps(index, indent=1) + "\n")
-    results.replace_file(page, text)
+    replace_file(beside / INDEX, json.dumps(index, indent=1) + "\n")
+    replace_file(page, text)
     return page
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 import vec_envs
+from trainers.run_directory import replace_file
 
 FORMAT = 1
 CURVE_POINTS = 200
@@ -145,14 +146,6 @@ def learning_curve(metrics: Path) -> tuple[dict[str, np.ndarray], float]:
 def rounded(value: float) -> float:
     """Returns a value with 6 significant digits."""
     return float(f"{value:.6g}")
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Writes a file so that a kill leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_text(text)
-    os.replace(beside, path)
 
 
 @cache

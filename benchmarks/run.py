@@ -25,6 +25,7 @@ from benchmarks.progress import Progress
 from benchmarks.suite import Suite
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.tables import aligned, collect, suite_tables
+from trainers.run_directory import replace_file
 
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 GRACE_S = 60.0
@@ -98,7 +99,7 @@ def run_jobs(jobs: Sequence[Job], directory: Path, workers: int) -> list[Failure
 def start(job: Job, directory: Path) -> subprocess.Popen[bytes]:
     """Starts a job's process: in a session of its own, so that Ctrl-C is for us, and with a pipe that ends with us."""
     file, log = directory / "jobs" / f"{job.name}.json", log_of(job, directory)
-    results.replace_file(file, json.dumps(asdict(job), indent=1) + "\n")
+    replace_file(file, json.dumps(asdict(job), indent=1) + "\n")
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "benchmarks.jobs", str(file), "--stop-with-parent"]
     with log.open("ab") as output:

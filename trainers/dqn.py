@@ -39,11 +39,6 @@ class DQNLearner:
     dqn: Annotated[DQNOptions, tyro.conf.arg(name="")] = field(default_factory=DQNOptions)
     replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
 
-    @property
-    def warm_up_episodes(self) -> int:
-        """Episodes played before the first update."""
-        return self.replay.warm_up_episodes
-
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns the probability of a random action at this part, 0 to 1, of the run: at first all are."""
         return 1.0 if warm_up else self.dqn.exploration(progress)

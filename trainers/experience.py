@@ -23,6 +23,8 @@ class Experience(Protocol):
 
     updates: int
     """Gradient steps made."""
+    warm_up_episodes: int
+    """Episodes to be played before the first."""
 
     def add(self, joined: Transitions) -> None: ...
     def learn_after_step(self) -> list[Report]:
@@ -51,7 +53,7 @@ class Replay:
         observation_shape: tuple[int, ...],
         seed: int,
     ) -> None:
-        self.updates = 0
+        self.updates, self.warm_up_episodes = 0, options.warm_up_episodes
         self._options, self._algorithm, self._owed = options, algorithm, 0.0
         self.buffer = LaneReplayBuffer(
             options.buffer_size,
@@ -106,7 +108,7 @@ class Rollout:
     """
 
     def __init__(self, options: RolloutOptions, algorithm: OnPolicyAlgorithm[Any]) -> None:
-        self.updates = 0
+        self.updates, self.warm_up_episodes = 0, 0
         self._options, self._algorithm = options, algorithm
         self._steps: list[Transitions] = []
 

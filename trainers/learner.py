@@ -12,11 +12,6 @@ from vec_envs.policies.policy import Policy
 class LearnerOptions(Protocol):
     """The options of a learner: a frozen dataclass with those of its experience among them, named like that."""
 
-    @property
-    def warm_up_episodes(self) -> int:
-        """Episodes played before the first update."""
-        ...
-
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns how much is explored at this part, 0 to 1, of the run: the probability of a random action, or what
         entropy is worth; `warm_up`: before any update."""

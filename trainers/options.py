@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tyro
 
 from trainers.env_options import door_of, env_options_type
 from trainers.learner import Learner
 from vec_envs.validation import count, not_negative
+
+R = TypeVar("R", bound="Run")
 
 ADJUSTABLE = ("device", "threads", "checkpoint_s", "evaluation_episodes", "evaluation_seed")
 """What may be changed when a run is resumed."""
@@ -41,6 +43,8 @@ class Run:
     """Training episodes over all lanes, rounded up to whole rounds of the lanes."""
     num_envs: int = 16
     """Lanes played at the same time."""
+    init_from: Path | None = None
+    """Start with the weights of a checkpoint: of `trainers.pretrain`, or of another run of the same learner."""
     output: Path | None = None
     """Where the run is written; by default a new folder under runs/."""
     resume: bool = False
@@ -65,37 +69,48 @@ class Run:
         not_negative(checkpoint_s=self.checkpoint_s)
 
 
-def preset_run(learner: Learner, preset: str, env_id: str) -> Run:
-    """Returns a preset's run. Raises `ValueError` listing what exists for an unknown preset or environment."""
+def preset_run(learner: Learner, preset: str, env_id: str, kind: type[R] = Run) -> R:
+    """Returns a preset's run; of another kind than a training run with that kind's own defaults.
+
+    Raises `ValueError` listing what exists for an unknown preset or environment.
+    """
     if preset not in learner.presets:
         raise ValueError(f"preset {preset!r} is unknown; there are {', '.join(map(repr, learner.presets))}")
     if env_id not in learner.env_ids:
         listed = ", ".join(map(repr, learner.env_ids))
         raise ValueError(f"{learner.name} does not train on {env_id!r}, but on {listed}")
     env, options, run = learner.presets[preset]
-    return Run(env=env_options_type(door_of(env_id))(**env), learner=options, env_id=env_id, preset=preset, **run)
+    own = run if kind is Run else {}
+    return kind(env=env_options_type(door_of(env_id))(**env), learner=options, env_id=env_id, preset=preset, **own)
 
 
-def parse(learner: Learner, arguments: Sequence[str] | None = None) -> Run:
-    """Returns the run that a command line describes; exits with a message where it is wrong."""
+def parse(
+    learner: Learner, arguments: Sequence[str] | None = None, *, kind: type[R] = Run, module: str | None = None
+) -> R:
+    """Returns the run that a command line of `trainers.MODULE`, by default the learner's, describes.
+
+    Exits with a message where it is wrong.
+    """
+    module = module or learner.name
     arguments = _spelled_out(learner, list(sys.argv[1:] if arguments is None else arguments))
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="tuned")
     first.add_argument("--env-id", default=learner.env_ids[0])
     chosen = first.parse_known_args(arguments)[0]
     try:
-        default = preset_run(learner, chosen.preset, chosen.env_id)
+        default = preset_run(learner, chosen.preset, chosen.env_id, kind)
     except ValueError as error:
-        sys.exit(f"trainers.{learner.name}: {error}")
-    program = f"python -m trainers.{learner.name}"
-    typed = dataclasses.make_dataclass(
-        "Run", [("env", type(default.env)), ("learner", type(default.learner))], bases=(Run,), frozen=True, kw_only=True
-    )
+        sys.exit(f"trainers.{module}: {error}")
+    program = f"python -m trainers.{module}"
+    own = [("env", type(default.env)), ("learner", type(default.learner))]
+    typed = dataclasses.make_dataclass("Run", own, bases=(kind,), frozen=True, kw_only=True)
     values = {f.name: getattr(default, f.name) for f in dataclasses.fields(default)}
     try:
-        return tyro.cli(typed, prog=program, args=arguments, default=typed(**values), description=_described(learner))
+        return tyro.cli(
+            typed, prog=program, args=arguments, default=typed(**values), description=_described(learner, kind)
+        )
     except ValueError as error:
-        sys.exit(f"trainers.{learner.name}: {error}")
+        sys.exit(f"trainers.{module}: {error}")
 
 
 def _spelled_out(learner: Learner, arguments: list[str]) -> list[str]:
@@ -106,19 +121,23 @@ def _spelled_out(learner: Learner, arguments: list[str]) -> list[str]:
     return [part for a in arguments for part in (("--preset", learner.shortcuts[a]) if a in used else (a,))]
 
 
-def _described(learner: Learner) -> str:
+def _described(learner: Learner, kind: type[Run]) -> str:
     """Returns what the help says first."""
     presets = f"Presets: {', '.join(learner.presets)}."
-    return " ".join([str(Run.__doc__), presets, *(f"{flag}: --preset {to}." for flag, to in learner.shortcuts.items())])
+    return " ".join(
+        [str(kind.__doc__), presets, *(f"{flag}: --preset {to}." for flag, to in learner.shortcuts.items())]
+    )
 
 
 def as_json(run: Run, learner: str) -> str:
     """Returns the run as JSON text, for `config.json`."""
     values = dataclasses.asdict(run)
-    values["output"] = None
-    values["resume"] = False
+    values |= {"output": None, "resume": False, "init_from": run.init_from and str(run.init_from)}
+    own = {f.name for f in dataclasses.fields(Run)}
+    more = {name: values.pop(name) for name in list(values) if name not in own}
     versions = {name: metadata.version(name) for name in ("vec-envs", "tianshou", "torch", "numpy", "libsumo")}
-    return json.dumps({"learner_name": learner, "versions": versions, **values}, indent=2) + "\n"
+    kind = {"pretraining": more} if more else {}
+    return json.dumps({"learner_name": learner, "versions": versions, **values, **kind}, indent=2) + "\n"
 
 
 def learner_of(text: str) -> object:
@@ -136,11 +155,13 @@ def from_json(text: str, learner: Learner) -> Run:
     values = json.loads(text)
     values.pop("learner_name")
     values.pop("versions", None)
+    values.pop("pretraining", None)
     default = preset_run(learner, values["preset"], values["env_id"])
     try:
         env = type(default.env)(**as_tuples(values.pop("env")))
         options = _nested(type(default.learner), values.pop("learner"))
-        return dataclasses.replace(default, env=env, learner=options, **{**values, "output": None})
+        paths = {"output": None, "init_from": Path(values["init_from"]) if values.get("init_from") else None}
+        return dataclasses.replace(default, env=env, learner=options, **{**values, **paths})
     except TypeError as error:
         raise ValueError(f"the configuration is of another version: {error}") from error
 

@@ -50,11 +50,6 @@ class PPOLearner:
     ppo: Annotated[PPOOptions, tyro.conf.arg(name="")] = field(default_factory=PPOOptions)
     rollout: Annotated[RolloutOptions, tyro.conf.arg(name="")] = field(default_factory=RolloutOptions)
 
-    @property
-    def warm_up_episodes(self) -> int:
-        """Learns from the first round on."""
-        return 0
-
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns what entropy is worth at this part of the run: the policy's own draws explore."""
         first, last = self.ppo.entropy_weight, self.ppo.final_entropy_weight

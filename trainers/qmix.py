@@ -43,11 +43,6 @@ class QMIXLearner:
     qmix: Annotated[QMIXOptions, tyro.conf.arg(name="")] = field(default_factory=QMIXOptions)
     replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=ReplayOptions)
 
-    @property
-    def warm_up_episodes(self) -> int:
-        """Episodes played before the first update."""
-        return self.replay.warm_up_episodes
-
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns the probability that a client acts at random at this part, 0 to 1, of the run."""
         return self.qmix.exploration(progress)

@@ -38,8 +38,17 @@ class RunDirectory:
         """Makes the folder of a new run. Raises `FileExistsError` where it holds one already."""
         self.check_free()
         self.path.mkdir(parents=True, exist_ok=True)
-        self._replace(CONFIG, config.encode())
+        replace_file(self.path / CONFIG, config)
         (self.path / METRICS).write_text("")
+
+    def create_or_match(self, config: str) -> None:
+        """Makes the folder of a new run, or finds that of the same. Raises `FileExistsError` where it is of another."""
+        if not (self.path / CONFIG).exists():
+            self.create(config)
+        elif self.config() != config:
+            raise FileExistsError(f"{self.path} holds a run of other options: choose another --output")
+        else:
+            self.keep_metrics(0)
 
     def config(self) -> str:
         """Returns the configuration's text. Raises `FileNotFoundError` where there is no run."""
@@ -56,18 +65,8 @@ class RunDirectory:
         os.replace(beside, self.path / CHECKPOINT)
 
     def load_checkpoint(self) -> dict[str, Any]:
-        """Returns the checkpoint; runs no code of the file.
-
-        Raises `FileNotFoundError` where there is none, `ValueError` where it is damaged.
-        """
-        if not (self.path / CHECKPOINT).exists():
-            raise FileNotFoundError(f"{self.path} has no {CHECKPOINT}")
-        import torch
-
-        try:
-            return torch.load(self.path / CHECKPOINT, map_location="cpu", weights_only=True)
-        except Exception as error:  # whatever a reader of pickles makes of bytes that are none
-            raise ValueError(f"{self.path / CHECKPOINT} is damaged: it cannot be read as a checkpoint") from error
+        """Returns the checkpoint, as `read_checkpoint` does."""
+        return read_checkpoint(self.path / CHECKPOINT)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Appends a line of metrics, and to TensorBoard's events."""
@@ -83,7 +82,7 @@ class RunDirectory:
     def keep_metrics(self, lines: int) -> None:
         """Drops the metrics behind the first `lines`: those of rounds after the checkpoint."""
         kept = (self.path / METRICS).read_text().splitlines(keepends=True)[:lines]
-        self._replace(METRICS, "".join(kept).encode())
+        replace_file(self.path / METRICS, "".join(kept))
 
     def save_evaluation(self, figures: Mapping[str, Any], *, replace: bool = True) -> Path:
         """Writes `evaluation.json` and returns its path.
@@ -91,7 +90,7 @@ class RunDirectory:
         Where that holds other episodes and is not to be replaced, `evaluation-SEED-EPISODES.json` is written instead.
         """
         name = EVALUATION if replace or self._holds_same(figures) else beside_name(figures)
-        self._replace(name, (json.dumps(figures, indent=2) + "\n").encode())
+        replace_file(self.path / name, json.dumps(figures, indent=2) + "\n")
         return self.path / name
 
     def _holds_same(self, figures: Mapping[str, Any]) -> bool:
@@ -108,10 +107,28 @@ class RunDirectory:
             self._events.close()
             self._events = None
 
-    def _replace(self, name: str, content: bytes) -> None:
-        beside = self.path / f"{name}.new"
-        beside.write_bytes(content)
-        os.replace(beside, self.path / name)
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Returns what a checkpoint's file holds; runs no code of it.
+
+    Raises `FileNotFoundError` where there is none, `ValueError` where it is damaged.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} has no {path.name}")
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a reader of pickles makes of bytes that are none
+        raise ValueError(f"{path} is damaged: it cannot be read as a checkpoint") from error
+
+
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Writes a file so that a kill leaves the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(beside, path)
 
 
 def beside_name(figures: Mapping[str, Any]) -> str:

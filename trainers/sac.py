@@ -43,11 +43,6 @@ class SACLearner:
     sac: Annotated[SACOptions, tyro.conf.arg(name="")] = field(default_factory=SACOptions)
     replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
 
-    @property
-    def warm_up_episodes(self) -> int:
-        """Episodes played before the first update."""
-        return self.replay.warm_up_episodes
-
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns the probability of a uniformly random action: all at first, then few beside the policy's own."""
         return 1.0 if warm_up else self.sac.exploration

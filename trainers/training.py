@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from trainers.evaluate import evaluate_run, label, print_table, shown
 from trainers.experience import EXPERIENCES, Experience
 from trainers.learner import Learner, LearnerOptions
 from trainers.options import Run, as_json, from_json, resumed
-from trainers.run_directory import RunDirectory, new_path, newest_path
+from trainers.run_directory import RunDirectory, new_path, newest_path, read_checkpoint
 from trainers.tianshou_bridge.policy import ExploringPolicy
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import TrafficError
@@ -49,17 +50,22 @@ def main(learner: Learner, run: Run) -> None:
         if train(learner, run, directory):
             print(f"interrupted; go on with: python -m trainers.{learner.name} --resume --output {directory.path}")
             sys.exit(INTERRUPTED)
-        if run.evaluation_episodes:
-            print(f"playing {run.evaluation_episodes} held-out episodes with each policy", flush=True)
-            figures = evaluate_run(directory.path, episodes=run.evaluation_episodes, seed=run.evaluation_seed)
-            directory.save_evaluation(figures)
-            print_table(figures)
+        evaluate(run, directory)
     except (OSError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.{learner.name}: {error}")
     except KeyboardInterrupt:
         print("\ninterrupted; --resume goes on from the last checkpoint, where there is one", file=sys.stderr)
         sys.exit(INTERRUPTED)
     print(f"the run is in {directory.path}")
+
+
+def evaluate(run: Run, directory: RunDirectory) -> None:
+    """Plays the held-out episodes that the run asks for, and prints and writes the figures."""
+    if run.evaluation_episodes:
+        print(f"playing {run.evaluation_episodes} held-out episodes with each policy", flush=True)
+        figures = evaluate_run(directory.path, episodes=run.evaluation_episodes, seed=run.evaluation_seed)
+        directory.save_evaluation(figures)
+        print_table(figures)
 
 
 def open_run(learner: Learner, run: Run) -> tuple[RunDirectory, Run]:
@@ -83,6 +89,8 @@ def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
             training.load(directory.load_checkpoint())
         else:
             training.check_traffic()
+            if run.init_from is not None:
+                training.start_from(run.init_from)
             directory.create(as_json(run, learner.name))
         with stop_signals() as stop:
             training.go_on(stop)
@@ -96,12 +104,6 @@ class Training:
     def __init__(self, learner: Learner, run: Run, directory: RunDirectory, env: LanesVectorEnv) -> None:
         self._run, self._directory, self._env = run, directory, env
         self._options: LearnerOptions = run.learner
-        self._warm_up = self._options.warm_up_episodes
-        if math.ceil(run.episodes / run.num_envs) <= math.ceil(self._warm_up / run.num_envs):
-            raise ValueError(
-                f"episodes={run.episodes} must be above warm_up_episodes={self._warm_up}, "
-                "in rounds of num_envs, or nothing is learned"
-            )
         streams = np.random.SeedSequence(run.seed).generate_state(2 + run.num_envs, np.uint64)
         seeds = [int(seed) >> 1 for seed in streams]
         self._lane_seeds: list[int | None] = list(seeds[2:])
@@ -114,6 +116,12 @@ class Training:
         self.experience: Experience = of_kind(run.learner, self.algorithm, observation_shape=seen, seed=seeds[1])
         self.round = 0
         self.num_rounds = math.ceil(run.episodes / run.num_envs)
+        warm_up = self.experience.warm_up_episodes
+        if self.num_rounds <= math.ceil(warm_up / run.num_envs):
+            raise ValueError(
+                f"episodes={run.episodes} must be above warm_up_episodes={warm_up}, "
+                "in rounds of num_envs, or nothing is learned"
+            )
 
     @property
     def finished(self) -> bool:
@@ -123,6 +131,18 @@ class Training:
     def check_traffic(self) -> None:
         """Raises `TrafficError` where the lanes' first episodes cannot be had; the first round draws them again."""
         self._env.reset(seed=self._lane_seeds)
+
+    def start_from(self, path: Path) -> None:
+        """Takes over the weights of a checkpoint, not its optimisers, which hold learning rates.
+
+        Raises `OSError` or `ValueError` where they cannot be had, or do not fit.
+        """
+        state, own = read_checkpoint(path), self.algorithm.state_dict()
+        kept = {name: value for name, value in own.items() if not isinstance(value, torch.Tensor)}
+        try:
+            self.algorithm.load_state_dict({**state["algorithm"], **kept})
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"{path} is of another learner, or other agents, actions or networks: {error}") from error
 
     def go_on(self, stop: Stop) -> None:
         """Plays rounds until the end or until told to stop; writes checkpoints on the way and at last."""
@@ -153,7 +173,7 @@ class Training:
         """Plays an episode in every lane, learning on the way; returns the round's metrics."""
         began = time.monotonic()
         lanes, num_lanes = self._env.lanes, self._run.num_envs
-        warm_up = self.round * num_lanes < self._warm_up
+        warm_up = self.round * num_lanes < self.experience.warm_up_episodes
         progress = self.round / self.num_rounds
         self._policy.exploration = self._options.exploration(progress, warm_up=warm_up)
         scale_learning_rates(self.algorithm, self._options.learning_rate_part(progress))

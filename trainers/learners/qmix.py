@@ -115,6 +115,10 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         self._update_lagged_network_weights()
         return SimpleLossTrainingStats(loss=loss.item())
 
+    def let_targets_follow(self) -> None:
+        """Copies the learned networks into their targets."""
+        self._lagged_networks.full_parameter_update()
+
 
 def assemble(problem: Any, network: nn.Module, options: QMIXOptions, *, seed: int) -> QMIX:
     """Returns QMIX over an agent network."""
@@ -136,10 +140,11 @@ def assemble(problem: Any, network: nn.Module, options: QMIXOptions, *, seed: in
     return QMIX(policy=policy, mixer=mixer, options=options)
 
 
-def greedy(algorithm: QMIX) -> LearnedPolicy:
-    """Returns the policy of the actions of highest value, by the online or by the lagged network."""
+def greedy(algorithm: QMIX, *, lagged: bool | None = None) -> LearnedPolicy:
+    """Returns the policy of the actions of highest value, by the online or the lagged network, or as options say."""
     policy = algorithm.policy
-    network = algorithm.target_network if algorithm.options.act_lagged else policy.network
+    by_lagged = algorithm.options.act_lagged if lagged is None else lagged
+    network = algorithm.target_network if by_lagged else policy.network
 
     def decide(observation: np.ndarray) -> np.ndarray:
         return policy.values(network, policy.seen(observation)).argmax(-1).cpu().numpy()

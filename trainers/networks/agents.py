@@ -47,3 +47,7 @@ class MLPAgents(nn.Module):
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]; draws nothing."""
         return self.values(observation.transpose(0, 1)).transpose(0, 1)
+
+    def fit(self, observation: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Returns, both `[batch, agents, actions]`, what is predicted and what should be: the values of `target`."""
+        return self(observation, generator), target

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from trainers.learners.options import DenoiserOptions
 from trainers.networks.agents import agent_mlp
-from trainers.networks.diffusion import mean_from_noise, mean_from_x0, reverse_step, variance_preserving_schedule
+from trainers.networks.diffusion import (
+    mean_from_noise,
+    mean_from_x0,
+    noised,
+    reverse_step,
+    variance_preserving_schedule,
+)
 
 
 class DenoisingAgents(nn.Module):
@@ -59,11 +65,31 @@ class DenoisingAgents(nn.Module):
             x = torch.softmax(x + self.absent, dim=-1)
         return x.transpose(0, 1)
 
+    def fit(self, observation: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Returns, both `[batch, agents, actions]`, what is predicted and what should be: x0 = `target`, or the noise.
+
+        Each row of the batch is noised to a step of its own, the same for all agents: the forward process.
+        """
+        local, x0 = observation.transpose(0, 1), target.transpose(0, 1)
+        device = generator.device
+        m = torch.randint(1, self.options.denoising_steps + 1, (x0.shape[1],), generator=generator, device=device)
+        noise = torch.randn(x0.shape, generator=generator, device=device).to(x0.device)
+        m = m.to(x0.device)
+        x = noised(self.schedule, x0, m[:, None], noise)
+        when = self.embedding[m - 1].expand(*local.shape[:2], -1)
+        predicted = self.predict(torch.cat([x, when, local], dim=-1))
+        wanted = noise if self.options.prediction == "noise" else x0
+        return self._bounded(predicted).transpose(0, 1), wanted.transpose(0, 1)
+
+    def _bounded(self, predicted: Tensor) -> Tensor:
+        """Returns the network's output within its bound, where it predicts x0 and has one."""
+        bound = self.options.bound if self.options.prediction == "x0" else 0.0
+        return bound * torch.tanh(predicted / bound) if bound else predicted
+
     def _step(self, x: Tensor, m: int, predicted: Tensor) -> Tensor:
         if self.options.prediction == "noise":
             return mean_from_noise(self.schedule, x, m, predicted)
-        bound = self.options.bound
-        return mean_from_x0(self.schedule, x, m, bound * torch.tanh(predicted / bound) if bound else predicted)
+        return mean_from_x0(self.schedule, x, m, self._bounded(predicted))
 
     def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
         shape = (*like.shape[:2], self.num_actions)

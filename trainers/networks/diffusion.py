@@ -40,8 +40,8 @@ def variance_preserving_schedule(steps: int, *, beta_min: float, beta_max: float
     )
 
 
-def noised(schedule: Schedule, x0: Tensor, m: int, noise: Tensor) -> Tensor:
-    """Returns x_m, m noising steps after x0, for one draw of standard normal noise.
+def noised(schedule: Schedule, x0: Tensor, m: int | Tensor, noise: Tensor) -> Tensor:
+    """Returns x_m, m noising steps after x0, for one draw of standard normal noise; `m` broadcasts with `x0`.
 
     Paper: MAD2RL Eqs. (34), (35).
     """

@@ -21,9 +21,7 @@ class BestResponse:
     """Minimises drift plus V times the delays of the slot, by coordinate descent.
 
     `objective="drift"` takes the exact drift, the guide to chase; `"drift_bound"` takes its bound: P2 as the paper
-    has it.
-
-    Paper: MAD2RL Eq. (32).
+    has it, Eq. (32).
     """
 
     num_starts = 4

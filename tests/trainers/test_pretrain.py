@@ -1,0 +1,216 @@
+"""Pre-training: what the expert's files hold, that agents meet it, and that training goes on from there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainers import qmix, qmix_diffusion
+from trainers.experts import advantages, made_shard, read_shard, shards
+from trainers.imitation import main
+from trainers.options import parse
+from trainers.pretrain import read_arguments
+from trainers.run_directory import read_checkpoint
+from trainers.training import main as train_main
+from vec_envs import dnn_partition_v0
+from vec_envs.faces.vector_env import LanesVectorEnv
+from vec_envs.policies import BestResponse
+
+SMALL: dict[str, Any] = {
+    "mobility": "straight",
+    "num_client_vehicles": 2,
+    "num_service_vehicles": 1,
+    "episode_slots": 5,
+    "reward": "drift",
+    "observation": "extended",
+}
+ENV = [part for name, value in SMALL.items() for part in (f"--env.{name.replace('_', '-')}", str(value))][:8]
+FEW = ("--num-envs", "3", "--episodes", "6", "--epochs", "2", "--learner.hidden", "16", "--evaluation-episodes", "0")
+
+
+def made(output: Path, *arguments: str) -> Path:
+    main(*read_arguments([*ENV, *FEW, "--output", str(output), *arguments]))
+    return output / "checkpoint.pt"
+
+
+def small_env(num_envs: int = 3, **fields: Any) -> LanesVectorEnv:
+    return dnn_partition_v0.vector_env(num_envs=num_envs, **{**SMALL, **fields})
+
+
+def metrics(path: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+# The expert's files ---------------------------------------------------------------------------------------------------
+
+
+def test_an_advantage_is_what_one_client_alone_would_change() -> None:
+    with closing(small_env()) as env:
+        observation, _ = env.reset(seed=3)
+        env.step(env.action_space.sample())
+        problem: Any = env.problem
+        action = BestResponse(problem).act(observation, env.view)
+        change = advantages(env.view, action)
+        held = problem.transition(env.view.state, action, env.view.exogenous)[1].reward
+        for client, count in enumerate(problem.action_counts):
+            for other in (0, count // 2, count - 1):
+                moved = action.copy()
+                moved[:, client] = other
+                reward = problem.transition(env.view.state, moved, env.view.exogenous)[1].reward
+                np.testing.assert_allclose(change[:, client, other], reward - held, rtol=1e-4, atol=1e-3)
+            assert (change[:, client, count:] == 0.0).all()
+    assert (change <= 1e-3).all()  # nobody gains by leaving a best response
+
+
+def test_shards_are_made_once_and_again_the_same(tmp_path: Path) -> None:
+    how: dict[str, Any] = {"expert": "best-response-drift", "rounds": 2, "exploration": 0.2, "seed": 7}
+    with closing(small_env()) as env:
+        first = list(shards(env, tmp_path, **how))
+        files = sorted(tmp_path.iterdir())
+        assert [path.name for path in files] == ["shard-0000.npz", "shard-0001.npz"]
+        before = [path.read_bytes() for path in files]
+        files[0].unlink()
+        again = list(shards(env, tmp_path, **how))
+    assert [path.read_bytes() for path in files] == before
+    assert not np.array_equal(first[0].observation, first[1].observation)
+    for one, other in zip(first, again, strict=True):
+        assert one.observation.shape == (15, 2, env.problem.observation_size)
+        assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in vars(one))
+
+
+def test_some_clients_of_an_expert_act_at_random() -> None:
+    with closing(small_env(num_envs=20, dnns=("vgg16",))) as env:
+        straight, strayed = (made_shard(env, BestResponse(env.problem), exploration=p, seed=(0, 0)) for p in (0.0, 1.0))
+    assert np.array_equal(straight.observation[:20], strayed.observation[:20])
+    assert not np.array_equal(straight.observation[20:], strayed.observation[20:])
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 nothing", None])
+def test_a_damaged_shard_is_named(damage: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "shard-0000.npz"
+    if damage is None:  # an array of objects is a pickle
+        np.savez(path, observation=np.array([{}], dtype=object), action=np.zeros(1), advantage=np.zeros(1))
+    else:
+        path.write_bytes(damage)
+    with closing(small_env()) as env, pytest.raises(ValueError, match=r"shard-0000.npz is damaged: delete it"):
+        read_shard(path, env.problem)
+
+
+def test_a_shard_of_another_problem_is_refused(tmp_path: Path) -> None:
+    with closing(small_env()) as env:
+        list(shards(env, tmp_path, expert="random", rounds=1, exploration=0.0, seed=0))
+    with closing(small_env(num_client_vehicles=3)) as env, pytest.raises(ValueError, match="is of another problem"):
+        read_shard(tmp_path / "shard-0000.npz", env.problem)
+
+
+# Learning -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("agents", ["qmix", "qmix_diffusion"])
+def test_agents_come_to_meet_the_expert(agents: str, tmp_path: Path) -> None:
+    made(
+        tmp_path,
+        *("--agents", agents, "--num-envs", "32", "--episodes", "256", "--epochs", "30", "--learner.hidden", "64"),
+        *("--learning-rate", "2e-3"),
+    )
+    told = metrics(tmp_path)
+    assert [line["epoch"] for line in told] == list(range(1, 31))
+    assert told[-1]["loss"] < 0.5 * told[0]["loss"]
+    assert told[-1]["regret"] < 0.5 * told[0]["regret"]
+    assert told[-1]["agreement"] > 0.5
+
+
+@pytest.mark.parametrize("prediction", ["x0", "noise"])
+def test_what_a_denoiser_predicts_is_what_it_is_told_to(prediction: str) -> None:
+    with closing(small_env()) as env:
+        given = parse(qmix_diffusion.LEARNER, [*ENV, "--learner.prediction", prediction, "--learner.bound", "2"])
+        policy = qmix_diffusion.LEARNER.build(env.problem, given.learner, seed=0).policy
+    shape = 64, 2, max(env.problem.action_counts)
+    observation, target = torch.zeros(64, 2, env.problem.observation_size), torch.full(shape, 1.5)
+    predicted, wanted = policy.network.fit(observation, target, torch.Generator().manual_seed(0))
+    assert predicted.shape == wanted.shape == shape
+    if prediction == "x0":
+        assert (wanted == target).all()
+        assert (predicted.abs() <= 2.0).all()
+    else:
+        assert abs(float(wanted.mean())) < 0.05
+        assert float(wanted.std()) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("agents", ["qmix", "qmix_diffusion"])
+def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = made(tmp_path / "pre", "--agents", agents)
+    assert capsys.readouterr().out.endswith(f"go on with: python -m trainers.{agents} --init-from {file}\n")
+    learner = {"qmix": qmix, "qmix_diffusion": qmix_diffusion}[agents].LEARNER
+    few = ("--num-envs", "3", "--episodes", "6", "--learner.hidden", "16", "--learner.warm-up-episodes", "3")
+    learned = ("--learner.learning-rate", "1e-12", "--learner.target-update-rate", "1e-9", "--evaluation-episodes", "0")
+    arguments = [*ENV, *few, *learned, "--output", str(tmp_path / "run")]
+    train_main(learner, parse(learner, [*arguments, "--init-from", str(file)]))
+    ours, theirs = (read_checkpoint(path)["algorithm"] for path in (tmp_path / "run" / "checkpoint.pt", file))
+    names = [name for name in ours if name.startswith(("policy", "target"))]
+    assert len(names) > 4
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in names)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["init_from"] == str(file)
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [("none.pt", "has no none.pt"), ("empty.pt", "is damaged"), ("other.pt", "is of another learner, or other agents")],
+)
+def test_a_checkpoint_that_does_not_fit_is_named(file: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.pt").write_bytes(b"")
+    torch.save({"algorithm": {"policy.network.weight": torch.zeros(2)}}, tmp_path / "other.pt")
+    arguments = [*ENV, "--init-from", str(tmp_path / file), "--output", str(tmp_path / "run"), "--episodes", "64"]
+    with pytest.raises(SystemExit, match=message):
+        train_main(qmix.LEARNER, parse(qmix.LEARNER, arguments))
+    assert not (tmp_path / "run").exists()
+
+
+# The command line -----------------------------------------------------------------------------------------------------
+
+
+def test_the_same_command_goes_on_and_another_is_refused(tmp_path: Path) -> None:
+    file = made(tmp_path)
+    weights = read_checkpoint(file)["algorithm"]
+    (tmp_path / "experts" / "shard-0001.npz").unlink()
+    file.unlink()
+    again = read_checkpoint(made(tmp_path))["algorithm"]
+    assert all(torch.equal(weights[name], again[name]) for name in weights if isinstance(weights[name], torch.Tensor))
+    assert [line["epoch"] for line in metrics(tmp_path)] == [1, 2]
+    with pytest.raises(SystemExit, match="holds a run of other options"):
+        made(tmp_path, "--seed", "1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--agents", "ppo"], "there are 'qmix_diffusion', 'qmix'"),
+        (["--expert", "oracle"], "the expert 'oracle' is unknown; there are 'random'"),
+        (["--epochs", "0"], "epochs"),
+        (["--exploration", "2"], "exploration"),
+        (["--resume"], "no --resume, --init-from"),
+        (["--env-id", "VEC-TaskDiversion-v0"], "does not train on"),
+    ],
+)
+def test_wrong_options_end_with_one_message(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        made(tmp_path, *arguments)
+    captured = capsys.readouterr()
+    assert message in f"{stopped.value.code} {captured.err} {captured.out}"
+
+
+def test_the_command_line_is_read_before_torch_is_imported() -> None:
+    script = (
+        "import sys; from trainers.pretrain import read_arguments; read_arguments([]); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,116 @@
+"""Learning from an expert's decisions, for `trainers.pretrain`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from trainers.env_options import door_of
+from trainers.experts import Shard, joined, shards
+from trainers.learner import Learner
+from trainers.learners.qmix import LOSSES, QMIX, greedy
+from trainers.options import as_json
+from trainers.pretrain import Pretraining
+from trainers.run_directory import RunDirectory, new_path
+from trainers.training import device_of, evaluate
+from vec_envs.mobility import TrafficError
+
+EXPERTS = "experts"
+HELD_OUT = 16
+"""One shard of so many is kept, to see how well the expert is met."""
+
+
+def main(learner: Learner, run: Pretraining) -> None:
+    """Makes what is missing of the expert's episodes, learns from them, and plays held-out ones."""
+    try:
+        directory = RunDirectory(run.output or new_path("pretrain"))
+        directory.create_or_match(as_json(run, learner.name))
+        print(f"pre-training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
+        pretrain(learner, run, directory)
+        evaluate(run, directory)
+    except (OSError, RuntimeError, TrafficError, ValueError) as error:
+        sys.exit(f"trainers.pretrain: {error}")
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command with the same --output goes on", file=sys.stderr)
+        sys.exit(130)
+    print(f"go on with: python -m trainers.{learner.name} --init-from {directory.path / 'checkpoint.pt'}")
+
+
+def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory) -> None:
+    """Writes a checkpoint of agents that have learned from the expert, and line by line how well they met it."""
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    problem, parts = made(run, directory.path / EXPERTS)
+    last = max(1, len(parts) // HELD_OUT)
+    seen, held = joined(parts[:-last] or parts), joined(parts[-last:])
+    weights, order = (int(s) >> 1 for s in np.random.SeedSequence(run.seed).generate_state(2, np.uint64))
+    algorithm: QMIX = learner.build(problem, run.learner, seed=weights)
+    algorithm.to(device_of(run.device))
+    with contextlib.closing(directory):
+        for epoch, metrics in fitted(algorithm, run, seen, np.random.default_rng(order)):
+            directory.log(epoch, metrics | met(algorithm, held))
+    algorithm.let_targets_follow()
+    directory.save_checkpoint({"algorithm": algorithm.state_dict()})
+
+
+def made(run: Pretraining, folder: Path) -> tuple[Any, list[Shard]]:
+    """Returns the problem, and the expert's shards on it, those that are missing made now."""
+    rounds, options = math.ceil(run.episodes / run.num_envs), dataclasses.asdict(run.env)
+    with contextlib.closing(door_of(run.env_id).vector_env(num_envs=run.num_envs, **options)) as env:
+        one_by_one = shards(env, folder, expert=run.expert, rounds=rounds, exploration=run.exploration, seed=run.seed)
+        return env.problem, list(tqdm(one_by_one, total=rounds, unit="shard", desc=run.expert))
+
+
+def fitted(
+    algorithm: QMIX, run: Pretraining, seen: Shard, rng: np.random.Generator
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Lets the agents learn, and yields each epoch with its mean loss."""
+    network = algorithm.policy.network
+    optimiser = torch.optim.Adam(network.parameters(), lr=run.learning_rate)
+    slots = len(seen.action)
+    steps = run.epochs * math.ceil(slots / run.batch_size)
+    falling = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0 - step / steps)
+    for epoch in tqdm(range(1, run.epochs + 1), unit="epoch", desc="learning"):
+        losses: list[float] = []
+        for rows in np.array_split(rng.permutation(slots), math.ceil(slots / run.batch_size)):
+            loss = imitation_loss(algorithm, seen.observation[rows], seen.advantage[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            if bound := algorithm.options.max_grad_norm:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), bound)
+            optimiser.step()
+            falling.step()
+            losses.append(loss.item())
+        yield epoch, {"epoch": epoch, "loss": float(np.mean(losses))}
+
+
+def imitation_loss(algorithm: QMIX, observation: np.ndarray, advantage: np.ndarray) -> Tensor:
+    """Returns the mean loss of what the agents' networks predict, over the actions that there are."""
+    policy, options = algorithm.policy, algorithm.options
+    seen = policy.seen(observation)
+    target = torch.as_tensor(advantage, device=seen.device) * options.reward_scale
+    network: Any = policy.network
+    predicted, wanted = network.fit(seen, target, policy.draws.torch)
+    there = torch.isfinite(policy.absent).expand_as(predicted)
+    return LOSSES[options.loss](predicted[there], wanted[there])
+
+
+def met(algorithm: QMIX, held: Shard) -> dict[str, float]:
+    """Returns how well the greedy actions meet the expert's in slots not learned from.
+
+    `agreement`: how often an agent's is as good; `regret`: by how much a reward is below the expert's, the mean over
+    agents that each alone leave it.
+    """
+    chosen = greedy(algorithm, lagged=False).act(held.observation)
+    change = np.take_along_axis(held.advantage, chosen[..., None], axis=-1)
+    return {"agreement": float((change >= 0.0).mean()), "regret": float(-change.mean())}
