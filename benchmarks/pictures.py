@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks.suite import Suite
-from benchmarks.tables import Line, by_case, in_words
+from benchmarks.tables import LAYER_GHZ, Line, by_case, in_words
 from trainers.evaluate import shown
+from vec_envs.dnn import DNNProfile
 
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7f3c8d", "#666666")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1, 1, 1)), (0, (4, 4)))
@@ -43,7 +44,7 @@ def draw(suite: Suite, lines: list[Line]) -> str:
 
     Raises `ValueError` where there are no results, `NoMatplotlib` where that is missing.
     """
-    if not lines:
+    if not lines and suite.picture != "layers":
         raise ValueError(f"{suite.name} has no results")
     try:
         import matplotlib as mpl
@@ -55,6 +56,7 @@ def draw(suite: Suite, lines: list[Line]) -> str:
         "curves": _curves,
         "bars": _bars,
         "traces": _traces,
+        "layers": _layers,
     }
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": suite.name, "font.size": 10}):
         figure = Figure(figsize=(8.0, 4.6), facecolor="white")
@@ -111,6 +113,20 @@ def _traces(suite: Suite, lines: list[Line], axes: Any) -> None:
     _draw_series(suite, series, axes, bars=False, settles=False)
     axes.set_xlabel(suite.axis)
     axes.set_ylabel(in_words(suite.shows))
+
+
+def _layers(suite: Suite, lines: list[Line], axes: Any) -> None:
+    """Draws how long each layer of a DNN takes, as bars, and how much it sends on, as points on an axis of its own."""
+    layers = DNNProfile.load(suite.shows).layers
+    at = np.arange(len(layers))
+    axes.bar(at, [1e3 * layer.gflops / LAYER_GHZ for layer in layers], color="0.75", edgecolor="black", lw=0.8)
+    axes.set_ylabel(f"time at {LAYER_GHZ:g} GHz [ms] (bars)")
+    axes.set_xticks(at, [layer.name for layer in layers], rotation=60, ha="right")
+    other = axes.twinx()
+    other.spines["top"].set_visible(False)
+    other.plot(at, [layer.output_mbit for layer in layers], color="black", marker="o", ms=4.5, lw=1.2)
+    other.set_ylabel("output [Mbit] (line)")
+    other.set_ylim(bottom=0.0)
 
 
 def _bars(suite: Suite, lines: list[Line], axes: Any) -> None:

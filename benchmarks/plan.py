@@ -94,7 +94,7 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
             {"env_id": case.env_id, "policy": {**training, "seed": seed}, "evaluation": evaluation},
             checkpoint_s=run.checkpoint_s,
         )
-        for seed in range(seeds)
+        for seed in range(seeds if policy.seeds is None else min(seeds, policy.seeds))
     ]
 
 

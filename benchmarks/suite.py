@@ -37,6 +37,8 @@ class Learned:
     """Fields of the learner."""
     run: Fields = field(default_factory=dict[str, Any])
     """Fields of the run, such as `episodes`."""
+    seeds: int | None = None
+    """Training seeds at most, where fewer than asked for will do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +81,12 @@ class Suite:
     title: str
     cases: tuple[Case, ...]
     baseline: str
-    """The policy to which the others are compared."""
-    picture: Literal["sweep", "curves", "bars", "traces"]
-    """A figure over the cases' x, learning curves, a figure policy by policy, or one over the points of an episode."""
+    """The policy to which the others are compared; "" where there are none."""
+    picture: Literal["sweep", "curves", "bars", "traces", "layers"]
+    """A figure over the cases' x, learning curves, a figure policy by policy, or one over the points of an episode; or
+    the layers of a DNN, for which nothing is played."""
     shows: str
-    """The figure that the picture shows."""
+    """The figure that the picture shows, or the DNN."""
     axis: str = ""
     """What the x are."""
     columns: tuple[str, ...] = ()

@@ -166,7 +166,8 @@ LYMDO_FIG5 = Suite(
 _SLOTS = "VEC-DNNPartition-v0"
 _MAD2RL = Learned(name="mad2rl", learner="qmix_diffusion")
 _P_QMIX = Learned(name="p-qmix", learner="qmix")
-_PAPER = (replace(_MAD2RL, name="mad2rl-paper", preset="paper"), replace(_P_QMIX, name="p-qmix-paper", preset="paper"))
+_THREE = {"seeds": 3}
+_OF_FIGURES = (replace(_MAD2RL, **_THREE), replace(_P_QMIX, **_THREE))
 _OPTIMA = ("optimum-bound", "optimum-drift")
 _OF_PAPER = tuple(Reference(name=name) for name in ("genetic-paper", "paper-greedy"))
 _ORACLES = tuple(Reference(name=name) for name in _OPTIMA)
@@ -202,6 +203,9 @@ def _clients(
     )
 
 
+MAD2RL_FIG1 = Suite(
+    name="mad2rl-fig1", title="The layers of VGG16 (Fig. 1)", cases=(), baseline="", picture="layers", shows="vgg16"
+)
 MAD2RL_TARGETS = Suite(
     name="mad2rl-targets",
     title="MAD2RL, P-QMIX and the exact optimum of every slot",
@@ -216,7 +220,15 @@ MAD2RL_TARGETS = Suite(
 MAD2RL_PAPER = Suite(
     name="mad2rl-paper",
     title="The paper's preset",
-    cases=tuple(_clients(*size, _MAD2RL, _P_QMIX, *_PAPER) for size in _SIZES[1:]),
+    cases=tuple(
+        _clients(
+            *size,
+            *_OF_FIGURES,
+            replace(_MAD2RL, name="mad2rl-paper", preset="paper", seeds=seeds),
+            replace(_P_QMIX, name="p-qmix-paper", preset="paper", seeds=seeds),
+        )
+        for size, seeds in zip(_SIZES[1:], (3, 1), strict=True)
+    ),
     baseline="mad2rl",
     picture="curves",
     shows="completion_time_s",
@@ -229,7 +241,7 @@ MAD2RL_FIG6 = (
         cases=(
             _clients(
                 *_SIZES[-1],
-                *(replace(_MAD2RL, name=f"M={m}", options={"denoising_steps": m}) for m in _DENOISING_STEPS),
+                *(replace(_MAD2RL, name=f"M={m}", options={"denoising_steps": m}, **_THREE) for m in _DENOISING_STEPS),
             ),
         ),
         baseline="M=3",
@@ -273,7 +285,7 @@ def _fig8(letter: str, axis: str, *cases: Case) -> Suite:
     )
 
 
-_COMPARED = (_MAD2RL, _P_QMIX, *_ORACLES, *_OF_PAPER)
+_COMPARED = (*_OF_FIGURES, *_ORACLES, *_OF_PAPER)
 MAD2RL_FIG8 = (
     _fig8("a", "client vehicles", *(_clients(n, 5, *_COMPARED, x=n) for n in range(3, 8))),
     _fig8("b", "service vehicles", *(_clients(5, n, *_COMPARED, x=n) for n in range(3, 8))),
@@ -297,9 +309,9 @@ SUITES: Mapping[str, tuple[Suite, ...]] = {
     "lymdo-fig4": LYMDO_FIG4,
     "lymdo-fig5": (LYMDO_FIG5,),
     "lymdo": (LYMDO_FIG3, *LYMDO_FIG4, LYMDO_FIG5),
-    **{suite.name: (suite,) for suite in (MAD2RL_TARGETS, MAD2RL_PAPER, MAD2RL_FIG7, MAD2RL_FIG9)},
+    **{suite.name: (suite,) for suite in (MAD2RL_FIG1, MAD2RL_TARGETS, MAD2RL_PAPER, MAD2RL_FIG7, MAD2RL_FIG9)},
     **{suite.name: (suite,) for suite in (*MAD2RL_FIG6, *MAD2RL_FIG8)},
-    "mad2rl": (MAD2RL_TARGETS, MAD2RL_PAPER, *MAD2RL_FIG6, MAD2RL_FIG7, *MAD2RL_FIG8, MAD2RL_FIG9),
+    "mad2rl": (MAD2RL_FIG1, MAD2RL_TARGETS, MAD2RL_PAPER, *MAD2RL_FIG6, MAD2RL_FIG7, *MAD2RL_FIG8, MAD2RL_FIG9),
 }
 """Name -> suites."""
 

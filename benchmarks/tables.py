@@ -16,10 +16,13 @@ from benchmarks.results import Result
 from benchmarks.statistics import Estimate, estimate
 from benchmarks.suite import Suite
 from trainers.evaluate import UNITS, label, shown
+from vec_envs.dnn import DNNProfile
 
 Row = list[str]
 SPELLED = {"j": "J", "w": "W", "ghz": "GHz", "gcycles": "Gcycles", "mbit": "Mbit", "mbps": "Mbit/s", "gb": "GB"}
 """Units as they are written."""
+LAYER_GHZ = 5.0
+"""The mean speed of a client of MAD2RL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +172,19 @@ def growth_table(suite: Suite, lines: list[Line]) -> list[Row]:
     return [head, *rows]
 
 
+def layer_table(name: str) -> list[Row]:
+    """Returns the layers of a DNN, the first on top: their work, how long it takes, and what they send on."""
+    rows = [
+        [layer.name, f"{layer.gflops:.4f}", f"{layer.gflops / LAYER_GHZ:.4f}", f"{layer.output_mbit:.3f}"]
+        for layer in DNNProfile.load(name).layers
+    ]
+    return [["layer", "work [Gcycles]", f"time at {LAYER_GHZ:g} GHz [s]", "output [Mbit]"], *rows]
+
+
 def suite_tables(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Row]]]:
     """Returns the suite's tables with their titles."""
+    if suite.picture == "layers":
+        return [(suite.shows, layer_table(suite.shows))]
     ranked_by = first_figure(lines)
     if ranked_by is None:
         return []
@@ -202,6 +216,8 @@ def aligned(table: list[Row]) -> str:
 def conditions(lines: list[Line]) -> str:
     """Returns how the figures were had: episodes, statistics, and the code and machines of the results."""
     found = [result for line in lines for result in line.found]
+    if not found:
+        return "Computed from the profile.\n"
     of = {(r.definition["evaluation"]["episodes"], r.definition["evaluation"]["seed"]) for r in found}
     played = " or ".join(f"{episodes} held-out episodes from seed {seed}" for episodes, seed in sorted(of))
     code = sorted({_code(result.provenance) for result in found})

@@ -139,6 +139,13 @@ def test_late_means_and_traces_are_of_the_points_they_say() -> None:
     np.testing.assert_allclose(played.traces["energy_queue"], by_point["energy_queue"].mean(axis=1))
 
 
+def test_a_policy_may_need_fewer_seeds(tiny: dict[str, Any]) -> None:
+    case, sac = tiny["FIRST"], tiny["SAC"]
+    few = replace(sac, seeds=2)
+    assert [len(jobs_of(case, few, asked)) for asked in (1, 2, 5)] == [1, 2, 2]
+    assert [job.name for job in jobs_of(case, few, 5)] == [job.name for job in jobs_of(case, sac, 2)]
+
+
 def test_trends_are_slopes_over_the_last_two_thirds() -> None:
     of = {"seed": 3, "figures": ["delay_s"], "trends": ["energy_queue"], "traces": ["energy_queue"]}
     with closing(cooperative_inference_v0.vector_env(num_envs=1, episode_slots=12)) as env:

@@ -15,8 +15,10 @@ from benchmarks import results
 from benchmarks.pictures import _apart, draw
 from benchmarks.report import indexed, main, section, with_section, write_suite
 from benchmarks.results import Result
+from benchmarks.run import main as run_main
 from benchmarks.suites import SUITES
 from benchmarks.tables import Line, case_table, collect, suite_tables
+from vec_envs.dnn import DNNProfile
 
 PAGES = Path(__file__).parents[2] / "docs" / "results"
 
@@ -171,6 +173,18 @@ def test_traces_are_drawn_point_by_point(tiny: dict[str, Any]) -> None:
                for r in line.found)) for line in LINES if line.found and line.case == "slow"]  # fmt: skip
     assert "↑" not in draw(suite, falling), "what the baseline falls from is in the picture"
     assert draw(suite, [line for line in LINES if line.found]) == picture
+
+
+def test_the_layers_of_a_dnn_are_a_suite_of_no_jobs(tmp_path: Path) -> None:
+    (suite,) = SUITES["mad2rl-fig1"]
+    assert run_main(["mad2rl-fig1", "--output", str(tmp_path)]) == 0
+    page, picture = ((tmp_path / f"mad2rl-fig1.{end}").read_text() for end in ("md", "svg"))
+    profile = DNNProfile.load("vgg16")
+    assert all(layer.name in page and layer.name in picture for layer in profile.layers)
+    ((_, (head, *rows)),) = suite_tables(suite, [])
+    assert head[2] == "time at 5 GHz [s]"
+    assert sum(float(row[1]) for row in rows) == pytest.approx(profile.local_gflops[-1], abs=2e-3)
+    assert [float(row[3]) for row in rows] == pytest.approx([layer.output_mbit for layer in profile.layers], abs=1e-3)
 
 
 def test_values_that_are_all_the_same_are_drawn(tiny: dict[str, Any]) -> None:
