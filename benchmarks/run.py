@@ -133,12 +133,13 @@ def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         process.communicate()
 
 
-def show(suites: Sequence[Suite], seeds: int, directory: Path) -> None:
-    """Prints the tables of suites, and writes them with their pictures."""
+def show(suites: Sequence[Suite], seeds: int, directory: Path, policies: tuple[str, ...] = ()) -> None:
+    """Prints the tables of suites, and writes them with their pictures: with all policies, whichever were asked for."""
     for suite in suites:
         lines = collect(suite, seeds, directory / "results")
+        asked = [line for line in lines if not policies or line.policy in policies]
         print(f"\n{suite.title}: means with 95% intervals")
-        for title, table in suite_tables(suite, lines):
+        for title, table in suite_tables(suite, asked):
             print(f"\n{title}\n{aligned(table)}", end="")
         print(f"written to {', '.join(map(str, report.write_suite(suite, lines, directory)))}")
 
@@ -191,7 +192,7 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
             failures = run_jobs(todo, directory, options.workers)
         finally:
             signal.signal(signal.SIGTERM, before)
-        show(suites, options.seeds, directory)
+        show(suites_of(options.suite, known), options.seeds, directory, policies)
     except (OSError, ValueError) as error:
         print(f"benchmarks.run: {error}", file=sys.stderr)
         return 2

@@ -62,6 +62,19 @@ def test_identical_jobs_are_run_once(whole: Path) -> None:
     assert len(list((whole / "logs").iterdir())) == 6
 
 
+def test_asking_for_some_policies_keeps_the_others_on_the_page(
+    whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    assert (
+        main(["tiny-parts", "--policies", "leo-full", "--output", str(tmp_path), "--seeds", "2"], tiny["SUITES"]) == 0
+    )
+    printed = capsys.readouterr().out
+    assert "leo-full" in printed
+    assert "gbs-best" not in printed
+    assert (tmp_path / "tiny-parts.md").read_text() == (whole / "tiny-parts.md").read_text()
+
+
 def test_a_result_says_how_it_came_about(whole: Path) -> None:
     path = next((whole / "results").glob("sac-seed1-*.json"))
     content, result = json.loads(path.read_text()), results.read(path)

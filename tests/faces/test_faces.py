@@ -208,7 +208,9 @@ def test_infos_are_the_contracts() -> None:
     env = door.joint_env(**SMALL)
     env.reset(seed=0)
     _, reward, _, _, info = env.step(random_actions(1)[0, 0])
-    assert info.keys() == {"completion_time_s", "backlog_gcycles", "drift", "drift_bound", "reward_terms"}
+    parts = {"client_backlog_gcycles", "rsu_backlog_gcycles", "service_backlog_gcycles"}
+    assert info.keys() == parts | {"completion_time_s", "backlog_gcycles", "drift", "drift_bound", "reward_terms"}
+    assert info["backlog_gcycles"] == pytest.approx(sum(info[name] for name in parts))
     assert reward == pytest.approx(sum(info["reward_terms"].values()))
     assert info["reward_terms"]["delay"] == pytest.approx(-10.0 * info["completion_time_s"])
     assert info["backlog_gcycles"] == pytest.approx(sum(queue.sum() for queue in vars(env.view.state).values()))
