@@ -341,8 +341,6 @@ class CooperativeInference:
 
         Raises `ValueError` for an action of wrong shape, type or range, a cut that cannot be stable where those are
         errors, a gain not above 0, and a negative rate.
-
-        Paper: LyMDO Eqs. (1), (3), (4), (5).
         """
         _check_exogenous(exogenous)
         cut, numbers = self._read.cuts(action)
@@ -415,7 +413,10 @@ class CooperativeInference:
         )
 
     def outcome_of(self, state: State, cut: Cuts, allocation: Allocation, exogenous: Exogenous) -> Outcome:
-        """Returns what a slot brings with these cuts and resources, whatever these are."""
+        """Returns what a slot brings with these cuts and resources, whatever these are.
+
+        Paper: LyMDO Eqs. (1), (3), (4), (5).
+        """
         local, server, sent = self._needed(cut, exogenous)
         rate_hz = exogenous.arrival_rate_hz
         rate_mbps = self.bandwidth_mhz * spectral_efficiency(allocation.bandwidth_share, self.snr(exogenous.gain))
