@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -17,6 +18,7 @@ import numpy as np
 
 from benchmarks.convex_reference import compare
 from vec_envs import dnn_partition_v0
+from vec_envs.policies import ExactSlot
 from vec_envs.problems.cooperative_inference import CooperativeInference, Exogenous, State
 from vec_envs.problems.problem import Choices, Problem
 
@@ -120,27 +122,32 @@ def mobility() -> Iterator[dict[str, Any]]:
 
 def learners() -> Iterator[dict[str, Any]]:
     """A gradient step of batch 128 on one thread, and a decision of all seven clients of one lane."""
-    import torch
-
     from trainers import qmix, qmix_diffusion
 
-    torch.set_num_threads(1)
     for learner in (qmix.LEARNER, qmix_diffusion.LEARNER):
-        step_s, decision_s = learner_times_s(learner)
-        yield figure(f"{learner.name}_gradient_step_ms", 1e3 * step_s)
-        yield figure(f"{learner.name}_decision_ms", 1e3 * decision_s)
+        yield figure(f"{learner.name}_gradient_step_ms", 1e3 * gradient_step_s(learner, time.process_time))
+        yield figure(f"{learner.name}_decision_ms", 1e3 * decision_s(learner))
 
 
-def learner_times_s(learner: Any) -> tuple[float, float]:
-    """Returns the seconds of a gradient step and of a decision with the learner's tuned preset."""
-    from tianshou.data import Batch
+def denoising() -> Iterator[dict[str, Any]]:
+    """MAD2RL at M = 5: a gradient step of batch 128 on two threads, by the clock, and one client's decision on one."""
+    from trainers import qmix_diffusion
+
+    learner, steps = qmix_diffusion.LEARNER, {"denoising_steps": 5}
+    step_s = gradient_step_s(learner, time.perf_counter, threads=2, **steps)
+    yield figure("qmix_diffusion_at_5_gradient_step_ms", 1e3 * step_s, at_most=120.0)
+    yield figure("qmix_diffusion_at_5_decision_ms", 1e3 * decision_s(learner, clients=1, **steps), at_most=1.0)
+
+
+def gradient_step_s(learner: Any, clock: Callable[[], float], *, threads: int = 1, **denoiser: Any) -> float:
+    """Returns the seconds of a gradient step of seven clients with the learner's tuned preset."""
+    import torch
     from tianshou.utils.torch_utils import policy_within_training_step
 
     from trainers.tianshou_bridge.replay import LaneReplayBuffer
 
-    env_options, options, _ = learner.presets["tuned"]
-    problem = dnn_partition_v0.door.problem(**env_options)
-    algorithm = learner.build(problem, options, seed=0)
+    torch.set_num_threads(threads)
+    problem, algorithm = _built(learner, denoiser)
     agents, features, rng = len(problem.agent_names), problem.observation_size, np.random.default_rng(0)
     space = algorithm.policy.action_space
     buffer = LaneReplayBuffer(1024, observation_shape=(agents, features), action_space=space, seed=0)
@@ -149,17 +156,55 @@ def learner_times_s(learner: Any) -> tuple[float, float]:
     buffer.add(observation, action, np.zeros(1024, np.float32), observation, np.zeros(1024, np.bool_))
 
     def step_s() -> float:
-        began = time.process_time()
+        began = clock()
         with policy_within_training_step(algorithm.policy):
             algorithm.update(buffer, 128)
-        return time.process_time() - began
+        return clock() - began
 
-    def decision_s() -> float:
+    return best(step_s)
+
+
+def decision_s(learner: Any, *, clients: int = 7, **denoiser: Any) -> float:
+    """Returns the seconds that clients of one lane take to decide, together, on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    problem, algorithm = _built(learner, denoiser, num_client_vehicles=clients)
+    policy = learner.policy(algorithm, None, problem)
+    observation = np.random.default_rng(0).normal(size=(1, clients, problem.observation_size)).astype(np.float32)
+
+    def one_s() -> float:
         began = time.process_time()
-        algorithm.policy(Batch(obs=observation[:1], info={}))
+        policy.act(observation)
         return time.process_time() - began
 
-    return best(step_s), best(decision_s)
+    return best(one_s)
+
+
+def _built(learner: Any, denoiser: dict[str, Any], **fields: Any) -> tuple[Any, Any]:
+    """Returns a problem, and the algorithm of the tuned preset on it, with these options of the denoiser."""
+    env_options, options, _ = learner.presets["tuned"]
+    if denoiser:
+        options = replace(options, denoiser=replace(options.denoiser, **denoiser))
+    problem = dnn_partition_v0.door.problem(**env_options, **fields)
+    return problem, learner.build(problem, options, seed=0)
+
+
+def exact_slot() -> Iterator[dict[str, Any]]:
+    """The exact optimum of one slot of seven clients and six nodes, the slowest of two episodes on replay."""
+    for objective in ("drift", "drift_bound"):
+        env = dnn_partition_v0.vector_env(num_envs=1, mobility="replay")
+        problem: Any = env.problem
+        policy = ExactSlot(problem, objective=objective)
+        took_s: list[float] = []
+        for seed in range(2):
+            observation, _ = env.reset(seed=seed)
+            for _ in range(30):
+                began = time.process_time()
+                action = policy.act(observation, env.view)
+                took_s.append(time.process_time() - began)
+                observation, *_ = env.step(action)
+        yield figure(f"exact_slot_{objective}_s", max(took_s), at_most=2.0) | {"median": round(np.median(took_s), 3)}
 
 
 def figure(name: str, value: float, *, at_least: float | None = None, at_most: float | None = None) -> dict[str, Any]:
@@ -179,6 +224,8 @@ MEASURES = {
     "inference_allocation": inference_allocation,
     "mobility": mobility,
     "learners": learners,
+    "denoising": denoising,
+    "exact_slot": exact_slot,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,8 +47,8 @@ class DenoisingAgents(nn.Module):
         self.schedule = variance_preserving_schedule(
             options.denoising_steps, beta_min=options.beta_min, beta_max=options.beta_max
         )
-        size = self.num_actions + options.step_embedding + observation_size
-        self.predict = agent_mlp(num_agents, [size, *[hidden] * hidden_layers, self.num_actions])
+        self._parts = self.num_actions, options.step_embedding, observation_size
+        self.predict = agent_mlp(num_agents, [sum(self._parts), *[hidden] * hidden_layers, self.num_actions])
         steps = torch.arange(1, options.denoising_steps + 1)
         self.register_buffer("embedding", sinusoidal(steps, options.step_embedding), persistent=False)
         self.register_buffer("absent", torch.where(action_mask, 0.0, -torch.inf)[:, None], persistent=False)
@@ -55,11 +56,11 @@ class DenoisingAgents(nn.Module):
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]."""
         local = observation.transpose(0, 1)
+        seen = self._seen(local)
         x = self._noise(local, generator)
         for m in range(self.options.denoising_steps, 0, -1):
-            when = self.embedding[m - 1].expand(*local.shape[:2], -1)
-            x = self._step(x, m, self.predict(torch.cat([x, when, local], dim=-1)))
-            if m > 1:
+            x = self._step(x, m, self._predicted(x, self.embedding[m - 1 : m], seen))
+            if m > 1 and self.options.noise > 0.0:
                 x = reverse_step(self.schedule, x, m, self._noise(local, generator))
         if self.options.softmax:
             x = torch.softmax(x + self.absent, dim=-1)
@@ -76,10 +77,20 @@ class DenoisingAgents(nn.Module):
         noise = torch.randn(x0.shape, generator=generator, device=device).to(x0.device)
         m = m.to(x0.device)
         x = noised(self.schedule, x0, m[:, None], noise)
-        when = self.embedding[m - 1].expand(*local.shape[:2], -1)
-        predicted = self.predict(torch.cat([x, when, local], dim=-1))
+        predicted = self._predicted(x, self.embedding[m - 1], self._seen(local))
         wanted = noise if self.options.prediction == "noise" else x0
         return self._bounded(predicted).transpose(0, 1), wanted.transpose(0, 1)
+
+    def _seen(self, local: Tensor) -> Tensor:
+        """Returns what the first layer makes of the observation, which is the same at every step."""
+        first: Any = self.predict[0]
+        return torch.baddbmm(first.bias, local, first.weight.split(self._parts, dim=1)[2])
+
+    def _predicted(self, x: Tensor, when: Tensor, seen: Tensor) -> Tensor:
+        """Returns what the network makes of x, the step's embedding and the observation, as if these were one input."""
+        first: Any = self.predict[0]
+        of_x, of_step, _ = first.weight.split(self._parts, dim=1)
+        return self.predict[1:](torch.baddbmm(seen + when @ of_step, x, of_x))
 
     def _bounded(self, predicted: Tensor) -> Tensor:
         """Returns the network's output within its bound, where it predicts x0 and has one."""

@@ -5,7 +5,10 @@ Steps are counted m = 1..M as in the paper; the arrays hold step m at index m - 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -23,6 +26,16 @@ class Schedule:
     @property
     def steps(self) -> int:
         return len(self.beta)
+
+    @cached_property
+    def at(self) -> list[SimpleNamespace]:
+        """The numbers of each step as floats, with `before`, the product up to the step before: tensors are slow."""
+        names = ("beta", "alpha", "alpha_bar", "posterior_variance")
+        rows = zip(*(getattr(self, name).tolist() for name in names), strict=True)
+        steps = [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in rows]
+        for step, before in zip(steps, [1.0, *self.alpha_bar.tolist()], strict=False):
+            step.before = before
+        return steps
 
 
 def variance_preserving_schedule(steps: int, *, beta_min: float, beta_max: float) -> Schedule:
@@ -54,8 +67,8 @@ def x0_from_noise(schedule: Schedule, x: Tensor, m: int, noise: Tensor) -> Tenso
 
     Paper: MAD2RL Eq. (36).
     """
-    alpha_bar = schedule.alpha_bar[m - 1]
-    return (x - (1.0 - alpha_bar).sqrt() * noise) / alpha_bar.sqrt()
+    alpha_bar = schedule.at[m - 1].alpha_bar
+    return (x - math.sqrt(1.0 - alpha_bar) * noise) / math.sqrt(alpha_bar)
 
 
 def mean_from_x0(schedule: Schedule, x: Tensor, m: int, x0: Tensor) -> Tensor:
@@ -63,11 +76,10 @@ def mean_from_x0(schedule: Schedule, x: Tensor, m: int, x0: Tensor) -> Tensor:
 
     Paper: MAD2RL Eq. (38).
     """
-    alpha_bar = schedule.alpha_bar[m - 1]
-    before = schedule.alpha_bar[m - 2] if m > 1 else torch.ones(())
-    weight_x = schedule.alpha[m - 1].sqrt() * (1.0 - before) / (1.0 - alpha_bar)
-    weight_x0 = before.sqrt() * schedule.beta[m - 1] / (1.0 - alpha_bar)
-    return weight_x * x + weight_x0 * x0
+    step = schedule.at[m - 1]
+    weight_x = math.sqrt(step.alpha) * (1.0 - step.before) / (1.0 - step.alpha_bar)
+    weight_x0 = math.sqrt(step.before) * step.beta / (1.0 - step.alpha_bar)
+    return torch.add(weight_x0 * x0, x, alpha=weight_x)
 
 
 def mean_from_noise(schedule: Schedule, x: Tensor, m: int, noise: Tensor) -> Tensor:
@@ -75,9 +87,9 @@ def mean_from_noise(schedule: Schedule, x: Tensor, m: int, noise: Tensor) -> Ten
 
     Paper: MAD2RL Eq. (39).
     """
-    alpha = schedule.alpha[m - 1]
-    weight = (1.0 - alpha) / (1.0 - schedule.alpha_bar[m - 1]).sqrt()
-    return (x - weight * noise) / alpha.sqrt()
+    step = schedule.at[m - 1]
+    weight = (1.0 - step.alpha) / math.sqrt(1.0 - step.alpha_bar)
+    return torch.sub(x, noise, alpha=weight) / math.sqrt(step.alpha)
 
 
 def reverse_step(schedule: Schedule, mean: Tensor, m: int, noise: Tensor) -> Tensor:
@@ -85,4 +97,4 @@ def reverse_step(schedule: Schedule, mean: Tensor, m: int, noise: Tensor) -> Ten
 
     Paper: MAD2RL Eq. (40).
     """
-    return mean + schedule.posterior_variance[m - 1].sqrt() * noise
+    return torch.add(mean, noise, alpha=math.sqrt(schedule.at[m - 1].posterior_variance))
