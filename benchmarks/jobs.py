@@ -115,7 +115,7 @@ def evaluate(job: Job, run: Path | None) -> Played:
     with contextlib.closing(door_of(env_id).vector_env(num_envs=of["episodes"], **as_tuples(of["env"]))) as env:
         sees = env.problem if of["sees"] is None else problem_of(env_id, of["sees"])
         if run is None:
-            known = references(env.problem).policies[job.definition["policy"]["reference"]]
+            known = references(env.problem).named(job.definition["policy"]["reference"])
             return play(known.make(env.problem), env, sees, of)
         import torch
 
@@ -196,7 +196,7 @@ def main() -> None:
     print(f"process {os.getpid()}", flush=True)
     try:
         execute(Job(**json.loads(path.read_text())), path.parents[1])
-    except (OSError, TrafficError, ValueError) as error:
+    except (OSError, RuntimeError, TrafficError, ValueError) as error:
         sys.exit(f"failed: {error}")
 
 

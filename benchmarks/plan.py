@@ -66,10 +66,8 @@ def jobs_of(case: Case, policy: Reference | Learned, seeds: int) -> list[Job]:
 
 
 def _reference_job(case: Case, policy: Reference) -> Job:
-    known = references(door_of(case.env_id).problem_type).policies
-    if policy.name not in known:
-        raise ValueError(f"the reference {policy.name!r} is unknown; there are {', '.join(map(repr, known))}")
-    env = options_of(case.env_id, {**case.env, **known[policy.name].env})
+    known = references(door_of(case.env_id).problem_type).named(policy.name)
+    env = options_of(case.env_id, {**case.env, **known.env})
     return Job({"env_id": case.env_id, "policy": {"reference": policy.name}, "evaluation": _evaluation(case, env, {})})
 
 

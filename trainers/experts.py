@@ -34,22 +34,14 @@ class Shard:
     """Reward if the client alone did this, less the expert's; 0 for its own decision, and beyond a client's actions."""
 
 
-def expert_policy(problem: Any, name: str) -> Policy:
-    """Returns a reference that sees the whole slot. Raises `ValueError` listing what exists for an unknown one."""
-    known = references(problem).policies
-    if name not in known:
-        raise ValueError(f"the expert {name!r} is unknown; there are {', '.join(map(repr, known))}")
-    return known[name].make(problem)
-
-
 def shards(
     env: LanesVectorEnv, folder: Path, *, expert: str, rounds: int, exploration: float, seed: int
 ) -> Iterator[Shard]:
     """Yields a shard for each round of episodes: from its file where there is one, else made and written.
 
-    Raises `ValueError` where a file is damaged, or of another problem.
+    Raises `ValueError` for an unknown expert, and where a file is damaged or of another problem.
     """
-    policy = expert_policy(env.problem, expert)
+    policy = references(env.problem).named(expert).make(env.problem)
     for number in range(rounds):
         path = folder / f"shard-{number:04d}.npz"
         if not path.exists():

@@ -193,7 +193,7 @@ def test_the_same_command_goes_on_and_another_is_refused(tmp_path: Path) -> None
     ("arguments", "message"),
     [
         (["--agents", "ppo"], "there are 'qmix_diffusion', 'qmix'"),
-        (["--expert", "oracle"], "the expert 'oracle' is unknown; there are 'random'"),
+        (["--expert", "oracle"], "the reference 'oracle' is unknown; there are 'random'"),
         (["--epochs", "0"], "epochs"),
         (["--exploration", "2"], "exploration"),
         (["--resume"], "no --resume, --init-from"),

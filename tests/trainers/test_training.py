@@ -172,6 +172,15 @@ def test_an_evaluation_of_other_episodes_is_written_beside(tmp_path: Path, capsy
         assert json.loads((tmp_path / "run" / name).read_text())["seed"] == seed
 
 
+def test_references_that_take_long_play_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "1")
+    usual = json.loads((tmp_path / "run" / "evaluation.json").read_text())["references"]
+    evaluate_main([str(tmp_path / "run"), "--episodes", "1", "--slow"])
+    every = json.loads((tmp_path / "run" / "evaluation.json").read_text())["references"]
+    assert every.keys() - usual.keys() == {"genetic-paper", "genetic-drift", "optimum-bound", "optimum-drift"}
+    assert "optimum-drift" in capsys.readouterr().out
+
+
 def test_references_play_on_their_own_fields_of_the_environment(tmp_path: Path) -> None:
     given = parse(sac.LEARNER, ["--env.mobility", "replay"])
     with Stages(given, 2) as stages:

@@ -42,6 +42,12 @@ class References:
     policies: Mapping[str, Reference]
     to_beat: str
 
+    def named(self, name: str) -> Reference:
+        """Returns the reference of that name. Raises `ValueError` listing what exists for an unknown one."""
+        if name not in self.policies:
+            raise ValueError(f"the reference {name!r} is unknown; there are {', '.join(map(repr, self.policies))}")
+        return self.policies[name]
+
 
 _EXACT = {"allocation": "exact"}
 _NEAREST = {"diversion": "nearest"}

@@ -53,18 +53,13 @@ class Genetic:
         seeds = self._rng.integers(0, 2**31, len(observation))
         highest = np.concatenate([self._problem.num_layers, np.full(len(self._problem.num_layers), self._nodes - 1)])
         searches = [self._pymoo.search(highest, self._population, int(seed)) for seed in seeds]
-        best, value = np.zeros(observation.shape[:2], dtype=np.int64), np.full(len(observation), np.inf)
         for _ in range(self._generations):
             asked = [search.ask() for search in searches]
             tried = np.stack([self._actions(people.get("X")) for people in asked])
             cost = cost_of_slot(view, tried, self._objective)
             for search, people, of_lane in zip(searches, asked, cost, strict=True):
                 self._pymoo.tell(search, people, of_lane)
-            first = cost.argmin(axis=1)
-            least = cost[np.arange(len(cost)), first]
-            best = np.where((least < value)[:, None], tried[np.arange(len(cost)), first], best)
-            value = np.minimum(value, least)
-        return best
+        return np.stack([self._actions(search.opt.get("X"))[0] for search in searches])
 
     @property
     def _nodes(self) -> int:

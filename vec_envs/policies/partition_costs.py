@@ -31,7 +31,7 @@ BISECTIONS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class SlotCosts:
-    """The costs of one slot. `[clients, cuts]` entries beyond the last cut of a client are infinite."""
+    """The costs of one slot; those of cuts that a client does not have are infinite."""
 
     problem: DNNPartition
     objective: Objective
