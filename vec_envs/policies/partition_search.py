@@ -149,8 +149,7 @@ class Search:
                 bound = float(total[members])
                 if bound >= self._limit:
                     break
-                cuts = self._best_at_rsu(int(members), ways, values, float(rest[~members]))
-                if cuts is not None:
+                for cuts in self._better_at_rsu(int(members), ways, values, float(rest[~members])):
                     self.action = self._assembled(cuts, dealt, at_service)
         except _TimeUp:
             return bound
@@ -274,20 +273,19 @@ class Search:
     def _of_kind(self, kind: int) -> int:
         return sum(1 << int(i) for i in np.flatnonzero(self._problem.client_types == kind))
 
-    def _best_at_rsu(
+    def _better_at_rsu(
         self,
         members: int,
         ways: Sequence[dict[int, _Ways]],
         values: Sequence[dict[int, np.ndarray]],
         rest: float,
-    ) -> Int[np.ndarray, "clients"] | None:
-        """Returns the cuts of these clients at the unit that with `rest` cost least, if less than the best known."""
+    ) -> Iterator[np.ndarray]:
+        """Yields cuts of these clients at the unit that with `rest` cost less than the best known, at last the least."""
         parts = [members & self._of_kind(kind) for kind in range(len(ways))]
         own = [of_kind[part] for of_kind, part in zip(ways, parts, strict=True)]
         value = self._parts(members, values)
         num_tasks = np.array([part.bit_count() for part in parts])
         paid = self._price * self._problem.rsu_ghz
-        best: np.ndarray | None = None
         for rows in self._combined(value, paid, rest):
             bounds = sum(v[rows[:, k]] for k, v in enumerate(value)) - paid
             rows = rows[np.asarray(bounds).max(axis=1) + rest < self._limit]
@@ -298,8 +296,7 @@ class Search:
             least = int(np.argmin(cost))
             if cost[least] < self._limit:
                 self.value = float(cost[least])
-                best = np.max([w.cuts[rows[least, k]] for k, w in enumerate(own)], axis=0)
-        return best
+                yield np.max([w.cuts[rows[least, k]] for k, w in enumerate(own)], axis=0)
 
     def _combined(self, value: Sequence[np.ndarray], paid: np.ndarray, rest: float) -> Iterator[np.ndarray]:
         """Yields rows of which way of each type: all whose bound, at the price best for the set, is below the limit."""
