@@ -280,7 +280,7 @@ class Search:
         values: Sequence[dict[int, np.ndarray]],
         rest: float,
     ) -> Iterator[np.ndarray]:
-        """Yields cuts of these clients at the unit that with `rest` cost less than the best known, at last the least."""
+        """Yields cuts of these clients at the unit that cost less with `rest` than the best known; last the least."""
         parts = [members & self._of_kind(kind) for kind in range(len(ways))]
         own = [of_kind[part] for of_kind, part in zip(ways, parts, strict=True)]
         value = self._parts(members, values)
