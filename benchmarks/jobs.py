@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import itertools
 import json
 import os
 import shutil
@@ -13,26 +12,23 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks import results
+from benchmarks import given, results
 from benchmarks.plan import Job, learner_named, problem_of
+from benchmarks.playing import Played, play
 from trainers.env_options import door_of
-from trainers.episodes import Step, Tally, Trend, play_out
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
 from trainers.options import as_tuples, from_json
 from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory
-from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 from vec_envs.policies.policy import Policy
-from vec_envs.problems.problem import Figure, Problem, View
+from vec_envs.problems.problem import Problem
 
 INTERRUPTED = 130
 
@@ -60,6 +56,8 @@ def execute(job: Job, directory: Path) -> None:
             values=played.values,
             decisions=played.decisions,
             traces=played.traces,
+            decision_ms=played.decision_ms,
+            recording=played.recording,
             curve=curve,
             training_s=training_s,
             evaluation_s=time.monotonic() - began,
@@ -97,70 +95,25 @@ def is_begun(path: Path, learner: Learner) -> bool:
     return True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Played:
-    """What a policy's held-out episodes brought."""
-
-    values: dict[str, np.ndarray]
-    """Figures of each episode, means over its decisions."""
-    decisions: np.ndarray
-    """How many there were in each."""
-    traces: dict[str, np.ndarray]
-    """Figures point by point, means over the episodes."""
-
-
 def evaluate(job: Job, run: Path | None) -> Played:
-    """Plays a job's held-out episodes, by the policy of its run or its reference."""
+    """Plays a job's held-out episodes, by the policy of its run, its reference, or somebody's own."""
     env_id, of = job.definition["env_id"], job.definition["evaluation"]
     with contextlib.closing(door_of(env_id).vector_env(num_envs=of["episodes"], **as_tuples(of["env"]))) as env:
         sees = env.problem if of["sees"] is None else problem_of(env_id, of["sees"])
-        if run is None:
-            known = references(env.problem).named(job.definition["policy"]["reference"])
-            return play(known.make(env.problem), env, sees, of)
-        import torch
-
-        torch.set_num_threads(1)
-        learner, options, state = load_run(run)
-        return play(learned_policy(learner, options, state, sees), env, sees, of)
+        make = _maker(job.definition["policy"], run, sees)
+        return play(make(), env, sees, of, limit_s=job.decision_limit_s, timed=make())
 
 
-def play(policy: Policy, env: LanesVectorEnv, sees: Problem, of: Mapping[str, Any]) -> Played:
-    """Plays an episode in each lane, seeded from the evaluation's seed on, by a policy that sees by the problem `sees`.
+def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Callable[[], Policy]:
+    """Returns what makes a job's policy, as new every time."""
+    if "reference" in policy:
+        return partial(references(problem).named(policy["reference"]).make, problem)
+    if run is None:
+        return lambda: given.Guarded(given.make(policy["given"], problem), problem)
+    import torch
 
-    Raises `ValueError` listing what exists for an unknown figure.
-    """
-    policy.reset(of["seed"])
-    env.reset(seed=of["seed"])
-
-    def decide(observation: np.ndarray, view: View) -> np.ndarray:
-        seen = observation if sees is view.problem else sees.observe(view.state, view.exogenous)
-        return policy.act(seen, view)
-
-    late, trends = Tally(_figures(of.get("late", [])), env.num_envs), Trend(of.get("trends", []), env.num_envs)
-    traced: dict[str, list[float]] = {name: [] for name in of.get("traces", [])}
-    points = itertools.count()
-
-    def watch(played: Step) -> None:
-        point = next(points)
-        if point >= env.problem.episode_points // 2:
-            late.add(played)
-        if point >= env.problem.episode_points // 3:
-            trends.add(point, played)
-        for name, trace in traced.items():
-            trace.append(float(np.mean(played.figures[name][played.running])))
-
-    tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch)
-    return Played(
-        values=tally.means()
-        | {f"late_{name}": means for name, means in late.means().items()}
-        | {f"trend_{name}": slopes for name, slopes in trends.slopes().items()},
-        decisions=tally.decisions,
-        traces={name: np.array(trace) for name, trace in traced.items()},
-    )
-
-
-def _figures(names: Sequence[str]) -> tuple[Figure, ...]:
-    return tuple(Figure(name=name, unit="") for name in names)
+    torch.set_num_threads(1)
+    return partial(learned_policy, *load_run(run), problem)
 
 
 # In a process of its own ---------------------------------------------------------------------------------------------

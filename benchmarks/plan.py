@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from benchmarks import results
-from benchmarks.suite import Case, Fields, Learned, Reference
+from benchmarks import given, results
+from benchmarks.suite import AnyPolicy, Case, Fields, Given, Learned, Reference
 from trainers.env_options import TRAFFIC_DOCS, door_of, env_options_type
 from trainers.evaluate import LEARNERS
 from trainers.learner import Learner
@@ -25,6 +25,7 @@ from vec_envs.policies import references
 from vec_envs.problems.problem import Problem
 
 CHECKPOINT_S = 60.0
+DECISION_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Job:
 
     definition: Mapping[str, Any]
     checkpoint_s: float = CHECKPOINT_S
+    decision_limit_s: float = DECISION_LIMIT_S
+    """How long a decision of all agents may take, by the clock."""
 
     @cached_property
     def name(self) -> str:
@@ -43,7 +46,7 @@ class Job:
     def training(self) -> Mapping[str, Any] | None:
         """The definition of the run that is trained; None for a policy without learning."""
         policy = self.definition["policy"]
-        return None if "reference" in policy else policy
+        return policy if "learner_name" in policy else None
 
     @property
     def run_name(self) -> str:
@@ -52,14 +55,16 @@ class Job:
         return f"{training['learner_name']}-seed{training['seed']}-{results.key_of(training)}"
 
 
-def jobs_of(case: Case, policy: Reference | Learned, seeds: int) -> list[Job]:
-    """Returns the jobs of a policy: one, or one for each training seed.
+def jobs_of(case: Case, policy: AnyPolicy, seeds: int) -> list[Job]:
+    """Returns the jobs of a policy: one, or one for each training seed; none where it does not play the case.
 
     Raises `ValueError` naming case and policy where one of them does not exist or an option is out of its bounds.
     """
     try:
         if isinstance(policy, Reference):
             return [_reference_job(case, policy)]
+        if isinstance(policy, Given):
+            return _given_jobs(case, policy)
         return _learned_jobs(case, policy, seeds)
     except (ValueError, TypeError) as error:
         raise ValueError(f"policy {policy.name!r} on case {case.name!r}: {error}") from error
@@ -71,22 +76,36 @@ def _reference_job(case: Case, policy: Reference) -> Job:
     return Job({"env_id": case.env_id, "policy": {"reference": policy.name}, "evaluation": _evaluation(case, env, {})})
 
 
+def _given_jobs(case: Case, policy: Given) -> list[Job]:
+    if not given.plays(policy.source, case.env_id):
+        return []
+    return [given_job(case, given.told(policy.source))]
+
+
+def given_job(case: Case, who: Mapping[str, Any]) -> Job:
+    """Returns the job of somebody's own policy, from what defines it in a result (`given.told`)."""
+    evaluation = _evaluation(case, options_of(case.env_id, case.env), who.get("sees", {}))
+    return Job({"env_id": case.env_id, "policy": dict(who), "evaluation": evaluation})
+
+
 def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
     if policy.learner not in LEARNERS:
         raise ValueError(f"the learner {policy.learner!r} is unknown; there are {', '.join(map(repr, LEARNERS))}")
     default = _preset(policy.learner, policy.preset, case.env_id)
-    env = {**dataclasses.asdict(default.env), **case.env, **policy.env}
+    usual = dataclasses.asdict(default.env)
+    trained = {**usual, **(case.env if case.trained_on is None else case.trained_on), **policy.env}
+    played = {**usual, **case.env, **policy.env, **policy.evaluated}
     known_only([f.name for f in dataclasses.fields(Run)], policy.run, "a run")
     run = dataclasses.replace(
         default,
-        env=type(default.env)(**options_of(case.env_id, env)),
+        env=type(default.env)(**options_of(case.env_id, trained)),
         learner=with_fields(default.learner, policy.options),
         **{"device": "cpu", **policy.run, "threads": 1},
     )
     besides = {"output", "resume", "seed", "init_from", *ADJUSTABLE} - {"device", "threads"}
     written = {name: value for name, value in dataclasses.asdict(run).items() if name not in besides}
     training = json.loads(json.dumps({"learner_name": policy.learner, **written}, allow_nan=False))
-    evaluation = _evaluation(case, options_of(case.env_id, {**env, **policy.evaluated}), policy.sees)
+    evaluation = _evaluation(case, options_of(case.env_id, played), policy.sees)
     return [
         Job(
             {"env_id": case.env_id, "policy": {**training, "seed": seed}, "evaluation": evaluation},
@@ -104,7 +123,8 @@ def _preset(learner: str, preset: str, env_id: str) -> Run:
 def _evaluation(case: Case, env: Fields, sees: Fields) -> dict[str, Any]:
     """Returns the definition of the held-out episodes."""
     reported = [figure.name for figure in problem_of(case.env_id, env).reported]
-    more = {"late": list(case.late), "trends": list(case.trends), "traces": list(case.traces)}
+    more = {"late": list(case.late), "trends": list(case.trends), "traces": list(case.traces),
+            "recorded": case.recorded}  # fmt: skip
     return {
         "env": env,
         "sees": options_of(case.env_id, {**env, **sees}) if sees else None,

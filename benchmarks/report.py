@@ -53,6 +53,8 @@ def write_suite(suite: Suite, lines: list[Line], folder: Path) -> list[Path]:
 def write_picture(suite: Suite, lines: list[Line], folder: Path) -> Path | None:
     """Writes a suite's picture; says so where that cannot be, and returns None."""
     path = folder / f"{suite.name}.svg"
+    if suite.picture == "none":
+        return None
     try:
         replace_file(path, draw(suite, [line for line in lines if line.found]))
     except NoMatplotlib as error:

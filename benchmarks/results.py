@@ -6,14 +6,16 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import fastjsonschema
 import numpy as np
 from jaxtyping import Float
 
@@ -38,6 +40,10 @@ class Result:
     """Means over the episodes, point by point."""
     training_s: float
     evaluation_s: float
+    decision_ms: float | None
+    """Median time of a decision; None in results of before it was taken."""
+    recording: Mapping[str, Any] | None
+    """The first episode, slot by slot, where the case asks for it."""
     provenance: Mapping[str, Any]
     path: Path
 
@@ -51,7 +57,10 @@ def key_of(definition: Mapping[str, Any]) -> str:
 def name_of(definition: Mapping[str, Any]) -> str:
     """Returns a result's name: who plays, the training seed, and the key."""
     policy = definition["policy"]
-    who = policy["reference"] if "reference" in policy else f"{policy['learner_name']}-seed{policy['seed']}"
+    if "given" in policy:
+        who = "given-" + re.sub(r"[^A-Za-z0-9]+", "-", policy["given"]).strip("-")[:60]
+    else:
+        who = policy["reference"] if "reference" in policy else f"{policy['learner_name']}-seed{policy['seed']}"
     return f"{who}-{key_of(definition)}"
 
 
@@ -65,6 +74,8 @@ def write(
     traces: Values,
     training_s: float,
     evaluation_s: float,
+    decision_ms: float | None = None,
+    recording: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes a result beside its place, then renames it there. Raises `ValueError` where a value is not finite."""
     policy = definition["policy"]
@@ -76,60 +87,82 @@ def write(
         "provenance": provenance(),
         "training_s": rounded(training_s),
         "evaluation_s": rounded(evaluation_s),
+        "decision_ms": None if decision_ms is None else rounded(decision_ms),
         "decisions": [int(n) for n in decisions],
         "values": {name: [rounded(x) for x in of] for name, of in values.items()},
         "curve": None if curve is None else {name: [rounded(x) for x in of] for name, of in curve.items()},
         "traces": {name: [rounded(x) for x in of] for name, of in traces.items()},
+        **({} if recording is None else {"recording": recording}),
     }
+    content["digest"] = digest_of(content)
     path = folder / f"{name_of(definition)}.json"
     replace_file(path, json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
     return path
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Returns a hash of all that a result says, but for the hash itself."""
+    said = {name: of for name, of in content.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@cache
+def _schema() -> Callable[[Any], Any]:
+    """Returns what raises an error where a file's content is not as `result.schema.json` says."""
+    return fastjsonschema.compile(json.loads(Path(__file__).with_name("result.schema.json").read_text()))
 
 
 def read(path: Path) -> Result:
     """Returns the result in a file. Raises `ValueError` saying what is wrong where it is none of ours, or damaged."""
     try:
         content = json.loads(path.read_text())
-        if content["format"] != FORMAT:
-            raise ValueError(f"it is of format {content['format']!r}, not {FORMAT}")
-        if content["key"] != key_of(content["definition"]):
-            raise ValueError("its key is not that of what it holds")
-        if path.stem != name_of(content["definition"]):
-            raise ValueError(f"it is the result {name_of(content['definition'])}")
+        _schema()(content)
+        _check(content, path)
         return _result(content, path)
-    except ValueError as error:
+    except (ValueError, fastjsonschema.JsonSchemaException) as error:
         raise ValueError(f"{path} is damaged or of other content: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged or of other content: {error!r} when read as a result") from error
+
+
+def _check(content: Mapping[str, Any], path: Path) -> None:
+    """Raises `ValueError` where a result is not what its name, key and digest say, or not whole."""
+    if content["key"] != key_of(content["definition"]):
+        raise ValueError("its key is not that of what it holds")
+    if path.stem != name_of(content["definition"]):
+        raise ValueError(f"it is the result {name_of(content['definition'])}")
+    if content.get("digest", (of := digest_of(content))) != of:
+        raise ValueError("it has been edited: its digest is not that of what it holds")
+    evaluation = content["definition"]["evaluation"]
+    episodes, values, traces = evaluation["episodes"], content["values"], content.get("traces", {})
+    for name, of in {"decisions": content["decisions"], **values}.items():
+        if len(of) != episodes or not np.isfinite(of).all():
+            raise ValueError(f"{name} are not {episodes} finite numbers")
+    wanted = [*evaluation["figures"], *(f"late_{name}" for name in evaluation.get("late", []))]
+    wanted += [f"trend_{name}" for name in evaluation.get("trends", [])]
+    missing = sorted({*wanted} - {*values}) + sorted({*evaluation.get("traces", [])} - {*traces})
+    missing += ["the recording"] if evaluation.get("recorded") and "recording" not in content else []
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}")
 
 
 def _result(content: Mapping[str, Any], path: Path) -> Result:
-    episodes = content["definition"]["evaluation"]["episodes"]
-    values = {name: np.array(of, dtype=np.float64) for name, of in content["values"].items()}
-    values_of = {"decisions": np.array(content["decisions"], dtype=np.float64), **values}
-    for name, of in values_of.items():
-        if of.shape != (episodes,) or not np.isfinite(of).all():
-            raise ValueError(f"{name} are not {episodes} finite numbers")
-    evaluation, curve = content["definition"]["evaluation"], content["curve"]
-    traces = {name: np.array(of, dtype=np.float64) for name, of in content.get("traces", {}).items()}
-    late = {f"late_{name}" for name in evaluation.get("late", [])}
-    trends = {f"trend_{name}" for name in evaluation.get("trends", [])}
-    missing = sorted({*evaluation["figures"], *late, *trends} - set(values)) + sorted(
-        {*evaluation.get("traces", [])} - set(traces)
-    )
-    if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}")
+    curve = content["curve"]
     return Result(
         definition=content["definition"],
-        values=values,
-        decisions=values_of["decisions"],
-        curve=None if curve is None else {name: np.array(of, dtype=np.float64) for name, of in curve.items()},
-        traces=traces,
+        values=_arrays(content["values"]),
+        decisions=np.array(content["decisions"], dtype=np.float64),
+        curve=None if curve is None else _arrays(curve),
+        traces=_arrays(content.get("traces", {})),
         training_s=float(content["training_s"]),
         evaluation_s=float(content["evaluation_s"]),
+        decision_ms=content.get("decision_ms"),
+        recording=content.get("recording"),
         provenance=dict(content["provenance"]),
         path=path,
     )
+
+
+def _arrays(of: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.array(numbers, dtype=np.float64) for name, numbers in of.items()}
 
 
 def learning_curve(metrics: Path) -> tuple[dict[str, np.ndarray], float]:

@@ -1,49 +1,28 @@
-"""Plays suites: `python -m benchmarks.run SUITE [--policies a,b] [--seeds 5] [--workers N] [--output DIR] [--list]`.
+"""Plays suites: `python -m benchmarks.run SUITE [--policies a,b,my_module:Mine] [--seeds 5] [--output DIR] [--list]`.
 
-Each job, one policy on one case with one training seed, is a process of its own, so that its end ends no other. What is
-done stays done: the same command goes on after a stop or a kill. DIR holds `results/`, `runs/` (training), `logs/` and
-`jobs/` (what each job was told), and the tables and pictures, `SUITE.md` and `SUITE.svg`.
+Each job, one policy on one case with one training seed, is a process of its own, so that its end ends no other: on this
+machine, or with `--engine ray` on a Ray cluster, whose nodes need the same version of vec-envs with its extra `train`.
+What is done stays done: the same command goes on after a stop or a kill. DIR holds `results/`, `runs/` (training),
+`logs/` and `jobs/` (what each job was told), and the tables and pictures, `SUITE.md` and `SUITE.svg`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import report, results
+from benchmarks import report
+from benchmarks.engines import ENGINES, engine_of
+from benchmarks.engines.files import is_done
 from benchmarks.jobs import INTERRUPTED
-from benchmarks.plan import Job, jobs_of
-from benchmarks.progress import Progress
+from benchmarks.plan import DECISION_LIMIT_S, Job, jobs_of
 from benchmarks.suite import Suite
-from benchmarks.suites import SUITES, suites_of
+from benchmarks.suites import SUITES, suites_of, with_own
 from benchmarks.tables import aligned, collect, suite_tables
-from trainers.run_directory import replace_file
-
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-GRACE_S = 60.0
-"""How long a job may take to end its round and write a checkpoint when it is told to stop."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A job that brought no result."""
-
-    job: Job
-    code: int
-    log: Path
-
-    def __str__(self) -> str:
-        how = f"was killed by signal {-self.code}" if self.code < 0 else f"ended with code {self.code}"
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return f"{self.job.name} {how}: {lines[-1] if lines else 'it said nothing'}\n    log: {self.log}"
 
 
 def jobs_of_suites(suites: Sequence[Suite], seeds: int) -> list[Job]:
@@ -56,81 +35,6 @@ def jobs_of_suites(suites: Sequence[Suite], seeds: int) -> list[Job]:
         for job in jobs_of(case, policy, seeds)
     }
     return sorted(jobs.values(), key=lambda job: job.training is None)
-
-
-def is_done(job: Job, directory: Path) -> bool:
-    """Returns whether a job's result is there. A file that is none is put aside, with a message."""
-    path = directory / "results" / f"{job.name}.json"
-    if not path.exists():
-        return False
-    try:
-        results.read(path)
-    except (OSError, ValueError) as error:
-        aside = path.with_name(f"{path.name}.damaged")
-        path.replace(aside)
-        print(f"{error}; it is put aside as {aside.name}, and its job run anew", file=sys.stderr)
-        return False
-    return True
-
-
-def run_jobs(jobs: Sequence[Job], directory: Path, workers: int) -> list[Failure]:
-    """Runs jobs, so many at a time, and returns those that failed. When interrupted, jobs write where they are."""
-    waiting, failures = list(reversed(jobs)), list[Failure]()
-    running: dict[subprocess.Popen[bytes], Job] = {}
-    try:
-        with Progress(jobs, directory) as progress:
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    job = waiting.pop()
-                    running[start(job, directory)] = job
-                for process in [process for process in running if process.poll() is not None]:
-                    job = running.pop(process)
-                    process.communicate()  # closes its pipe
-                    if process.returncode or not is_done(job, directory):
-                        failures.append(Failure(job=job, code=process.returncode, log=log_of(job, directory)))
-                    progress.ended(job, failures=len(failures))
-                progress.show(running.values())
-                time.sleep(0.1)
-    finally:
-        stop(list(running))
-    return failures
-
-
-def start(job: Job, directory: Path) -> subprocess.Popen[bytes]:
-    """Starts a job's process: in a session of its own, so that Ctrl-C is for us, and with a pipe that ends with us."""
-    file, log = directory / "jobs" / f"{job.name}.json", log_of(job, directory)
-    replace_file(file, json.dumps(asdict(job), indent=1) + "\n")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "benchmarks.jobs", str(file), "--stop-with-parent"]
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **ONE_THREAD},
-            start_new_session=True,
-        )
-
-
-def log_of(job: Job, directory: Path) -> Path:
-    """Returns the file of what a job prints."""
-    return directory / "logs" / f"{job.name}.log"
-
-
-def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Asks jobs to stop, waits for them, and ends those that do not."""
-    for process in processes:
-        process.terminate()
-    deadline = time.monotonic() + GRACE_S
-    try:
-        for process in processes:
-            process.wait(max(0.0, deadline - time.monotonic()))
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        for process in processes:
-            process.kill()
-    for process in processes:
-        process.communicate()
 
 
 def show(suites: Sequence[Suite], seeds: int, directory: Path, policies: tuple[str, ...] = ()) -> None:
@@ -161,14 +65,28 @@ def parse(arguments: Sequence[str] | None, known: Mapping[str, tuple[Suite, ...]
     """Returns what the command line says; exits with a message where it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Plays a suite.")
     parser.add_argument("suite", nargs="?", metavar="SUITE", help=f"which: {', '.join(known)}")
-    parser.add_argument("--policies", default="", help="only these, divided by commas (default: all of the suite)")
+    parser.add_argument(
+        "--policies",
+        default="",
+        help="only these, divided by commas; your own as package.module:name (default: all of the suite)",
+    )
     parser.add_argument("--seeds", type=int, default=5, help="training seeds (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="jobs at a time (default: cores)")
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="where jobs run (default: %(default)s)")
+    parser.add_argument("--ray-address", help="of the cluster (default: RAY_ADDRESS, or a new one on this machine)")
+    parser.add_argument("--workers", type=int, help="jobs at a time (default: all cores, or of the cluster)")
     parser.add_argument("--output", type=Path, default=Path("runs/benchmarks"), help="default: %(default)s")
+    parser.add_argument(
+        "--decision-limit",
+        type=float,
+        default=DECISION_LIMIT_S,
+        metavar="SECONDS",
+        help="what a decision of all agents may take; who takes longer is left out (default: %(default)g)",
+    )
     parser.add_argument("--list", action="store_true", help="print what there is, and what of it is done; run nothing")
     options = parser.parse_args(arguments)
-    if options.seeds < 1 or options.workers < 1:
-        parser.error(f"--seeds {options.seeds} and --workers {options.workers} must be at least 1")
+    for name, value in (("seeds", options.seeds), ("workers", options.workers)):
+        if value is not None and value < 1:
+            parser.error(f"--{name} {value} must be at least 1")
     if options.suite is None and not options.list:
         parser.error(f"which suite? There are {', '.join(known)}")
     return options
@@ -184,16 +102,18 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
         if options.list:
             list_suites(known, suites, options.seeds, directory)
             return 0
-        jobs = jobs_of_suites(suites, options.seeds)
+        engine = engine_of(options.engine, options.workers, options.ray_address)
+        limit = {"decision_limit_s": options.decision_limit}
+        jobs = [replace(job, **limit) for job in jobs_of_suites(suites, options.seeds)]
         todo = [job for job in jobs if not is_done(job, directory)]
         print(f"{len(jobs)} jobs, of which {len(jobs) - len(todo)} are done; results are in {directory}", flush=True)
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            failures = run_jobs(todo, directory, options.workers)
+            failures = engine.run(todo, directory)
         finally:
             signal.signal(signal.SIGTERM, before)
-        show(suites_of(options.suite, known), options.seeds, directory, policies)
-    except (OSError, ValueError) as error:
+        show(with_own(suites_of(options.suite, known), policies), options.seeds, directory, policies)
+    except (ImportError, OSError, ValueError) as error:
         print(f"benchmarks.run: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -42,13 +42,28 @@ class Learned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Given:
+    """Somebody's own policy: a class or function `source`, "package.module:name", that is called with the problem."""
+
+    name: str
+    source: str
+
+
+AnyPolicy = Reference | Learned | Given
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """An environment, its held-out episodes, and who plays them."""
 
     name: str
     env_id: str
-    policies: tuple[Reference | Learned, ...]
+    policies: tuple[AnyPolicy, ...]
     env: Fields = field(default_factory=dict[str, Any])
+    trained_on: Fields | None = None
+    """Fields of the environment in training, where that is another than the case's."""
+    unseen: str = ""
+    """What of the case is in no training, such as "road"."""
     figures: tuple[str, ...] = ()
     """What is kept of each episode beside the problem's reported figures, under the names of the infos."""
     late: tuple[str, ...] = ()
@@ -57,6 +72,12 @@ class Case:
     """Figures of which the slope over the last two thirds of an episode's points is kept too, as `trend_NAME`."""
     traces: tuple[str, ...] = ()
     """Figures of which the mean over the episodes is kept point by point."""
+    queue: str = ""
+    """The figure, one of `trends`, that may not grow; "" where nothing waits."""
+    optima: tuple[str, ...] = ()
+    """References that are exact; where there are none the best of all references stands for them."""
+    recorded: bool = False
+    """Whether the first episode is kept, to look at."""
     seed: int = 1000
     """Of the first held-out episode."""
     episodes: int = 256
@@ -82,9 +103,9 @@ class Suite:
     cases: tuple[Case, ...]
     baseline: str
     """The policy to which the others are compared; "" where there are none."""
-    picture: Literal["sweep", "curves", "bars", "traces", "layers"]
+    picture: Literal["sweep", "curves", "bars", "traces", "layers", "none"]
     """A figure over the cases' x, learning curves, a figure policy by policy, or one over the points of an episode; or
-    the layers of a DNN, for which nothing is played."""
+    the layers of a DNN, for which nothing is played; or none."""
     shows: str
     """The figure that the picture shows, or the DNN."""
     axis: str = ""
@@ -98,3 +119,5 @@ class Suite:
     tables: Literal["cases", "figures"] = "cases"
     """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
     ratio: Ratio | None = None
+    version: str = ""
+    """Of a leaderboard's suite: it changes with whatever would make its scores others. "" for one that ranks nobody."""

@@ -191,7 +191,7 @@ def suite_tables(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Row]]]
     cases = by_case(lines)
     if suite.tables == "figures":
         return [(in_words(figure), figure_table(lines, figure)) for figure in suite.columns]
-    tables = [(case, case_table(suite, of_case, ranked_by)) for case, of_case in cases.items()]
+    tables = [(case, case_table(suite, of_case, first_figure(of_case) or ranked_by)) for case, of_case in cases.items()]
     if suite.picture == "sweep" and len(cases) > 1:
         names = list(cases)
         tables.append((f"From {names[0]} to {names[-1]}", growth_table(suite, lines)))
@@ -220,7 +220,7 @@ def conditions(lines: list[Line]) -> str:
         return "Computed from the profile.\n"
     of = {(r.definition["evaluation"]["episodes"], r.definition["evaluation"]["seed"]) for r in found}
     played = " or ".join(f"{episodes} held-out episodes from seed {seed}" for episodes, seed in sorted(of))
-    code = sorted({_code(result.provenance) for result in found})
+    code = sorted({in_code(result.provenance) for result in found})
     trained = [result.training_s for result in found if result.curve is not None]
     sentences = [
         f"Means over {played}, the same for all policies, and over training seeds.",
@@ -233,7 +233,8 @@ def conditions(lines: list[Line]) -> str:
     return " ".join(sentences) + "\n"
 
 
-def _code(provenance: Mapping[str, Any]) -> str:
+def in_code(provenance: Mapping[str, Any]) -> str:
+    """Returns in words what code a result is of."""
     commit = provenance["commit"]
     changed = " with changes" if provenance["dirty"] else ""
     return f"version {provenance['version']}" + (f", commit {commit[:10]}{changed}" if commit else "")

@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -54,35 +54,40 @@ class Blueprint:
     chord_m: float = 60.0
 
 
+# Three lanes one way and a limit of 40 mph (17.9 m/s), cars only, are the published figures of FDR Drive southbound
+# in New York. The bends are authored here: gentle ones, in both directions, as a riverside parkway has them.
+_FDR_DRIVE = Blueprint(
+    title="FDR Drive southbound, New York: three lanes one way, 40 mph, gentle bends (authored geometry)",
+    pieces=(
+        (260.0, STRAIGHT),
+        (330.0, 900.0),
+        (180.0, STRAIGHT),
+        (420.0, -1100.0),
+        (150.0, STRAIGHT),
+        (300.0, -700.0),
+        (140.0, STRAIGHT),
+        (420.0, 1200.0),
+    ),
+    lanes=3,
+    lane_width_m=3.35,
+    speed_limit_mps=17.9,
+    rsu_offset_m=15.0,
+    rsu_height_m=8.0,
+    range_m=750.0,
+    prefill_vehicles=54,
+    headway_s=2.5,
+    types=(
+        VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
+        VehicleType(name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}),
+    ),
+)
 BLUEPRINTS = {
-    # Three lanes one way and a limit of 40 mph (17.9 m/s), cars only, are the published figures of FDR Drive southbound
-    # in New York. The bends are authored here: gentle ones, in both directions, as a riverside parkway has them.
-    "fdr-drive": Blueprint(
-        title="FDR Drive southbound, New York: three lanes one way, 40 mph, gentle bends (authored geometry)",
-        pieces=(
-            (260.0, STRAIGHT),
-            (330.0, 900.0),
-            (180.0, STRAIGHT),
-            (420.0, -1100.0),
-            (150.0, STRAIGHT),
-            (300.0, -700.0),
-            (140.0, STRAIGHT),
-            (420.0, 1200.0),
-        ),
-        lanes=3,
-        lane_width_m=3.35,
-        speed_limit_mps=17.9,
-        rsu_offset_m=15.0,
-        rsu_height_m=8.0,
-        range_m=750.0,
-        prefill_vehicles=54,
-        headway_s=2.5,
-        types=(
-            VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
-            VehicleType(
-                name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}
-            ),
-        ),
+    "fdr-drive": _FDR_DRIVE,
+    "fdr-drive-dense": replace(
+        _FDR_DRIVE,
+        title="FDR Drive southbound with twice the traffic of fdr-drive (authored geometry)",
+        prefill_vehicles=108,
+        headway_s=1.25,
     ),
     "motorway": Blueprint(
         title="A three-lane motorway carriageway at 31 m/s (112 km/h) with wide bends",

@@ -137,16 +137,15 @@ class Tally:
 
 
 class Trend:
-    """The slopes of figures over an episode's points in each lane, by least squares: in the figure's unit a point."""
+    """The slopes of figures over the last two thirds of a lane's own points, by least squares: in their unit a point."""
 
     def __init__(self, names: Sequence[str], num_lanes: int) -> None:
         self._values: dict[str, list[PerLane]] = {name: [] for name in names}
-        self._points, self._running = list[float](), list[np.ndarray]()
+        self._running = list[np.ndarray]()
         self._none: PerLane = np.zeros(num_lanes)
 
-    def add(self, point: int, played: Step) -> None:
+    def add(self, played: Step) -> None:
         """Adds a point of the lanes that were running. Raises `KeyError` where it lacks a figure."""
-        self._points.append(float(point))
         self._running.append(played.running)
         for name, values in self._values.items():
             values.append(np.asarray(played.figures[name], dtype=np.float64))
@@ -157,8 +156,9 @@ class Trend:
 
     def _slope(self, values: Float[np.ndarray, "points lanes"]) -> PerLane:
         running = np.array(self._running)
-        count = np.maximum(running.sum(axis=0), 1)
-        point = np.array(self._points)[:, None] - (running * np.array(self._points)[:, None]).sum(axis=0) / count
-        spread = (running * point**2).sum(axis=0)
-        rise = (running * point * np.where(running, values, 0.0)).sum(axis=0)
+        counted = running & (np.cumsum(running, axis=0) > running.sum(axis=0) // 3)
+        point = np.arange(len(values), dtype=np.float64)[:, None]
+        point = point - (counted * point).sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
+        spread = (counted * point**2).sum(axis=0)
+        rise = (counted * point * np.where(counted, values, 0.0)).sum(axis=0)
         return np.divide(rise, spread, out=np.zeros(rise.shape), where=spread > 0.0)

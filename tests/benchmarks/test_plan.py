@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.jobs import play
 from benchmarks.plan import jobs_of, problem_of
+from benchmarks.playing import play
 from benchmarks.run import jobs_of_suites
 from benchmarks.suite import Learned
-from benchmarks.suites import RTD_PARTS, SUITES, suites_of
+from benchmarks.suites import SUITES, suites_of
+from benchmarks.suites.rtd import RTD_PARTS
 from trainers.env_options import door_of
 from trainers.episodes import Step, Trend
 from vec_envs import cooperative_inference_v0, task_diversion_v0
@@ -161,7 +162,7 @@ def test_a_trend_counts_the_points_of_each_lane_alone() -> None:
     for point in range(5):
         running = np.array([True, point < 3, point < 1])
         figures = {"x": np.array([2.0 * point, 7.0 - point if point < 3 else np.nan, 1.0])}
-        trend.add(point, Step(running=running, reward=None, following=None, stream=None, figures=figures))  # type: ignore[arg-type]
+        trend.add(Step(running=running, reward=None, following=None, stream=None, figures=figures))  # type: ignore[arg-type]
     assert trend.slopes()["x"].tolist() == [2.0, -1.0, 0.0]
     assert Trend(["x"], 2).slopes()["x"].tolist() == [0.0, 0.0]
 

@@ -26,7 +26,7 @@ Start = Callable[..., subprocess.Popen[str]]
 def contents(folder: Path) -> dict[str, dict[str, Any]]:
     """What the results say, by file, but for how long it took and where it was."""
     read = {path.name: json.loads(path.read_text()) for path in (folder / "results").glob("*.json")}
-    beside = ("training_s", "evaluation_s", "provenance")
+    beside = ("training_s", "evaluation_s", "decision_ms", "digest", "provenance")
     return {name: {k: v for k, v in content.items() if k not in beside} for name, content in read.items()}
 
 

@@ -16,9 +16,10 @@ from vec_envs.mobility.axis import RoadAxis
 
 
 def test_the_shipped_roads() -> None:
-    assert scenario_names() == ["fdr-drive", "motorway", "two-way-road"]
-    city, motorway, two_way = (Scenario.load(name).road for name in scenario_names())
+    assert scenario_names() == ["fdr-drive", "fdr-drive-dense", "motorway", "two-way-road"]
+    city, dense, motorway, two_way = (Scenario.load(name).road for name in scenario_names())
     assert (city.name, city.speed_limit_mps, city.range_m) == ("fdr-drive", 17.9, 750.0)
+    assert (dense.name, dense.axis_xy_m, dense.rsu_xyz_m) == ("fdr-drive-dense", city.axis_xy_m, city.rsu_xyz_m)
     assert motorway.speed_limit_mps == 31.0
     assert motorway.range_m >= 1000.0
     assert (two_way.range_m, two_way.rsu_xyz_m, two_way.speed_limit_mps) == (1000.0, (0.0, -15.0, 4.0), 16.7)
@@ -81,16 +82,19 @@ def test_a_wrong_file_names_the_key_and_the_bound(
 
 def test_unknown_names_list_what_exists(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"'nowhere'; there are fdr-drive, motorway, two-way-road, and a path to a folder"
+        ValueError,
+        match=r"'nowhere'; there are fdr-drive, fdr-drive-dense, motorway, two-way-road, and a path to a folder",
     ):
         make_mobility("sumo", scenario="nowhere")
-    with pytest.raises(ValueError, match="there are fdr-drive, motorway, two-way-road, and a path to a folder"):
+    with pytest.raises(
+        ValueError, match="there are fdr-drive, fdr-drive-dense, motorway, two-way-road, and a path to a folder"
+    ):
         make_mobility("sumo", scenario=tmp_path)
     with pytest.raises(
         ValueError, match="'nowhere'; there are fdr-drive, motorway, two-way-road, and a path to a file"
     ):
         make_mobility("replay", scenario="nowhere")
-    with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, motorway, two-way-road"):
+    with pytest.raises(ValueError, match="'nowhere'; there are fdr-drive, fdr-drive-dense, motorway, two-way-road"):
         make_mobility("straight", scenario="nowhere")
     with pytest.raises(ValueError, match='"straight" or "still", or a Mobility object, got \'walking\''):
         make_mobility("walking")

@@ -1,0 +1,92 @@
+"""Policies of other libraries as policies of this one: written around a model, in a function of the problem.
+
+    from benchmarks.adapters import StableBaselines3
+    from stable_baselines3 import PPO
+
+    def my_ppo(problem):
+        return StableBaselines3(PPO.load("my_ppo.zip", device="cpu"), problem)
+
+Then `python -m benchmarks.run main --policies my_module:my_ppo`. Nothing of those libraries is imported here before it
+is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vec_envs.faces.packing import action_space, as_seen, as_taken, observation_space
+from vec_envs.problems.problem import ChoiceProblem, Choices, View
+
+
+class StableBaselines3:
+    """A model of Stable-Baselines3 that was trained on `gymnasium.make(...)`: one decision for all agents."""
+
+    def __init__(self, model: Any, problem: Any, *, deterministic: bool = True) -> None:
+        """Raises `ValueError` where the model was trained on other observations or actions."""
+        self._model, self._problem, self._deterministic = model, problem, deterministic
+        for what, has, wants in (
+            ("observes", model.observation_space, observation_space(problem)),
+            ("acts by", model.action_space, action_space(problem)),
+        ):
+            if has != wants:
+                raise ValueError(f"the model {what} {has}, the environment's are {wants}")
+
+    def reset(self, seed: int) -> None:
+        """Starts anew: what the model draws comes from `seed`."""
+        self._model.set_random_seed(seed)
+
+    def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
+        """Returns the model's actions."""
+        seen = as_seen(self._problem, observation)
+        action, _ = self._model.predict(seen, deterministic=self._deterministic)
+        return as_taken(self._problem, np.asarray(action))
+
+
+class TorchRL:
+    """A policy of TorchRL or BenchMARL, trained on TorchRL's `PettingZooWrapper(parallel_env(padded=True))`.
+
+    `module` reads and writes a TensorDict: of the group of agents, `observed` holds `[lanes, agents, features]`,
+    `masked` what each agent may do, and `acted` the actions, integers or one-hot. With `explore` it draws its actions;
+    otherwise it takes its mode.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        problem: ChoiceProblem,
+        *,
+        group: str = "client",
+        observed: Sequence[str] = ("observation", "observation"),
+        masked: Sequence[str] = ("action_mask",),
+        acted: Sequence[str] = ("action",),
+        explore: bool = False,
+    ) -> None:
+        """Raises `ValueError` for an environment whose agents do not all choose at once."""
+        if not isinstance(problem.actions, Choices) or problem.one_at_a_time:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"{type(problem).__name__} is not of agents that all choose at once")
+        self._module, self._problem, self._explore = module, problem, explore
+        self._observed, self._masked, self._acted = ((group, *key) for key in (observed, masked, acted))
+
+    def reset(self, seed: int) -> None:
+        """Starts anew: what the policy draws comes from `seed`."""
+        import torch
+
+        torch.manual_seed(seed)
+
+    def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
+        """Returns the module's actions."""
+        import torch
+        from tensordict import TensorDict
+        from tensordict.nn import InteractionType, set_interaction_type
+
+        counts = np.array(self._problem.actions.counts)
+        mask = np.arange(counts.max()) < counts[:, None]
+        lanes = len(observation)
+        seen = {self._observed: torch.as_tensor(observation), self._masked: torch.as_tensor(mask).expand(lanes, -1, -1)}
+        how = InteractionType.RANDOM if self._explore else InteractionType.DETERMINISTIC
+        with torch.no_grad(), set_interaction_type(how):
+            action = self._module(TensorDict(seen, batch_size=[lanes]))[self._acted]
+        return np.asarray(action.argmax(-1) if action.ndim == 3 else action)

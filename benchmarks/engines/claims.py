@@ -1,0 +1,65 @@
+"""Whose turn it is: jobs that share a training run, in this runner and in others with the same directory."""
+
+from __future__ import annotations
+
+import fcntl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from benchmarks.engines.files import lock_of
+from benchmarks.plan import Job
+
+
+@dataclass(kw_only=True)
+class _Claim:
+    file: IO[str]
+    users: int = 1
+
+
+class Claims:
+    """The locks of `benchmarks.jobs`, held here for jobs that run elsewhere; they end with this process.
+
+    A run is one job's at a time until it has been trained, and everybody's from then on.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._held: dict[Path, _Claim] = {}
+        self._trained: set[Path] = set()
+
+    def take(self, job: Job) -> bool:
+        """Returns whether a job may run now, and holds its lock if so."""
+        path = lock_of(job, self._directory)
+        if path in self._held:
+            if path not in self._trained:
+                return False
+            self._held[path].users += 1
+            return True
+        file = _locked(path)
+        if file is None:
+            return False
+        self._held[path] = _Claim(file=file)
+        return True
+
+    def give_back(self, job: Job, *, succeeded: bool) -> None:
+        """Ends a job's claim. Where it has succeeded its run is trained."""
+        path = lock_of(job, self._directory)
+        if succeeded:
+            self._trained.add(path)
+        claim = self._held[path]
+        claim.users -= 1
+        if claim.users == 0:
+            self._held.pop(path).file.close()
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """Returns a file that is locked until it is closed; None where another process has locked it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

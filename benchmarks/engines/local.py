@@ -1,0 +1,44 @@
+"""Jobs as processes of this machine, several at a time."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.engines.files import Failure, failure_of, is_done
+from benchmarks.engines.process import start, stop
+from benchmarks.plan import Job
+from benchmarks.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalEngine:
+    """Runs each job in a process of its own."""
+
+    workers: int
+    """Processes at a time."""
+
+    def run(self, jobs: Sequence[Job], directory: Path) -> list[Failure]:
+        """Runs jobs and returns those that failed. When interrupted, jobs write where they are."""
+        waiting, failures = list(reversed(jobs)), list[Failure]()
+        running: dict[subprocess.Popen[bytes], Job] = {}
+        try:
+            with Progress(jobs, directory) as progress:
+                while waiting or running:
+                    while waiting and len(running) < self.workers:
+                        job = waiting.pop()
+                        running[start(job, directory)] = job
+                    for process in [process for process in running if process.poll() is not None]:
+                        job = running.pop(process)
+                        process.communicate()  # closes its pipe
+                        if process.returncode or not is_done(job, directory):
+                            failures.append(failure_of(job, process.returncode, directory))
+                        progress.ended(job, failures=len(failures))
+                    progress.show(running.values())
+                    time.sleep(0.1)
+        finally:
+            stop(list(running))
+        return failures

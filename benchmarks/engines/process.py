@@ -1,0 +1,51 @@
+"""A job's process, on whichever machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.engines.files import log_of, write_job
+from benchmarks.plan import Job
+
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+GRACE_S = 60.0
+"""How long a job may take to end its round and write a checkpoint when it is told to stop."""
+
+
+def start(
+    job: Job, directory: Path, *, working_directory: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts a job's process: in a session of its own, so that Ctrl-C is for us, and with a pipe that ends with us."""
+    log = log_of(job, directory)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "benchmarks.jobs", str(write_job(job, directory)), "--stop-with-parent"]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=working_directory,
+            env={**os.environ, **(environment or {}), **ONE_THREAD},
+            start_new_session=True,
+        )
+
+
+def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Asks jobs to stop, waits for them, and ends those that do not."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + GRACE_S
+    try:
+        for process in processes:
+            process.wait(max(0.0, deadline - time.monotonic()))
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        for process in processes:
+            process.kill()
+    for process in processes:
+        process.communicate()

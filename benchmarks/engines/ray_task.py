@@ -1,0 +1,112 @@
+"""What is done on a node of a cluster: a job's process in a folder of its own. Needs no Ray, and no shared files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import vec_envs
+from benchmarks.engines.files import log_of, result_of, run_of
+from benchmarks.engines.process import start, stop
+from benchmarks.plan import Job
+from trainers.run_directory import CHECKPOINT, CONFIG, METRICS, replace_file
+
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What a node is given."""
+
+    job: Job
+    run: Mapping[str, bytes]
+    """The files of the job's training run so far, by name; none where it is to begin."""
+    version: str
+    """Of the sender's vec_envs."""
+    working_directory: str
+    """The sender's. A job runs there where the node has it."""
+    path: tuple[str, ...]
+    """Where the sender looks for modules beside; a job does so too where the node has them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """What comes back."""
+
+    code: int
+    """What the job's process ended with."""
+    log: bytes
+    result: bytes | None
+    run: Mapping[str, bytes]
+    """The files of the training run that are new or other than those sent; the checkpoint last."""
+
+
+def sent_from(directory: Path, job: Job) -> Sent:
+    """Returns what a node is given: the job, what the directory has of its run, and where this process stands."""
+    kept = {} if job.training is None else files_of(run_of(job, directory), CONFIG, METRICS, CHECKPOINT)
+    found = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    path = tuple(os.path.abspath(entry) for entry in ["", *found])
+    return Sent(job=job, run=kept, version=vec_envs.__version__, working_directory=os.getcwd(), path=path)
+
+
+def carry_out(sent: Sent, *, node: str) -> Brought:
+    """Runs a job to its end, or until `KeyboardInterrupt`: then it writes where it is. Returns what it has left."""
+    if sent.version != vec_envs.__version__:
+        words = f"failed: vec-envs {vec_envs.__version__} is on node {node}, {sent.version} where the suite is run"
+        return Brought(code=1, log=f"{words}; install the same\n".encode(), result=None, run={})
+    with tempfile.TemporaryDirectory(prefix="vec-envs-", ignore_cleanup_errors=True) as folder:
+        directory = Path(folder)
+        for name, content in sent.run.items():
+            replace_file(run_of(sent.job, directory) / name, content)
+        log, result = log_of(sent.job, directory), result_of(sent.job, directory)
+        replace_file(log, f"node {node}\n")
+        code = _ended(_started(sent, directory))
+        left = {} if sent.job.training is None else files_of(run_of(sent.job, directory))
+        return Brought(
+            code=code,
+            log=log.read_bytes(),
+            result=result.read_bytes() if result.exists() else None,
+            run={name: content for name, content in left.items() if sent.run.get(name) != content},
+        )
+
+
+def files_of(run: Path, *names: str) -> dict[str, bytes]:
+    """Returns the files of a training run, or those of these names.
+
+    The checkpoint is last: written in this order, each beginning can be resumed. A run without one is begun anew by
+    whoever finds it, so none of its files are returned.
+    """
+    if not (run / CHECKPOINT).exists():
+        return {}
+    found = [path for path in run.iterdir() if path.is_file() and path.suffix != ".new"]
+    files = [path for path in found if not names or path.name in names]
+    return {path.name: path.read_bytes() for path in sorted(files, key=lambda path: path.name == CHECKPOINT)}
+
+
+def _started(sent: Sent, directory: Path) -> subprocess.Popen[bytes]:
+    own = os.environ.get("PYTHONPATH", "")
+    path = [*(entry for entry in sent.path if Path(entry).exists()), *([own] if own else [])]
+    there = Path(sent.working_directory)
+    return start(
+        sent.job,
+        directory,
+        working_directory=there if there.is_dir() else None,
+        environment={"PYTHONPATH": os.pathsep.join(path)},
+    )
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Waits for a job's end, asks it to stop when interrupted, and returns its exit code."""
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # so Ray says that a task is cancelled
+            while process.poll() is None:
+                time.sleep(POLL_S)
+    finally:
+        stop([process])
+    return process.returncode

@@ -1,0 +1,59 @@
+"""The leaderboard's page: `python -m benchmarks.leaderboard RESULTS_DIR --output SITE_DIR [--suite main] [--seeds 5]`.
+
+RESULTS_DIR is the `--output` of `benchmarks.run`, or its `results/`. SITE_DIR gets `index.html`, a page that needs
+nothing else, and `leaderboard.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.site.markdown import markdown
+from benchmarks.site.page import page
+from benchmarks.standing import board_of
+from benchmarks.suite import Suite
+from benchmarks.suites import SUITES, suites_of
+from trainers.run_directory import replace_file
+
+
+def suite_in(folder: Path, known: Mapping[str, tuple[Suite, ...]], seeds: int) -> str:
+    """Returns the first leaderboard suite that a folder has results of. Raises `ValueError` where it has of none."""
+    from benchmarks.tables import collect
+
+    ranked = {name: suite for name, of_name in known.items() for suite in of_name if suite.version}
+    for name, suite in ranked.items():
+        if any(line.found for line in collect(suite, seeds, folder)):
+            return name
+    raise ValueError(f"{folder} has no results of {' or '.join(ranked)}: run benchmarks.run with one of them first")
+
+
+def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:
+    """Writes the page and the table of the command line's results; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
+    parser.add_argument("results", type=Path, metavar="RESULTS_DIR", help="the --output of benchmarks.run")
+    parser.add_argument("--output", type=Path, required=True, metavar="SITE_DIR", help="where index.html goes")
+    parser.add_argument("--suite", help="which suite's (default: the one that has results)")
+    parser.add_argument("--seeds", type=int, default=5, help="training seeds that there should be (default: 5)")
+    options = parser.parse_args(arguments)
+    folder: Path = options.results / "results" if (options.results / "results").is_dir() else options.results
+    try:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder of results")
+        name = options.suite or suite_in(folder, known, options.seeds)
+        board = board_of(suites_of(name, known), options.seeds, folder)
+        replace_file(options.output / "index.html", page(board))
+        replace_file(options.output / "leaderboard.md", markdown(board))
+    except (ImportError, OSError, ValueError) as error:
+        print(f"benchmarks.leaderboard: {error}", file=sys.stderr)
+        return 2
+    for rejected in board.left_out:
+        print(f"left out: {rejected.what}: {rejected.why}", file=sys.stderr)
+    print(f"written to {options.output / 'index.html'} and {options.output / 'leaderboard.md'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

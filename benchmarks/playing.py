@@ -1,0 +1,152 @@
+"""Playing a job's held-out episodes, an episode in each lane, and what is kept of them."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import itertools
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.recording import Recorder
+from trainers.episodes import Step, Tally, Trend, play_out
+from trainers.evaluate import decision_time_s
+from vec_envs.faces.vector_env import LanesVectorEnv
+from vec_envs.policies.policy import Policy
+from vec_envs.problems.problem import Figure, Problem, View
+
+TIMED_POINTS = 30
+"""Of how many points, at most, the time of a decision is taken."""
+GRACE_S = 30.0
+"""How long a decision may go on after its time is over where Python cannot end it, before its process is ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What a policy's held-out episodes brought."""
+
+    values: dict[str, np.ndarray]
+    """Figures of each episode, means over its decisions."""
+    decisions: np.ndarray
+    """How many there were in each."""
+    traces: dict[str, np.ndarray]
+    """Figures point by point, means over the episodes."""
+    decision_ms: float | None
+    """Median time of a decision in one lane; None where it was not taken."""
+    recording: dict[str, Any] | None
+    """The first episode, slot by slot, where it was asked for."""
+
+
+def play(
+    policy: Policy,
+    env: LanesVectorEnv,
+    sees: Problem,
+    of: Mapping[str, Any],
+    *,
+    limit_s: float = math.inf,
+    timed: Policy | None = None,
+) -> Played:
+    """Plays an episode in each lane, seeded from the evaluation's seed on, by a policy that sees by the problem `sees`.
+
+    A decision may take `limit_s`, on average over the lanes. `timed`, the same policy made once more, tells what one
+    lane's decision takes, so that the policy's own randomness is not disturbed.
+
+    Raises `ValueError` listing what exists for an unknown figure, and for a decision that takes too long.
+    """
+    for one in (policy, timed):
+        if one is not None:
+            one.reset(of["seed"])
+    env.reset(seed=of["seed"])
+    watch, decision_s = Watch(of, env), list[float]()
+    recorder = Recorder(env) if of.get("recorded") else None
+
+    def decide(observation: np.ndarray, view: View) -> np.ndarray:
+        seen = observation if sees is view.problem else sees.observe(view.state, view.exogenous)
+        with at_most(limit_s * env.num_envs, limit_s):
+            action = policy.act(seen, view)
+        if timed is not None and len(decision_s) < TIMED_POINTS and not env.lanes.ended[0]:
+            with at_most(limit_s, limit_s):
+                decision_s.append(decision_time_s(timed, seen, view))
+        if recorder is not None:
+            recorder.add(view, action)
+        return action
+
+    tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch.add)
+    return Played(
+        values=tally.means() | watch.values(),
+        decisions=tally.decisions,
+        traces=watch.traces(),
+        decision_ms=1e3 * float(np.median(decision_s)) if decision_s else None,
+        recording=None if recorder is None else recorder.written(),
+    )
+
+
+class Watch:
+    """Keeps what a case asks for beside the means: late means, trends and traces."""
+
+    def __init__(self, of: Mapping[str, Any], env: LanesVectorEnv) -> None:
+        self._late = Tally(_figures(of.get("late", [])), env.num_envs)
+        self._trends = Trend(of.get("trends", []), env.num_envs)
+        self._traced: dict[str, list[float]] = {name: [] for name in of.get("traces", [])}
+        self._points, self._length = itertools.count(), env.problem.episode_points
+
+    def add(self, played: Step) -> None:
+        """Adds a step of all lanes."""
+        point = next(self._points)
+        if point >= self._length // 2:
+            self._late.add(played)
+        self._trends.add(played)
+        for name, trace in self._traced.items():
+            trace.append(float(np.mean(played.figures[name][played.running])))
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Returns late means and trends of each lane."""
+        late = {f"late_{name}": means for name, means in self._late.means().items()}
+        return late | {f"trend_{name}": slopes for name, slopes in self._trends.slopes().items()}
+
+    def traces(self) -> dict[str, np.ndarray]:
+        """Returns figures point by point."""
+        return {name: np.array(trace) for name, trace in self._traced.items()}
+
+
+@contextlib.contextmanager
+def at_most(seconds: float, each_s: float) -> Generator[None, None, None]:
+    """Ends what takes longer, by a `ValueError`; what cannot be ended so takes its process with it.
+
+    Outside the main thread, where there are no signals, it is told of when it is over.
+    """
+    began = time.monotonic()
+    if math.isinf(seconds):
+        yield
+        return
+    message = f"a decision took longer than {each_s:g} s"
+
+    def over(number: int, frame: Any) -> None:
+        raise ValueError(message)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGALRM, over) if in_main else None
+    if in_main:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        if in_main:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            faulthandler.cancel_dump_traceback_later()
+            signal.signal(signal.SIGALRM, before)
+    if time.monotonic() - began > seconds:
+        raise ValueError(message)
+
+
+def _figures(names: Sequence[str]) -> tuple[Figure, ...]:
+    return tuple(Figure(name=name, unit="") for name in names)

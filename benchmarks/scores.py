@@ -1,0 +1,182 @@
+"""Normalised scores, and what rliable makes of them.
+
+A score is 0 for the random policy and 1 for the exact optimum, or where there is none the best reference whose queue
+does not grow; all policies of a case play the same episodes. A *run* is a training seed: the episodes of a case are
+fixed, so a policy without learning has one run. Intervals are rliable's stratified bootstrap over runs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from benchmarks.board import Interval, Line
+from benchmarks.statistics import Estimate
+from benchmarks.suite import Case
+from benchmarks.tables import Line as Played
+
+Runs = Mapping[str, Float[np.ndarray, "runs cases"]]
+RESAMPLES = 2_000
+THRESHOLDS = tuple(float(x) for x in np.round(np.linspace(0.0, 1.1, 56), 3))
+GROWS_BY = 0.5
+"""A queue grows whose slope, with the lower end of its interval, adds more than this part of its mean over the points
+that the slope is of: one that grows steadily from nothing adds 1.33, one that has settled nothing."""
+MEASURED_PART = 2.0 / 3.0
+"""The part of an episode's points that a trend is of."""
+
+
+class NoRliable(ImportError):
+    """The extra of the leaderboard is not installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What is 0 and what is 1 on a case, by its first figure."""
+
+    figure: str
+    zero: float
+    one: float
+    best: str
+    """The reference that is 1."""
+
+    def score(self, value: Any) -> Any:
+        """Returns the score of a value of the figure, or of many."""
+        return (self.zero - value) / (self.zero - self.one)
+
+
+def scale_of(case: Case, lines: Mapping[str, Played]) -> Scale:
+    """Returns a case's scale. Raises `ValueError` where the random policy or all that could be 1 lack results."""
+    if "random" not in lines:
+        raise ValueError(f"the case {case.name!r} has no results of the random policy, which is 0")
+    figure = lines["random"].found[0].definition["evaluation"]["figures"][0]
+    zero = lines["random"].mean(figure).value
+    names = case.optima or tuple(name for name, line in lines.items() if is_reference(line) and name != "random")
+    means = {name: lines[name].mean(figure).value for name in names if name in lines and not grows(case, lines[name])}
+    best = min(means, key=means.__getitem__, default="")
+    if not best or means[best] >= zero:
+        raise ValueError(f"the case {case.name!r} has no results of {' or '.join(names)} that could be 1")
+    return Scale(figure=figure, zero=zero, one=means[best], best=best)
+
+
+def is_reference(line: Played) -> bool:
+    """Returns whether a line is of a policy without learning that is the project's."""
+    return "reference" in line.found[0].definition["policy"]
+
+
+def grows(case: Case, line: Played) -> bool:
+    """Returns whether the queue of a case still grows under a policy."""
+    if not case.queue:
+        return False
+    points = MEASURED_PART * float(np.mean([result.decisions.mean() for result in line.found]))
+    low, _ = line.mean(f"trend_{case.queue}").interval
+    return low * points > GROWS_BY * line.mean(case.queue).value
+
+
+def run_scores(scale: Scale, line: Played) -> Float[np.ndarray, "runs"]:
+    """Returns the score of each training seed."""
+    return scale.score(line.values(scale.figure).mean(axis=1))
+
+
+def interval(of: Estimate) -> Interval:
+    """Returns an estimate as the board has it."""
+    return (of.value, *of.interval)
+
+
+def score_interval(scale: Scale, of: Estimate) -> Interval:
+    """Returns the score of an estimate of the figure, with its interval, which the scale turns around."""
+    low, high = of.interval
+    return scale.score(of.value), scale.score(high), scale.score(low)
+
+
+def regret(line: Played, best: Played, figure: str) -> Interval:
+    """Returns by how much a policy's figure is above the optimum's, paired on the episodes."""
+    return interval(line.mean(figure) - best.mean(figure))
+
+
+# By rliable -----------------------------------------------------------------------------------------------------------
+
+
+def aggregates(runs: Runs) -> dict[str, dict[str, Interval]]:
+    """Returns interquartile mean, mean and optimality gap of each policy."""
+    metrics = _rliable("metrics")
+    functions = {
+        "iqm": metrics.aggregate_iqm,
+        "mean": metrics.aggregate_mean,
+        "optimality_gap": metrics.aggregate_optimality_gap,
+    }
+
+    def all_of(scores: np.ndarray) -> np.ndarray:
+        return np.array([of(scores) for of in functions.values()])
+
+    values, intervals = _estimates(runs, all_of)
+    return {
+        name: {metric: _triple(values[name], intervals[name], i) for i, metric in enumerate(functions)} for name in runs
+    }
+
+
+def improvements(runs: Runs) -> dict[tuple[str, str], Interval]:
+    """Returns the probability that one policy's run beats another's, on a case drawn at random; a tie is half a win."""
+    pairs = {pair: [runs[pair[0]], runs[pair[1]]] for pair in permutations(runs, 2)}
+    values, intervals = _estimates(pairs, _wins, part=0.25)
+    return {pair: _triple(values[pair], intervals[pair], 0) for pair in pairs}
+
+
+def _wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Returns rliable's `probability_of_improvement`, without the test that it takes it from: much faster."""
+    above = (x[:, None] > y).mean(axis=(0, 1)) + 0.5 * (x[:, None] == y).mean(axis=(0, 1))
+    return np.array([above.mean()])
+
+
+def profiles(runs: Runs, thresholds: Sequence[float] = THRESHOLDS) -> tuple[Line, ...]:
+    """Returns performance profiles: the part of a policy's runs whose score is above each threshold."""
+    taus = np.array(thresholds)
+
+    def above(scores: np.ndarray) -> np.ndarray:
+        return (scores[..., None] > taus).mean(axis=(0, 1))
+
+    values, intervals = _estimates(runs, above, part=0.25)
+    return tuple(
+        Line(
+            name=name,
+            x=tuple(thresholds),
+            value=_short(values[name]),
+            low=_short(intervals[name][0]),
+            high=_short(intervals[name][1]),
+        )
+        for name in runs
+    )
+
+
+def _estimates(
+    runs: Mapping[Any, Any], function: Callable[..., np.ndarray], part: float = 1.0
+) -> tuple[dict[Any, np.ndarray], dict[Any, np.ndarray]]:
+    """Returns rliable's point and interval estimates, of which those of single runs are the points."""
+    library = _rliable("library")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # rliable seeds its bootstrap in a way that arch will give up
+        return library.get_interval_estimates(
+            runs, function, reps=int(part * RESAMPLES), random_state=np.random.RandomState(0)
+        )
+
+
+def _rliable(part: str) -> Any:
+    """Returns a module of rliable. Raises `NoRliable` naming the extra where it is missing."""
+    try:
+        from rliable import library, metrics
+    except ImportError as error:
+        raise NoRliable('statistics need rliable: pip install "vec-envs[leaderboard]"') from error
+    return {"library": library, "metrics": metrics}[part]
+
+
+def _triple(values: np.ndarray, intervals: np.ndarray, at: int) -> Interval:
+    return float(values[at]), float(intervals[0, at]), float(intervals[1, at])
+
+
+def _short(of: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(x) for x in np.round(of, 4))

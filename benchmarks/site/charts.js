@@ -1,0 +1,142 @@
+// Plots, drawn by Vega-Lite when they come into sight, in the colours of the theme, and drawn again when that changes.
+
+const drawnCharts = new Map(); // by box: {chart, view}, the view once it is drawn
+const sight = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting && drawnCharts.has(target) && !drawnCharts.get(target).view) draw(target);
+    }
+  },
+  { rootMargin: "200px" },
+);
+
+/** Returns the page's colour of a name, as Vega reads it. */
+function colour(name) {
+  const probe = document.body.appendChild(el("i"));
+  probe.style.color = `var(--${name})`;
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+/** Returns Vega's configuration in the colours of the theme. */
+function chartConfig() {
+  const [ink, muted, line] = ["ink", "muted", "line"].map(colour);
+  const font = getComputedStyle(document.body).fontFamily;
+  const axis = { labelColor: muted, titleColor: ink, gridColor: line, domainColor: line, tickColor: line };
+  const text = { labelFont: font, titleFont: font, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 };
+  const range = { category: lineColours() };
+  return { background: "transparent", view: { stroke: null }, axis: { ...axis, ...text, titlePadding: 8 }, range };
+}
+
+/** Returns the colours of lines, in their order. */
+function lineColours() {
+  return Array.from({ length: 10 }, (_, index) => colour(`line-${index + 1}`));
+}
+
+/** Returns a plot's points, one row each. */
+function plotRows(plot) {
+  return plot.lines.flatMap(({ name, x, value, low, high }) =>
+    x.map((_, index) => ({ name, x: x[index], value: value[index], low: low[index], high: high[index] })),
+  );
+}
+
+/** Shows the values of a point beside the pointer, under its line's name, and marks it; hides both for no values. */
+function showTip({ view, dot }, event, item, values) {
+  const tip = document.getElementById("tip");
+  tip.hidden = dot.hidden = !values;
+  if (!values) return;
+  const mark = item.datum.datum ? item.datum : item; // the nearest point, where the pointer is on none
+  const [place, canvas] = [dot.parentElement, dot.parentElement.querySelector("canvas")].map((box) =>
+    box.getBoundingClientRect(),
+  );
+  const [x, y] = [view.origin()[0] + view.padding().left + mark.x, view.origin()[1] + view.padding().top + mark.y];
+  dot.style.translate = `${canvas.left - place.left + x}px ${canvas.top - place.top + y}px`;
+  dot.style.background = mark.fill;
+  const pairs = Object.entries(values).map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value)));
+  tip.replaceChildren(el("b", {}, mark.datum.name), el("dl", {}, ...pairs));
+  const left = Math.min(event.clientX + 14, document.documentElement.clientWidth - tip.offsetWidth - 8);
+  tip.style.left = `${Math.max(left, 8)}px`;
+  tip.style.top = `${Math.max(Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8), 8)}px`;
+}
+
+/** Draws the chart of a box; where that fails, the box says so and the page goes on. */
+async function draw(box) {
+  const state = drawnCharts.get(box);
+  const turn = (state.turn = (state.turn ?? 0) + 1);
+  const { specification, plot, legend } = state.chart;
+  const tooltip = (_, event, item, values) => showTip(state, event, item, values);
+  const actions = { export: true, source: false, compiled: false, editor: false };
+  const options = { renderer: "canvas", actions, ast: true, config: chartConfig(), tooltip };
+  const place = el("div", { class: "place" });
+  state.view?.finalize();
+  box.replaceChildren(place);
+  try {
+    const result = await window.vegaEmbed(place, { ...specification, datasets: { lines: plotRows(plot) } }, options);
+    if (turn !== state.turn) return result.finalize();
+    state.view = result.view;
+    state.dot = place.appendChild(el("i", { class: "point", hidden: true }));
+    legend.apply(result.view);
+  } catch (error) {
+    box.replaceChildren(emptyNote("This chart could not be drawn."));
+    console.warn(`A chart could not be drawn: ${error.message}`);
+  }
+}
+
+/** Draws what is drawn already again, in the colours of a new theme; what is out of the page when it comes back. */
+function redrawCharts() {
+  for (const [box, state] of drawnCharts) {
+    if (state.view && box.isConnected) draw(box);
+    else state.view = null;
+  }
+}
+
+/** Returns a plot with its title. */
+function chartFigure(chart) {
+  const box = el("div", { class: "chart" });
+  drawnCharts.set(box, { chart, view: null });
+  sight.observe(box);
+  return el("figure", { class: "plot" }, el("figcaption", {}, chart.plot.title), box);
+}
+
+/**
+ * Returns `{element, apply, boxes}`: buttons that hide or show a line in all charts of the set `boxes`, and stress it
+ * while they are pointed at or have the focus.
+ */
+function chartLegend(lineNames, dashed) {
+  const hidden = new Set();
+  let marked = "";
+  const legend = { boxes: new Set() };
+  legend.apply = (view) =>
+    view
+      .signal("hidden", [...hidden])
+      .signal("marked", marked)
+      .runAsync();
+  const applyAll = () =>
+    legend.boxes.forEach((box) => drawnCharts.get(box).view && legend.apply(drawnCharts.get(box).view));
+  const mark = (name) => () => {
+    marked = hidden.has(name) ? "" : name;
+    applyAll();
+  };
+  const toggle = (name, button) => {
+    if (!hidden.delete(name)) hidden.add(name);
+    button.setAttribute("aria-pressed", String(!hidden.has(name)));
+    mark(name)();
+  };
+  const buttons = lineNames.map((name, index) => legendButton(name, index, dashed(name), toggle, mark));
+  legend.element = el("div", { class: "legend", role: "group", "aria-label": "Lines of the plots" }, ...buttons);
+  return legend;
+}
+
+/** Returns a line's button in a legend. */
+function legendButton(name, index, dashed, toggle, mark) {
+  const swatch = svg(
+    "svg",
+    { width: 22, height: 10, "aria-hidden": "true" },
+    svg("line", { x1: 1, x2: 21, y1: 5, y2: 5, "stroke-dasharray": dashed ? "6 3" : null }),
+  );
+  swatch.style.stroke = `var(--line-${(index % 10) + 1})`;
+  const events = { pointerenter: mark(name), pointerleave: mark(""), focus: mark(name), blur: mark("") };
+  const click = (event) => toggle(name, event.currentTarget);
+  return el("button", { type: "button", "aria-pressed": "true", click, ...events }, swatch, el("span", {}, name));
+}

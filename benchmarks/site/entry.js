@@ -1,0 +1,89 @@
+// One policy: what it was trained with, what gives its results again, and how it did in every case.
+
+/** Returns the view of an entry. */
+function entryView(track, entry) {
+  const back = el("a", { href: `#track/${encodeURIComponent(track.env_id)}` }, `← ${track.title}`);
+  const rank = entry.rank === null ? chip("not ranked", "warn") : chip(`rank ${entry.rank}`, "good");
+  const chips = [rank, chip(entry.kind, entry.kind), queueChip(!entry.stable)];
+  const episodes = episodeLinks(
+    (recording) => recording.policy === entry.name && track.cases.some((board) => board.name === recording.case),
+    (recording) => caseTitle(recording.case),
+  );
+  return el(
+    "article",
+    { class: "view" },
+    el("p", {}, back),
+    el("h2", { tabindex: "-1" }, entry.name),
+    el("p", { class: "facts" }, ...chips, episodes),
+    entry.note ? el("p", { class: "note" }, entry.note) : null,
+    tiles(entry),
+    part("Reproduce", "", commandBox(entry.command)),
+    part("Options", "", optionsList(entry.options, entry.kind === "learned" ? "defaults" : "none, it does not train")),
+    entryCases(track, entry),
+  );
+}
+
+/** Returns an entry's scores and time as large figures. */
+function tiles(entry) {
+  const scores = [
+    ["iqm", "Score (IQM)"],
+    ["mean", "Mean score"],
+    ["optimality_gap", "Optimality gap"],
+  ];
+  const ofScores = scores.map(([name, label]) => {
+    const interval = entry.scores[name];
+    return [label, fixed(interval?.[0]), interval ? `${fixed(interval[1])} to ${fixed(interval[2])}` : ""];
+  });
+  const time = [
+    "Decision",
+    entry.decision_ms === null ? "–" : `${shownTime(entry.decision_ms)} ms`,
+    "median, all agents",
+  ];
+  const seeds = ["Seeds", String(entry.seeds), entry.kind === "learned" ? "trainings" : ""];
+  const items = [...ofScores, time, seeds].map(([label, value, small]) =>
+    el("div", {}, el("dt", {}, label), el("dd", {}, value, el("small", {}, small))),
+  );
+  return el("dl", { class: "tiles" }, ...items);
+}
+
+/** Returns a command with a button that copies it. */
+function commandBox(command) {
+  if (!command) return emptyNote("No command is known.");
+  const code = el("code", {}, command);
+  const button = el("button", { type: "button", click: () => copy(command, code, button) }, "Copy");
+  return el("div", { class: "command" }, el("pre", { tabindex: "0" }, code), button);
+}
+
+/** Copies text; where the browser does not let a page, selects it for the reader to copy. */
+async function copy(text, element, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(element);
+    button.textContent = "Selected: press Ctrl+C";
+  }
+  setTimeout(() => (button.textContent = "Copy"), 2000);
+}
+
+/** Returns an entry's row in every case. */
+function entryCases(track, entry) {
+  const played = track.cases.flatMap((board) =>
+    board.rows.filter((row) => row.policy === entry.name).map((row) => ({ board, ...row })),
+  );
+  if (played.length === 0) return part("Every case", "", emptyNote("It has played no case yet."));
+  const heads = [...new Map(track.cases.flatMap((board) => board.heads).map((head) => [head.name, head])).values()];
+  const first = { label: "Case", rowHead: true, value: (row) => row.board.title, cell: (row) => caseCell(row.board) };
+  const columns = [first, ...rowColumns(scoreDomain(played.map((row) => row.score)), heads)];
+  return part("Every case", "", sortableTable(`${entry.name} in every case`, columns, played).box);
+}
+
+/** Returns a case's title, with a mark where it is unseen. */
+function caseCell(board) {
+  return el("span", { class: "case-name" }, board.title, board.unseen ? chip(`unseen: ${board.unseen}`, "warn") : null);
+}
+
+/** Returns a case's title by its name, or the name where no track has the case. */
+function caseTitle(name) {
+  return BOARD.tracks.flatMap((track) => track.cases).find((board) => board.name === name)?.title ?? name;
+}

@@ -1,0 +1,52 @@
+"""A leaderboard as Markdown, for a README: a table of each track."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.board import Board, Entry, Track
+from trainers.evaluate import shown
+
+HEAD = ("rank", "policy", "IQM of the score, 95%", "optimality gap", "decision", "note")
+READING = (
+    "Score 0 is the random policy, 1 the exact optimum or the best reference. Intervals are of 95% over training "
+    "seeds. Growing queues rank below stable ones; entries with missing seeds are not ranked."
+)
+SPECIAL = re.compile(r"([\\`*_\[\]~|#])")
+
+
+def markdown(board: Board) -> str:
+    """Returns the text of `leaderboard.md`."""
+    version = f"Suite {escaped(board.suite)}, version {escaped(board.version)}; {escaped(board.code)}."
+    parts = [f"# {escaped(board.title)}", version, READING]
+    for track in board.tracks:
+        parts += [f"## {escaped(track.title)}", ranking(track)]
+    return "\n\n".join(parts) + "\n"
+
+
+def ranking(track: Track) -> str:
+    """Returns a track's ranking as a table, or a sentence where there is none."""
+    if not track.entries:
+        return "Nothing has been measured yet."
+    rows = [HEAD, tuple("---" for _ in HEAD), *(_row(entry) for entry in track.entries)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    iqm, gap = entry.scores.get("iqm"), entry.scores.get("optimality_gap")
+    notes = [*([] if entry.stable else ["queues grow"]), *([escaped(entry.note)] if entry.note else [])]
+    return (
+        "-" if entry.rank is None else str(entry.rank),
+        escaped(entry.name),
+        f"{iqm[0]:.3f} [{iqm[1]:.3f}, {iqm[2]:.3f}]" if iqm else "-",
+        f"{gap[0]:.3f}" if gap else "-",
+        "-" if entry.decision_ms is None else shown(entry.decision_ms, "ms"),
+        "; ".join(notes),
+    )
+
+
+def escaped(text: str) -> str:
+    """Returns text that Markdown shows as it is, in one line: no markup, HTML or table cell of its own."""
+    one_line = " ".join(text.split())
+    as_html = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return SPECIAL.sub(r"\\\1", as_html)

@@ -1,0 +1,129 @@
+// The page: which view stands in it, by the address, and the theme.
+
+const { board: BOARD, charts: CHARTS } = JSON.parse(document.getElementById("data").textContent);
+const trackViews = new Map(); // by tab: a track keeps its filters while another view is looked at
+
+/** Returns what an address names: the tab it belongs to, how to build its view, and whether to keep that; or null. */
+function destination(address) {
+  const [kind, ...words] = address.slice(1).split("/").map(decoded);
+  const index = words.length ? BOARD.tracks.findIndex((track) => track.env_id === words[0]) : 0;
+  const track = BOARD.tracks[index];
+  const entry = track?.entries.find(({ name }) => name === words[1]);
+  if (kind === "episodes") return { tab: "episodes", build: () => episodesView(Number(words[0]) || 0) };
+  if (kind === "entry" && entry) return { tab: `track ${index}`, build: () => entryView(track, entry) };
+  if (kind === "track" && track)
+    return { tab: `track ${index}`, keep: true, build: () => trackView(track, CHARTS[index]) };
+  return null;
+}
+
+/** Returns a part of an address as text, as it is where it is no code. */
+function decoded(word) {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word;
+  }
+}
+
+/** Returns what stands in the page before anybody has chosen. */
+function firstDestination() {
+  return destination("#track") ?? { tab: "", build: () => emptyNote("This leaderboard has no tracks yet.") };
+}
+
+/** Returns a destination's view. */
+function viewOf({ tab, keep, build }) {
+  if (!keep) return build();
+  if (!trackViews.has(tab)) trackViews.set(tab, build());
+  return trackViews.get(tab);
+}
+
+/** Shows the view of the address. */
+function showView(event) {
+  const named = destination(location.hash);
+  if (!named && event) return; // a place in the page, such as that of the skip link
+  const shownNow = named ?? firstDestination();
+  const view = viewOf(shownNow);
+  document.getElementById("main").replaceChildren(view);
+  for (const link of document.querySelectorAll("#tabs a")) {
+    if (link.dataset.tab === shownNow.tab) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  dispatchEvent(new Event("resize")); // charts fit a window that changed while they were away
+  if (!event) return;
+  scrollTo({ top: 0 });
+  view.querySelector("h2")?.focus({ preventScroll: true });
+}
+
+/** Fills the tabs. */
+function showTabs() {
+  const tracks = BOARD.tracks.map((track, index) => [
+    `track ${index}`,
+    `#track/${encodeURIComponent(track.env_id)}`,
+    track.title,
+  ]);
+  const links = [...tracks, ["episodes", "#episodes", "Episodes"]].map(([tab, href, text]) =>
+    el("a", { href, "data-tab": tab }, text),
+  );
+  document.getElementById("tabs").append(...links);
+}
+
+/** Fills the list of what is left out. */
+function showLeftOut() {
+  if (BOARD.left_out.length === 0) return;
+  const rows = BOARD.left_out.map(({ what, why }) => el("li", {}, el("code", {}, what), ` ${why}`));
+  const summary = el("summary", {}, `${count(BOARD.left_out.length, "file or policy", "files or policies")} left out`);
+  document.getElementById("left-out").append(el("details", {}, summary, el("ul", {}, ...rows)));
+}
+
+/** Returns whether the page is dark now. */
+function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+/** Returns what is stored in the browser under a name, or null: a page of a file may have no store. */
+function stored(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+/** Sets the theme, and keeps it where the browser lets the page. */
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem("theme", theme);
+  } catch {
+    // it is then the browser's own next time
+  }
+  nameTheme();
+  redrawCharts();
+}
+
+/** Says on the button what a click on it gives. */
+function nameTheme() {
+  const other = isDark() ? "light" : "dark";
+  const button = document.getElementById("theme");
+  button.textContent = isDark() ? "☀ Light" : "☾ Dark";
+  button.setAttribute("aria-label", `Use the ${other} theme`);
+}
+
+/** Brings the page to life. */
+function start() {
+  const theme = stored("theme");
+  if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
+  document.getElementById("theme").addEventListener("click", () => setTheme(isDark() ? "light" : "dark"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    nameTheme();
+    redrawCharts();
+  });
+  nameTheme();
+  showTabs();
+  showLeftOut();
+  addEventListener("hashchange", showView);
+  showView(null);
+}
+
+start();

@@ -1,0 +1,167 @@
+// Recorded episodes: play, pause and seek, the road from above, and the queues below.
+
+const SPEEDS = [
+  [1, "1 slot/s"],
+  [2, "2 slots/s"],
+  [5, "5 slots/s"],
+  [15, "15 slots/s"],
+];
+
+/** Returns the view of the recordings, at one of them. */
+function episodesView(first) {
+  const heading = el("h2", { tabindex: "-1" }, "Episodes");
+  if (BOARD.recordings.length === 0) {
+    return el("article", { class: "view" }, heading, emptyNote("No episode has been recorded."));
+  }
+  const place = el("div");
+  const choose = (index) => {
+    place.replaceChildren(player(BOARD.recordings[index]));
+    if (location.hash.startsWith("#episodes")) history.replaceState(null, "", `#episodes/${index}`);
+  };
+  const choices = BOARD.recordings.map(({ case: name, policy }, index) => [index, `${caseTitle(name)}: ${policy}`]);
+  const { select, label } = labelledSelect("Episode", choices, choose);
+  const index = first < choices.length ? first : 0;
+  select.value = index;
+  choose(index);
+  return el("article", { class: "view" }, heading, el("div", { class: "tools" }, label), place);
+}
+
+/** Returns `{element, show}`: a bar for each node's queue, with what it sends, and what shows a slot in them. */
+function queueBars(recording) {
+  const most = Math.max(...recording.frames.flatMap((frame) => frame.waits), 1e-12);
+  const rows = recording.nodes.map((node, index) => {
+    const icon = svg("svg", { width: 22, height: 22, viewBox: "-13 -13 26 26", "aria-hidden": "true" }, nodeMark(node));
+    const [fill, value, sends] = [el("i"), el("td", { class: "number" }), el("td", { class: "sends" })];
+    const name = el("th", { scope: "row" }, el("span", { class: "who", title: node.name }, icon, node.name));
+    const never = recording.frames.every((frame) => frame.links.every(([from]) => from !== index));
+    const element = el(
+      "tr",
+      { class: `${node.kind} ${never ? "never" : ""}` },
+      name,
+      el("td", { class: "level" }, fill),
+      value,
+      sends,
+    );
+    return { element, fill, value, sends };
+  });
+  const show = (slot) => {
+    const { waits, links } = recording.frames[slot];
+    rows.forEach(({ fill, value, sends }, index) => {
+      fill.style.width = `${(100 * Math.max(waits[index], 0)) / most}%`;
+      value.textContent = shown(waits[index]);
+      sends.textContent = links
+        .filter(([from]) => from === index)
+        .map((link) => sentText(recording.nodes, link))
+        .join("; ");
+      sends.title = sends.textContent;
+    });
+  };
+  const columns = el("colgroup", {}, ...Array.from({ length: 4 }, () => el("col")));
+  const waits = el("th", { scope: "col", colspan: 2 }, `Waiting [${recording.unit}]`);
+  const head = el("tr", {}, el("th", { scope: "col" }, "Queue"), waits, el("th", { scope: "col" }, "Sends"));
+  const caption = el("caption", { class: "hidden-text" }, "Queues in this slot");
+  const body = el("tbody", {}, ...rows.map((row) => row.element));
+  return { element: el("table", { class: "queues" }, caption, columns, el("thead", {}, head), body), show };
+}
+
+/** Returns what a link sends, in words. */
+function sentText(nodes, [from, to, what]) {
+  return from === to ? `keeps ${what}` : `→ ${nodes[to].name}: ${what}`;
+}
+
+/** Returns a recording's player. */
+function player(recording) {
+  if (recording.frames.length === 0) return emptyNote("This recording has no frames.");
+  const state = { time: 0, playing: false, last: 0, slotsPerSecond: 5 };
+  const place = el("div", { class: "map-box" });
+  const queues = queueBars(recording);
+  const controls = playerControls(recording, state);
+  const caption = el("p", { class: "caption" });
+  const note = el("p", { class: "muted small" });
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  let picture = null;
+  let slot = -1;
+  controls.show = () => {
+    picture?.show(calm.matches ? Math.floor(state.time) : state.time);
+    if (slot === (slot = Math.floor(state.time))) return;
+    controls.place(slot);
+    queues.show(slot);
+    caption.textContent = recording.frames[slot].caption;
+  };
+  new ResizeObserver(() => {
+    if (place.clientWidth === 0 || picture?.element.getAttribute("width") === String(place.clientWidth)) return;
+    picture = roadPicture(recording, place.clientWidth);
+    place.replaceChildren(picture.element);
+    note.textContent =
+      picture.stretch > 1.05
+        ? `The road is drawn ${Math.round(picture.stretch)} times wider than to scale, so that vehicles stay apart.`
+        : "";
+    controls.show();
+  }).observe(place);
+  controls.show();
+  return el("div", { class: "player" }, controls.element, caption, place, markLegend(recording), note, queues.element);
+}
+
+/** Returns what the marks mean, of the kinds that a recording has. */
+function markLegend(recording) {
+  const words = { client: "client vehicle", service: "service vehicle", rsu: "roadside unit" };
+  const kinds = Object.keys(words).filter((kind) => recording.nodes.some((node) => node.kind === kind));
+  const items = kinds.map((kind) => {
+    const mark = nodeMark({ name: words[kind], kind });
+    mark.querySelector("text").remove();
+    return el(
+      "span",
+      {},
+      svg("svg", { width: 18, height: 18, viewBox: "-13 -13 26 26", "aria-hidden": "true" }, mark),
+      words[kind],
+    );
+  });
+  return el(
+    "p",
+    { class: "marks muted small" },
+    ...items,
+    el("span", {}, "an arrow has the colour of what it leads to"),
+  );
+}
+
+/** Returns `{element, place}`: play, slot and speed. They set `state` and call the `show` that they are given. */
+function playerControls(recording, state) {
+  const last = recording.frames.length - 1;
+  const controls = { show: () => undefined };
+  const button = el("button", { type: "button", class: "play", click: () => setPlaying(!state.playing) }, "▶ Play");
+  const slider = el("input", {
+    type: "range",
+    min: 0,
+    max: last,
+    step: 1,
+    value: 0,
+    "aria-label": "Slot",
+    input: () => seek(),
+  });
+  const clock = el("output", {});
+  const setPlaying = (playing) => {
+    if (playing && state.time >= last) state.time = 0;
+    Object.assign(state, { playing, last: performance.now() });
+    button.textContent = playing ? "❚❚ Pause" : "▶ Play";
+    if (playing) requestAnimationFrame(tick);
+  };
+  const seek = () => {
+    state.time = Number(slider.value);
+    controls.show();
+  };
+  const tick = (now) => {
+    if (!state.playing || !button.isConnected) return setPlaying(false);
+    state.time = Math.min(state.time + (Math.max(now - state.last, 0) / 1000) * state.slotsPerSecond, last);
+    state.last = now;
+    controls.show();
+    return state.time < last ? requestAnimationFrame(tick) : setPlaying(false);
+  };
+  controls.place = (slot) => {
+    slider.value = slot;
+    clock.textContent = `slot ${slot + 1} of ${last + 1}, ${shown(slot * recording.slot_s)} s`;
+  };
+  const speed = labelledSelect("Speed", SPEEDS, (chosen) => (state.slotsPerSecond = Number(chosen)));
+  speed.select.value = state.slotsPerSecond;
+  controls.element = el("div", { class: "tools controls" }, button, slider, clock, speed.label);
+  return controls;
+}

@@ -1,0 +1,164 @@
+// The road of a recorded episode from above: who is where, and who sends to whom.
+
+const [LEAST_HEIGHT, GREATEST_HEIGHT, MARGIN, RADIUS] = [130, 420, 30, 9];
+
+/** Returns the least and the greatest of numbers. */
+function extent(numbers) {
+  return numbers.reduce(([least, greatest], x) => [Math.min(least, x), Math.max(greatest, x)], [Infinity, -Infinity]);
+}
+
+/**
+ * Returns how metres become pixels in a picture of some width: `{x, y, width, height, stretch, pixelsPerMetre}`.
+ * A narrow road is stretched across, `stretch` times, so that vehicles beside each other stay apart.
+ */
+function projection(recording, width) {
+  const [left, right] = extent(recording.frames.flatMap((frame) => frame.x_m));
+  const [bottom, top] = extent(recording.frames.flatMap((frame) => frame.y_m));
+  const [long, wide] = [Math.max(right - left, 1), top - bottom];
+  const fit = Math.min((width - 2 * MARGIN) / long, wide > 0 ? GREATEST_HEIGHT / wide : Infinity);
+  const stretch = wide > 0 ? Math.max(1, LEAST_HEIGHT / (wide * fit)) : 1;
+  const inner = wide > 0 ? wide * fit * stretch : LEAST_HEIGHT / 2;
+  return {
+    x: (metres) => width / 2 + (metres - (left + right) / 2) * fit,
+    y: (metres) => MARGIN + inner / 2 - (metres - (bottom + top) / 2) * fit * stretch,
+    width,
+    height: inner + 2 * MARGIN + 16,
+    stretch,
+    pixelsPerMetre: fit,
+  };
+}
+
+/** Returns how many pixels each vehicle moves aside where all drive on one line or two and would hide each other. */
+function sidesteps({ nodes, frames }) {
+  const vehicles = nodes.flatMap((node, index) => (node.kind === "rsu" ? [] : [index]));
+  const lanes = new Set(frames.flatMap((frame) => vehicles.map((index) => frame.y_m[index])));
+  return nodes.map((node, index) => (node.kind === "rsu" || lanes.size > 2 ? 0 : ((index % 3) - 1) * 7));
+}
+
+/** Returns where the nodes are, in pixels, at a time in slots; what jumps, as at a ring's end, does not glide. */
+function placesAt(recording, map, aside, time) {
+  const slot = Math.min(Math.floor(time), recording.frames.length - 1);
+  const [now, next] = [recording.frames[slot], recording.frames[slot + 1] ?? recording.frames[slot]];
+  return aside.map((pixels, index) => {
+    const from = [map.x(now.x_m[index]), map.y(now.y_m[index]) + pixels];
+    const to = [map.x(next.x_m[index]), map.y(next.y_m[index]) + pixels];
+    const part = Math.abs(to[0] - from[0]) > map.width / 3 ? 0 : time - slot;
+    return from.map((pixel, axis) => pixel + part * (to[axis] - pixel));
+  });
+}
+
+/** Returns what stands on a node's mark: the number its name ends with, or its first letter. */
+function markText(name) {
+  return name.match(/\d{1,3}$/)?.[0] ?? name.slice(0, 1).toUpperCase();
+}
+
+/** Returns a node's mark: a circle for a client, a square for a service vehicle, a diamond for a roadside unit. */
+function nodeMark({ name, kind }) {
+  const square = { x: -RADIUS, y: -RADIUS, width: 2 * RADIUS, height: 2 * RADIUS, rx: 3 };
+  const shapes = {
+    client: () => svg("circle", { r: RADIUS }),
+    service: () => svg("rect", square),
+    rsu: () => svg("rect", { ...square, transform: "rotate(45)" }),
+  };
+  const label = svg("text", { dy: "0.35em" }, markText(name));
+  return svg("g", { class: `node ${kind}` }, svg("title", {}, name), shapes[kind](), label);
+}
+
+/** Returns the ways of all vehicles, as the road they drive on. */
+function roadPaths(recording, map) {
+  const vehicles = recording.nodes.flatMap((node, index) => (node.kind === "rsu" ? [] : [index]));
+  const step = (frame, previous, index) => {
+    const jumps = !previous || Math.abs(map.x(frame.x_m[index]) - map.x(previous.x_m[index])) > map.width / 3;
+    return `${jumps ? "M" : "L"}${map.x(frame.x_m[index]).toFixed(1)} ${map.y(frame.y_m[index]).toFixed(1)}`;
+  };
+  return vehicles.map((index) => {
+    const d = recording.frames.map((frame, slot) => step(frame, recording.frames[slot - 1], index)).join("");
+    return svg("path", { class: "road", d });
+  });
+}
+
+/** Returns a bar of a round number of metres. */
+function scaleBar(map) {
+  const wanted = map.width / 4 / map.pixelsPerMetre;
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  const metres = [5, 2, 1].find((digit) => digit * power <= wanted) * power;
+  const [x, y, length] = [MARGIN / 2, map.height - 8, metres * map.pixelsPerMetre];
+  const bar = svg("path", { d: `M${x} ${y - 4}v4h${length}v-4` });
+  return svg("g", { class: "scale-bar" }, bar, svg("text", { x: x + length + 6, y }, `${shownMetres(metres)}`));
+}
+
+/** Returns a length in words. */
+function shownMetres(metres) {
+  return metres >= 1000 ? `${metres / 1000} km` : `${metres} m`;
+}
+
+/** Returns the heads of arrows, one for each kind of target. */
+function arrowHeads() {
+  const head = (kind) =>
+    svg(
+      "marker",
+      {
+        id: `arrow-${kind}`,
+        class: kind,
+        viewBox: "0 0 8 8",
+        refX: 7,
+        refY: 4,
+        markerWidth: 6,
+        markerHeight: 6,
+        orient: "auto",
+      },
+      svg("path", { d: "M0 0L8 4L0 8z" }),
+    );
+  return svg("defs", {}, ...["client", "service", "rsu"].map(head));
+}
+
+/** Returns the way of an arrow: bowed, so that it passes what stands between, and ending at the mark's rim. */
+function arrowPath([x1, y1], [x2, y2]) {
+  const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+  const bow = Math.min(0.18 * length, 40) * (x2 >= x1 ? 1 : -1);
+  const [cx, cy] = [(x1 + x2) / 2 + ((y2 - y1) / length) * bow, (y1 + y2) / 2 - ((x2 - x1) / length) * bow];
+  const toEnd = Math.hypot(x2 - cx, y2 - cy) || 1;
+  const keep = Math.max(toEnd - RADIUS - 4, 1) / toEnd;
+  return `M${x1} ${y1}Q${cx} ${cy} ${cx + (x2 - cx) * keep} ${cy + (y2 - cy) * keep}`;
+}
+
+/** Returns a link's arrow, with a wide invisible one around it that is easy to point at. */
+function linkArrow(nodes, [from, to, what]) {
+  const title = svg("title", {}, `${nodes[from].name} → ${nodes[to].name}: ${what}`);
+  const kind = nodes[to].kind;
+  const line = svg("path", { class: "line", "marker-end": `url(#arrow-${kind})` });
+  return svg("g", { class: `link ${kind}` }, title, svg("path", { class: "aim" }), line);
+}
+
+/** Returns `{element, show}`: the road from above at some width, and what shows a time in slots on it. */
+function roadPicture(recording, width) {
+  const map = projection(recording, width);
+  const aside = sidesteps(recording);
+  const links = svg("g");
+  const marks = recording.nodes.map(nodeMark);
+  let slot = -1;
+  const show = (time) => {
+    const places = placesAt(recording, map, aside, time);
+    const frame = recording.frames[Math.floor(time)];
+    if (slot !== (slot = Math.floor(time))) {
+      links.replaceChildren(...between(frame.links).map((link) => linkArrow(recording.nodes, link)));
+    }
+    marks.forEach((mark, index) =>
+      mark.setAttribute("transform", `translate(${places[index].map((p) => p.toFixed(1))})`),
+    );
+    between(frame.links).forEach(([from, to], index) => {
+      for (const path of links.children[index].querySelectorAll("path"))
+        path.setAttribute("d", arrowPath(places[from], places[to]));
+    });
+  };
+  const size = { width, height: map.height, viewBox: `0 0 ${width} ${map.height}` };
+  const road = svg("g", {}, ...roadPaths(recording, map));
+  const label = { role: "img", "aria-label": "The road from above" };
+  const element = svg("svg", { class: "map", ...size, ...label }, arrowHeads(), road, links, ...marks, scaleBar(map));
+  return { element, show, stretch: map.stretch };
+}
+
+/** Returns the links that join two nodes: what a node keeps for itself has no arrow. */
+function between(links) {
+  return links.filter(([from, to]) => from !== to);
+}

@@ -1,0 +1,257 @@
+// A track: its ranking, its cases, its plots, and who beats whom.
+
+const PLOT_GROUPS = [
+  ["profiles", "Performance profiles", "The part of runs whose score is above x: higher is better."],
+  ["curves", "Learning curves", "What an evaluation gives while a policy trains."],
+  ["queues", "Queues", "What waits, slot by slot: a line that keeps rising will not last."],
+  ["sweeps", "Trade-offs", "How figures move with an option of the environment."],
+];
+
+/** Returns the address of an entry's view. */
+function entryAddress(track, name) {
+  return `#entry/${encodeURIComponent(track.env_id)}/${encodeURIComponent(name)}`;
+}
+
+/** Returns a policy's name, with a link to its view where it is an entry. */
+function policyLink(track, name) {
+  const known = track.entries.some((entry) => entry.name === name);
+  return known ? el("a", { href: entryAddress(track, name) }, name) : name;
+}
+
+/** Returns a part of a view with its heading and what it says in small. */
+function part(title, note, ...children) {
+  return el("section", {}, el("h3", {}, title), note ? el("p", { class: "muted" }, note) : null, ...children);
+}
+
+/** Returns the view of a track. */
+function trackView(track, charts) {
+  const names = `${count(track.entries.length, "policy", "policies")}, ${count(track.cases.length, "case")}`;
+  return el(
+    "article",
+    { class: "view" },
+    el("h2", { tabindex: "-1" }, track.title),
+    el("p", { class: "muted" }, el("code", {}, track.env_id), ` · ${names}`),
+    rankingPart(track),
+    casesPart(track),
+    ...plotParts(track, charts),
+    improvementPart(track),
+  );
+}
+
+/** Returns the columns of the ranking. */
+function rankingColumns(track) {
+  const domain = scoreDomain(track.entries.map((entry) => entry.scores.iqm));
+  const score = (name) => (entry) => entry.scores[name]?.[0] ?? null;
+  const number = { numeric: true };
+  return [
+    { label: "Rank", ...number, value: (entry) => entry.rank, cell: (entry) => rankMark(entry.rank) },
+    { label: "Policy", rowHead: true, value: (entry) => entry.name, cell: (entry) => policyLink(track, entry.name) },
+    {
+      label: "Score (IQM)",
+      ...number,
+      best: "high",
+      value: score("iqm"),
+      cell: (entry) => scoreCell(entry.scores.iqm, domain),
+    },
+    { label: "Mean", ...number, best: "high", value: score("mean"), cell: (entry) => fixed(score("mean")(entry)) },
+    {
+      label: "Optimality gap",
+      ...number,
+      value: score("optimality_gap"),
+      cell: (entry) => fixed(score("optimality_gap")(entry)),
+    },
+    { label: "Seeds", ...number, value: (entry) => entry.seeds, cell: (entry) => String(entry.seeds) },
+    {
+      label: "Decision [ms]",
+      ...number,
+      title: "Median time of one decision, all agents together",
+      value: (entry) => entry.decision_ms,
+      cell: (entry) => shownTime(entry.decision_ms),
+    },
+    { label: "Kind", value: (entry) => entry.kind, cell: (entry) => chip(entry.kind, entry.kind) },
+    {
+      label: "Queue",
+      value: (entry) => (entry.stable ? "stable" : "growing"),
+      cell: (entry) => queueChip(!entry.stable),
+    },
+    { label: "Note", wide: true, value: (entry) => entry.note || null, cell: (entry) => entry.note },
+  ];
+}
+
+/** Returns a rank, or a dash for what is not ranked. */
+function rankMark(rank) {
+  return rank === null
+    ? el("span", { class: "muted", title: "Not ranked" }, "–")
+    : el("b", { class: "rank" }, String(rank));
+}
+
+/** Returns the ranking with its filters. */
+function rankingPart(track) {
+  if (track.entries.length === 0) return part("Ranking", "", emptyNote("No policy has been measured yet."));
+  const { box, show } = sortableTable("Ranking", rankingColumns(track), track.entries);
+  const shownCount = el("span", { class: "muted", role: "status" });
+  const text = el("input", { type: "search", placeholder: "Name or note", input: () => filter() });
+  const kinds = [...new Set(track.entries.map((entry) => entry.kind))].map((kind) => [kind, kind]);
+  const { select, label } = labelledSelect("Kind", [["", "all"], ...kinds], () => filter());
+  const filter = () => {
+    const word = text.value.trim().toLowerCase();
+    const fits = (entry) => `${entry.name} ${entry.note}`.toLowerCase().includes(word);
+    const kept = show((entry) => fits(entry) && (!select.value || entry.kind === select.value));
+    shownCount.textContent =
+      kept === track.entries.length ? "" : `${kept} of ${count(track.entries.length, "policy", "policies")}`;
+  };
+  const tools = el("div", { class: "tools" }, el("label", {}, el("span", {}, "Find"), text), label, shownCount);
+  return part("Ranking", "", tools, box);
+}
+
+/** Returns the cases, one at a time. */
+function casesPart(track) {
+  if (track.cases.length === 0) return part("Cases", "", emptyNote("This track has no cases."));
+  const place = el("div", { class: "case" });
+  const choices = track.cases.map((board, index) => [index, board.unseen ? `${board.title} (unseen)` : board.title]);
+  const choose = (index) => place.replaceChildren(...caseParts(track, track.cases[index]));
+  const { label } = labelledSelect("Case", choices, choose);
+  choose(0);
+  return part("Cases", "", el("div", { class: "tools" }, label), place);
+}
+
+/** Returns what is said of a case, and its table. */
+function caseParts(track, board) {
+  const facts = [
+    board.unseen ? chip(`unseen: ${board.unseen}`, "warn", "No policy was trained on this") : null,
+    el("span", {}, `${count(board.episodes, "episode")} from seed ${board.seed}`),
+    el("span", {}, "score 1 is ", policyLink(track, board.best)),
+  ];
+  const episodes = episodeLinks(
+    (recording) => recording.case === board.name,
+    (recording) => recording.policy,
+  );
+  return [
+    el("p", { class: "facts" }, ...facts, episodes),
+    optionsList(board.options, "the environment's defaults"),
+    board.rows.length
+      ? sortableTable(board.title, caseColumns(track, board), board.rows).box
+      : emptyNote("Nobody has played this case yet."),
+  ];
+}
+
+/** Returns links to recordings, or null where there are none. */
+function episodeLinks(wanted, text) {
+  const found = BOARD.recordings
+    .map((recording, index) => [recording, index])
+    .filter(([recording]) => wanted(recording));
+  if (found.length === 0) return null;
+  const links = found.map(([recording, index]) => el("a", { href: `#episodes/${index}` }, text(recording)));
+  return el("span", {}, "watch ", ...links.flatMap((link, index) => (index ? [", ", link] : [link])));
+}
+
+/** Returns options as names and values, or a word where all are defaults. */
+function optionsList(options, none) {
+  const pairs = Object.entries(options);
+  if (pairs.length === 0) return el("p", { class: "muted" }, `Options: ${none}.`);
+  const said = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  const items = pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, said(value))));
+  return el("dl", { class: "options" }, ...items);
+}
+
+/** Returns the columns of a case's table. */
+function caseColumns(track, board) {
+  const domain = scoreDomain(board.rows.map((row) => row.score));
+  const first = {
+    label: "Policy",
+    rowHead: true,
+    value: (row) => row.policy,
+    cell: (row) => policyLink(track, row.policy),
+  };
+  return [first, ...rowColumns(domain, board.heads)];
+}
+
+/** Returns the columns that say how a policy did on a case. */
+function rowColumns(domain, heads) {
+  return [
+    {
+      label: "Score",
+      numeric: true,
+      best: "high",
+      value: (row) => row.score[0],
+      cell: (row) => scoreCell(row.score, domain),
+    },
+    {
+      label: "Regret",
+      numeric: true,
+      title: "How much more of the first figure than the exact optimum's",
+      value: (row) => row.regret?.[0] ?? null,
+      cell: (row) => figureCell(row.regret),
+    },
+    ...heads.map((head) => ({
+      label: withUnit(head),
+      numeric: true,
+      value: (row) => row.figures[head.name]?.[0] ?? null,
+      cell: (row) => figureCell(row.figures[head.name]),
+    })),
+    { label: "Seeds", numeric: true, value: (row) => row.seeds, cell: (row) => seedsCell(row) },
+    { label: "Queue", value: (row) => (row.growing ? "growing" : "stable"), cell: (row) => queueChip(row.growing) },
+  ];
+}
+
+/** Returns the number of a row's seeds, marked where some are missing. */
+function seedsCell(row) {
+  return row.complete ? String(row.seeds) : chip(`${row.seeds}, incomplete`, "warn", "Seeds are missing");
+}
+
+/** Returns the parts with plots, under one legend. */
+function plotParts(track, charts) {
+  const groups = PLOT_GROUPS.filter(([group]) => charts[group].length > 0);
+  if (groups.length === 0) return [part("Plots", "", emptyNote("There is nothing to draw yet."))];
+  const learned = new Set(track.entries.filter((entry) => entry.kind === "learned").map((entry) => entry.name));
+  const legend = chartLegend(charts.names, (name) => !learned.has(name));
+  const parts = groups.map(([group, title, note]) => {
+    const plots = (group === "profiles" ? [track.profiles] : track[group]).filter((plot) => plot.lines.length > 0);
+    const figures = plots.map((plot, index) => chartFigure({ plot, legend, specification: charts[group][index] }));
+    figures.forEach((figure) => legend.boxes.add(figure.querySelector(".chart")));
+    return part(title, note, el("div", { class: "plots" }, ...figures));
+  });
+  return [el("div", { class: "plot-parts" }, legend.element, ...parts)];
+}
+
+/** Returns with which probability each policy beats each other one, as a heat map. */
+function improvementPart(track) {
+  const title = "Who beats whom";
+  if (track.improvements.length === 0) return part(title, "", emptyNote("Two ranked policies are needed to compare."));
+  const involved = new Set(track.improvements.flatMap(({ better, than }) => [better, than]));
+  const inOrder = [...new Set([...track.entries.map((entry) => entry.name), ...involved])].filter((name) =>
+    involved.has(name),
+  );
+  const found = new Map(track.improvements.map((item) => [JSON.stringify([item.better, item.than]), item.probability]));
+  const heads = inOrder.map((name) => el("th", { scope: "col", class: "turned" }, el("span", {}, name)));
+  const rows = inOrder.map((better) => {
+    const cells = inOrder.map((than) => heatCell(better, than, found.get(JSON.stringify([better, than]))));
+    return el("tr", {}, el("th", { scope: "row" }, policyLink(track, better)), ...cells);
+  });
+  const note =
+    "The probability that the policy of a row beats that of a column on a case drawn at random; " +
+    "bold where the whole interval is above one half.";
+  const caption = el("caption", { class: "hidden-text" }, title);
+  const table = el(
+    "table",
+    { class: "heat" },
+    caption,
+    el("thead", {}, el("tr", {}, el("td"), ...heads)),
+    el("tbody", {}, ...rows),
+  );
+  return part(title, note, scrollBox(title, table));
+}
+
+/** Returns a cell of the heat map: the stronger the colour, the further from one half. */
+function heatCell(better, than, probability) {
+  if (!probability) return el("td", { class: "none" }, better === than ? "" : "–");
+  const cell = el(
+    "td",
+    { title: `${better} beats ${than}: ${intervalText(probability, (p) => fixed(p, 2))}` },
+    fixed(probability[0], 2),
+  );
+  cell.style.setProperty("--strength", `${Math.round(Math.abs(probability[0] - 0.5) * 90)}%`);
+  cell.className = probability[0] >= 0.5 ? "above" : "below";
+  if (probability[1] > 0.5) cell.classList.add("sure");
+  return cell;
+}

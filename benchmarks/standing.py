@@ -1,0 +1,299 @@
+"""From the results of a leaderboard's suite to its `Board`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import board, recording, results
+from benchmarks.board import Board, CaseBoard, Entry, Head, Interval, Kind, Plot, Rejected, Track
+from benchmarks.plan import given_job, jobs_of, options_of
+from benchmarks.plots import curve_plot, queue_plot, sweep_plots
+from benchmarks.report import INDEX
+from benchmarks.results import Result
+from benchmarks.scores import (
+    Scale,
+    aggregates,
+    grows,
+    improvements,
+    interval,
+    is_reference,
+    profiles,
+    regret,
+    run_scores,
+    scale_of,
+    score_interval,
+)
+from benchmarks.suite import Case, Suite
+from benchmarks.tables import SPELLED, Line, in_code
+from trainers.evaluate import label
+
+TITLES = {
+    "VEC-DNNPartition-v0": "Cutting and offloading DNNs (MAD2RL)",
+    "VEC-TaskDiversion-v0": "Tasks diverted between roadside units (RTD)",
+    "VEC-CooperativeInference-v0": "Streams of tasks within budgets (LyMDO)",
+}
+
+
+def board_of(suites: Sequence[Suite], seeds: int, folder: Path) -> Board:
+    """Returns the board of a leaderboard's suite, the first that has a version, with the others as its trade-offs.
+
+    Files that are no results, and policies of which too little is there, are left out, and said to be. Raises
+    `ValueError` where no suite has a version, or nothing could be scored.
+    """
+    ranked = next((suite for suite in suites if suite.version), None)
+    if ranked is None:
+        raise ValueError(f"{' and '.join(suite.name for suite in suites)}: none of these ranks anybody")
+    there, rejected = read_all(folder)
+    played = [Stage.of(case, seeds, there) for case in ranked.cases]
+    by_env = {id_: [stage for stage in played if stage.case.env_id == id_] for id_ in TITLES}
+    sweeps = [plot for suite in suites if not suite.version for plot in sweep_plots(suite, seeds, folder)]
+    tracks = [
+        _track(id_, stages, ranked.name, seeds, sweeps if id_ == "VEC-DNNPartition-v0" else [], rejected)
+        for id_, stages in by_env.items()
+        if stages
+    ]
+    if not any(track.cases for track in tracks):
+        raise ValueError(f"{folder} has nothing of {ranked.name} that could be scored: run it first")
+    used = [result for stage in played for line in stage.lines for result in line.found]
+    return Board(
+        suite=ranked.name,
+        title=ranked.title,
+        version=ranked.version,
+        code="; ".join(sorted({in_code(result.provenance) for result in used})),
+        tracks=tuple(track for track in tracks if track.cases),
+        recordings=tuple(_recordings(played)),
+        left_out=tuple(rejected),
+    )
+
+
+def read_all(folder: Path) -> tuple[dict[str, Result], list[Rejected]]:
+    """Returns the results of a folder by name, and the files that are none."""
+    there, rejected = dict[str, Result](), list[Rejected]()
+    for path in sorted(folder.glob("*.json*")):
+        if path.name == INDEX:  # of a page beside which results were published
+            continue
+        try:
+            there[path.stem] = results.read(path)
+        except (OSError, ValueError) as error:
+            rejected.append(Rejected(what=path.name, why=str(error).removeprefix(f"{path} ")))
+    return there, rejected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A case and the lines of all who play it, with or without results."""
+
+    case: Case
+    lines: tuple[Line, ...]
+
+    @staticmethod
+    def of(case: Case, seeds: int, there: Mapping[str, Result]) -> Stage:
+        """Returns a case with the suite's policies and those of other people that have results on any case."""
+        lines = [
+            _line(case, policy.name, [job.name for job in jobs_of(case, policy, seeds)], there)
+            for policy in case.policies
+        ]
+        for name, who in given_policies(there).items():
+            lines.append(_line(case, name, [given_job(case, who).name], there))
+        return Stage(case=case, lines=tuple(lines))
+
+    @functools.cached_property
+    def found(self) -> dict[str, Line]:
+        """The lines with results, by policy."""
+        return {line.policy: line for line in self.lines if line.found}
+
+
+def given_policies(there: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
+    """Returns other people's policies that have results, by name; of the same name one is told by its hash too."""
+    known = {
+        (who["given"], who["sha256"]): who
+        for result in there.values()
+        if "given" in (who := dict(result.definition["policy"]))
+    }
+    sources = [source for source, _ in known]
+    return {
+        source if sources.count(source) == 1 else f"{source} ({digest[:6]})": who
+        for (source, digest), who in known.items()
+    }
+
+
+def _line(case: Case, policy: str, names: list[str], there: Mapping[str, Result]) -> Line:
+    found = tuple(there[name] for name in names if name in there)
+    return Line(case=case.name, x=case.x, policy=policy, expected=tuple(names), found=found)
+
+
+# A track --------------------------------------------------------------------------------------------------------------
+
+
+def _track(
+    env_id: str, stages: Sequence[Stage], suite: str, seeds: int, sweeps: list[Plot], rejected: list[Rejected]
+) -> Track:
+    scaled: list[tuple[Stage, Scale]] = []
+    for stage in stages:
+        try:
+            scaled.append((stage, scale_of(stage.case, stage.found)))
+        except ValueError as error:
+            rejected.append(Rejected(what=stage.case.name, why=str(error)))
+    whole = {
+        name: np.stack([run_scores(scale, stage.found[name]) for stage, scale in scaled], axis=1)
+        for name in _names(stages)
+        if _is_whole(name, scaled, len(stages))
+    }
+    of_all = aggregates(whole) if whole else {}
+    entries = [_entry(name, scaled, of_all.get(name), suite, seeds) for name in _names(stages)]
+    best = [entry.name for entry in sorted(entries, key=_order) if entry.scores]
+    pairs = improvements({name: whole[name] for name in best}) if len(best) > 1 else {}
+    seen = [stage for stage, _ in scaled if not stage.case.unseen]
+    return Track(
+        env_id=env_id,
+        title=TITLES[env_id],
+        entries=_ranked(entries),
+        cases=tuple(_case_board(stage, scale) for stage, scale in scaled),
+        profiles=Plot(
+            title="Performance profiles",
+            x_label="score",
+            y_label="runs above it",
+            lines=profiles({name: whole[name] for name in best}) if best else (),
+        ),
+        improvements=tuple(
+            board.Improvement(better=better, than=than, probability=of) for (better, than), of in pairs.items()
+        ),
+        curves=tuple(plot for stage in seen if (plot := curve_plot(stage.case, list(stage.found.values())))),
+        queues=tuple(plot for stage, _ in scaled if (plot := queue_plot(stage.case, _steady(stage)))),
+        sweeps=tuple(sweeps),
+    )
+
+
+def _names(stages: Sequence[Stage]) -> list[str]:
+    """Returns all who have any result in a track, or should."""
+    lines = [line for stage in stages for line in stage.lines]
+    given = {line.policy for line in lines if line.found}
+    return [name for name in dict.fromkeys(line.policy for line in lines) if name in given or ":" not in name]
+
+
+def _steady(stage: Stage) -> list[Line]:
+    return [line for line in stage.found.values() if not grows(stage.case, line)]
+
+
+def _is_whole(name: str, scaled: Sequence[tuple[Stage, Scale]], cases: int) -> bool:
+    lines = [line for stage, _ in scaled for line in stage.lines if line.policy == name]
+    return len(lines) == cases and all(len(line.found) == len(line.expected) for line in lines)
+
+
+def _order(entry: Entry) -> tuple[bool, bool, float]:
+    """Stable ones first, then by score; those without a score last."""
+    return not entry.scores, not entry.stable, -entry.scores["iqm"][0] if entry.scores else 0.0
+
+
+def _ranked(entries: list[Entry]) -> tuple[Entry, ...]:
+    ranked = sorted(entries, key=_order)
+    return tuple(replace(entry, rank=n if entry.scores else None) for n, entry in enumerate(ranked, start=1))
+
+
+def _entry(
+    name: str,
+    scaled: Sequence[tuple[Stage, Scale]],
+    scores: dict[str, Interval] | None,
+    suite: str,
+    seeds: int,
+) -> Entry:
+    lines = [(stage, line) for stage, _ in scaled for line in stage.lines if line.policy == name]
+    found = [result for _, line in lines for result in line.found]
+    growing = [stage.case.name for stage, line in lines if line.found and grows(stage.case, line)]
+    lacks = [
+        f"{stage.case.name} ({line.runs or 'missing'})" for stage, line in lines if len(line.found) < len(line.expected)
+    ]
+    note = [f"its queue grows on {', '.join(growing)}"] if growing else []
+    note += [f"not ranked: incomplete on {', '.join(lacks)}"] if lacks else []
+    decision_ms = [result.decision_ms for result in found if result.decision_ms is not None]
+    trained = any("-seed" in name for _, line in lines for name in line.expected)
+    return Entry(
+        name=name,
+        kind=_kind(name, trained),
+        rank=None,
+        stable=not growing,
+        note="; ".join(note),
+        seeds=max((len(line.found) for _, line in lines), default=0),
+        scores=scores or {},
+        decision_ms=float(np.median(decision_ms)) if decision_ms else None,
+        options=_options(found),
+        command=f"python -m benchmarks.run {suite} --policies {name.partition(' (')[0]}"
+        + (f" --seeds {seeds}" if trained else ""),
+    )
+
+
+def _kind(name: str, trained: bool) -> Kind:
+    if ":" in name:
+        return "given"
+    return "learned" if trained else "reference"
+
+
+def _options(found: Sequence[Result]) -> dict[str, Any]:
+    """Returns what a policy was trained with, in one level; nothing where it has not learned."""
+    policy = next((result.definition["policy"] for result in found), {})
+    if "given" in policy:
+        return {"source": policy["given"], "sha256": policy["sha256"]}
+    if "learner_name" not in policy:
+        return {}
+    options = {name: policy[name] for name in ("learner_name", "preset", "episodes", "num_envs")}
+    for name, of in policy["learner"].items():
+        options |= of if isinstance(of, Mapping) else {name: of}
+    return options
+
+
+# A case ---------------------------------------------------------------------------------------------------------------
+
+
+def _case_board(stage: Stage, scale: Scale) -> CaseBoard:
+    case, found = stage.case, stage.found
+    evaluation = found["random"].found[0].definition["evaluation"]
+    figures = [*evaluation["figures"], *(f"trend_{name}" for name in case.trends)]
+    rows = [_row(case, line, scale, found.get(scale.best), figures) for line in found.values()]
+    usual = options_of(case.env_id, {})
+    return CaseBoard(
+        name=case.name,
+        title=case.name,
+        unseen=case.unseen,
+        best=scale.best,
+        episodes=case.episodes,
+        seed=case.seed,
+        options={name: of for name, of in options_of(case.env_id, case.env).items() if of != usual[name]},
+        heads=tuple(Head(name=name, label=label(name), unit=_unit(name)) for name in figures),
+        rows=tuple(sorted(rows, key=lambda row: -row.score[0])),
+    )
+
+
+def _row(case: Case, line: Line, scale: Scale, best: Line | None, figures: list[str]) -> board.Row:
+    means = {name: line.mean(name) for name in figures}
+    exact = bool(case.optima) and best is not None
+    return board.Row(
+        policy=line.policy,
+        seeds=len(line.found),
+        complete=len(line.found) == len(line.expected),
+        score=score_interval(scale, means[scale.figure]),
+        regret=regret(line, best, scale.figure) if exact and best is not None else None,
+        growing=grows(case, line),
+        figures={name: interval(of) for name, of in means.items()},
+    )
+
+
+def _unit(figure: str) -> str:
+    last = figure.rsplit("_", 1)[-1]
+    return SPELLED.get(last, last if last == "s" else "")
+
+
+def _recordings(stages: Sequence[Stage]) -> list[board.Recording]:
+    """Returns the recorded episodes: of each policy the first seed's."""
+    return [
+        recording.read(result.recording, case=stage.case.name, policy=line.policy)
+        for stage in stages
+        for line in stage.found.values()
+        for result in line.found[:1]
+        if result.recording is not None and (not is_reference(line) or line.policy != "random")
+    ]

@@ -1,0 +1,150 @@
+"""MAD2RL: `VEC-DNNPartition-v0`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmarks.suite import AnyPolicy, Case, Learned, Reference, Suite
+
+_SLOTS = "VEC-DNNPartition-v0"
+_MAD2RL = Learned(name="mad2rl", learner="qmix_diffusion")
+_P_QMIX = Learned(name="p-qmix", learner="qmix")
+_THREE = {"seeds": 3}
+_OF_FIGURES = (replace(_MAD2RL, **_THREE), replace(_P_QMIX, **_THREE))
+_OPTIMA = ("optimum-bound", "optimum-drift")
+_OF_PAPER = tuple(Reference(name=name) for name in ("genetic-paper", "paper-greedy"))
+_ORACLES = tuple(Reference(name=name) for name in _OPTIMA)
+_SEARCHES = tuple(
+    Reference(name=name)
+    for name in ("best-response-bound", "best-response-drift", "genetic-drift", "least-delay", "all-local", "all-rsu")
+)
+_RANDOM = Reference(name="random")
+_SIZES = ((3, 5), (5, 3), (7, 5))
+_DENOISING_STEPS = (1, 3, 5, 7, 10)
+_VS = (1.0, 5.0, 10.0, 20.0, 50.0)
+_QUEUES_OF = ("client_backlog_gcycles", "rsu_backlog_gcycles", "service_backlog_gcycles")
+
+
+def clients_case(
+    clients: int,
+    services: int,
+    *policies: AnyPolicy,
+    name: str = "",
+    x: float = 0.0,
+    lyapunov_v: float = 10.0,
+) -> Case:
+    sizes = {"num_client_vehicles": clients, "num_service_vehicles": services, "lyapunov_v": lyapunov_v}
+    return Case(
+        name=name or f"{clients} clients, {services} service vehicles",
+        env_id=_SLOTS,
+        env={"mobility": "sumo", "scenario": "fdr-drive", **sizes},
+        policies=policies,
+        figures=_QUEUES_OF,
+        trends=("backlog_gcycles",),
+        traces=("backlog_gcycles", *_QUEUES_OF),
+        queue="backlog_gcycles",
+        optima=_OPTIMA,
+        recorded=(clients, services, lyapunov_v) == (7, 5, 10.0),
+        episodes=64,
+        x=x,
+    )
+
+
+MAD2RL_FIG1 = Suite(
+    name="mad2rl-fig1", title="The layers of VGG16 (Fig. 1)", cases=(), baseline="", picture="layers", shows="vgg16"
+)
+MAD2RL_TARGETS = Suite(
+    name="mad2rl-targets",
+    title="MAD2RL, P-QMIX and the exact optimum of every slot",
+    cases=tuple(clients_case(*size, _MAD2RL, _P_QMIX, *_ORACLES, *_OF_PAPER, *_SEARCHES, _RANDOM) for size in _SIZES),
+    baseline="mad2rl",
+    picture="bars",
+    shows="completion_time_s",
+    columns=("backlog_gcycles", "trend_backlog_gcycles"),
+    compared=("trend_backlog_gcycles",),
+    times=_OPTIMA,
+)
+MAD2RL_PAPER = Suite(
+    name="mad2rl-paper",
+    title="The paper's preset",
+    cases=tuple(
+        clients_case(
+            *size,
+            *_OF_FIGURES,
+            replace(_MAD2RL, name="mad2rl-paper", preset="paper", seeds=seeds),
+            replace(_P_QMIX, name="p-qmix-paper", preset="paper", seeds=seeds),
+        )
+        for size, seeds in zip(_SIZES[1:], (3, 1), strict=True)
+    ),
+    baseline="mad2rl",
+    picture="curves",
+    shows="completion_time_s",
+    columns=("backlog_gcycles", "trend_backlog_gcycles"),
+)
+MAD2RL_FIG6 = (
+    Suite(
+        name="mad2rl-fig6a",
+        title="Denoising steps (Fig. 6a)",
+        cases=(
+            clients_case(
+                *_SIZES[-1],
+                *(replace(_MAD2RL, name=f"M={m}", options={"denoising_steps": m}, **_THREE) for m in _DENOISING_STEPS),
+            ),
+        ),
+        baseline="M=3",
+        picture="curves",
+        shows="return_mean",
+        columns=("backlog_gcycles",),
+    ),
+    Suite(
+        name="mad2rl-fig6b",
+        title="Convergence (Fig. 6b)",
+        cases=(clients_case(*_SIZES[-1], _MAD2RL, _P_QMIX),),
+        baseline="mad2rl",
+        picture="curves",
+        shows="return_mean",
+        columns=("backlog_gcycles",),
+    ),
+)
+MAD2RL_FIG7 = Suite(
+    name="mad2rl-fig7",
+    title="Queues slot by slot (Fig. 7)",
+    cases=(clients_case(*_SIZES[1], _MAD2RL, _P_QMIX, *_ORACLES),),
+    baseline="mad2rl",
+    picture="traces",
+    shows="backlog_gcycles",
+    axis="slot",
+    columns=("backlog_gcycles", *_QUEUES_OF, "trend_backlog_gcycles"),
+)
+
+
+def _fig8(letter: str, axis: str, *cases: Case) -> Suite:
+    return Suite(
+        name=f"mad2rl-fig8{letter}",
+        title=f"Completion time against {axis} (Fig. 8{letter})",
+        cases=cases,
+        baseline="mad2rl",
+        picture="sweep",
+        shows="completion_time_s",
+        axis=axis,
+        columns=("backlog_gcycles",),
+        times=_OPTIMA,
+    )
+
+
+_COMPARED = (*_OF_FIGURES, *_ORACLES, *_OF_PAPER)
+MAD2RL_FIG8 = (
+    _fig8("a", "client vehicles", *(clients_case(n, 5, *_COMPARED, x=n) for n in range(3, 8))),
+    _fig8("b", "service vehicles", *(clients_case(5, n, *_COMPARED, x=n) for n in range(3, 8))),
+)
+MAD2RL_FIG9 = Suite(
+    name="mad2rl-fig9",
+    title="Completion time and backlog against V (Fig. 9)",
+    cases=tuple(clients_case(*_SIZES[-1], *_COMPARED[:4], name=f"V = {v:g}", x=v, lyapunov_v=v) for v in _VS),
+    baseline="mad2rl",
+    picture="sweep",
+    shows="backlog_gcycles",
+    axis="V",
+    columns=("completion_time_s", "backlog_gcycles"),
+    tables="figures",
+)

@@ -1,0 +1,104 @@
+"""Policies that were trained in other libraries play here."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+import vec_envs  # registers the environments
+from benchmarks.adapters import StableBaselines3, TorchRL
+from benchmarks.playing import play
+from vec_envs import dnn_partition_v0, task_diversion_v0
+from vec_envs.faces.doors import Door
+from vec_envs.problems.dnn_partition import DNNPartition
+from vec_envs.problems.task_diversion import TaskDiversion
+
+stable_baselines3 = pytest.importorskip("stable_baselines3")
+torchrl_envs = pytest.importorskip("torchrl.envs.libs.pettingzoo")
+
+assert vec_envs
+PARTITION = {"num_client_vehicles": 3, "num_service_vehicles": 2, "episode_slots": 5, "mobility": "straight"}
+DIVERSION = {"num_client_vehicles": 3, "episode_slots": 6, "mobility": "straight"}
+
+
+@pytest.mark.parametrize(
+    ("env_id", "door", "options", "figure", "algorithm"),
+    [
+        ("VEC-DNNPartition-v0", dnn_partition_v0.door, PARTITION, "completion_time_s", "PPO"),
+        ("VEC-TaskDiversion-v0", task_diversion_v0.door, DIVERSION, "cost", "SAC"),
+    ],
+)
+def test_a_model_of_stable_baselines3(
+    env_id: str, door: Door, options: dict[str, Any], figure: str, algorithm: str, tmp_path: Path
+) -> None:
+    """It decides here what it decides on the Gymnasium environment that it was trained on."""
+    kind = getattr(stable_baselines3, algorithm)
+    more = {"n_steps": 16, "batch_size": 16} if algorithm == "PPO" else {"learning_starts": 8, "batch_size": 8}
+    with closing(gymnasium.make(env_id, **options)) as env:
+        trained = kind("MlpPolicy", env, seed=1, device="cpu", **more).learn(32)
+        trained.save(tmp_path / "model")
+        model = kind.load(tmp_path / "model", device="cpu")
+        observation, _ = env.reset(seed=5)
+        done, figures = False, list[float]()
+        while not done:
+            action, _ = model.predict(observation, deterministic=True)
+            observation, _, _, done, info = env.step(action)
+            figures.append(info[figure])
+    with closing(door.vector_env(num_envs=3, **options)) as lanes:
+        policy = StableBaselines3(model, lanes.problem)
+        played = play(policy, lanes, lanes.problem, {"seed": 5, "figures": [figure]}, timed=policy)
+    assert played.values[figure][0] == pytest.approx(np.mean(figures))
+    with pytest.raises(ValueError, match=r"the model observes .* the environment's are"):
+        StableBaselines3(model, DNNPartition(num_client_vehicles=4))
+
+
+def test_a_policy_of_torchrl() -> None:
+    """Its keys are those that TorchRL's wrapper of the PettingZoo environment has; what it may not do is masked."""
+    import torch
+    from tensordict.nn import TensorDictModule, TensorDictSequential
+    from torchrl.modules import MaskedCategorical, ProbabilisticActor
+
+    with closing(dnn_partition_v0.parallel_env(**PARTITION, padded=True)) as parallel:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            env = torchrl_envs.PettingZooWrapper(parallel, use_mask=False)
+            seen = env.reset()
+        features, count = (
+            seen["client", "observation", "observation"].shape[-1],
+            seen["client", "action_mask"].shape[-1],
+        )
+        torch.manual_seed(0)
+        logits = TensorDictModule(
+            torch.nn.Linear(features, count),
+            in_keys=[("client", "observation", "observation")],
+            out_keys=[("client", "logits")],
+        )
+        actor = ProbabilisticActor(
+            TensorDictSequential(logits),
+            in_keys={"logits": ("client", "logits"), "mask": ("client", "action_mask")},
+            out_keys=[("client", "action")],
+            distribution_class=MaskedCategorical,
+        )
+        assert actor(seen)["client", "action"].shape == (3,)
+    with closing(dnn_partition_v0.vector_env(num_envs=4, **PARTITION)) as lanes:
+        greedy, draws = (TorchRL(actor, lanes.problem, explore=explore) for explore in (False, True))
+        lanes.reset(seed=0)
+        observation = lanes.lanes.observe()
+        weight, bias = (p.detach().numpy() for p in logits.parameters())
+        values = np.where(lanes.problem.action_mask(), observation @ weight.T + bias, -np.inf)
+        np.testing.assert_array_equal(greedy.act(observation), values.argmax(-1))
+        draws.reset(3)
+        first = draws.act(observation)
+        draws.reset(3)
+        np.testing.assert_array_equal(first, draws.act(observation))
+        assert (first < np.array(lanes.problem.action_counts)).all()
+        assert not np.array_equal(first, draws.act(observation))
+        play(greedy, lanes, lanes.problem, {"seed": 0, "figures": ["completion_time_s"]})
+    with pytest.raises(ValueError, match="TaskDiversion is not of agents that all choose at once"):
+        TorchRL(actor, TaskDiversion())  # type: ignore[arg-type]

@@ -1,0 +1,130 @@
+"""Other people's policies: what they are called by, and that what is wrong with one is said and harms nobody else."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import given, results
+from benchmarks.jobs import evaluate
+from benchmarks.plan import jobs_of
+from benchmarks.playing import play
+from benchmarks.run import main
+from benchmarks.suite import Case, Given, Reference, Suite
+from benchmarks.suites import suites_of
+from vec_envs import dnn_partition_v0
+
+MODULE = "tests.benchmarks.their_policies"
+ENV = {"num_client_vehicles": 2, "num_service_vehicles": 1, "episode_slots": 6, "mobility": "straight"}
+CASE = Case(
+    name="two", env_id="VEC-DNNPartition-v0", env=ENV, policies=(Reference(name="all-local"),), episodes=4,
+    trends=("backlog_gcycles",), queue="backlog_gcycles",
+)  # fmt: skip
+OTHER = Case(name="other", env_id="VEC-CooperativeInference-v0", env={"episode_slots": 4}, policies=(), episodes=2)
+SUITES = {
+    "small": (
+        Suite(name="small", title="Small", cases=(CASE, OTHER), baseline="", picture="none", shows="", version="1"),
+    )
+}
+
+
+def test_their_own_policy_plays_the_cases_it_is_meant_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"{MODULE}:Local"
+    assert (
+        main(["small", "--policies", f"all-local,{source}", "--output", str(tmp_path), "--workers", "1"], SUITES) == 0
+    )
+    printed = capsys.readouterr().out
+    assert source in printed
+    files = sorted((tmp_path / "results").glob("*.json"))
+    own, theirs = (results.read(path) for path in files)
+    assert (own.definition["policy"], theirs.definition["policy"]["given"]) == ({"reference": "all-local"}, source)
+    for name, values in own.values.items():
+        np.testing.assert_array_equal(values, theirs.values[name])
+    assert theirs.decision_ms is not None
+    assert theirs.decision_ms > 0.0
+
+
+def test_the_text_of_a_policy_is_part_of_its_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "from vec_envs.policies import AllLocal as Mine\n\n\ndef mine(problem):\n    return Mine(problem)\n"
+    names: list[str] = []
+    for number, more in enumerate(("", "# another\n")):
+        (tmp_path / f"hers{number}.py").write_text(text + more)
+        (job,) = jobs_of(CASE, Given(name="hers", source=f"hers{number}:mine"), 5)
+        names.append(job.definition["policy"]["sha256"])
+    assert names[0] != names[1]
+
+
+def test_a_policy_may_see_more_but_is_judged_by_the_case() -> None:
+    (job,) = jobs_of(CASE, Given(name="sees", source=f"{MODULE}:Sees"), 1)
+    of = job.definition["evaluation"]
+    assert of["sees"]["observation"] == "extended"
+    assert of["env"]["observation"] == "paper"
+    assert job.definition["policy"]["sees"] == {"observation": "extended"}
+    sees, local = (
+        evaluate(jobs_of(CASE, Given(name=name, source=f"{MODULE}:{name}"), 1)[0], None).values
+        for name in ("Sees", "Local")
+    )
+    np.testing.assert_array_equal(sees["completion_time_s"], local["completion_time_s"])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Raises", r"act raised KeyError: 'no such thing'"),
+        ("WrongShape", r"have shape \(4, 1\), not \(4, 2\)"),
+        ("NotANumber", "not finite numbers"),
+        ("OutOfRange", r"action 10000 of client_0 is outside"),
+        ("Sleeps", "longer than 0.05 s"),
+        ("Swallows", "longer than 0.05 s"),
+    ],
+)
+def test_what_a_policy_does_wrong_is_said(name: str, says: str) -> None:
+    of = {"seed": 0, "figures": ["completion_time_s"]}
+    with closing(dnn_partition_v0.vector_env(num_envs=4, **ENV)) as env:
+        policy = given.Guarded(given.make(f"{MODULE}:{name}", env.problem), env.problem)
+        began = time.monotonic()
+        with pytest.raises(ValueError, match=says):
+            play(policy, env, env.problem, of, limit_s=0.05)
+    assert time.monotonic() - began < 20.0
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("nowhere:Policy", "cannot be imported: ModuleNotFoundError"),
+        (f"{MODULE}:Nobody", "cannot be imported: AttributeError"),
+        (f"{MODULE}:NOTHING", "is int, not a class or function"),
+        (":Policy", "not written package.module:name"),
+        (f"{MODULE}:", "not written package.module:name"),
+    ],
+)
+def test_a_policy_that_is_not_there_is_refused_before_anything_runs(source: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        suites_of("small", SUITES, (source,))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("needs_more", "raised RuntimeError: no checkpoint"), ("makes_nothing", "returned int, which is no")],
+)
+def test_a_policy_that_cannot_be_made_is_said(name: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        given.make(f"{MODULE}:{name}", object())
+
+
+def test_a_bad_policy_is_left_out_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = {"small": (replace(SUITES["small"][0], cases=(CASE,)),)}
+    code = main(
+        ["small", "--policies", f"{MODULE}:Raises,all-local", "--output", str(tmp_path), "--workers", "1"], only
+    )
+    assert code == 1
+    assert "the policy's act raised KeyError" in capsys.readouterr().err
+    assert [path.stem[:9] for path in (tmp_path / "results").glob("*.json")] == ["all-local"]

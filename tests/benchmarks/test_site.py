@@ -1,0 +1,395 @@
+"""The leaderboard's page in a real browser, and its Markdown: what is said is shown, and text stays text."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.board import Board
+from benchmarks.site import charts
+from benchmarks.site.markdown import escaped, markdown
+from benchmarks.site.page import in_script, page
+
+for needed in ("altair", "vl_convert"):
+    pytest.importorskip(needed)
+BOARDS = runpy.run_path(str(Path(__file__).with_name("boards.py")))
+BOARD: Board = BOARDS["full"]()
+TRACK = BOARD.tracks[0]
+ENTRY = "#entry/VEC-CooperativeInference-v0/lymdo"
+NONE = "\N{EN DASH}"
+GO = """(at) => new Promise((done) => {
+  addEventListener("hashchange", () => requestAnimationFrame(() => requestAnimationFrame(done)), { once: true });
+  location.hash = at;
+})"""
+LOCAL = ("file:", "data:", "blob:")
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        assert os.environ.get("CI") != "true", "CI must have chromium: the leaderboard's page is tested in it"
+        pytest.skip("there is no chromium to look at the page with")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The made-up boards' pages, and one whose charts cannot be drawn."""
+    folder = tmp_path_factory.mktemp("pages")
+    texts = {name: page(BOARDS[name]()) for name in ("full", "empty", "harmful")}
+    texts["chartless"] = texts["full"].replace('"$schema"', '"$broken"').replace('"layer":[', '"layer":[7,')
+    for name, text in texts.items():
+        (folder / f"{name}.html").write_text(text)
+    return {name: folder / f"{name}.html" for name in texts}
+
+
+@pytest.fixture
+def open_page(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
+    """Opens a page; in the end there must be no error, no warning that was not expected, and no request elsewhere."""
+    contexts: list[Any] = []
+    wrong: list[str] = []
+
+    def opened(name: str = "full", at: str = "", *, expected: str = "", **options: Any) -> Any:
+        context = browser.new_context(**{"color_scheme": "light", "reduced_motion": "no-preference", **options})
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(10_000)
+        tab.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        tab.on("console", lambda said: None if expected and expected in said.text else wrong.append(said.text))
+        tab.on("request", lambda asked: None if asked.url.startswith(LOCAL) else wrong.append(asked.url))
+        tab.goto(pages[name].as_uri() + at)
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def part(tab: Any, title: str) -> Any:
+    """The part of the view under a heading."""
+    return tab.locator("section", has=tab.get_by_role("heading", name=title, exact=True))
+
+
+def column(tab: Any, title: str, number: int) -> list[str]:
+    """What stands in a column of a part's table, in the rows that are shown; of a cell its first line."""
+    cells = part(tab, title).locator(f"tbody tr:not([hidden]) > :nth-child({number + 1})")
+    return [text.strip().split("\n")[0] for text in cells.all_inner_texts()]
+
+
+def drawn(tab: Any, index: int = 0) -> Any:
+    """The canvas of a chart, once it is drawn."""
+    chart = tab.locator(".chart").nth(index)
+    chart.scroll_into_view_if_needed()
+    canvas = chart.locator("canvas")
+    canvas.wait_for()
+    return canvas
+
+
+def pixels(tab: Any, index: int = 0) -> str:
+    """What a chart looks like."""
+    return drawn(tab, index).evaluate("(canvas) => canvas.toDataURL()")
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits for something to come true; the page lets nobody wait inside it, as no text may run there."""
+    end = time.monotonic() + 10.0
+    while not true():
+        assert time.monotonic() < end, "it has not come true"
+        time.sleep(0.05)
+
+
+def test_the_ranking_says_what_the_board_says(open_page: Open) -> None:
+    tab = open_page()
+    assert tab.title() == BOARD.title
+    assert tab.get_by_role("heading", level=1).inner_text() == BOARD.title
+    assert column(tab, "Ranking", 0) == [str(entry.rank) if entry.rank else NONE for entry in TRACK.entries]
+    assert column(tab, "Ranking", 1) == [entry.name for entry in TRACK.entries]
+    assert column(tab, "Ranking", 2) == [f"{entry.scores['iqm'][0]:.3f}" for entry in TRACK.entries]
+    unranked = part(tab, "Ranking").get_by_role("row", name="mappo")
+    assert "seeds 3 and 4 of ring road are missing" in unranked.inner_text()
+    assert part(tab, "Ranking").locator("svg.bar .whisker").count() == 3 * len(TRACK.entries)
+    assert part(tab, "Ranking").get_by_text("growing", exact=True).count() == 1
+
+
+def test_a_click_on_a_head_sorts_by_number_both_ways(open_page: Open) -> None:
+    tab = open_page()
+    ranking = part(tab, "Ranking")
+    head = ranking.get_by_role("columnheader", name="Decision")
+    times = sorted(entry.decision_ms for entry in TRACK.entries if entry.decision_ms is not None)
+    as_text = [f"{time:.3g}" for time in times]
+    assert as_text != sorted(as_text), "numbers must differ from text"
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert column(tab, "Ranking", 6) == [*as_text, NONE]
+    head.get_by_role("button").press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert column(tab, "Ranking", 6) == [*reversed(as_text), NONE], "what has no value stays last"
+    score = ranking.get_by_role("columnheader", name="Score (IQM)")
+    score.get_by_role("button").click()
+    assert (score.get_attribute("aria-sort"), head.get_attribute("aria-sort")) == ("descending", "none")
+    assert column(tab, "Ranking", 1)[0] == "greedy", "the greatest score is on top"
+
+
+def test_filters_keep_what_fits_both(open_page: Open) -> None:
+    tab = open_page()
+    ranking = part(tab, "Ranking")
+    ranking.get_by_label("Find").fill(" PPO-")
+    assert column(tab, "Ranking", 1) == ["ppo-joint"]
+    assert ranking.get_by_role("status").inner_text() == "1 of 10 policies"
+    ranking.get_by_label("Find").fill("an")
+    assert column(tab, "Ranking", 1) == ["their-transformer", "random", "mappo"], "notes count too"
+    ranking.get_by_label("Kind").select_option("reference")
+    assert column(tab, "Ranking", 1) == ["random"]
+    ranking.get_by_label("Find").fill("")
+    kinds = {entry.name for entry in TRACK.entries if entry.kind == "reference"}
+    assert set(column(tab, "Ranking", 1)) == kinds
+    part(tab, "Ranking").get_by_role("link", name="edge").click()
+    tab.get_by_role("link", name="← Cooperative inference").click()
+    assert set(column(tab, "Ranking", 1)) == kinds, "filters are as they were left"
+
+
+def test_a_case_is_chosen(open_page: Open) -> None:
+    tab = open_page()
+    cases = part(tab, "Cases")
+    assert cases.get_by_text("the environment's defaults").is_visible()
+    cases.get_by_label("Case").select_option(label="Ring road (unseen)")
+    assert cases.get_by_text("unseen: road").is_visible()
+    assert '"mobility"' not in cases.inner_text()
+    assert [term.inner_text() for term in cases.locator("dt").all()] == ["arrival_rate_hz", "mobility"]
+    ring = TRACK.cases[2]
+    assert column(tab, "Cases", 0) == [row.policy for row in ring.rows]
+    delay = [head.inner_text() for head in cases.locator("thead th").all()].index("delay [s]")
+    assert column(tab, "Cases", delay)[0] == f"{ring.rows[0].figures['delay_s'][0]:.4g}"
+    assert cases.get_by_text("3, incomplete").is_visible()
+    cases.get_by_role("link", name="lymdo").nth(1).click()
+    tab.get_by_role("slider").wait_for()
+    assert tab.get_by_label("Episode").locator("option:checked").inner_text() == "Ring road: lymdo"
+
+
+def test_an_entry_has_a_view(open_page: Open) -> None:
+    tab = open_page(at=ENTRY, permissions=["clipboard-read", "clipboard-write"])
+    entry = TRACK.entries[0]
+    assert tab.get_by_role("heading", level=2).inner_text() == "lymdo"
+    assert tab.locator("pre").inner_text() == entry.command
+    tab.get_by_role("button", name="Copy").click()
+    tab.get_by_role("button", name=re.compile("Copied|Selected")).wait_for()
+    assert [term.inner_text() for term in part(tab, "Options").locator("dt").all()] == list(entry.options)
+    assert column(tab, "Every case", 0) == [case.title for case in TRACK.cases]
+    scores = [next(row for row in case.rows if row.policy == "lymdo").score[0] for case in TRACK.cases]
+    assert column(tab, "Every case", 1) == [f"{score:.3f}" for score in scores]
+    tab.get_by_role("link", name="DNN partitioning").click()
+    assert tab.get_by_text("No policy has been measured yet.").is_visible()
+    tab.go_back()
+    assert tab.get_by_role("heading", level=2).inner_text() == "lymdo"
+
+
+def test_the_player_moves_vehicles(open_page: Open) -> None:
+    tab = open_page(at="#episodes")
+    recording = BOARD.recordings[0]
+    places = "() => [...document.querySelectorAll('.map .node')].map((node) => node.getAttribute('transform')).join()"
+    assert tab.locator(".map .node").count() == len(recording.nodes)
+    assert tab.locator(".map .link").count() == len(recording.frames[0].links)
+    first = tab.evaluate(places)
+    slider = tab.get_by_role("slider", name="Slot")
+    slider.press("ArrowRight")
+    assert tab.locator("output").inner_text() == "slot 2 of 60, 1.000 s"
+    assert tab.evaluate(places) != first
+    assert tab.locator(".caption").inner_text() == recording.frames[1].caption
+    start, end, what = recording.frames[1].links[0]
+    said = f"{recording.nodes[start].name} → {recording.nodes[end].name}: {what}"
+    assert tab.locator(".map .link title").first.text_content() == said
+    assert tab.locator(".map .link").count() == len(recording.frames[1].links) - 1, "what is kept has no arrow"
+    assert tab.locator(".queues").get_by_text("keeps all of resnet18").is_visible()
+    tab.get_by_label("Speed").select_option("15")
+    tab.get_by_role("button", name="Play").click()
+    tab.get_by_text(re.compile(r"slot ([5-9]|\d\d) of 60")).wait_for()
+    tab.get_by_role("button", name="Pause").click()
+    assert tab.get_by_role("button", name="Play").is_visible()
+    stopped = tab.evaluate(places)
+    tab.wait_for_timeout(150)
+    assert tab.evaluate(places) == stopped
+
+
+def test_an_episode_ends_and_another_is_chosen(open_page: Open) -> None:
+    tab = open_page(at="#episodes/1", reduced_motion="reduce")
+    tab.get_by_label("Speed").select_option("15")
+    tab.get_by_role("button", name="Play").click()
+    tab.get_by_text("slot 3 of 3").wait_for()
+    tab.get_by_role("button", name="Play").wait_for()
+    tab.get_by_label("Episode").select_option(label="elsewhere: edge")
+    assert tab.locator(".map .node").count() == 3
+    assert "wider than to scale" not in tab.locator(".player").inner_text(), "a town is drawn as it is"
+    assert tab.url.endswith("#episodes/2")
+
+
+def test_charts_are_drawn_and_their_lines_can_be_hidden(open_page: Open) -> None:
+    tab = open_page()
+    before = pixels(tab, 1)
+    button = tab.get_by_role("group", name="Lines").get_by_role("button", name="lymdo")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    button.blur()
+    until(lambda: pixels(tab, 1) != before)
+    drawn(tab, 1).hover(position={"x": 250, "y": 120})
+    tip = tab.locator("#tip")
+    tip.wait_for()
+    name, *pairs = tip.inner_text().split("\n")
+    assert name in {entry.name for entry in TRACK.entries} - {"lymdo"}
+    assert pairs[::2] == ["episodes", "score", "95% from", "to"]
+    assert tab.locator(".point:not([hidden])").count() == 1
+    assert tab.locator(".chart").count() == 5
+
+
+def test_the_theme_changes_the_page_and_its_charts(open_page: Open) -> None:
+    tab = open_page()
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    light, chart = tab.evaluate(ground), pixels(tab)
+    tab.get_by_role("button", name="Use the dark theme").click()
+    dark = tab.evaluate(ground)
+    assert dark != light
+    until(lambda: pixels(tab) != chart)
+    tab.reload()
+    assert tab.evaluate(ground) == dark, "the choice is kept"
+    tab.get_by_role("button", name="Use the light theme").click()
+    assert tab.evaluate(ground) == light
+
+
+def test_the_systems_theme_comes_first(open_page: Open) -> None:
+    tab = open_page(color_scheme="dark")
+    dark = tab.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    tab.emulate_media(color_scheme="light")
+    assert tab.evaluate("() => getComputedStyle(document.body).backgroundColor") != dark
+    assert tab.get_by_role("button", name="Use the dark theme").is_visible()
+
+
+@pytest.mark.parametrize("name", ["full", "harmful"])
+def test_a_phone_does_not_scroll_sideways(open_page: Open, name: str) -> None:
+    tab = open_page(name, viewport={"width": 360, "height": 740}, has_touch=True)
+    tab.locator("summary").first.click()
+    drawn(tab)
+    entries = [tab.locator("tbody a").nth(index).get_attribute("href") for index in (0, 9)]
+    for at in (f"#track/{TRACK.env_id}", *entries, "#episodes", "#track/VEC-DNNPartition-v0"):
+        tab.evaluate(GO, at)
+        assert tab.evaluate("document.documentElement.scrollWidth") == 360, at
+
+
+def test_text_of_results_stays_text(open_page: Open) -> None:
+    board: Board = BOARDS["harmful"]()
+    tab = open_page("harmful")
+    names = [entry.name.strip() for entry in board.tracks[0].entries]
+    assert tab.title() == board.title
+    assert column(tab, "Ranking", 1) == names
+    canvas = drawn(tab)
+    canvas.hover(position={"x": 200, "y": 100})
+    tab.locator("#tip").wait_for()
+    for entry in board.tracks[0].entries:
+        part(tab, "Ranking").get_by_role("link", name=entry.name, exact=True).first.click()
+        assert tab.locator("pre").text_content() == entry.command
+        tab.get_by_role("navigation").get_by_role("link").first.click()
+    tab.get_by_role("link", name="Episodes").click()
+    assert tab.locator(".caption").inner_text() == board.recordings[0].frames[0].caption
+    tab.locator("footer summary").click()
+    assert BOARDS["MARKUP"] in tab.locator("footer").inner_text()
+    assert tab.evaluate("window.harm") is None
+    assert tab.locator("img").count() == 0
+    assert tab.locator("script").count() == 3
+
+
+def test_only_the_pages_own_scripts_may_run(open_page: Open) -> None:
+    tab = open_page(expected="Content Security Policy")
+    added = "document.body.append(Object.assign(document.createElement('script'), {text: 'window.harm = 1'}))"
+    tab.evaluate(added)
+    assert tab.evaluate("window.harm") is None
+
+
+def test_tables_stay_where_a_chart_fails(open_page: Open) -> None:
+    tab = open_page("chartless", expected="could not be drawn")
+    chart = tab.locator(".chart").first
+    chart.scroll_into_view_if_needed()
+    chart.get_by_text("This chart could not be drawn.").wait_for()
+    assert column(tab, "Ranking", 1) == [entry.name for entry in TRACK.entries]
+    assert part(tab, "Who beats whom").locator("tbody td").count() == 81
+
+
+def test_an_empty_leaderboard_says_so(open_page: Open) -> None:
+    tab = open_page("empty")
+    assert tab.get_by_text("This leaderboard has no tracks yet.").is_visible()
+    tab.get_by_role("link", name="Episodes").click()
+    assert tab.get_by_text("No episode has been recorded.").is_visible()
+
+
+def test_what_is_left_out_is_said(open_page: Open) -> None:
+    tab = open_page()
+    tab.get_by_text("2 files or policies left out").click()
+    assert "their-other-transformer has no results" in tab.locator("footer").inner_text()
+
+
+def test_json_cannot_end_its_element() -> None:
+    text = in_script({"name": "</script><!-- & \u2028\u2029"})
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert json.loads(text) == {"name": "</script><!-- & \u2028\u2029"}
+
+
+def test_numbers_that_json_lacks_are_refused() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        in_script(replace(TRACK.entries[0], decision_ms=float("nan")))
+    with pytest.raises(TypeError, match="set is not JSON's"):
+        in_script({"options": {1}})
+
+
+@pytest.mark.parametrize("missing", ["altair", "vl_convert"])
+def test_what_pages_need_is_said(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    charts.library.cache_clear()
+    with pytest.raises(ImportError, match=re.escape('pip install "vec-envs[leaderboard]"')):
+        page(BOARD)
+
+
+def test_a_line_has_its_colour_and_dashes_in_all_plots() -> None:
+    specifications = charts.specifications(TRACK)
+    assert {group: len(plots) for group, plots in specifications.items()} == {
+        "profiles": 1, "curves": 2, "queues": 1, "sweeps": 1,
+    }  # fmt: skip
+    names = list(charts.line_names(TRACK))
+    assert names == [entry.name for entry in TRACK.entries]
+    for plot in (plot for plots in specifications.values() for plot in plots):
+        _, line, _ = plot["layer"]
+        assert line["encoding"]["color"]["scale"]["domain"] == names
+        dashes = line["encoding"]["strokeDash"]["scale"]["range"]
+        assert [dash == charts.SOLID for dash in dashes] == [entry.kind == "learned" for entry in TRACK.entries]
+        assert plot["width"] == "container"
+
+
+def test_markdown_has_a_table_of_each_track() -> None:
+    text = markdown(BOARD)
+    assert text.startswith("# VEC-Envs leaderboard\n\nSuite board, version 1; vec-envs 0.9.0, SUMO 1.24.0.\n")
+    assert "| 1 | lymdo | 0.931 [0.901, 0.955] | 0.069 | 0.2100 ms |  |" in text
+    assert "| 9 | greedy | 0.951 [0.951, 0.951] | 0.049 | 30.00 ms | queues grow; queue of 2.5 tasks/s grows |" in text
+    assert "| - | mappo | 0.802 [0.772, 0.826] | 0.198 | 1.100 ms | seeds 3 and 4 of ring road are missing |" in text
+    assert "## DNN partitioning\n\nNothing has been measured yet.\n" in text
+
+
+def test_markdown_keeps_text_as_text() -> None:
+    assert escaped("a|b`c`\n*d* <b>&[x](y)") == "a\\|b\\`c\\` \\*d\\* &lt;b&gt;&amp;\\[x\\](y)"
+    rows = [line for line in markdown(BOARDS["harmful"]()).splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(TRACK.entries)
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 7 for row in rows)
+    assert not any("<" in row for row in rows)

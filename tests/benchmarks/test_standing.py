@@ -1,0 +1,248 @@
+"""Scores, ranks and what is left out, from results whose values are known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rliable import metrics
+
+from benchmarks import results, scores
+from benchmarks.board import Board, Entry, Track
+from benchmarks.plan import given_job, jobs_of
+from benchmarks.scores import _wins, aggregates, improvements, profiles
+from benchmarks.standing import board_of
+from benchmarks.suite import Case, Learned, Reference, Suite
+
+EPISODES, SEEDS = 12, 3
+POLICIES = (
+    Learned(name="mine", learner="qmix"),
+    Learned(name="worse", learner="qmix", options={"hidden": 9}),
+    *(Reference(name=name) for name in ("optimum-drift", "least-delay", "all-local", "random")),
+)
+BASE = Case(
+    name="seen",
+    env_id="VEC-DNNPartition-v0",
+    env={"mobility": "straight"},
+    policies=POLICIES,
+    trends=("backlog_gcycles",),
+    traces=("backlog_gcycles",),
+    queue="backlog_gcycles",
+    optima=("optimum-drift",),
+    episodes=EPISODES,
+)
+UNSEEN = replace(BASE, name="new road", env={"mobility": "replay"}, trained_on=BASE.env, unseen="road")
+SUITE = Suite(name="two", title="Two", cases=(BASE, UNSEEN), baseline="", picture="none", shows="", version="7")
+SWEEP = Suite(
+    name="v", title="V", cases=tuple(replace(BASE, name=f"V{v}", x=v, env={"lyapunov_v": float(v)}) for v in (1, 2)),
+    baseline="", picture="sweep", shows="", axis="V", columns=("completion_time_s",),
+)  # fmt: skip
+MEANS = {"mine": 12.0, "worse": 20.0, "optimum-drift": 10.0, "least-delay": 11.0, "all-local": 60.0, "random": 110.0}
+GROWING = {"least-delay", "all-local"}
+THEIRS = {"given": "hers:Policy", "sha256": "ab" * 8}
+
+
+def write(folder: Path, case: Case, name: str, mean: float, *, growing: bool, definitions: list[Any]) -> None:
+    rng = np.random.default_rng(len(name))
+    for seed, definition in enumerate(definitions):
+        of_episodes = mean + rng.normal(0.0, 0.01, EPISODES) + 0.5 * seed
+        queue = np.full(EPISODES, 20.0)
+        results.write(
+            folder,
+            definition,
+            values={
+                "completion_time_s": of_episodes,
+                "backlog_gcycles": queue,
+                "trend_backlog_gcycles": queue * (0.06 if growing else 0.001),
+            },
+            decisions=np.full(EPISODES, 30),
+            curve={"episodes": np.arange(5.0), "completion_time_s": 9.0 - np.arange(5.0)}
+            if len(definitions) > 1
+            else None,
+            traces={"backlog_gcycles": np.arange(30.0)},
+            training_s=1.0,
+            evaluation_s=1.0,
+            decision_ms=0.5,
+        )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    for case in (BASE, UNSEEN, *SWEEP.cases):
+        for policy in case.policies:
+            mean = MEANS[policy.name] + 4.0 * (policy.name == "worse" and bool(case.unseen))
+            definitions = [job.definition for job in jobs_of(case, policy, SEEDS)]
+            write(folder, case, policy.name, mean, growing=policy.name in GROWING, definitions=definitions)
+    for case in (BASE, UNSEEN):
+        write(folder, case, "theirs", 11.0, growing=False, definitions=[given_job(case, THEIRS).definition])
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_resamples() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scores, "RESAMPLES", 100)
+        yield
+
+
+@pytest.fixture(scope="module")
+def board(folder: Path) -> Board:
+    return board_of((SUITE, SWEEP), SEEDS, folder)
+
+
+def entries(board: Board) -> dict[str, Entry]:
+    (track,) = board.tracks
+    return {entry.name: entry for entry in track.entries}
+
+
+def test_scores_are_0_for_random_and_1_for_the_optimum(board: Board) -> None:
+    of = entries(board)
+    assert of["random"].scores["iqm"] == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+    assert of["optimum-drift"].scores["iqm"] == pytest.approx((1.0, 1.0, 1.0), abs=1e-9)
+    assert of[THEIRS["given"]].scores["iqm"][0] == pytest.approx(0.99, abs=1e-3)
+    value, low, high = of["mine"].scores["iqm"]
+    assert value == pytest.approx(1.0 - 2.5 / 100.0, abs=1e-3)
+    assert low < value < high
+    assert of["mine"].scores["optimality_gap"][0] == pytest.approx(0.025, abs=1e-3)
+
+
+def test_growing_queues_rank_below_stable_ones(board: Board) -> None:
+    (track,) = board.tracks
+    ranks = [(entry.rank, entry.name) for entry in track.entries]
+    stable = ["optimum-drift", THEIRS["given"], "mine", "worse", "random"]
+    assert ranks == list(enumerate([*stable, "least-delay", "all-local"], start=1))
+    of = entries(board)
+    assert not of["least-delay"].stable
+    assert "its queue grows on seen, new road" in of["least-delay"].note
+    assert of["mine"].stable
+    assert (of["mine"].kind, of["random"].kind, of[THEIRS["given"]].kind) == ("learned", "reference", "given")
+    assert of["worse"].options["hidden"] == 9
+    assert of["mine"].command.endswith("benchmarks.run two --policies mine --seeds 3")
+
+
+def case_of(track: Track, name: str) -> Any:
+    return next(case for case in track.cases if case.name == name)
+
+
+def test_a_case_shows_figures_and_regret(board: Board) -> None:
+    (track,) = board.tracks
+    case = case_of(track, "new road")
+    assert (case.unseen, case.best, case.options["mobility"]) == ("road", "optimum-drift", "replay")
+    rows = {row.policy: row for row in case.rows}
+    assert rows["worse"].regret[0] == pytest.approx(14.5, abs=0.02)
+    assert rows["worse"].regret[1] < rows["worse"].regret[0] < rows["worse"].regret[2]
+    assert rows["optimum-drift"].regret == pytest.approx((0.0, 0.0, 0.0))
+    assert rows["least-delay"].growing
+    assert [row.policy for row in case.rows][-3:] == ["worse", "all-local", "random"]
+    assert rows["mine"].score[1] < rows["mine"].score[0] < rows["mine"].score[2]
+
+
+def test_curves_queues_and_trade_offs(board: Board) -> None:
+    (track,) = board.tracks
+    (curves,) = track.curves  # of the case that is trained on
+    assert {line.name for line in curves.lines} == {"mine", "worse"}
+    assert curves.lines[0].value == (9.0, 8.0, 7.0, 6.0, 5.0)
+    assert {line.name for line in track.queues[0].lines}.isdisjoint(GROWING)
+    (sweep,) = track.sweeps
+    assert (sweep.x_label, sweep.lines[0].x) == ("V", (1, 2))
+
+
+def test_who_lacks_a_result_is_not_ranked(folder: Path, tmp_path: Path) -> None:
+    less = tmp_path / "less"
+    shutil.copytree(folder, less)
+    (job,) = [job for job in jobs_of(UNSEEN, POLICIES[0], SEEDS) if job.definition["policy"]["seed"] == 1]
+    (less / f"{job.name}.json").unlink()
+    of = entries(board_of((SUITE,), SEEDS, less))
+    assert of["mine"].rank is None
+    assert of["mine"].scores == {}
+    assert of["mine"].note == "not ranked: incomplete on new road (2 of 3 seeds)"
+    assert of["worse"].rank == 3
+
+
+def damage(path: Path, how: str) -> Path:
+    text = path.read_text()
+    if how == "truncated":
+        path.write_text(text[: len(text) // 2])
+    elif how == "edited":
+        content = json.loads(text)
+        content["values"]["completion_time_s"][0] = 1.0
+        path.write_text(json.dumps(content))
+    elif how == "foreign":
+        path.write_text('{"score": 1}')
+    else:
+        path = path.with_name(f"{path.stem} (copy).json")
+        path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("truncated", "damaged or of other content"),
+        ("edited", "its digest is not that of what it holds"),
+        ("foreign", "must contain"),
+        ("copied", "it is the result least-delay-"),
+    ],
+)
+def test_files_that_are_no_results_are_left_out_and_said(folder: Path, tmp_path: Path, how: str, why: str) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    (job,) = jobs_of(BASE, Reference(name="least-delay"), 1)
+    before = {path: path.read_bytes() for path in other.iterdir()}
+    path = damage(other / f"{job.name}.json", how)
+    board = board_of((SUITE,), SEEDS, other)
+    (rejected,) = board.left_out
+    assert rejected.what == path.name
+    assert why in rejected.why
+    assert (entries(board)["least-delay"].rank is None) == (how != "copied")
+    assert {file: file.read_bytes() for file in other.iterdir() if file != path} == {
+        file: of for file, of in before.items() if file != path
+    }
+
+
+def test_a_case_that_cannot_be_scored_is_left_out(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    for case in (BASE, UNSEEN):
+        (job,) = jobs_of(case, Reference(name="random"), 1)
+        (other / f"{job.name}.json").unlink()
+        if case is BASE:
+            board = board_of((SUITE,), SEEDS, other)
+            assert [case.name for case in board.tracks[0].cases] == ["new road"]
+            assert "no results of the random policy" in board.left_out[0].why
+    with pytest.raises(ValueError, match="nothing of two that could be scored"):
+        board_of((SUITE,), SEEDS, other)
+    with pytest.raises(ValueError, match="none of these ranks anybody"):
+        board_of((SWEEP,), SEEDS, folder)
+
+
+# Rliable's -----------------------------------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(5)
+RUNS = {"a": RNG.normal(0.9, 0.1, (5, 4)), "b": RNG.normal(0.7, 0.2, (3, 4)), "c": RNG.normal(0.9, 0.0, (1, 4))}
+
+
+def test_the_probability_of_improvement_is_rliables() -> None:
+    for x in RUNS.values():
+        for y in RUNS.values():
+            if x is not y:
+                assert _wins(x, y)[0] == pytest.approx(metrics.probability_of_improvement(x, y))
+    of = improvements(RUNS)
+    assert of["a", "b"][0] + of["b", "a"][0] == pytest.approx(1.0)
+    assert of["a", "b"][1] <= of["a", "b"][0] <= of["a", "b"][2]
+
+
+def test_aggregates_and_profiles() -> None:
+    of = aggregates(RUNS)
+    assert of["a"]["iqm"][0] == pytest.approx(metrics.aggregate_iqm(RUNS["a"]))
+    assert of["a"]["iqm"][1] < of["a"]["iqm"][0] < of["a"]["iqm"][2]
+    assert of["c"]["iqm"][1] == of["c"]["iqm"][2] == pytest.approx(of["c"]["iqm"][0])  # a single run does not vary
+    line = profiles(RUNS, (0.0, 0.8, 5.0))[0]
+    assert line.value == pytest.approx((1.0, float((RUNS["a"] > 0.8).mean()), 0.0), abs=1e-4)
