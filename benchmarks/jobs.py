@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import given, results
-from benchmarks.plan import Job, learner_named, problem_of
+from benchmarks.plan import Job, learner_named, pretraining_of, problem_of
 from benchmarks.playing import Played, play
 from trainers.env_options import door_of
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
-from trainers.options import as_tuples, from_json
+from trainers.options import Run, as_json, as_tuples, from_json
 from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
@@ -72,10 +72,28 @@ def train_run(job: Job, path: Path) -> None:
     learner = learner_named(json.loads(text)["learner_name"])
     begun = is_begun(path, learner)
     given = from_json(text, learner)
-    given = dataclasses.replace(given, output=path, resume=begun, checkpoint_s=job.checkpoint_s, evaluation_episodes=0)
-    directory, run = open_run(learner, given)
+    first = None if begun else pretrained(job, learner, given, path.with_name(f"{path.name}.pretraining"))
+    how: dict[str, Any] = {} if begun else {"init_from": first}
+    told = {"output": path, "resume": begun, "checkpoint_s": job.checkpoint_s, "evaluation_episodes": 0}
+    directory, run = open_run(learner, dataclasses.replace(given, **told, **how))
     if train(learner, run, directory):
         sys.exit(INTERRUPTED)
+
+
+def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
+    """Returns the checkpoint of the job's pre-training, made where it is not there; None where it has none."""
+    from trainers.imitation import pretrain
+
+    fields = (job.training or {}).get("pretraining")
+    if fields is None:
+        return None
+    if not (path / CHECKPOINT).exists():
+        began = time.monotonic()
+        first, directory = pretraining_of(run, learner.name, fields), RunDirectory(path)
+        directory.create_or_match(as_json(first, learner.name))
+        pretrain(learner, first, directory)
+        print(f"pre-training took {time.monotonic() - began:.0f} s", flush=True)
+    return path / CHECKPOINT
 
 
 def is_begun(path: Path, learner: Learner) -> bool:

@@ -21,11 +21,13 @@ from trainers.env_options import TRAFFIC_DOCS, door_of, env_options_type
 from trainers.evaluate import LEARNERS
 from trainers.learner import Learner
 from trainers.options import ADJUSTABLE, Run, as_tuples, preset_run
+from trainers.pretrain import Pretraining
 from vec_envs.policies import references
 from vec_envs.problems.problem import Problem
 
 CHECKPOINT_S = 60.0
 DECISION_LIMIT_S = 5.0
+_PRETRAINING = ["episodes", "expert", "exploration", "epochs", "batch_size", "learning_rate"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
     )
     besides = {"output", "resume", "seed", "init_from", *ADJUSTABLE} - {"device", "threads"}
     written = {name: value for name, value in dataclasses.asdict(run).items() if name not in besides}
+    if policy.pretraining is not None:
+        first = pretraining_of(run, policy.learner, policy.pretraining)
+        written["pretraining"] = {name: getattr(first, name) for name in _PRETRAINING}
     training = json.loads(json.dumps({"learner_name": policy.learner, **written}, allow_nan=False))
     evaluation = _evaluation(case, options_of(case.env_id, played), policy.sees)
     return [
@@ -113,6 +118,14 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
         )
         for seed in range(seeds if policy.seeds is None else min(seeds, policy.seeds))
     ]
+
+
+def pretraining_of(run: Run, agents: str, fields: Fields) -> Pretraining:
+    """Returns the pre-training of a run's agents. Raises `ValueError` for unknown and wrong fields."""
+    known_only(_PRETRAINING, fields, "pre-training")
+    shared = {f.name: getattr(run, f.name) for f in dataclasses.fields(Run) if f.name != "episodes"}
+    told: dict[str, Any] = {**shared, "output": None, "resume": False, "init_from": None, "agents": agents, **fields}
+    return Pretraining(**told)
 
 
 @cache

@@ -37,6 +37,8 @@ class Learned:
     """Fields of the learner."""
     run: Fields = field(default_factory=dict[str, Any])
     """Fields of the run, such as `episodes`."""
+    pretraining: Fields | None = None
+    """Fields of `trainers.pretrain`, where the agents learn from an expert first."""
     seeds: int | None = None
     """Training seeds at most, where fewer than asked for will do."""
 

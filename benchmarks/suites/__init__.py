@@ -11,30 +11,20 @@ from dataclasses import replace
 from benchmarks.given import is_source, maker
 from benchmarks.suite import Given, Suite
 from benchmarks.suites.leaderboard import MAIN, QUICK, QUICK_V
-from benchmarks.suites.lymdo import LYMDO_FIG3, LYMDO_FIG4, LYMDO_FIG5
-from benchmarks.suites.mad2rl import (
-    MAD2RL_FIG1,
-    MAD2RL_FIG6,
-    MAD2RL_FIG7,
-    MAD2RL_FIG8,
-    MAD2RL_FIG9,
-    MAD2RL_PAPER,
-    MAD2RL_TARGETS,
-)
-from benchmarks.suites.rtd import RTD_FIG4, RTD_FIG5, RTD_FIG6, RTD_PARTS
+from benchmarks.suites.lymdo import LYMDO, LYMDO_FIG4
+from benchmarks.suites.mad2rl import MAD2RL, MAD2RL_FIG9
+from benchmarks.suites.rtd import RTD
 
 SUITES: Mapping[str, tuple[Suite, ...]] = {
     "quick": (QUICK, QUICK_V),
     "main": (MAIN, MAD2RL_FIG9),
-    **{suite.name: (suite,) for suite in (RTD_FIG4, RTD_FIG5, RTD_FIG6, RTD_PARTS)},
-    "rtd": (RTD_FIG4, RTD_FIG5, RTD_FIG6, RTD_PARTS),
-    "lymdo-fig3": (LYMDO_FIG3,),
+    "rtd": RTD,
+    **{suite.name: (suite,) for suite in RTD},
+    "lymdo": LYMDO,
     "lymdo-fig4": LYMDO_FIG4,
-    "lymdo-fig5": (LYMDO_FIG5,),
-    "lymdo": (LYMDO_FIG3, *LYMDO_FIG4, LYMDO_FIG5),
-    **{suite.name: (suite,) for suite in (MAD2RL_FIG1, MAD2RL_TARGETS, MAD2RL_PAPER, MAD2RL_FIG7, MAD2RL_FIG9)},
-    **{suite.name: (suite,) for suite in (*MAD2RL_FIG6, *MAD2RL_FIG8)},
-    "mad2rl": (MAD2RL_FIG1, MAD2RL_TARGETS, MAD2RL_PAPER, *MAD2RL_FIG6, MAD2RL_FIG7, *MAD2RL_FIG8, MAD2RL_FIG9),
+    **{suite.name: (suite,) for suite in LYMDO if suite not in LYMDO_FIG4},
+    "mad2rl": MAD2RL,
+    **{suite.name: (suite,) for suite in MAD2RL},
 }
 """Name -> suites."""
 

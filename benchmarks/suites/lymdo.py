@@ -80,3 +80,5 @@ LYMDO_FIG5 = Suite(
     axis="slot",
     columns=_QUEUES,
 )
+
+LYMDO = (LYMDO_FIG3, *LYMDO_FIG4, LYMDO_FIG5)

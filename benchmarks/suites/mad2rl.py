@@ -106,6 +106,27 @@ MAD2RL_FIG6 = (
         columns=("backlog_gcycles",),
     ),
 )
+_FIRST = {"pretraining": {}, "options": {"exploration_start": 0.05}, **_THREE}
+_QUARTER = {"run": {"episodes": 480}}
+MAD2RL_PRETRAINING = Suite(
+    name="mad2rl-pretraining",
+    title="Pre-training on an expert",
+    cases=(
+        clients_case(
+            *_SIZES[-1],
+            *_OF_FIGURES,
+            replace(_MAD2RL, name="mad2rl-pretrained", **_FIRST),
+            replace(_P_QMIX, name="p-qmix-pretrained", **_FIRST),
+            replace(_MAD2RL, name="mad2rl-quarter", **_QUARTER, **_THREE),
+            replace(_MAD2RL, name="mad2rl-pretrained-quarter", **_QUARTER, **_FIRST),
+            Reference(name="best-response-drift"),
+        ),
+    ),
+    baseline="mad2rl",
+    picture="curves",
+    shows="completion_time_s",
+    columns=("backlog_gcycles",),
+)
 MAD2RL_FIG7 = Suite(
     name="mad2rl-fig7",
     title="Queues slot by slot (Fig. 7)",
@@ -147,4 +168,15 @@ MAD2RL_FIG9 = Suite(
     axis="V",
     columns=("completion_time_s", "backlog_gcycles"),
     tables="figures",
+)
+
+MAD2RL = (
+    MAD2RL_FIG1,
+    MAD2RL_TARGETS,
+    MAD2RL_PAPER,
+    MAD2RL_PRETRAINING,
+    *MAD2RL_FIG6,
+    MAD2RL_FIG7,
+    *MAD2RL_FIG8,
+    MAD2RL_FIG9,
 )

@@ -80,3 +80,5 @@ RTD_PARTS = Suite(
     columns=("time_s",),
     ratio=Ratio(head="own energy of a low-battery vehicle's task [J]", of="low_battery_energy_j", to="low_battery"),
 )
+
+RTD = (RTD_FIG4, RTD_FIG5, RTD_FIG6, RTD_PARTS)

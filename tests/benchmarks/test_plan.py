@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.jobs import execute
 from benchmarks.plan import jobs_of, problem_of
 from benchmarks.playing import play
 from benchmarks.run import jobs_of_suites
-from benchmarks.suite import Learned
+from benchmarks.suite import Case, Learned
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.rtd import RTD_PARTS
 from trainers.env_options import door_of
 from trainers.episodes import Step, Trend
+from trainers.run_directory import RunDirectory
 from vec_envs import cooperative_inference_v0, task_diversion_v0
 from vec_envs.policies import RandomCuts, RandomNumbers, references
 from vec_envs.problems.task_diversion import TaskDiversion
@@ -187,3 +190,26 @@ def test_only_some_policies() -> None:
     (suite,) = suites_of("rtd-fig5", SUITES, ("disdqn",))
     assert {policy.name for case in suite.cases for policy in case.policies} == {"disdqn"}
     assert all(isinstance(policy, Learned) for case in suite.cases for policy in case.policies)
+
+
+def test_agents_learn_from_an_expert_first_where_a_policy_says_so(tmp_path: Path) -> None:
+    """Once for a run; with other fields it is another run, and without any it is the run that it always was."""
+    small = {"hidden": 8, "hidden_layers": 1, "hypernetwork_hidden": 8, "batch_size": 8, "warm_up_episodes": 4}
+    plain = Learned(name="plain", learner="qmix", options=small, run={"episodes": 8, "num_envs": 4})
+    taught = replace(plain, name="taught", pretraining={"episodes": 4, "epochs": 1})
+    env = {"num_client_vehicles": 2, "num_service_vehicles": 1, "episode_slots": 5, "mobility": "straight"}
+    case = Case(name="two", env_id="VEC-DNNPartition-v0", env=env, policies=(plain, taught), episodes=2)
+    (without,), (job,) = jobs_of(case, plain, 1), jobs_of(case, taught, 1)
+    (other,) = jobs_of(case, replace(taught, pretraining={"episodes": 4, "epochs": 2}), 1)
+    assert "pretraining" not in without.definition["policy"]
+    assert len({without.run_name, job.run_name, other.run_name}) == 3
+    with pytest.raises(ValueError, match=r"pre-training has no option experts; there are episodes, expert, "):
+        jobs_of(case, replace(taught, pretraining={"experts": "random"}), 1)
+    execute(job, tmp_path)
+    first = tmp_path / "runs" / f"{job.run_name}.pretraining"
+    written = (first / "checkpoint.pt").stat().st_mtime_ns
+    assert RunDirectory(tmp_path / "runs" / job.run_name).config().count("pretraining/checkpoint.pt") == 1
+    next((tmp_path / "results").glob("*.json")).unlink()
+    (tmp_path / "runs" / job.run_name / "checkpoint.pt").unlink()
+    execute(job, tmp_path)
+    assert (first / "checkpoint.pt").stat().st_mtime_ns == written
