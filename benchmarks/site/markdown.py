@@ -34,14 +34,13 @@ def ranking(track: Track) -> str:
 
 def _row(entry: Entry) -> tuple[str, ...]:
     iqm, gap = entry.scores.get("iqm"), entry.scores.get("optimality_gap")
-    notes = [*([] if entry.stable else ["queues grow"]), *([escaped(entry.note)] if entry.note else [])]
     return (
         "-" if entry.rank is None else str(entry.rank),
         escaped(entry.name),
         f"{iqm[0]:.3f} [{iqm[1]:.3f}, {iqm[2]:.3f}]" if iqm else "-",
         f"{gap[0]:.3f}" if gap else "-",
         "-" if entry.decision_ms is None else shown(entry.decision_ms, "ms"),
-        "; ".join(notes),
+        escaped(entry.note or ("" if entry.stable else "queues grow")),
     )
 
 

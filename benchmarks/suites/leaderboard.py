@@ -102,11 +102,12 @@ def _streams(name: str, *policies: AnyPolicy, **env: Any) -> Case:
 
 _STREAMS = _streams("0.5 to 2.5 tasks/s", *_INFERENCE)
 _PEAK_HZ = tuple(2.5 if slot in range(75, 110) else 1.5 for slot in range(200))
+_EXCHANGED = {"energy_budget_j": (0.060, 0.040), "memory_budget_gb": (0.030, 0.100)}
 _INFERENCE_CASES = (
     _STREAMS,
     _unseen(_STREAMS, "a peak", "load", arrival_profile_hz=_PEAK_HZ),
     _unseen(_STREAMS, "driving", "road", mobility="sumo", scenario="fdr-drive"),
-    _unseen(_STREAMS, "other DNNs", "DNNs", dnns=("nin", "resnet18")),
+    _unseen(_STREAMS, "DNNs exchanged", "DNNs", dnns=("resnet18", "alexnet"), **_EXCHANGED),
 )
 
 MAIN = Suite(

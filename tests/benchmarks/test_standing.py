@@ -15,6 +15,7 @@ from rliable import metrics
 
 from benchmarks import results, scores
 from benchmarks.board import Board, Entry, Track
+from benchmarks.leaderboard import main
 from benchmarks.plan import given_job, jobs_of
 from benchmarks.scores import _wins, aggregates, improvements, profiles
 from benchmarks.standing import board_of
@@ -246,3 +247,19 @@ def test_aggregates_and_profiles() -> None:
     assert of["c"]["iqm"][1] == of["c"]["iqm"][2] == pytest.approx(of["c"]["iqm"][0])  # a single run does not vary
     line = profiles(RUNS, (0.0, 0.8, 5.0))[0]
     assert line.value == pytest.approx((1.0, float((RUNS["a"] > 0.8).mean()), 0.0), abs=1e-4)
+
+
+def test_the_page_is_written(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"two": (SUITE, SWEEP)}
+    assert main([str(folder), "--output", str(tmp_path / "site"), "--seeds", str(SEEDS)], known) == 0
+    assert "worse" in (tmp_path / "site" / "index.html").read_text()
+    assert "| 1 | optimum-drift | 1.000" in (tmp_path / "site" / "leaderboard.md").read_text()
+    (tmp_path / "empty").mkdir()
+    for arguments, says in (
+        (["nowhere"], "nowhere is no folder of results"),
+        ([str(tmp_path / "empty")], "has no results of two"),
+        ([str(folder), "--suite", "three"], "the suite 'three' is unknown"),
+    ):
+        assert main([*arguments, "--output", str(tmp_path / "none")], known) == 2
+        assert says in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

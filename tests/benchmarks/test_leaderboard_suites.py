@@ -1,0 +1,82 @@
+"""The leaderboard's suites: what they promise, and that every policy can play every case."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from benchmarks.plan import jobs_of, learner_named, problem_of
+from benchmarks.suite import Case, Learned
+from benchmarks.suites import SUITES
+from trainers.env_options import door_of
+from trainers.evaluate import learned_policy
+from trainers.options import as_tuples, from_json
+from vec_envs.problems.problem import action_shape
+
+RANKED = [suite for name in ("quick", "main") for suite in SUITES[name] if suite.version]
+CASES = [pytest.param(case, id=f"{suite.name}: {case.name}") for suite in RANKED for case in suite.cases]
+
+
+@pytest.mark.parametrize("suite", RANKED, ids=lambda suite: suite.name)
+def test_all_three_models_with_cases_that_nobody_was_trained_on(suite: Any) -> None:
+    of = {env_id: [case for case in suite.cases if case.env_id == env_id] for env_id in door_ids(suite)}
+    assert len(of) == 3
+    for cases in of.values():
+        assert {bool(case.unseen) for case in cases} == {True, False}
+        assert len({case.name for case in cases}) == len(cases)
+        assert len({tuple(policy.name for policy in case.policies) for case in cases}) == 1
+    if suite.name == "main":
+        assert {case.unseen for case in suite.cases} == {"", "road", "density", "load", "DNNs"}
+
+
+def door_ids(suite: Any) -> set[str]:
+    return {case.env_id for case in suite.cases}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_can_be_scored(case: Case) -> None:
+    assert "random" in {policy.name for policy in case.policies}
+    assert set(case.optima) <= {policy.name for policy in case.policies}
+    assert case.episodes >= 32
+    assert case.queue in case.trends
+    (env,) = {json.dumps(without_own(case, policy), sort_keys=True) for policy in case.policies}
+    assert json.loads(env)["num_workers"] == 1
+
+
+def without_own(case: Case, policy: Any) -> dict[str, Any]:
+    """Returns the fields of the evaluation that a policy has in common with the others of its case."""
+    own = {"diversion", "observation", "reward", "allocation", "unstable"}
+    return {
+        name: of for name, of in jobs_of(case, policy, 1)[0].definition["evaluation"]["env"].items() if name not in own
+    }
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.values[0].unseen])
+def test_nobody_is_trained_for_an_unseen_case_and_all_can_play_it(case: Case) -> None:
+    """A job of an unseen case shares its training with one of another case, and its networks fit the case."""
+    runs = {
+        job.run_name
+        for suite in RANKED
+        for other in suite.cases
+        if not other.unseen
+        for policy in other.policies
+        if isinstance(policy, Learned)
+        for job in jobs_of(other, policy, 1)
+    }
+    for policy in (policy for policy in case.policies if isinstance(policy, Learned)):
+        (job,) = jobs_of(case, policy, 1)
+        assert job.run_name in runs
+        learner = learner_named(policy.learner)
+        run = from_json(json.dumps(job.training), learner)
+        trained = learner.build(problem_of(case.env_id, job.training["env"]), run.learner, seed=3)
+        options = {**as_tuples(job.definition["evaluation"]["env"]), "mobility": "straight"}
+        with closing(door_of(case.env_id).vector_env(num_envs=2, **options)) as env:
+            env.reset(seed=0)
+            player = learned_policy(learner, run, {"algorithm": trained.state_dict()}, env.problem)
+            player.reset(0)
+            action = player.act(env.lanes.observe())
+            assert action.shape == (2, *action_shape(env.problem))
+            env.lanes.step(action)
