@@ -6,13 +6,16 @@
     def my_ppo(problem):
         return StableBaselines3(PPO.load("my_ppo.zip", device="cpu"), problem)
 
+    my_ppo.files = ("my_ppo.zip",)
+
 Then `python -m benchmarks.run main --policies my_module:my_ppo`. Nothing of those libraries is imported here before it
 is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,12 +24,34 @@ from vec_envs.faces.packing import action_space, as_seen, as_taken, observation_
 from vec_envs.problems.problem import ChoiceProblem, Choices, View
 
 
+class OwnDraws:
+    """Torch's global numbers as a policy has left them: another that draws too does not disturb them."""
+
+    def __init__(self) -> None:
+        self._state: Any = None
+
+    @contextlib.contextmanager
+    def __call__(self) -> Generator[None, None, None]:
+        """Goes on with them for a while."""
+        import torch
+
+        before = torch.get_rng_state()
+        if self._state is not None:
+            torch.set_rng_state(self._state)
+        try:
+            yield
+        finally:
+            self._state = torch.get_rng_state()
+            torch.set_rng_state(before)
+
+
 class StableBaselines3:
     """A model of Stable-Baselines3 that was trained on `gymnasium.make(...)`: one decision for all agents."""
 
     def __init__(self, model: Any, problem: Any, *, deterministic: bool = True) -> None:
         """Raises `ValueError` where the model was trained on other observations or actions."""
         self._model, self._problem, self._deterministic = model, problem, deterministic
+        self._draws = OwnDraws()
         for what, has, wants in (
             ("observes", model.observation_space, observation_space(problem)),
             ("acts by", model.action_space, action_space(problem)),
@@ -36,12 +61,14 @@ class StableBaselines3:
 
     def reset(self, seed: int) -> None:
         """Starts anew: what the model draws comes from `seed`."""
-        self._model.set_random_seed(seed)
+        with self._draws():
+            self._model.set_random_seed(seed)
 
     def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
         """Returns the model's actions."""
         seen = as_seen(self._problem, observation)
-        action, _ = self._model.predict(seen, deterministic=self._deterministic)
+        with self._draws():
+            action, _ = self._model.predict(seen, deterministic=self._deterministic)
         return as_taken(self._problem, np.asarray(action))
 
 
@@ -68,13 +95,15 @@ class TorchRL:
         if not isinstance(problem.actions, Choices) or problem.one_at_a_time:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"{type(problem).__name__} is not of agents that all choose at once")
         self._module, self._problem, self._explore = module, problem, explore
+        self._draws = OwnDraws()
         self._observed, self._masked, self._acted = ((group, *key) for key in (observed, masked, acted))
 
     def reset(self, seed: int) -> None:
         """Starts anew: what the policy draws comes from `seed`."""
         import torch
 
-        torch.manual_seed(seed)
+        with self._draws():
+            torch.manual_seed(seed)
 
     def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
         """Returns the module's actions."""
@@ -87,6 +116,6 @@ class TorchRL:
         lanes = len(observation)
         seen = {self._observed: torch.as_tensor(observation), self._masked: torch.as_tensor(mask).expand(lanes, -1, -1)}
         how = InteractionType.RANDOM if self._explore else InteractionType.DETERMINISTIC
-        with torch.no_grad(), set_interaction_type(how):
+        with torch.no_grad(), set_interaction_type(how), self._draws():
             action = self._module(TensorDict(seen, batch_size=[lanes]))[self._acted]
         return np.asarray(action.argmax(-1) if action.ndim == 3 else action)

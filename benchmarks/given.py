@@ -1,29 +1,31 @@
 """Other people's policies: from "package.module:name" to what plays.
 
 What is named is called with the problem and returns a policy (`vec_envs.policies.Policy`): a class of theirs, or a
-function around one of `benchmarks.adapters`. Where it has `env_ids`, it plays on the environments of those ids alone;
-where it has `sees`, such as `{"observation": "extended"}`, it observes by these fields of the environment.
+function around one of `benchmarks.adapters`. Three attributes of it are heeded, where it has them: `env_ids`, the
+environments that it plays on; `sees`, such as `{"observation": "extended"}`, fields of the environment by which it
+observes; `files`, beside its module, that it is made of, such as a checkpoint.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
-import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from benchmarks.limits import at_most
 from vec_envs.policies.policy import Policy
 from vec_envs.problems.problem import View, action_shape
+from vec_envs.records import map_arrays
 
-MAKES_NO_POLICY = (
-    "{source}(problem) returned {what}, which is no policy: it has no reset(seed) and act(observation, view)"
-)
+IMPORT_S = 120.0
+"""How long importing their module may take."""
 
 
 def is_source(name: str) -> bool:
@@ -39,10 +41,11 @@ def maker(source: str) -> Callable[[Any], Policy]:
         raise ValueError(f"the policy {source!r} is not written package.module:name")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
     try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:  # it is their code that runs
+        with at_most(IMPORT_S, "importing it"):
+            found = getattr(importlib.import_module(module), name)
+    except (Exception, SystemExit) as error:  # it is their code that runs
         raise ValueError(f"the policy {source!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise ValueError(f"the policy {source!r} is {type(found).__name__}, not a class or function of the problem")
@@ -61,40 +64,64 @@ def told(source: str) -> dict[str, Any]:
 
 
 def fingerprint(source: str) -> str:
-    """Returns a hash of the file that the policy is in; "" where it is in none."""
-    file = inspect.getsourcefile(sys.modules[maker(source).__module__])
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""
+    """Returns a hash of the policy's module and of the files that it names.
+
+    Raises `ValueError` where one is missing.
+    """
+    found, module = maker(source), sys.modules[source.partition(":")[0]]
+    file = getattr(module, "__file__", None)
+    if file is None:
+        raise ValueError(f"the policy {source!r} is in no file")
+    beside = [Path(file).parent / name for name in getattr(found, "files", ())]
+    hashed = hashlib.sha256()
+    for path in (Path(file), *beside):
+        if not path.is_file():
+            raise ValueError(f"the policy {source!r} names the file {path.name}, which is not beside its module")
+        hashed.update(hashlib.sha256(path.read_bytes()).digest())
+    return hashed.hexdigest()[:16]
 
 
-def make(source: str, problem: Any) -> Policy:
-    """Returns the policy for a problem. Raises `ValueError` where it cannot be made, or is none."""
+def make(who: Mapping[str, Any], problem: Any) -> Guarded:
+    """Returns the policy that a result's definition names, for a problem.
+
+    Raises `ValueError` where it cannot be made, is none, or is not the one of which the definition is.
+    """
+    source = who["given"]
+    if fingerprint(source) != who["sha256"]:
+        raise ValueError(f"{source} is of other files than when this was asked for: run it anew")
+    own = copy.deepcopy(problem)
     try:
-        policy: Any = maker(source)(problem)
-    except Exception as error:
+        policy: Any = maker(source)(own)
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{source}(problem) raised {type(error).__name__}: {error}") from error
     if not isinstance(policy, Policy):
-        raise ValueError(MAKES_NO_POLICY.format(source=source, what=type(policy).__name__))
-    return policy
+        what = f"{type(policy).__name__}, which is no policy"
+        raise ValueError(f"{source}(problem) returned {what}: it has no reset(seed) and act(observation, view)")
+    return Guarded(policy, own)
 
 
 class Guarded:
-    """A policy whose every answer is looked at: what it raises, and what is no action, becomes a `ValueError`."""
+    """A policy whose every answer is looked at: what it raises, and what is no action, becomes a `ValueError`.
+
+    It is shown copies: what it writes into them changes nothing.
+    """
 
     def __init__(self, policy: Policy, problem: Any) -> None:
-        self._policy, self._shape = policy, action_shape(problem)
+        self._policy, self._problem, self._shape = policy, problem, action_shape(problem)
 
     def reset(self, seed: int) -> None:
         """Starts anew."""
         try:
             self._policy.reset(seed)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(f"the policy's reset({seed}) raised {type(error).__name__}: {error}") from error
 
     def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
         """Returns the actions. Raises `ValueError` for ones of wrong shape, or that are no finite numbers."""
+        shown = None if view is None else self._copy(view)
         try:
-            action = np.asarray(self._policy.act(observation, view))
-        except Exception as error:
+            action = np.asarray(self._policy.act(observation.copy(), shown))
+        except (Exception, SystemExit) as error:
             raise ValueError(f"the policy's act raised {type(error).__name__}: {error}") from error
         expected = (len(observation), *self._shape)
         if action.shape != expected:
@@ -102,3 +129,7 @@ class Guarded:
         if action.dtype.kind not in "iuf" or not np.isfinite(action).all():
             raise ValueError(f"the policy's actions are not finite numbers (dtype {action.dtype})")
         return action
+
+    def _copy(self, view: View) -> View:
+        state, exogenous = (map_arrays(np.copy, record) for record in (view.state, view.exogenous))
+        return View(problem=self._problem, state=state, exogenous=exogenous)

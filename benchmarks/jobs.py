@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import given, results
+from benchmarks.limits import at_most
 from benchmarks.plan import Job, learner_named, pretraining_of, problem_of
-from benchmarks.playing import Played, play
+from benchmarks.playing import START_LIMITS, Played, play
 from trainers.env_options import door_of
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
@@ -105,9 +107,8 @@ def is_begun(path: Path, learner: Learner) -> bool:
         from_json(RunDirectory(path).config(), learner)
         RunDirectory(path).load_checkpoint()
     except (OSError, ValueError) as error:
-        aside = path.with_name(f"{path.name}.damaged")
+        aside = free_beside(path)
         print(f"{error}; the run is put aside as {aside.name}, and trained anew")
-        shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
         return False
     return True
@@ -119,7 +120,9 @@ def evaluate(job: Job, run: Path | None) -> Played:
     with contextlib.closing(door_of(env_id).vector_env(num_envs=of["episodes"], **as_tuples(of["env"]))) as env:
         sees = env.problem if of["sees"] is None else problem_of(env_id, of["sees"])
         make = _maker(job.definition["policy"], run, sees)
-        return play(make(), env, sees, of, limit_s=job.decision_limit_s, timed=make())
+        with at_most(START_LIMITS * job.decision_limit_s, "making the policy"):
+            policy, timed = make(), make()
+        return play(policy, env, sees, of, limit_s=job.decision_limit_s, timed=timed)
 
 
 def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Callable[[], Policy]:
@@ -127,7 +130,7 @@ def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Cal
     if "reference" in policy:
         return partial(references(problem).named(policy["reference"]).make, problem)
     if run is None:
-        return lambda: given.Guarded(given.make(policy["given"], problem), problem)
+        return partial(given.make, policy, problem)
     import torch
 
     torch.set_num_threads(1)
@@ -135,6 +138,13 @@ def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Cal
 
 
 # In a process of its own ---------------------------------------------------------------------------------------------
+
+
+def free_beside(path: Path) -> Path:
+    """Returns a name beside a file or folder, under which what is damaged is put aside: nothing is overwritten."""
+    return next(
+        free for n in itertools.count() if not (free := path.with_name(f"{path.name}.damaged{n or ''}")).exists()
+    )
 
 
 @contextlib.contextmanager

@@ -11,6 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.run import jobs_of_suites
 from benchmarks.site.markdown import markdown
 from benchmarks.site.page import page
 from benchmarks.standing import board_of
@@ -20,14 +23,20 @@ from trainers.run_directory import replace_file
 
 
 def suite_in(folder: Path, known: Mapping[str, tuple[Suite, ...]], seeds: int) -> str:
-    """Returns the first leaderboard suite that a folder has results of. Raises `ValueError` where it has of none."""
-    from benchmarks.tables import collect
+    """Returns the leaderboard suite of which a folder has the greatest part.
 
+    Raises `ValueError` where it has of none.
+    """
     ranked = {name: suite for name, of_name in known.items() for suite in of_name if suite.version}
-    for name, suite in ranked.items():
-        if any(line.found for line in collect(suite, seeds, folder)):
-            return name
-    raise ValueError(f"{folder} has no results of {' or '.join(ranked)}: run benchmarks.run with one of them first")
+    there = {path.stem for path in folder.glob("*.json")}
+    parts = {
+        name: float(np.mean([job.name in there for job in jobs_of_suites((suite,), seeds)]))
+        for name, suite in ranked.items()
+    }
+    most = max(parts, key=parts.__getitem__)
+    if not parts[most]:
+        raise ValueError(f"{folder} has no results of {' or '.join(ranked)}: run benchmarks.run with one of them first")
+    return most
 
 
 def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:

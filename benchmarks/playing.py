@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
 import itertools
 import math
-import signal
-import sys
-import threading
-import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks.limits import at_most
 from benchmarks.recording import Recorder
 from trainers.episodes import Step, Tally, Trend, play_out
 from trainers.evaluate import decision_time_s
@@ -25,8 +20,8 @@ from vec_envs.problems.problem import Figure, Problem, View
 
 TIMED_POINTS = 30
 """Of how many points, at most, the time of a decision is taken."""
-GRACE_S = 30.0
-"""How long a decision may go on after its time is over where Python cannot end it, before its process is ended."""
+START_LIMITS = 30.0
+"""How many decisions' time a policy may take to start an episode."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +58,18 @@ def play(
     """
     for one in (policy, timed):
         if one is not None:
-            one.reset(of["seed"])
+            with at_most(START_LIMITS * limit_s, "starting an episode"):
+                one.reset(of["seed"])
     env.reset(seed=of["seed"])
     watch, decision_s = Watch(of, env), list[float]()
     recorder = Recorder(env) if of.get("recorded") else None
 
     def decide(observation: np.ndarray, view: View) -> np.ndarray:
         seen = observation if sees is view.problem else sees.observe(view.state, view.exogenous)
-        with at_most(limit_s * env.num_envs, limit_s):
+        with at_most(limit_s * env.num_envs, f"{env.num_envs} decisions at once"):
             action = policy.act(seen, view)
         if timed is not None and len(decision_s) < TIMED_POINTS and not env.lanes.ended[0]:
-            with at_most(limit_s, limit_s):
+            with at_most(limit_s, "a decision"):
                 decision_s.append(decision_time_s(timed, seen, view))
         if recorder is not None:
             recorder.add(view, action)
@@ -115,37 +111,6 @@ class Watch:
     def traces(self) -> dict[str, np.ndarray]:
         """Returns figures point by point."""
         return {name: np.array(trace) for name, trace in self._traced.items()}
-
-
-@contextlib.contextmanager
-def at_most(seconds: float, each_s: float) -> Generator[None, None, None]:
-    """Ends what takes longer, by a `ValueError`; what cannot be ended so takes its process with it.
-
-    Outside the main thread, where there are no signals, it is told of when it is over.
-    """
-    began = time.monotonic()
-    if math.isinf(seconds):
-        yield
-        return
-    message = f"a decision took longer than {each_s:g} s"
-
-    def over(number: int, frame: Any) -> None:
-        raise ValueError(message)
-
-    in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGALRM, over) if in_main else None
-    if in_main:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=sys.__stderr__ or sys.stderr)
-    try:
-        yield
-    finally:
-        if in_main:
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
-            faulthandler.cancel_dump_traceback_later()
-            signal.signal(signal.SIGALRM, before)
-    if time.monotonic() - began > seconds:
-        raise ValueError(message)
 
 
 def _figures(names: Sequence[str]) -> tuple[Figure, ...]:

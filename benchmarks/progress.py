@@ -8,23 +8,30 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from tqdm import tqdm
 
 from benchmarks.plan import Job, problem_of
+from trainers.env_options import door_of
 from trainers.run_directory import METRICS
+from vec_envs.policies import references
 
-PLAYING = 0.1
-"""What an episode takes without learning, against one with."""
+START_S = 6.0
+"""What a job takes beside its slots."""
+SLOT_MS = {"qmix_diffusion": 7.0, "qmix": 3.5, "sac": 11.0, "dqn": 12.0, "ppo": 0.25}
+"""What a slot takes with learning, of presets on one of two shared cores; what jobs really take corrects it."""
+PLAYED_SLOT_MS, SLOW_SLOT_MS = 0.5, 100.0
+"""What it takes without learning; and a reference that is slow."""
 
 
 class Progress:
-    """Shows how many jobs have ended, and estimates the time left from the episodes that are played and to play."""
+    """Shows how many jobs have ended, and estimates the time left from what was expected of those that have."""
 
     def __init__(self, jobs: Sequence[Job], directory: Path) -> None:
         self._directory = directory
-        self._work = {job.name: work_of(job) for job in jobs}
+        self._trains = set({job.run_name: job.name for job in reversed(jobs) if job.training}.values())
+        self._work = {job.name: work_of(job, trains=job.name in self._trains) for job in jobs}
         self._begun_with = {job.name: self._trained(job) for job in jobs}
         self._done = 0.0
         self._began = self._shown = time.monotonic()
@@ -65,26 +72,38 @@ class Progress:
         self._bar.set_postfix_str(", ".join(words))
 
     def _trained(self, job: Job) -> float:
-        """Returns the work of the training episodes that a job's run has behind it."""
-        if job.training is None:
+        """Returns the expected seconds of the training episodes that a job's run has behind it."""
+        if job.training is None or job.name not in self._trains:
             return 0.0
         try:
             text = (self._directory / "runs" / job.run_name / METRICS).read_text()
             last = json.loads(text.splitlines()[-1])["episodes"]
         except (OSError, ValueError, LookupError, TypeError):
             return 0.0
-        return min(float(last), job.training["episodes"]) * size_of(job.definition["env_id"], job.training["env"])
+        return training_s(job) * min(float(last) / job.training["episodes"], 1.0)
 
 
-def work_of(job: Job) -> float:
-    """Returns what a job may take, in an arbitrary unit."""
-    of = job.definition["evaluation"]
-    playing = PLAYING * of["episodes"] * size_of(job.definition["env_id"], of["env"])
+def work_of(job: Job, *, trains: bool) -> float:
+    """Returns the seconds that a job may take; `trains`: no other one trains its run."""
+    return START_S + playing_s(job) + (training_s(job) if trains else 0.0)
+
+
+def training_s(job: Job) -> float:
+    """Returns the seconds that a job's training may take."""
     if job.training is None:
-        return playing
-    return playing + job.training["episodes"] * size_of(job.definition["env_id"], job.training["env"])
+        return 0.0
+    slot_ms = SLOT_MS.get(job.training["learner_name"], max(SLOT_MS.values()))
+    return 1e-3 * slot_ms * job.training["episodes"] * slots_of(job, job.training["env"])
 
 
-def size_of(env_id: str, options: dict[str, Any]) -> float:
-    """Returns the decisions of an episode at most: its length."""
-    return float(problem_of(env_id, options).episode_points)
+def playing_s(job: Job) -> float:
+    """Returns the seconds that a job's held-out episodes may take."""
+    env_id, of = job.definition["env_id"], job.definition["evaluation"]
+    name = job.definition["policy"].get("reference")
+    slow = name is not None and references(door_of(env_id).problem_type).named(name).slow
+    return 1e-3 * (SLOW_SLOT_MS if slow else PLAYED_SLOT_MS) * of["episodes"] * slots_of(job, of["env"])
+
+
+def slots_of(job: Job, options: dict[str, Any]) -> int:
+    """Returns the slots of an episode."""
+    return cast(Any, problem_of(job.definition["env_id"], options)).episode_slots

@@ -115,11 +115,11 @@ def _schema() -> Callable[[Any], Any]:
 def read(path: Path) -> Result:
     """Returns the result in a file. Raises `ValueError` saying what is wrong where it is none of ours, or damaged."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(), parse_constant=_no_number)
         _schema()(content)
         _check(content, path)
         return _result(content, path)
-    except (ValueError, fastjsonschema.JsonSchemaException) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, fastjsonschema.JsonSchemaException) as error:
         raise ValueError(f"{path} is damaged or of other content: {error}") from error
 
 
@@ -129,19 +129,23 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
         raise ValueError("its key is not that of what it holds")
     if path.stem != name_of(content["definition"]):
         raise ValueError(f"it is the result {name_of(content['definition'])}")
-    if content.get("digest", (of := digest_of(content))) != of:
+    if content["digest"] != digest_of(content):
         raise ValueError("it has been edited: its digest is not that of what it holds")
     evaluation = content["definition"]["evaluation"]
     episodes, values, traces = evaluation["episodes"], content["values"], content.get("traces", {})
     for name, of in {"decisions": content["decisions"], **values}.items():
         if len(of) != episodes or not np.isfinite(of).all():
             raise ValueError(f"{name} are not {episodes} finite numbers")
-    wanted = [*evaluation["figures"], *(f"late_{name}" for name in evaluation.get("late", []))]
-    wanted += [f"trend_{name}" for name in evaluation.get("trends", [])]
-    missing = sorted({*wanted} - {*values}) + sorted({*evaluation.get("traces", [])} - {*traces})
-    missing += ["the recording"] if evaluation.get("recorded") and "recording" not in content else []
-    if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}")
+    wanted = {*evaluation["figures"], *(f"late_{name}" for name in evaluation.get("late", []))}
+    wanted |= {f"trend_{name}" for name in evaluation.get("trends", [])}
+    for has, should in ((set(values), wanted), (set(traces), set(evaluation.get("traces", [])))):
+        if has != should:
+            raise ValueError(f"it should hold {', '.join(sorted(should))}, and holds {', '.join(sorted(has))}")
+    if bool(evaluation.get("recorded")) != ("recording" in content):
+        raise ValueError("a recording is there where none is asked for, or none where one is")
+    curve = content["curve"]
+    if curve is not None and ("episodes" not in curve or len({len(of) for of in curve.values()}) != 1):
+        raise ValueError("its learning curve has no episodes, or columns of other lengths")
 
 
 def _result(content: Mapping[str, Any], path: Path) -> Result:
@@ -159,6 +163,10 @@ def _result(content: Mapping[str, Any], path: Path) -> Result:
         provenance=dict(content["provenance"]),
         path=path,
     )
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 def _arrays(of: Mapping[str, Any]) -> dict[str, np.ndarray]:

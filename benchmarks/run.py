@@ -87,6 +87,8 @@ def parse(arguments: Sequence[str] | None, known: Mapping[str, tuple[Suite, ...]
     for name, value in (("seeds", options.seeds), ("workers", options.workers)):
         if value is not None and value < 1:
             parser.error(f"--{name} {value} must be at least 1")
+    if not options.decision_limit > 0.0:
+        parser.error(f"--decision-limit {options.decision_limit} must be above 0")
     if options.suite is None and not options.list:
         parser.error(f"which suite? There are {', '.join(known)}")
     return options

@@ -7,8 +7,9 @@ fixed, so a policy without learning has one run. Intervals are rliable's stratif
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
@@ -17,16 +18,17 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks.board import Interval, Line
-from benchmarks.statistics import Estimate
-from benchmarks.suite import Case
+from benchmarks.results import Result
+from benchmarks.statistics import Estimate, estimate
+from benchmarks.suite import Case, Reference
 from benchmarks.tables import Line as Played
 
 Runs = Mapping[str, Float[np.ndarray, "runs cases"]]
 RESAMPLES = 2_000
 THRESHOLDS = tuple(float(x) for x in np.round(np.linspace(0.0, 1.1, 56), 3))
 GROWS_BY = 0.5
-"""A queue grows whose slope, with the lower end of its interval, adds more than this part of its mean over the points
-that the slope is of: one that grows steadily from nothing adds 1.33, one that has settled nothing."""
+"""A queue grows whose slope, with the lower end of its interval over the episodes, adds more than this part of its mean
+over the points that the slope is of: one that grows steadily from nothing adds 1.33, one that has settled nothing."""
 MEASURED_PART = 2.0 / 3.0
 """The part of an episode's points that a trend is of."""
 
@@ -51,16 +53,18 @@ class Scale:
 
 
 def scale_of(case: Case, lines: Mapping[str, Played]) -> Scale:
-    """Returns a case's scale. Raises `ValueError` where the random policy or all that could be 1 lack results."""
+    """Returns a case's scale. Raises `ValueError` where the random policy or any that could be 1 lacks its result."""
     if "random" not in lines:
-        raise ValueError(f"the case {case.name!r} has no results of the random policy, which is 0")
+        raise ValueError(f"the case {case.name!r} has no result of the random policy, which is 0")
     figure = lines["random"].found[0].definition["evaluation"]["figures"][0]
     zero = lines["random"].mean(figure).value
-    names = case.optima or tuple(name for name, line in lines.items() if is_reference(line) and name != "random")
-    means = {name: lines[name].mean(figure).value for name in names if name in lines and not grows(case, lines[name])}
+    names = case.optima or [policy.name for policy in case.policies if isinstance(policy, Reference)]
+    if lacking := [name for name in names if name not in lines]:
+        raise ValueError(f"the case {case.name!r} has no result of {', '.join(lacking)}: one of these may be 1")
+    means = {name: lines[name].mean(figure).value for name in names if not grows(case, lines[name])}
     best = min(means, key=means.__getitem__, default="")
     if not best or means[best] >= zero:
-        raise ValueError(f"the case {case.name!r} has no results of {' or '.join(names)} that could be 1")
+        raise ValueError(f"on the case {case.name!r} the random policy is as good as {', '.join(names)}")
     return Scale(figure=figure, zero=zero, one=means[best], best=best)
 
 
@@ -70,12 +74,14 @@ def is_reference(line: Played) -> bool:
 
 
 def grows(case: Case, line: Played) -> bool:
-    """Returns whether the queue of a case still grows under a policy."""
-    if not case.queue:
-        return False
-    points = MEASURED_PART * float(np.mean([result.decisions.mean() for result in line.found]))
-    low, _ = line.mean(f"trend_{case.queue}").interval
-    return low * points > GROWS_BY * line.mean(case.queue).value
+    """Returns whether the queue of a case still grows under a policy: whether it does in any of its runs."""
+    return bool(case.queue) and any(_run_grows(case.queue, result) for result in line.found)
+
+
+def _run_grows(queue: str, result: Result) -> bool:
+    slopes, points = result.values[f"trend_{queue}"], MEASURED_PART * result.decisions.mean()
+    low, _ = estimate(slopes[None], name=queue).interval
+    return bool(low * points > GROWS_BY * result.values[queue].mean())
 
 
 def run_scores(scale: Scale, line: Played) -> Float[np.ndarray, "runs"]:
@@ -158,11 +164,22 @@ def _estimates(
 ) -> tuple[dict[Any, np.ndarray], dict[Any, np.ndarray]]:
     """Returns rliable's point and interval estimates, of which those of single runs are the points."""
     library = _rliable("library")
-    with warnings.catch_warnings():
+    with _seeded(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # rliable seeds its bootstrap in a way that arch will give up
         return library.get_interval_estimates(
             runs, function, reps=int(part * RESAMPLES), random_state=np.random.RandomState(0)
         )
+
+
+@contextlib.contextmanager
+def _seeded() -> Generator[None, None, None]:
+    """Seeds numpy's global numbers for a while: rliable draws from them, whatever random state it is given."""
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
 
 
 def _rliable(part: str) -> Any:

@@ -79,10 +79,16 @@ def read_all(folder: Path) -> tuple[dict[str, Result], list[Rejected]]:
         if path.name == INDEX:  # of a page beside which results were published
             continue
         try:
-            there[path.stem] = results.read(path)
+            there[path.stem] = _checked(results.read(path))
         except (OSError, ValueError) as error:
             rejected.append(Rejected(what=path.name, why=str(error).removeprefix(f"{path} ")))
     return there, rejected
+
+
+def _checked(result: Result) -> Result:
+    """Returns a result. Raises `ValueError` where it is of an environment, or sees by fields, that do not exist."""
+    options_of(result.definition["env_id"], result.definition["policy"].get("sees", {}))
+    return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +105,7 @@ class Stage:
             _line(case, policy.name, [job.name for job in jobs_of(case, policy, seeds)], there)
             for policy in case.policies
         ]
-        for name, who in given_policies(there).items():
+        for name, who in given_policies(there, case.env_id).items():
             lines.append(_line(case, name, [given_job(case, who).name], there))
         return Stage(case=case, lines=tuple(lines))
 
@@ -109,12 +115,15 @@ class Stage:
         return {line.policy: line for line in self.lines if line.found}
 
 
-def given_policies(there: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
-    """Returns other people's policies that have results, by name; of the same name one is told by its hash too."""
+def given_policies(there: Mapping[str, Result], env_id: str) -> dict[str, dict[str, Any]]:
+    """Returns other people's policies that have results on an environment, by name.
+
+    Of the same name one is told by its hash too.
+    """
     known = {
         (who["given"], who["sha256"]): who
         for result in there.values()
-        if "given" in (who := dict(result.definition["policy"]))
+        if "given" in (who := dict(result.definition["policy"])) and result.definition["env_id"] == env_id
     }
     sources = [source for source, _ in known]
     return {
@@ -146,7 +155,9 @@ def _track(
         if _is_whole(name, scaled, len(stages))
     }
     of_all = aggregates(whole) if whole else {}
-    entries = [_entry(name, scaled, of_all.get(name), suite, seeds) for name in _names(stages)]
+    scales = {stage.case.name for stage, _ in scaled}
+    unscaled = [stage.case.name for stage in stages if stage.case.name not in scales]
+    entries = [_entry(name, scaled, unscaled, of_all.get(name), suite, seeds) for name in _names(stages)]
     best = [entry.name for entry in sorted(entries, key=_order) if entry.scores]
     pairs = improvements({name: whole[name] for name in best}) if len(best) > 1 else {}
     seen = [stage for stage, _ in scaled if not stage.case.unseen]
@@ -199,6 +210,7 @@ def _ranked(entries: list[Entry]) -> tuple[Entry, ...]:
 def _entry(
     name: str,
     scaled: Sequence[tuple[Stage, Scale]],
+    unscaled: Sequence[str],
     scores: dict[str, Interval] | None,
     suite: str,
     seeds: int,
@@ -211,6 +223,7 @@ def _entry(
     ]
     note = [f"its queue grows on {', '.join(growing)}"] if growing else []
     note += [f"not ranked: incomplete on {', '.join(lacks)}"] if lacks else []
+    note += [f"not ranked: {', '.join(unscaled)} cannot be scored"] if unscaled else []
     decision_ms = [result.decision_ms for result in found if result.decision_ms is not None]
     trained = any("-seed" in name for _, line in lines for name in line.expected)
     return Entry(

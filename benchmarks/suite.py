@@ -122,4 +122,5 @@ class Suite:
     """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
     ratio: Ratio | None = None
     version: str = ""
-    """Of a leaderboard's suite: it changes with whatever would make its scores others. "" for one that ranks nobody."""
+    """Of a leaderboard's suite: it changes with its cases. "" for one that ranks nobody. What changes results without
+    changing an option changes `results.FORMAT`, so that those of before are refused."""

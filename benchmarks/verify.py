@@ -1,31 +1,37 @@
-"""Whether a submission's results can be had again: `python -m benchmarks.verify SUBMISSION [--sample 3] [--seed 0]`.
+"""Whether a submission's results can be had again: `python -m benchmarks.verify SUBMISSION [--sample 3] [--seed N]`.
 
 SUBMISSION is a folder with `submission.json`, the `results/` of `benchmarks.run`, and what plays: for a policy of the
-project the trained `runs/`, for somebody's own its module beside them (`docs/submissions.md`). Every file is checked;
-of some results, drawn at random, all episodes are played again. Somebody's code is run: in a machine of its own, where
-it is not trusted.
+project the trained `runs/`, for somebody's own its module beside them (`docs/leaderboard.md`). Every file is checked;
+some results, drawn at random, are played again whole, each in a process of its own. Somebody's code runs in those: do
+this on a machine where a stranger's code may run, and read the code; what it does to its own process cannot be ruled
+out here.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import secrets
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import results
-from benchmarks.jobs import evaluate
-from benchmarks.plan import Job
+from benchmarks.engines.files import failure_of, result_of, run_of
+from benchmarks.engines.process import start, stop
+from benchmarks.given import is_source
+from benchmarks.plan import Job, given_job, jobs_of, learner_named
 from benchmarks.results import Result
-from benchmarks.run import jobs_of_suites
-from benchmarks.suite import Suite
+from benchmarks.suite import Case, Suite
 from benchmarks.suites import SUITES, suites_of
-from trainers.run_directory import CHECKPOINT
-from vec_envs.mobility import TrafficError
+from trainers.options import from_json
+from trainers.run_directory import CHECKPOINT, CONFIG
 
 SUBMISSION = "submission.json"
 SAME = 1e-4
@@ -66,58 +72,121 @@ def verify(submission: Submission, known: Mapping[str, tuple[Suite, ...]], *, sa
 
     Raises `ValueError` where its suite or policy does not exist.
     """
-    sys.path.insert(0, str(submission.folder.resolve()))
-    suites = suites_of(submission.suite, known, (submission.policy,))
-    ranked = [suite for suite in suites if suite.version]
-    jobs = jobs_of_suites(ranked or suites, submission.seeds)
-    there, reasons = dict[str, Result](), list[str]()
-    for job in jobs:
-        try:
-            there[job.name] = results.read(submission.folder / "results" / f"{job.name}.json")
-        except FileNotFoundError:
-            reasons.append(f"{job.name} is missing: {_case_in_words(job)}")
-        except (OSError, ValueError) as error:
-            reasons.append(str(error))
-    drawn = np.random.default_rng(seed).permutation(len(there))[:sample]
-    by_name = {job.name: job for job in jobs}
-    for n, name in enumerate(sorted(there)[i] for i in drawn):
+    there, reasons = _read_all(submission.folder / "results")
+    jobs, lacking = _jobs(submission, known, there)
+    reasons += [f"{name}.json is no result of it" for name in sorted(set(there) - set(jobs))]
+    reasons += [f"{name} is missing: {case}" for name, case in lacking.items()]
+    reasons += [reason for name in jobs if name in there for reason in _run_reasons(jobs[name], submission.folder)]
+    able = sorted(set(there) & set(jobs))
+    if not able:
+        return [*reasons, f"{submission.folder / 'results'} holds no result of {submission.policy}"]
+    drawn = np.random.default_rng(seed).permutation(len(able))[:sample]
+    for n, name in enumerate(able[i] for i in drawn):
         print(f"{n + 1} of {len(drawn)}: playing {name} again", flush=True)
-        reasons += _played_again(by_name[name], there[name], submission.folder)
+        reasons += [f"{name}: {reason}" for reason in _played_again(jobs[name], there[name], submission)]
     return reasons
 
 
-def _case_in_words(job: Job) -> str:
-    usual = {"mobility", "scenario"}
-    env = {name: of for name, of in job.definition["evaluation"]["env"].items() if name in usual}
-    return f"{job.definition['env_id']}, {env}"
+def _read_all(folder: Path) -> tuple[dict[str, Result], list[str]]:
+    there, reasons = dict[str, Result](), list[str]()
+    for path in sorted(folder.glob("*")):
+        try:
+            there[path.stem] = results.read(path)
+        except (OSError, ValueError) as error:
+            reasons.append(str(error))
+    return there, reasons
 
 
-def _played_again(job: Job, recorded: Result, folder: Path) -> list[str]:
-    """Returns in what a result differs from what its policy does."""
-    run = folder / "runs" / job.run_name if job.training else None
-    if run is not None and not (run / CHECKPOINT).exists():
-        return [f"{job.name}: its trained run, runs/{job.run_name}, is missing"]
+def _jobs(
+    submission: Submission, known: Mapping[str, tuple[Suite, ...]], there: Mapping[str, Result]
+) -> tuple[dict[str, Job], dict[str, str]]:
+    """Returns the jobs of a submission, and the names of those that lack a result with their cases.
+
+    Somebody's own policy is told by its results, nothing of it imported, and must play all cases of an environment.
+    """
+    own = is_source(submission.policy)
+    suites = suites_of(submission.suite, known, () if own else (submission.policy,))
+    cases = [case for suite in suites if suite.version for case in suite.cases]
+    jobs = {(job.name): (job, case) for case in cases for job in _jobs_of(submission, case, there, own=own)}
+    lacking = {name: f"{case.name} of {case.env_id}" for name, (_, case) in jobs.items() if name not in there}
+    return {name: job for name, (job, _) in jobs.items()}, lacking
+
+
+def _jobs_of(submission: Submission, case: Case, there: Mapping[str, Result], *, own: bool) -> list[Job]:
+    if not own:
+        return [job for policy in case.policies for job in jobs_of(case, policy, submission.seeds)]
+    who = [result.definition["policy"] for result in there.values() if result.definition["env_id"] == case.env_id]
+    told = {json.dumps(of, sort_keys=True): of for of in who if of.get("given") == submission.policy}
+    return [given_job(case, of) for of in told.values()]
+
+
+def _run_reasons(job: Job, folder: Path) -> list[str]:
+    """Returns why a trained run is not what its job asks for. That it was trained so is not shown by this."""
+    if job.training is None:
+        return []
+    path = run_of(job, folder)
     try:
-        played = evaluate(job, run)
-    except (OSError, RuntimeError, TrafficError, ValueError) as error:
-        return [f"{job.name} cannot be played again: {error}"]
-    differences = [_difference(name, of, played.values[name], job) for name, of in recorded.values.items()]
-    return [f"{job.name}: {difference}" for difference in differences if difference]
+        learner = learner_named(job.training["learner_name"])
+        texts = json.dumps(job.training), (path / CONFIG).read_text()
+        asked, has = (asdict(from_json(text, learner)) for text in texts)
+    except (OSError, ValueError) as error:
+        return [f"{job.name}: its trained run, runs/{path.name}, cannot be read: {error}"]
+    names = ("env", "learner", "env_id", "seed", "episodes", "num_envs")
+    others = [name for name in names if asked[name] != has[name]]
+    if others or not (path / CHECKPOINT).exists():
+        return [f"{job.name}: runs/{path.name} is of another {', '.join(others) or 'end: it has no checkpoint'}"]
+    return []
 
 
-def _difference(figure: str, recorded: np.ndarray, played: np.ndarray, job: Job) -> str:
+def _played_again(job: Job, recorded: Result, submission: Submission) -> list[str]:
+    """Returns in what a result differs from what its policy does, in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="vec-envs-") as folder:
+        directory = Path(folder)
+        if job.training is not None and run_of(job, submission.folder).is_dir():
+            shutil.copytree(run_of(job, submission.folder), run_of(job, directory))
+        own = str(submission.folder.resolve()) if is_source(submission.policy) else ""
+        path = os.pathsep.join(entry for entry in (own, os.environ.get("PYTHONPATH", "")) if entry)
+        process = start(job, directory, environment={"PYTHONPATH": path})
+        try:
+            code = process.wait()
+        finally:
+            stop([process])
+        if code or not result_of(job, directory).exists():
+            return [f"it cannot be played again: {failure_of(job, code, directory).how}"]
+        played = results.read(result_of(job, directory))
+    return [reason for reason in _differences(recorded, played, job.definition["evaluation"]["seed"]) if reason]
+
+
+def _differences(recorded: Result, played: Result, seed: int) -> list[str]:
+    words = [_difference(name, of, played.values[name], seed) for name, of in recorded.values.items()]
+    words.append(_difference("decisions", recorded.decisions, played.decisions, seed))
+    for name, of in recorded.traces.items():
+        again = played.traces[name]
+        if of.shape != again.shape or np.abs(of - again).max() > SAME_MEAN * np.abs(again).mean():
+            words.append(f"the trace of {name} differs")
+    first = all(_same(of, played.values[name])[0] for name, of in recorded.values.items())
+    if first and recorded.recording != played.recording:
+        words.append("the recorded episode differs")
+    return words
+
+
+def _difference(figure: str, recorded: np.ndarray, played: np.ndarray, seed: int) -> str:
     """Returns in words how what was recorded differs from what was played; "" where it does not."""
-    scale = np.maximum(np.abs(played), 1e-3 * max(float(np.abs(played).mean()), 1e-12))
-    same = np.abs(recorded - played) <= SAME * scale
-    mean, again = float(recorded.mean()), float(played.mean())
-    if same.mean() >= SAME_EPISODES and abs(mean - again) <= SAME_MEAN * max(abs(again), 1e-12):
+    same = _same(recorded, played)
+    apart = abs(float(recorded.mean() - played.mean()))
+    if same.mean() >= SAME_EPISODES and apart <= SAME_MEAN * max(float(np.abs(played).mean()), 1e-12):
         return ""
     first = int(np.argmin(same))
-    of = f"{figure} of the episode of seed {job.definition['evaluation']['seed'] + first}"
     return (
-        f"{int((~same).sum())} of {len(same)} episodes differ: {of} is {recorded[first]:.6g} in the result, "
-        f"{played[first]:.6g} when played; means {mean:.6g} and {again:.6g}"
+        f"{int((~same).sum())} of {len(same)} episodes differ: {figure} of the episode of seed {seed + first} is "
+        f"{recorded[first]:.6g} in the result, {played[first]:.6g} when played; means {recorded.mean():.6g} and "
+        f"{played.mean():.6g}"
     )
+
+
+def _same(recorded: np.ndarray, played: np.ndarray) -> np.ndarray:
+    scale = np.maximum(np.abs(played), 1e-3 * max(float(np.abs(played).mean()), 1e-12))
+    return np.abs(recorded - played) <= SAME * scale
 
 
 def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:
@@ -125,19 +194,20 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description="Verifies a submission.")
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="folder with submission.json")
     parser.add_argument("--sample", type=int, default=3, help="results that are played again (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw of these (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="of the draw of these (default: one that nobody knows before)")
     options = parser.parse_args(arguments)
+    seed: int = secrets.randbits(32) if options.seed is None else options.seed
     if options.sample < 1:
         parser.error(f"--sample {options.sample} must be at least 1")
     try:
-        reasons = verify(Submission.read(options.submission), known, sample=options.sample, seed=options.seed)
+        reasons = verify(Submission.read(options.submission), known, sample=options.sample, seed=seed)
     except ValueError as error:
         print(f"benchmarks.verify: {error}", file=sys.stderr)
         return 2
     for reason in reasons:
         print(f"rejected: {reason}", file=sys.stderr)
     if not reasons:
-        print("accepted")
+        print(f"accepted, with --seed {seed}")
     return 1 if reasons else 0
 
 

@@ -137,7 +137,7 @@ class Tally:
 
 
 class Trend:
-    """The slopes of figures over the last two thirds of a lane's own points, by least squares: in their unit a point."""
+    """The slopes of figures over the last two thirds of a lane's own points, by least squares: a point's worth."""
 
     def __init__(self, names: Sequence[str], num_lanes: int) -> None:
         self._values: dict[str, list[PerLane]] = {name: [] for name in names}

@@ -126,7 +126,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def replace_file(path: Path, content: str | bytes) -> None:
     """Writes a file so that a kill leaves the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.new")
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     beside.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(beside, path)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.jobs import free_beside
 from benchmarks.plan import Job
 from trainers.run_directory import replace_file
 
@@ -41,8 +42,9 @@ def is_done(job: Job, directory: Path) -> bool:
     try:
         results.read(path)
     except (OSError, ValueError) as error:
-        aside = next(of for n in count() if not (of := path.with_name(f"{path.name}.damaged{n or ''}")).exists())
-        path.replace(aside)
+        aside = free_beside(path)
+        with contextlib.suppress(FileNotFoundError):  # somebody else has done it
+            path.replace(aside)
         print(f"{error}; it is put aside as {aside.name}, and its job run anew", file=sys.stderr)
         return False
     return True

@@ -83,7 +83,8 @@ class Travels:
         return bool(self._waiting or self._away)
 
     def send(self) -> None:
-        """Sends as many jobs as there is room for, but none whose run somebody else is training."""
+        """Sends as many jobs as there is room for, but none whose run somebody else is training, or that is done."""
+        self._waiting = [job for job in self._waiting if not result_of(job, self._directory).exists()]
         room = (self._workers or self._cpus()) - len(self._away)
         staying: list[Job] = []
         for job in self._waiting:

@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from benchmarks.playing import play
 from benchmarks.run import main
 from benchmarks.suite import Case, Given, Reference, Suite
 from benchmarks.suites import suites_of
-from vec_envs import dnn_partition_v0
+from vec_envs import dnn_partition_v0, task_diversion_v0
+from vec_envs.problems.dnn_partition import DNNPartition
 
 MODULE = "tests.benchmarks.their_policies"
 ENV = {"num_client_vehicles": 2, "num_service_vehicles": 1, "episode_slots": 6, "mobility": "straight"}
@@ -82,14 +84,16 @@ def test_a_policy_may_see_more_but_is_judged_by_the_case() -> None:
         ("WrongShape", r"have shape \(4, 1\), not \(4, 2\)"),
         ("NotANumber", "not finite numbers"),
         ("OutOfRange", r"action 10000 of client_0 is outside"),
-        ("Sleeps", "longer than 0.05 s"),
-        ("Swallows", "longer than 0.05 s"),
+        ("Sleeps", "4 decisions at once took longer than 0.2 s"),
+        ("Swallows", "4 decisions at once took longer than 0.2 s"),
+        ("NeverStarts", "starting an episode took longer than 1.5 s"),
+        ("Leaves", "act raised SystemExit: 0"),
     ],
 )
 def test_what_a_policy_does_wrong_is_said(name: str, says: str) -> None:
     of = {"seed": 0, "figures": ["completion_time_s"]}
     with closing(dnn_partition_v0.vector_env(num_envs=4, **ENV)) as env:
-        policy = given.Guarded(given.make(f"{MODULE}:{name}", env.problem), env.problem)
+        policy = given.make(given.told(f"{MODULE}:{name}"), env.problem)
         began = time.monotonic()
         with pytest.raises(ValueError, match=says):
             play(policy, env, env.problem, of, limit_s=0.05)
@@ -117,7 +121,47 @@ def test_a_policy_that_is_not_there_is_refused_before_anything_runs(source: str,
 )
 def test_a_policy_that_cannot_be_made_is_said(name: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        given.make(f"{MODULE}:{name}", object())
+        given.make(given.told(f"{MODULE}:{name}"), DNNPartition())
+
+
+@pytest.mark.parametrize(
+    ("env_id", "door"), [(CASE.env_id, dnn_partition_v0), ("VEC-TaskDiversion-v0", task_diversion_v0)]
+)
+def test_what_it_is_shown_is_not_the_world(env_id: str, door: Any) -> None:
+    """A policy that writes into all that it is shown, queues that wait above all, has what it would have anyway."""
+    options = (
+        ENV if door is dnn_partition_v0 else {"num_client_vehicles": 3, "episode_slots": 8, "mobility": "straight"}
+    )
+    played: list[dict[str, np.ndarray]] = []
+    for name in ("Random", "Vandal"):
+        with closing(door.vector_env(num_envs=3, **options)) as env:
+            policy = given.make(given.told(f"{MODULE}:{name}"), env.problem)
+            figure = env.problem.reported[0].name
+            played.append(play(policy, env, env.problem, {"seed": 1, "figures": [figure]}).values)
+    for figure, values in played[0].items():
+        np.testing.assert_array_equal(values, played[1][figure])
+
+
+def test_files_that_a_policy_names_are_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_file.py").write_text(
+        "class P:\n    files = ('weights.bin',)\n    def __init__(self, problem): ...\n"
+    )
+    with pytest.raises(ValueError, match=r"names the file weights.bin, which is not beside its module"):
+        given.told("of_file:P")
+    (tmp_path / "weights.bin").write_bytes(b"1")
+    before = given.told("of_file:P")
+    (tmp_path / "weights.bin").write_bytes(b"2")
+    assert given.told("of_file:P") != before
+    with pytest.raises(ValueError, match="of other files than when this was asked for"):
+        given.make(before, DNNPartition())
+
+
+def test_a_limit_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for limit in ("0", "-1", "nan"):
+        with pytest.raises(SystemExit):
+            main(["small", "--decision-limit", limit], SUITES)
+        assert "must be above 0" in capsys.readouterr().err
 
 
 def test_a_bad_policy_is_left_out_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

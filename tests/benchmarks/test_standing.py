@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,38 @@ def test_who_lacks_a_result_is_not_ranked(folder: Path, tmp_path: Path) -> None:
     assert of["worse"].rank == 3
 
 
+def test_all_that_could_be_1_must_be_there(folder: Path, tmp_path: Path) -> None:
+    """Or what 1 means would hang on which results happen to be there."""
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    (job,) = jobs_of(BASE, Reference(name="optimum-drift"), 1)
+    (other / f"{job.name}.json").unlink()
+    board = board_of((SUITE,), SEEDS, other)
+    assert [case.name for case in board.tracks[0].cases] == ["new road"]
+    assert "no result of optimum-drift: one of these may be 1" in board.left_out[0].why
+
+
+def test_a_policy_grows_where_one_of_its_runs_does(folder: Path, tmp_path: Path) -> None:
+    """However far its other runs are from it: with two or three seeds their mean's interval would hide it."""
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    job = jobs_of(BASE, POLICIES[0], SEEDS)[2]
+    of = results.read(other / f"{job.name}.json")
+    values = {**of.values, "trend_backlog_gcycles": np.full(EPISODES, 1.2)}
+    results.write(
+        other, of.definition, values=values, decisions=of.decisions, curve=of.curve, traces=of.traces,
+        training_s=1.0, evaluation_s=1.0,
+    )  # fmt: skip
+    assert not entries(board_of((SUITE,), SEEDS, other))["mine"].stable
+    assert entries(board_of((SUITE,), SEEDS, folder))["mine"].stable
+
+
+def test_the_same_results_give_the_same_board(folder: Path, board: Board) -> None:
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert board_of((SUITE, SWEEP), SEEDS, folder) == board
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
 def damage(path: Path, how: str) -> Path:
     text = path.read_text()
     if how == "truncated":
@@ -177,15 +209,38 @@ def damage(path: Path, how: str) -> Path:
         path.write_text(json.dumps(content))
     elif how == "foreign":
         path.write_text('{"score": 1}')
+    elif how in CONTENTS:
+        content = json.loads(text)
+        CONTENTS[how](content)
+        content["digest"] = results.digest_of(content)
+        path.write_text(json.dumps(content))
+    elif how == "deep":
+        path.write_text("[" * 100_000)
     else:
         path = path.with_name(f"{path.stem} (copy).json")
         path.write_text(text)
     return path
 
 
+EMPTY = {"case": "", "policy": "", "slot_s": 1.0, "unit": "", "nodes": [], "frames": []}
+CONTENTS: dict[str, Callable[[Any], object]] = {
+    "not a number": lambda of: of["traces"]["backlog_gcycles"].append(float("nan")),
+    "more figures": lambda of: of["values"].update(more=[1.0] * EPISODES),
+    "ragged curve": lambda of: of.update(curve={"episodes": [1.0, 2.0], "completion_time_s": [1.0]}),
+    "recorded": lambda of: of.update(
+        recording={"case": "", "policy": "", "slot_s": 1, "unit": "", "nodes": [], "frames": []}
+    ),
+}
+
+
 @pytest.mark.parametrize(
     ("how", "why"),
     [
+        ("not a number", "NaN is no number"),
+        ("more figures", "it should hold backlog_gcycles, "),
+        ("ragged curve", "columns of other lengths"),
+        ("recorded", "a recording is there where none is asked for"),
+        ("deep", "damaged or of other content"),
         ("truncated", "damaged or of other content"),
         ("edited", "its digest is not that of what it holds"),
         ("foreign", "must contain"),
@@ -217,7 +272,9 @@ def test_a_case_that_cannot_be_scored_is_left_out(folder: Path, tmp_path: Path) 
         if case is BASE:
             board = board_of((SUITE,), SEEDS, other)
             assert [case.name for case in board.tracks[0].cases] == ["new road"]
-            assert "no results of the random policy" in board.left_out[0].why
+            assert "no result of the random policy" in board.left_out[0].why
+            for entry in board.tracks[0].entries:
+                assert (entry.rank, "not ranked: seen cannot be scored" in entry.note) == (None, True)
     with pytest.raises(ValueError, match="nothing of two that could be scored"):
         board_of((SUITE,), SEEDS, other)
     with pytest.raises(ValueError, match="none of these ranks anybody"):

@@ -70,6 +70,50 @@ class Swallows(Local):
         return super().act(observation, view)
 
 
+class NeverStarts(Local):
+    def reset(self, seed: int) -> None:
+        time.sleep(60.0)
+
+
+class Leaves(Local):
+    def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
+        raise SystemExit(0)
+
+
+class Random:
+    """Draws: an integer for each agent, or numbers."""
+
+    def __init__(self, problem: Any) -> None:
+        self.problem = problem
+
+    def reset(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
+        lanes = observation.shape[0]
+        if hasattr(self.problem, "action_counts"):
+            return self.rng.integers(0, self.problem.action_counts, (lanes, len(self.problem.action_counts)))
+        return self.rng.uniform(-1.0, 1.0, (lanes, 1, self.problem.actions.size))
+
+
+class Vandal(Random):
+    """Writes into all that it is shown."""
+
+    def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
+        action = super().act(observation, view)
+        observation[:] = 0.0
+        for record in (view.state, view.exogenous):
+            for value in vars(record).values():
+                if isinstance(value, np.ndarray):
+                    value[:] = 0
+        for cached in vars(view.problem).values():
+            for value in vars(cached).values() if hasattr(cached, "__dict__") else [cached]:
+                if isinstance(value, np.ndarray):
+                    value.flags.writeable = True
+                    value[:] = 0
+        return action
+
+
 def needs_more(problem: Any) -> Any:
     raise RuntimeError("no checkpoint")
 
