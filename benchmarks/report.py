@@ -23,6 +23,8 @@ from benchmarks.tables import Line, collect, conditions, markdown, suite_tables
 from trainers.run_directory import replace_file
 
 INDEX = "index.json"
+LISTED = 5
+"""So many policies that lack results are named one by one."""
 Measured = list[tuple[Suite, list[Line]]]
 
 
@@ -31,12 +33,23 @@ def section(suite: Suite, lines: list[Line]) -> str:
     tables = suite_tables(suite, lines)
     if not tables:
         return "Nothing has been measured yet.\n"
-    missing = [f"{line.policy} on {line.case} ({line.runs})" for line in lines if len(line.found) < len(line.expected)]
+    missing = _missing(lines)
     parts = [f"![{suite.title}]({suite.name}.svg)\n", conditions(lines)]
-    parts += [f"Missing: {', '.join(missing)}.\n"] if missing else []
+    parts += [f"{missing}\n"] if missing else []
     for title, table in tables:
         parts.append(f"**{title}**\n\n{markdown(table)}")
     return "\n".join(parts)
+
+
+def _missing(lines: list[Line]) -> str:
+    """Returns a sentence on what is missing, one by one where that is little; "" for nothing."""
+    lacking = [line for line in lines if len(line.found) < len(line.expected)]
+    if len(lacking) > LISTED:
+        wanted = sum(len(line.expected) for line in lines)
+        return f"Missing: {wanted - sum(len(line.found) for line in lines)} of {wanted} results; the tables say which."
+    return (
+        f"Missing: {', '.join(f'{line.policy} on {line.case} ({line.runs})' for line in lacking)}." if lacking else ""
+    )
 
 
 def write_suite(suite: Suite, lines: list[Line], folder: Path) -> list[Path]:

@@ -40,9 +40,9 @@ class Result:
     """Means over the episodes, point by point."""
     training_s: float
     evaluation_s: float
-    decision_ms: float | None
+    decision_ms: float | None = None
     """Median time of a decision; None in results of before it was taken."""
-    recording: Mapping[str, Any] | None
+    recording: Mapping[str, Any] | None = None
     """The first episode, slot by slot, where the case asks for it."""
     provenance: Mapping[str, Any]
     path: Path

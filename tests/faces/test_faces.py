@@ -510,7 +510,7 @@ MAKERS = pytest.mark.parametrize(
     [
         ({"mobility": "teleport"}, ValueError, '"sumo", "replay", "straight" or "still"'),
         ({"mobility": "replay", "scenario": "nowhere"}, ValueError, "fdr-drive, motorway"),
-        ({"mobility": "sumo", "scenario": "nowhere"}, ValueError, "fdr-drive, motorway"),
+        ({"mobility": "sumo", "scenario": "nowhere"}, ValueError, "fdr-drive, fdr-drive-dense, motorway"),
         ({"reward": "profit"}, ValueError, "'drift_bound', 'drift', 'delay'"),
         ({"render_mode": "human"}, ValueError, "'rgb_array'"),
         ({"colour": "red"}, TypeError, "colour; there are mobility, scenario, .*num_client_vehicles.*observation"),

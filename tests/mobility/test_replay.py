@@ -125,7 +125,7 @@ def test_coming_and_going_is_recorded_as_sumo_served_it(tmp_path: Path) -> None:
 def test_record_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         record.main(["nowhere"])
-    assert "there are fdr-drive, motorway, two-way-road" in capsys.readouterr().err
+    assert "there are fdr-drive, fdr-drive-dense, motorway, two-way-road" in capsys.readouterr().err
     assert record.main(["fdr-drive", "--clients", "99", "--slots", "3", "--output", str(tmp_path / "no.npz")]) == 1
     assert "99 clients" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
