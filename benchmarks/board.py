@@ -82,7 +82,10 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line of a plot with its 95% band: `x`, `value`, `low` and `high` are equally long."""
+    """A line of a plot with a band: `x`, `value`, `low` and `high` are equally long.
+
+    The band is the 95% interval, and of learning curves and queues the range over the training seeds.
+    """
 
     name: str
     x: tuple[float, ...]

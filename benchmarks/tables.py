@@ -100,7 +100,7 @@ def case_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row]:
     found = {line.policy: line for line in lines if line.found}
     baseline = found.get(suite.baseline)
     figures = list(dict.fromkeys([ranked_by, *suite.columns]))
-    compared = list(dict.fromkeys([ranked_by, *suite.compared]))
+    compared = list(dict.fromkeys([ranked_by, *suite.compared])) if suite.baseline else []
     head = ["policy", "runs", *map(in_words, figures), *(f"{label(figure)} {minus(suite)}" for figure in compared)]
     head += [f"times {name}'s" for name in suite.times]
     rows: list[Row] = []

@@ -97,7 +97,7 @@ def specification(plot: Plot, names: Sequence[str], dashes: Sequence[Sequence[in
 
 
 def _tooltip(plot: Plot) -> list[dict[str, str]]:
-    columns = {"x": plot.x_label, "value": plot.y_label, "low": "95% from", "high": "to"}
+    columns = {"x": plot.x_label, "value": plot.y_label, "low": "from", "high": "to"}
     return [
         {"field": field, "type": "quantitative", "title": title, "format": ".4~g"} for field, title in columns.items()
     ]

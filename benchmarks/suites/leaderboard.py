@@ -123,7 +123,7 @@ MAIN = Suite(
 # In minutes -----------------------------------------------------------------------------------------------------------
 
 _SMALL = {"hidden": 64, "hidden_layers": 2, "hypernetwork_hidden": 32, "warm_up_episodes": 16, "batch_size": 64}
-_SHORT = {"episodes": 384, "num_envs": 16}
+_SHORT = {"episodes": 960, "num_envs": 16}
 _QUICK_PARTITION = (
     Learned(name="mad2rl", learner="qmix_diffusion", options=_SMALL, run=_SHORT),
     Learned(name="p-qmix", learner="qmix", options=_SMALL, run=_SHORT),

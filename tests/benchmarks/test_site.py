@@ -253,7 +253,7 @@ def test_charts_are_drawn_and_their_lines_can_be_hidden(open_page: Open) -> None
     tip.wait_for()
     name, *pairs = tip.inner_text().split("\n")
     assert name in {entry.name for entry in TRACK.entries} - {"lymdo"}
-    assert pairs[::2] == ["episodes", "score", "95% from", "to"]
+    assert pairs[::2] == ["episodes", "score", "from", "to"]
     assert tab.locator(".point:not([hidden])").count() == 1
     assert tab.locator(".chart").count() == 5
 
