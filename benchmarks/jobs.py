@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import itertools
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import given, results
+from benchmarks.engines.files import lock_of, result_of, run_of
 from benchmarks.limits import at_most
 from benchmarks.plan import Job, learner_named, pretraining_of, problem_of
 from benchmarks.playing import START_LIMITS, Played, play
@@ -26,7 +26,7 @@ from trainers.env_options import door_of
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
 from trainers.options import Run, as_json, as_tuples, from_json
-from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory
+from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory, free_beside
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 from vec_envs.policies.policy import Policy
@@ -41,17 +41,17 @@ def execute(job: Job, directory: Path) -> None:
     A job that somebody else is at is waited for. Raises `ValueError` or `TrafficError` where it fails, `SystemExit`
     where it was told to stop.
     """
-    with locked(directory / "runs" / f"{job.run_name if job.training else job.name}.lock"):
-        path = directory / "results" / f"{job.name}.json"
+    with locked(lock_of(job, directory)):
+        path, run = result_of(job, directory), run_of(job, directory) if job.training else None
         if path.exists():
             print(f"{path} is there already")
             return
         curve, training_s = None, 0.0
-        if job.training is not None:
-            train_run(job, directory / "runs" / job.run_name)
-            curve, training_s = results.learning_curve(directory / "runs" / job.run_name / METRICS)
+        if run is not None:
+            train_run(job, run)
+            curve, training_s = results.learning_curve(run / METRICS)
         began = time.monotonic()
-        played = evaluate(job, directory / "runs" / job.run_name if job.training else None)
+        played = evaluate(job, run)
         results.write(
             path.parent,
             job.definition,
@@ -73,11 +73,11 @@ def train_run(job: Job, path: Path) -> None:
     text = json.dumps(job.training)
     learner = learner_named(json.loads(text)["learner_name"])
     begun = is_begun(path, learner)
-    given = from_json(text, learner)
-    first = None if begun else pretrained(job, learner, given, path.with_name(f"{path.name}.pretraining"))
+    asked = from_json(text, learner)
+    first = None if begun else pretrained(job, learner, asked, path.with_name(f"{path.name}.pretraining"))
     how: dict[str, Any] = {} if begun else {"init_from": first}
     told = {"output": path, "resume": begun, "checkpoint_s": job.checkpoint_s, "evaluation_episodes": 0}
-    directory, run = open_run(learner, dataclasses.replace(given, **told, **how))
+    directory, run = open_run(learner, dataclasses.replace(asked, **told, **how))
     if train(learner, run, directory):
         sys.exit(INTERRUPTED)
 
@@ -138,13 +138,6 @@ def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Cal
 
 
 # In a process of its own ---------------------------------------------------------------------------------------------
-
-
-def free_beside(path: Path) -> Path:
-    """Returns a name beside a file or folder, under which what is damaged is put aside: nothing is overwritten."""
-    return next(
-        free for n in itertools.count() if not (free := path.with_name(f"{path.name}.damaged{n or ''}")).exists()
-    )
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Torch is imported where it is needed: `trainers.evaluate` reads its command line
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -129,6 +130,12 @@ def replace_file(path: Path, content: str | bytes) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     beside.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(beside, path)
+
+
+def free_beside(path: Path) -> Path:
+    """Returns a name beside a file or folder, under which what is damaged is put aside: nothing is overwritten."""
+    names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in itertools.count())
+    return next(name for name in names if not name.exists())
 
 
 def beside_name(figures: Mapping[str, Any]) -> str:

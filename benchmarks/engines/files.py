@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import results
-from benchmarks.jobs import free_beside
 from benchmarks.plan import Job
-from trainers.run_directory import replace_file
+from trainers.run_directory import free_beside, replace_file
 
 
 @dataclass(frozen=True, kw_only=True)
