@@ -68,12 +68,15 @@ def execute(job: Job, directory: Path) -> None:
 
 def train_run(job: Job, path: Path) -> None:
     """Trains a run to its end, from its last checkpoint where there is one. A run that cannot be read is put aside."""
-    from trainers.training import open_run, train
-
     text = json.dumps(job.training)
     learner = learner_named(json.loads(text)["learner_name"])
-    begun = is_begun(path, learner)
     asked = from_json(text, learner)
+    played = rounds_played(path, learner)
+    if played is not None and played >= asked.rounds:
+        return
+    from trainers.training import open_run, train
+
+    begun = played is not None
     first = None if begun else pretrained(job, learner, asked, path.with_name(f"{path.name}.pretraining"))
     how: dict[str, Any] = {} if begun else {"init_from": first}
     told = {"output": path, "resume": begun, "checkpoint_s": job.checkpoint_s, "evaluation_episodes": 0}
@@ -98,20 +101,19 @@ def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
     return path / CHECKPOINT
 
 
-def is_begun(path: Path, learner: Learner) -> bool:
-    """Returns whether a folder holds a run to go on with; what else it holds is put aside."""
+def rounds_played(path: Path, learner: Learner) -> int | None:
+    """Returns how far the run of a folder has come; None where it holds none. What else it holds is put aside."""
     if not (path / CHECKPOINT).exists():
         shutil.rmtree(path, ignore_errors=True)
-        return False
+        return None
     try:
         from_json(RunDirectory(path).config(), learner)
-        RunDirectory(path).load_checkpoint()
+        return int(RunDirectory(path).load_checkpoint()["round"])
     except (OSError, ValueError) as error:
         aside = free_beside(path)
         print(f"{error}; the run is put aside as {aside.name}, and trained anew")
         path.rename(aside)
-        return False
-    return True
+        return None
 
 
 def evaluate(job: Job, run: Path | None) -> Played:

@@ -40,6 +40,9 @@ LEARNERS = {
 }
 """Name -> module whose `LEARNER` it is."""
 
+POLICY = "policy."
+"""What the names of the weights that play begin with; the others are for learning alone."""
+
 UNITS = ("s", "j", "w", "m", "ghz", "gcycles", "mbit", "mbps", "gb")
 """The last words of names that are units."""
 
@@ -118,8 +121,9 @@ def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem
     Raises `ValueError` where the problem has other agents, actions or observations.
     """
     algorithm = learner.build(problem, run.learner, seed=0)
+    weights = {name: value for name, value in state["algorithm"].items() if name.startswith(POLICY)}
     try:
-        algorithm.load_state_dict(dict(state["algorithm"]))
+        algorithm.policy.load_state_dict({name.removeprefix(POLICY): value for name, value in weights.items()})
     except RuntimeError as error:
         raise ValueError(
             f"the checkpoint is of a problem with other agents, actions or observations: {error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import sys
 import typing
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,11 @@ class Run:
         count(0, evaluation_episodes=self.evaluation_episodes, evaluation_seed=self.evaluation_seed, seed=self.seed)
         count(0, threads=self.threads)
         not_negative(checkpoint_s=self.checkpoint_s)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of an episode in every lane."""
+        return math.ceil(self.episodes / self.num_envs)
 
 
 def preset_run(learner: Learner, preset: str, env_id: str, kind: type[R] = Run) -> R:

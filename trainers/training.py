@@ -115,7 +115,7 @@ class Training:
         of_kind = EXPERIENCES[learner.experience]
         self.experience: Experience = of_kind(run.learner, self.algorithm, observation_shape=seen, seed=seeds[1])
         self.round = 0
-        self.num_rounds = math.ceil(run.episodes / run.num_envs)
+        self.num_rounds = run.rounds
         warm_up = self.experience.warm_up_episodes
         if self.num_rounds <= math.ceil(warm_up / run.num_envs):
             raise ValueError(
@@ -142,7 +142,9 @@ class Training:
         try:
             self.algorithm.load_state_dict({**state["algorithm"], **kept})
         except (KeyError, RuntimeError) as error:
-            raise ValueError(f"{path} is of another learner, or other agents, actions or networks: {error}") from error
+            raise ValueError(
+                f"{path} is an exported policy, or of another learner, other agents, actions or networks: {error}"
+            ) from error
 
     def go_on(self, stop: Stop) -> None:
         """Plays rounds until the end or until told to stop; writes checkpoints on the way and at last."""
@@ -221,7 +223,9 @@ class Training:
         self._directory.save_checkpoint(state)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Takes over a checkpoint."""
+        """Takes over a checkpoint. Raises `ValueError` for one that holds a policy alone."""
+        if "experience" not in state:
+            raise ValueError(f"{self._directory.path} holds a policy alone: a run cannot go on from it")
         generators = json.loads(state["generators"])
         self.round = state["round"]
         self.algorithm.load_state_dict(state["algorithm"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarks.jobs import locked
 
 TINY = Path(__file__).with_name("tiny.py")
 
@@ -33,10 +36,13 @@ def start() -> Callable[..., subprocess.Popen[str]]:
 
 @pytest.fixture(scope="session")
 def whole(start: Callable[..., subprocess.Popen[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of the tiny suites."""
-    folder = tmp_path_factory.mktemp("whole")
-    process = start("tiny", "--seeds", 2, "--output", folder)
-    printed, errors = process.communicate()
-    assert process.returncode == 0, errors
-    (folder / "printed.txt").write_text(printed)
+    """The folder of a run of the tiny suites, which the processes of one test run share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "whole"
+    with locked(folder.with_suffix(".lock")):
+        if not (folder / "printed.txt").exists():
+            process = start("tiny", "--seeds", 2, "--output", folder)
+            printed, errors = process.communicate()
+            assert process.returncode == 0, errors
+            (folder / "printed.txt").write_text(printed)
     return folder

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks import results
-from benchmarks.jobs import is_begun, locked
+from benchmarks.jobs import locked, rounds_played
 from benchmarks.plan import learner_named
 from benchmarks.run import main
 
@@ -174,9 +174,9 @@ def test_a_damaged_result_is_reported_and_run_anew(
 def test_a_damaged_run_is_put_aside(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     shutil.copytree(next(path for path in (whole / "runs").glob("sac-seed0-*") if path.is_dir()), run)
-    assert is_begun(run, learner_named("sac"))
+    assert rounds_played(run, learner_named("sac")) == ROUNDS
     (run / "checkpoint.pt").write_bytes((run / "checkpoint.pt").read_bytes()[:100])
-    assert not is_begun(run, learner_named("sac"))
+    assert rounds_played(run, learner_named("sac")) is None
     assert not run.exists()
     assert (tmp_path / "run.damaged" / "metrics.jsonl").exists()
     assert "is put aside as run.damaged" in capsys.readouterr().out
@@ -184,7 +184,7 @@ def test_a_damaged_run_is_put_aside(whole: Path, tmp_path: Path, capsys: pytest.
 
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
-    assert not is_begun(tmp_path, learner_named("sac"))
+    assert rounds_played(tmp_path, learner_named("sac")) is None
     assert not tmp_path.exists()
 
 

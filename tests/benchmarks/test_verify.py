@@ -16,6 +16,7 @@ from benchmarks import results
 from benchmarks.run import main as run
 from benchmarks.suite import Case, Learned, Reference, Suite
 from benchmarks.verify import main
+from trainers.export import export
 
 CASE = Case(
     name="two",
@@ -81,6 +82,15 @@ def test_what_can_be_had_again_is_accepted(
 ) -> None:
     assert main([str(copy(name))], SUITES) == 0
     assert "\naccepted, with --seed " in capsys.readouterr().out
+
+
+def test_a_policy_alone_is_enough_to_be_played_again(copy: Callable[[str], Path]) -> None:
+    folder = copy("learned")
+    (run,) = (path for path in (folder / "runs").iterdir() if path.is_dir())
+    whole = run.rename(folder / "whole")
+    export(whole, run)
+    shutil.rmtree(whole)
+    assert main([str(folder)], SUITES) == 0
 
 
 def rewritten(path: Path, by: float) -> None:

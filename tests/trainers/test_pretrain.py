@@ -163,7 +163,11 @@ def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, caps
 
 @pytest.mark.parametrize(
     ("file", "message"),
-    [("none.pt", "has no none.pt"), ("empty.pt", "is damaged"), ("other.pt", "is of another learner, or other agents")],
+    [
+        ("none.pt", "has no none.pt"),
+        ("empty.pt", "is damaged"),
+        ("other.pt", "is an exported policy, or of another learner"),
+    ],
 )
 def test_a_checkpoint_that_does_not_fit_is_named(file: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "empty.pt").write_bytes(b"")

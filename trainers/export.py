@@ -1,0 +1,46 @@
+"""What plays of a trained run, without what goes on learning: `python -m trainers.export RUN_DIR FOLDER`.
+
+A checkpoint holds everything that a run needs to go on exactly, replay and optimisers among it; the policy's own
+weights are a few percent of that. The folder evaluates and verifies as the run does, but cannot be trained further.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from trainers.evaluate import POLICY, load_run
+from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory, replace_file
+
+
+def export(path: Path, to: Path) -> Path:
+    """Writes configuration, metrics and policy of a run to a new folder, and returns its checkpoint's path.
+
+    Raises `FileNotFoundError` where there is no run, `FileExistsError` where `to` holds one, `ValueError` where the run
+    cannot be read.
+    """
+    _, _, state = load_run(path)
+    weights = {name: value for name, value in state["algorithm"].items() if name.startswith(POLICY)}
+    directory = RunDirectory(to)
+    directory.create(RunDirectory(path).config())
+    replace_file(to / METRICS, (path / METRICS).read_bytes())
+    directory.save_checkpoint({"round": state["round"], "algorithm": weights})
+    return to / CHECKPOINT
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Exports the command line's run."""
+    parser = argparse.ArgumentParser(prog="python -m trainers.export", description="Keeps what plays of a run.")
+    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new one")
+    options = parser.parse_args(arguments)
+    try:
+        written = export(options.run, options.folder)
+    except (OSError, ValueError) as error:
+        sys.exit(f"trainers.export: {error}")
+    print(f"written to {written}: {written.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
