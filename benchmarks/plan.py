@@ -50,7 +50,7 @@ class Job:
         policy = self.definition["policy"]
         return policy if "learner_name" in policy else None
 
-    @property
+    @cached_property
     def run_name(self) -> str:
         """The name of its run's folder: jobs that differ in their evaluation alone share it."""
         training = self.training or {}

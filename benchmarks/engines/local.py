@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.engines.files import Failure, failure_of, is_done
+from benchmarks.engines.files import Failure, failure_of, is_done, lock_of
 from benchmarks.engines.process import start, stop
 from benchmarks.plan import Job
 from benchmarks.progress import Progress
@@ -23,13 +23,13 @@ class LocalEngine:
 
     def run(self, jobs: Sequence[Job], directory: Path) -> list[Failure]:
         """Runs jobs and returns those that failed. When interrupted, jobs write where they are."""
-        waiting, failures = list(reversed(jobs)), list[Failure]()
+        waiting, failures = list(jobs), list[Failure]()
         running: dict[subprocess.Popen[bytes], Job] = {}
         try:
             with Progress(jobs, directory) as progress:
                 while waiting or running:
-                    while waiting and len(running) < self.workers:
-                        job = waiting.pop()
+                    while len(running) < self.workers and (job := next_of(waiting, running.values(), directory)):
+                        waiting.remove(job)
                         running[start(job, directory)] = job
                     for process in [process for process in running if process.poll() is not None]:
                         job = running.pop(process)
@@ -42,3 +42,9 @@ class LocalEngine:
         finally:
             stop(list(running))
         return failures
+
+
+def next_of(waiting: Sequence[Job], running: Iterable[Job], directory: Path) -> Job | None:
+    """Returns the first job that would not wait for another's end: none of those whose run a running one is at."""
+    held = {lock_of(job, directory) for job in running}
+    return next((job for job in waiting if lock_of(job, directory) not in held), None)

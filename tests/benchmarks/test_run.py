@@ -9,15 +9,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import results
+from benchmarks.engines.local import next_of
 from benchmarks.jobs import locked, rounds_played
 from benchmarks.plan import learner_named
-from benchmarks.run import main
+from benchmarks.run import jobs_of_suites, main
 
 ROUNDS = 25
 Start = Callable[..., subprocess.Popen[str]]
@@ -133,6 +135,18 @@ def test_kills_in_the_middle_change_nothing(whole: Path, start: Start, tmp_path:
     assert process.returncode == 0
     (name,) = contents(tmp_path)
     assert contents(tmp_path)[name] == contents(whole)[name]
+
+
+def test_jobs_that_share_a_training_keep_no_worker_waiting(tiny: dict[str, Any], tmp_path: Path) -> None:
+    (case,) = tiny["CURVES"].cases
+    twice = replace(tiny["CURVES"], cases=(case, replace(case, name="unseen", trained_on=case.env, episodes=6)))
+    jobs = jobs_of_suites((twice, tiny["REFERENCES"]), 2)
+    kinds = [job.name.rsplit("-", 1)[0] for job in jobs]
+    assert kinds == ["sac-seed0", "sac-seed1", "sac-seed0", "sac-seed1", "leo-full", "gbs-best"]
+    assert next_of(jobs[1:], jobs[:1], tmp_path) is jobs[1]
+    assert next_of(jobs[2:], jobs[:2], tmp_path) is jobs[4]
+    assert next_of(jobs[2:], jobs[1:2], tmp_path) is jobs[2]
+    assert next_of(jobs[2:4], jobs[:2], tmp_path) is None
 
 
 def test_ctrl_c_stops(start: Start, tmp_path: Path) -> None:
