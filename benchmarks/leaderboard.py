@@ -1,7 +1,7 @@
 """The leaderboard's page: `python -m benchmarks.leaderboard RESULTS_DIR --output SITE_DIR [--suite main] [--seeds 5]`.
 
-RESULTS_DIR is the `--output` of `benchmarks.run`, or its `results/`. SITE_DIR gets `index.html`, a page that needs
-nothing else, and `leaderboard.md`.
+RESULTS_DIR is the `--output` of `benchmarks.run`, or its `results/`; several are read as one. SITE_DIR gets
+`index.html`, a page that needs nothing else, and `leaderboard.md`.
 """
 
 from __future__ import annotations
@@ -22,37 +22,44 @@ from benchmarks.suites import SUITES, suites_of
 from trainers.run_directory import replace_file
 
 
-def suite_in(folder: Path, known: Mapping[str, tuple[Suite, ...]], seeds: int) -> str:
-    """Returns the leaderboard suite of which a folder has the greatest part.
+def suite_in(folders: Sequence[Path], known: Mapping[str, tuple[Suite, ...]], seeds: int) -> str:
+    """Returns the leaderboard suite of which folders have the greatest part.
 
-    Raises `ValueError` where it has of none.
+    Raises `ValueError` where they have of none.
     """
     ranked = {name: suite for name, of_name in known.items() for suite in of_name if suite.version}
-    there = {path.stem for path in folder.glob("*.json")}
+    there = {path.stem for folder in folders for path in folder.glob("*.json")}
     parts = {
         name: float(np.mean([job.name in there for job in jobs_of_suites((suite,), seeds)]))
         for name, suite in ranked.items()
     }
     most = max(parts, key=parts.__getitem__)
     if not parts[most]:
-        raise ValueError(f"{folder} has no results of {' or '.join(ranked)}: run benchmarks.run with one of them first")
+        where = " and ".join(map(str, folders))
+        raise ValueError(f"{where} has no results of {' or '.join(ranked)}: run benchmarks.run with one of them first")
     return most
+
+
+def results_in(folder: Path) -> Path:
+    """Returns where a folder's results are. Raises `ValueError` where it is none."""
+    inner = folder / "results" if (folder / "results").is_dir() else folder
+    if not inner.is_dir():
+        raise ValueError(f"{folder} is no folder of results")
+    return inner
 
 
 def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:
     """Writes the page and the table of the command line's results; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
-    parser.add_argument("results", type=Path, metavar="RESULTS_DIR", help="the --output of benchmarks.run")
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULTS_DIR", help="the --output of benchmarks.run")
     parser.add_argument("--output", type=Path, required=True, metavar="SITE_DIR", help="where index.html goes")
     parser.add_argument("--suite", help="which suite's (default: the one that has results)")
     parser.add_argument("--seeds", type=int, default=5, help="training seeds that there should be (default: 5)")
     options = parser.parse_args(arguments)
-    folder: Path = options.results / "results" if (options.results / "results").is_dir() else options.results
     try:
-        if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder of results")
-        name = options.suite or suite_in(folder, known, options.seeds)
-        board = board_of(suites_of(name, known), options.seeds, folder)
+        folders = [results_in(folder) for folder in options.results]
+        name = options.suite or suite_in(folders, known, options.seeds)
+        board = board_of(suites_of(name, known), options.seeds, *folders)
         replace_file(options.output / "index.html", page(board))
         replace_file(options.output / "leaderboard.md", markdown(board))
     except (ImportError, OSError, ValueError) as error:

@@ -43,9 +43,9 @@ def queue_plot(case: Case, lines: Sequence[Played]) -> Plot | None:
     return Plot(title=case.name, x_label="slot", y_label=in_words(case.queue), lines=tuple(drawn))
 
 
-def sweep_plots(suite: Suite, seeds: int, folder: Path) -> list[Plot]:
+def sweep_plots(suite: Suite, seeds: int, *folders: Path) -> list[Plot]:
     """Returns a plot for each of a suite's columns, over its cases' x; none where it has no results."""
-    lines = [line for line in collect(suite, seeds, folder) if line.found]
+    lines = [line for line in collect(suite, seeds, *folders) if line.found]
     plots: list[Plot] = []
     for figure in suite.columns:
         drawn: list[Line] = []

@@ -40,8 +40,10 @@ TITLES = {
 }
 
 
-def board_of(suites: Sequence[Suite], seeds: int, folder: Path) -> Board:
+def board_of(suites: Sequence[Suite], seeds: int, *folders: Path) -> Board:
     """Returns the board of a leaderboard's suite, the first that has a version, with the others as its trade-offs.
+
+    A result is taken from the first folder that has it.
 
     Files that are no results, and policies of which too little is there, are left out, and said to be. Raises
     `ValueError` where no suite has a version, or nothing could be scored.
@@ -49,17 +51,19 @@ def board_of(suites: Sequence[Suite], seeds: int, folder: Path) -> Board:
     ranked = next((suite for suite in suites if suite.version), None)
     if ranked is None:
         raise ValueError(f"{' and '.join(suite.name for suite in suites)}: none of these ranks anybody")
-    there, rejected = read_all(folder)
+    there, rejected = read_all(folders)
     played = [Stage.of(case, seeds, there) for case in ranked.cases]
     by_env = {id_: [stage for stage in played if stage.case.env_id == id_] for id_ in TITLES}
-    sweeps = [plot for suite in suites if not suite.version for plot in sweep_plots(suite, seeds, folder)]
+    sweeps = [plot for suite in suites if not suite.version for plot in sweep_plots(suite, seeds, *folders)]
     tracks = [
         _track(id_, stages, ranked.name, seeds, sweeps if id_ == "VEC-DNNPartition-v0" else [], rejected)
         for id_, stages in by_env.items()
         if stages
     ]
     if not any(track.cases for track in tracks):
-        raise ValueError(f"{folder} has nothing of {ranked.name} that could be scored: run it first")
+        raise ValueError(
+            f"{' and '.join(map(str, folders))} has nothing of {ranked.name} that could be scored: run it first"
+        )
     used = [result for stage in played for line in stage.lines for result in line.found]
     return Board(
         suite=ranked.name,
@@ -72,14 +76,14 @@ def board_of(suites: Sequence[Suite], seeds: int, folder: Path) -> Board:
     )
 
 
-def read_all(folder: Path) -> tuple[dict[str, Result], list[Rejected]]:
-    """Returns the results of a folder by name, and the files that are none."""
+def read_all(folders: Sequence[Path]) -> tuple[dict[str, Result], list[Rejected]]:
+    """Returns the results of folders by name, and the files that are none."""
     there, rejected = dict[str, Result](), list[Rejected]()
-    for path in sorted(folder.glob("*.json*")):
+    for path in (path for folder in folders for path in sorted(folder.glob("*.json*"))):
         if path.name == INDEX:  # of a page beside which results were published
             continue
         try:
-            there[path.stem] = _checked(results.read(path))
+            there.setdefault(path.stem, _checked(results.read(path)))
         except (OSError, ValueError) as error:
             rejected.append(Rejected(what=path.name, why=str(error).removeprefix(f"{path} ")))
     return there, rejected

@@ -263,6 +263,18 @@ def test_files_that_are_no_results_are_left_out_and_said(folder: Path, tmp_path:
     }
 
 
+def test_several_folders_are_read_as_one(folder: Path, board: Board, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for half in (first, second):
+        half.mkdir()
+    for n, path in enumerate(sorted(folder.iterdir())):
+        for half in ((first,), (second,), (first, second))[n % 3]:
+            shutil.copy(path, half)
+    assert board_of((SUITE, SWEEP), SEEDS, first, second) == board
+    known = {"two": (SUITE, SWEEP)}
+    assert main([str(first), str(second), "--output", str(tmp_path / "site"), "--seeds", str(SEEDS)], known) == 0
+
+
 def test_a_case_that_cannot_be_scored_is_left_out(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
