@@ -52,7 +52,7 @@ class ConvexSlots:
     def solve(self, state: State, cut: np.ndarray, now: Exogenous) -> tuple[Allocation, float]:
         """Returns the allocation of one slot, `[devices]`, and the seconds of CPU that solving it took."""
         problem = self._problem
-        local, server, sent, _ = problem.of_cut(cut)
+        local, server, sent, _ = problem.cut_table.of(cut)
         queue, rate_hz = np.asarray(state.energy_queue), np.asarray(now.arrival_rate_hz)
         self._energy.value = queue * problem.kappa_j_per_gcycle_ghz2 * local * rate_hz
         self._local.value, self._load.value = local, local * rate_hz

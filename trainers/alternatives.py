@@ -50,7 +50,7 @@ class CutAndUnit:
 
     def present(self, observation: Observation) -> Bool[np.ndarray, "batch count"]:
         """Returns which alternatives a task has: no cut is beyond its last layer, and only that one sends nothing."""
-        layers = self._problem.num_layers[self._problem.dnn_of(observation[:, 0])][:, None]
+        layers = self._problem.num_layers[self._problem.features.dnn_of(observation[:, 0])][:, None]
         in_range = self._rates(observation) > 0.0
         alone = (self._cut == layers) & (self._unit == 0)
         return np.where(in_range, self._cut <= layers, alone)
@@ -58,19 +58,19 @@ class CutAndUnit:
     def terms(self, observation: Observation) -> Float32[np.ndarray, "batch count 8"]:
         """Returns what each one's task takes but for the speeds, as `networks.consequences.TaskTerms` names it."""
         problem, seen = self._problem, observation[:, 0]
-        costs, dnn, rate_mbps = problem.costs, problem.dnn_of(seen)[:, None], self._rates(observation)
+        costs, dnn, rate_mbps = problem.costs, problem.features.dnn_of(seen)[:, None], self._rates(observation)
         cut = np.minimum(self._cut, costs.num_layers[dnn])
         local, edge, sent = (table[dnn, cut] for table in costs.by_cut)
-        weight = costs.weight(problem.battery_of(seen))
-        least_s = np.minimum(*costs.prices_s(problem.battery_of(seen)))
+        weight = costs.weight(problem.features.battery_of(seen))
+        least_s = np.minimum(*costs.prices_s(problem.features.battery_of(seen)))
         terms = (
             local,
             edge,
             np.divide(sent, rate_mbps, out=np.zeros(sent.shape), where=rate_mbps > 0.0),
             cut < costs.num_layers[dnn],
-            problem.waits_of(seen)[:, self._unit],
+            problem.features.waits_of(seen)[:, self._unit],
             weight[:, None],
-            problem.deadline_of(seen)[:, None],
+            problem.features.deadline_of(seen)[:, None],
             (least_s * costs.work_gcycles[dnn[:, 0]] * (problem.reward == "excess"))[:, None],
         )
         return np.stack(np.broadcast_arrays(*terms), axis=-1, dtype=np.float32, casting="unsafe")
@@ -79,8 +79,8 @@ class CutAndUnit:
         self, index: Int[np.ndarray, "batch"], numbers: Float32[np.ndarray, "batch 2"], observation: Observation
     ) -> Float32[np.ndarray, "batch 1 all"]:
         """Returns the environment's actions; `numbers` are those of the speeds, in [-1, 1]."""
-        action = self._problem.encode(
-            dnn=self._problem.dnn_of(observation[:, 0]),
+        action = self._problem.action.encode(
+            dnn=self._problem.features.dnn_of(observation[:, 0]),
             cut=self._cut[index],
             vehicle_ghz=self._problem.vehicle_ghz,
             rsu_ghz=self._problem.rsu_ghz,
@@ -90,7 +90,7 @@ class CutAndUnit:
         return action[:, None]
 
     def _rates(self, observation: Observation) -> Float32[np.ndarray, "batch count"]:
-        return self._problem.rates_of(observation[:, 0])[:, self._unit]
+        return self._problem.features.rates_of(observation[:, 0])[:, self._unit]
 
     @cached_property
     def _cut(self) -> Int[np.ndarray, "count"]:

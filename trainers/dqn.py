@@ -52,11 +52,11 @@ def speeds(
     problem: TaskDiversion, observation: Float32[np.ndarray, "lanes 1 features"], *, kind: str
 ) -> Float32[np.ndarray, "lanes 2"]:
     """Returns the numbers of both speeds: as fast as can be, or as is best."""
-    battery = problem.battery_of(observation[:, 0])
+    battery = problem.features.battery_of(observation[:, 0])
     if kind == "full":
         return np.ones((len(battery), 2), np.float32)
     vehicle_ghz, rsu_ghz = problem.costs.thrifty_ghz(battery)
-    action = problem.encode(dnn=0, cut=0, vehicle_ghz=vehicle_ghz, rsu_ghz=rsu_ghz)
+    action = problem.action.encode(dnn=0, cut=0, vehicle_ghz=vehicle_ghz, rsu_ghz=rsu_ghz)
     return action[:, 1:3].astype(np.float32)
 
 

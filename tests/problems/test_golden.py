@@ -107,7 +107,7 @@ def test_a_task_in_the_environment_agrees_with_the_worked_case(case: dict[str, A
     problem = replace(plain, vehicle_ghz=task["vehicle_ghz"], rsu_ghz=task["rsu_ghz"], diversion="nearest", num_rsus=1)
     exogenous, queue_s = one_task(task["rate_mbps"], task["battery"]), task["queue_s"]
     state = replace(problem.initial_state((1,)), rsu_free_s=exogenous.release_s[:, None] + queue_s)
-    action = problem.encode(dnn=0, cut=task["cut"], vehicle_ghz=task["vehicle_ghz"], rsu_ghz=task["rsu_ghz"])
+    action = problem.action.encode(dnn=0, cut=task["cut"], vehicle_ghz=task["vehicle_ghz"], rsu_ghz=task["rsu_ghz"])
     outcome = problem.transition(state, action[None, None], exogenous)[1]
     for name, value in case["expected"].items():
         np.testing.assert_allclose(getattr(outcome.task, name), value, rtol=1e-6, atol=1e-12, err_msg=name)

@@ -265,12 +265,12 @@ def test_what_is_encoded_is_decoded(
 ) -> None:
     problem = replace(PROBLEM, diversion="chosen" if chosen else "probability")
     cut = min(cut, int(problem.num_layers[dnn]))
-    action = problem.encode(dnn=dnn, cut=cut, vehicle_ghz=vehicle_ghz, rsu_ghz=rsu_ghz, second=second)
+    action = problem.action.encode(dnn=dnn, cut=cut, vehicle_ghz=vehicle_ghz, rsu_ghz=rsu_ghz, second=second)
     assert action.shape == (3 + chosen,)
     for kind in (np.float64, np.float32):
         given = action.astype(kind)
         assert (np.abs(given) <= 1.0).all()
-        decoded = problem.decode(given[None], np.array([dnn]))
+        decoded = problem.action.decode(given[None], np.array([dnn]))
         assert decoded[0] == [cut]
         assert decoded[1:] == (pytest.approx([vehicle_ghz], rel=1e-6), pytest.approx([rsu_ghz], rel=1e-6))
     assert not chosen or (action[3] >= 0.0) == second
@@ -279,7 +279,7 @@ def test_what_is_encoded_is_decoded(
 def test_the_cut_is_the_nearest_and_its_range_affine() -> None:
     numbers = np.zeros((7, 3))
     numbers[:, 0] = [-1.0, -0.67, -0.66, 0.1, 0.66, 0.67, 1.0]  # thirds of [-1, 1] are 2/3 wide
-    assert PROBLEM.decode(numbers, np.ones(7, dtype=int))[0].tolist() == [0, 0, 1, 2, 2, 3, 3]
+    assert PROBLEM.action.decode(numbers, np.ones(7, dtype=int))[0].tolist() == [0, 0, 1, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64, np.int8])
@@ -383,7 +383,7 @@ def test_the_size_of_an_observation(diversion: str, observation: str, dnns: tupl
     for dnn in range(len(dnns)):
         observed = problem.observe(problem.initial_state((1,)), task(dnn=dnn))
         assert observed.shape == (1, 1, problem.observation_size)
-        assert problem.dnn_of(observed[:, 0]) == [dnn]
+        assert problem.features.dnn_of(observed[:, 0]) == [dnn]
 
 
 def test_the_battery_is_the_one_the_vehicle_brings_until_its_seat_knows_it() -> None:
@@ -398,7 +398,7 @@ def test_the_battery_is_the_one_the_vehicle_brings_until_its_seat_knows_it() -> 
 
 
 def test_leaving_before_the_result_fails_only_what_is_offloaded_and_only_where_said() -> None:
-    offloads, local = PROBLEM.encode(dnn=0, cut=np.array([0, 2]), vehicle_ghz=1.0, rsu_ghz=1.0)[:, None, None]
+    offloads, local = PROBLEM.action.encode(dnn=0, cut=np.array([0, 2]), vehicle_ghz=1.0, rsu_ghz=1.0)[:, None, None]
     for on_leaving in ("finish", "fail"):
         problem = replace(PROBLEM, on_leaving=on_leaving, diversion="nearest", deadline_penalty=3.0)
         for action, leave_s, lost in (
@@ -414,7 +414,7 @@ def test_leaving_before_the_result_fails_only_what_is_offloaded_and_only_where_s
 
 def test_a_penalty_is_taken_once_and_is_not_part_of_the_cost() -> None:
     problem = replace(PROBLEM, on_leaving="fail", deadline_penalty=2.5)
-    action = problem.encode(dnn=np.array([[0]]), cut=0, vehicle_ghz=1.0, rsu_ghz=1.0)
+    action = problem.action.encode(dnn=np.array([[0]]), cut=0, vehicle_ghz=1.0, rsu_ghz=1.0)
     fine, late = (problem.transition(problem.initial_state((1,)), action, task(deadline_s=d))[1] for d in (99.0, 0.1))
     gone = problem.transition(problem.initial_state((1,)), action, task(deadline_s=0.1, leave_s=11.0))[1]
     assert late.task.missed.all()

@@ -15,7 +15,8 @@ from vec_envs.mobility.straight import StraightMobility
 from vec_envs.mobility.traffic import Road, TrafficBlock
 from vec_envs.physics.channel import v2i_rate_mbps
 from vec_envs.problems.task_diversion import Exogenous, Luck, TaskDiversion
-from vec_envs.problems.task_release import entry_slot, leave_slot, nearest_two, releases
+from vec_envs.problems.task_links import nearest_two
+from vec_envs.problems.task_release import entry_slot, leave_slot, releases
 from vec_envs.records import stack
 
 INF = np.inf

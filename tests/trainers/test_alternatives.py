@@ -50,8 +50,8 @@ def test_an_alternative_is_taken_as_its_cut_and_unit_with_the_numbers_beside_it(
         numbers = np.random.default_rng(dnn).uniform(-1.0, 1.0, (len(index), 2)).astype(np.float32)
         action = alternatives.taken(index, numbers, observed(problem, types))
         assert (action.shape, action.dtype) == ((len(index), 1, problem.actions.size), np.float32)
-        problem.checked_action(action)
-        cut, _, _ = problem.decode(action[:, 0], types)
+        problem.action.checked(action)
+        cut, _, _ = problem.action.decode(action[:, 0], types)
         assert cut.tolist() == (index // units).tolist()
         assert (action[:, 0, 1:3] == numbers).all()
         if units == 2:
@@ -127,6 +127,6 @@ def test_consequences_have_the_slopes_of_the_cost() -> None:
             costs = []
             for step in (-1e-4, 1e-4):
                 shifted = numbers + step * (np.arange(2) == side)
-                _, own, unit = problem.decode(np.array([[0.0, *shifted]]), np.array([1]))
+                _, own, unit = problem.action.decode(np.array([[0.0, *shifted]]), np.array([1]))
                 costs.append(problem.task_outcome(**task, vehicle_ghz=own, rsu_ghz=unit).cost.item())
             assert given.grad[0, side].item() == pytest.approx(-(costs[1] - costs[0]) / 2e-4, rel=2e-3, abs=2e-3)

@@ -111,7 +111,9 @@ def test_speeds_are_the_fastest_or_those_of_least_cost_for_the_battery(problem: 
     seen[:, 0, 3 + 4] = [0.9, 0.2]
     assert (dqn.speeds(problem, seen, kind="full") == 1.0).all()
     numbers = dqn.speeds(problem, seen, kind="best")
-    _, vehicle_ghz, rsu_ghz = problem.decode(CutAndUnit(problem).taken(np.array([0, 0]), numbers, seen)[:, 0], SAME)
+    _, vehicle_ghz, rsu_ghz = problem.action.decode(
+        CutAndUnit(problem).taken(np.array([0, 0]), numbers, seen)[:, 0], SAME
+    )
     np.testing.assert_allclose(vehicle_ghz, [3.0, (1.0 / (2.0 * 3.0 * 1e-3 * 10.0)) ** (1.0 / 3.0)], rtol=1e-5)
     np.testing.assert_allclose(rsu_ghz, 50.0 ** (1.0 / 3.0), rtol=1e-5)
 

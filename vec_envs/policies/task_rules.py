@@ -70,7 +70,7 @@ class CheapestCut:
         allowed = self._allowed(cut, self._problem.num_layers[dnn][..., None], request.asked[..., None] >= 0)
         best = np.where(allowed, outcome.cost, np.inf).argmin(axis=-1)
         own, unit = pick(vehicle_ghz, best), pick(rsu_ghz, best)
-        return self._problem.encode(dnn=dnn, cut=best, vehicle_ghz=own, rsu_ghz=unit)[..., None, :]
+        return self._problem.action.encode(dnn=dnn, cut=best, vehicle_ghz=own, rsu_ghz=unit)[..., None, :]
 
     def _allowed(
         self, cut: Int[np.ndarray, "cuts"], layers: Int[np.ndarray, "*lanes 1"], in_range: Bool[np.ndarray, "*lanes 1"]

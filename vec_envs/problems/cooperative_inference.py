@@ -16,10 +16,10 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from vec_envs.dnn.profile import DNNProfile, as_profiles, by_type
+from vec_envs.dnn.profile import DNNProfile, as_profiles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import energy, lyapunov, offloading
-from vec_envs.physics.inference import Factor, free_space_gain, next_virtual_queue, sojourn_s
+from vec_envs.physics.inference import Factor, free_space_gain, sojourn_s
 from vec_envs.physics.inference_allocation import (
     bandwidth_share,
     device_speed_ghz,
@@ -29,7 +29,6 @@ from vec_envs.physics.inference_allocation import (
 from vec_envs.problems.cooperative_inference_records import (
     Allocation,
     Cuts,
-    CutTable,
     Exogenous,
     Luck,
     Outcome,
@@ -37,6 +36,8 @@ from vec_envs.problems.cooperative_inference_records import (
     State,
 )
 from vec_envs.problems.inference_action import InferenceAction
+from vec_envs.problems.inference_budgets import Budgets, drift
+from vec_envs.problems.inference_cuts import CutTable, cut_table
 from vec_envs.problems.problem import Choices, Figure, Numbers
 from vec_envs.units import watt_from_dbm
 from vec_envs.validation import count, one_of, positive, positive_range
@@ -230,27 +231,13 @@ class CooperativeInference:
     @cached_property
     def cut_table(self) -> CutTable:
         """What each cut means, so that a transition looks it up."""
-        types, profiles = self.device_types, self.profiles
-        return CutTable(
-            local_gcycles=self.cycles_per_mac * by_type(p.local_gmacs for p in profiles)[types],
-            server_gcycles=self.cycles_per_mac * by_type(p.edge_gmacs for p in profiles)[types],
-            sent_mbit=by_type(p.cut_mbit for p in profiles)[types],
-            memory_gb=by_type(self._memory_gb(p) for p in profiles)[types],
+        return cut_table(
+            self.profiles,
+            self.device_types,
+            cycles_per_mac=self.cycles_per_mac,
+            device_memory_factor=self.device_memory_factor,
+            server_memory_factor=self.server_memory_factor,
         )
-
-    def _memory_gb(self, profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
-        """Returns the memory that a DNN occupies at both sides, by cut.
-
-        Paper: LyMDO Eq. (6).
-        Differs: the largest tensor of a side is the largest output of its layers, 0 where it has none.
-        """
-        outputs = [0.0, *profile.output_mbit, 0.0]
-        largest = np.maximum.accumulate(outputs[:-1]) + np.maximum.accumulate(outputs[:0:-1])[::-1]
-        parameters = (
-            self.device_memory_factor * profile.local_parameter_mbyte
-            + self.server_memory_factor * profile.edge_parameter_mbyte
-        )
-        return (parameters + largest / 8.0) / 1e3
 
     # What nature decides ------------------------------------------------------------------------------------------
 
@@ -347,7 +334,7 @@ class CooperativeInference:
         cut = self._stable(cut, state, exogenous)
         allocation = self.allocate(state, cut, exogenous) if numbers is None else self._given(cut, numbers, exogenous)
         outcome = self.outcome_of(state, cut, allocation, exogenous)
-        return self._following(state, outcome), outcome
+        return self._budgets.after(state, energy_j=outcome.energy_j, memory_gb=outcome.memory_gb), outcome
 
     def allocate(self, state: State, cut: Cuts, exogenous: Exogenous) -> Allocation:
         """Returns the resources that are best for these cuts: P3, P4 and P5, solved exactly."""
@@ -366,19 +353,9 @@ class CooperativeInference:
             bandwidth_share=bandwidth_share(weight, sent, self.snr(exogenous.gain)),
         )
 
-    def of_cut(self, cut: Cuts) -> tuple[PerDevice, PerDevice, PerDevice, PerDevice]:
-        """Returns Gcycles of device and server, Mbit sent, and GB occupied, for each device's cut."""
-        table, device = self.cut_table, np.arange(self.num_devices)
-        return (
-            table.local_gcycles[device, cut],
-            table.server_gcycles[device, cut],
-            table.sent_mbit[device, cut],
-            table.memory_gb[device, cut],
-        )
-
     def _needed(self, cut: Cuts, exogenous: Exogenous) -> tuple[PerDevice, PerDevice, PerDevice]:
         """Returns Gcycles of device and server and Mbit sent; 0 where no tasks arrive, as in an empty seat."""
-        local, server, sent, _ = self.of_cut(cut)
+        local, server, sent, _ = self.cut_table.of(cut)
         arrives = exogenous.arrival_rate_hz > 0.0
         return local * arrives, server * arrives, sent * arrives
 
@@ -430,9 +407,9 @@ class CooperativeInference:
         parts: dict[str, Any] = {
             "delay_s": local_s + transmit_s + server_s,
             "energy_j": computing_j + sending_j,
-            "memory_gb": np.broadcast_to(self.of_cut(cut)[-1], local.shape),
+            "memory_gb": np.broadcast_to(self.cut_table.of(cut)[-1], local.shape),
         }
-        drift = self._drift(state, **{name: parts[name] for name in ("energy_j", "memory_gb")})
+        grown = drift(state, self._budgets.after(state, energy_j=parts["energy_j"], memory_gb=parts["memory_gb"]))
         return Outcome(
             cut=cut,
             local_s=local_s,
@@ -441,13 +418,13 @@ class CooperativeInference:
             device_ghz=allocation.device_ghz,
             server_ghz=allocation.server_ghz,
             bandwidth_share=allocation.bandwidth_share,
-            drift=drift,
-            reward=self._reward(state, drift, **parts),
+            drift=grown,
+            reward=self._reward(state, grown, **parts),
             **parts,
         )
 
     def _reward(
-        self, state: State, drift: lyapunov.PerLane, *, delay_s: PerDevice, energy_j: PerDevice, memory_gb: PerDevice
+        self, state: State, grown: lyapunov.PerLane, *, delay_s: PerDevice, energy_j: PerDevice, memory_gb: PerDevice
     ) -> lyapunov.PerLane:
         """Returns minus what is to be small.
 
@@ -457,29 +434,17 @@ class CooperativeInference:
         if self.reward == "delay":
             return -delay
         if self.reward == "drift":
-            return -(drift + delay)
+            return -(grown + delay)
         return -(np.add.reduce(state.energy_queue * energy_j + state.memory_queue * memory_gb, axis=-1) + delay)
 
-    def _queues_after(self, state: State, *, energy_j: PerDevice, memory_gb: PerDevice) -> tuple[PerDevice, PerDevice]:
-        budgets_j, budgets_gb = self._budgets
-        return (
-            next_virtual_queue(state.energy_queue, energy_j, budgets_j, scale=self.energy_queue_scale),
-            next_virtual_queue(state.memory_queue, memory_gb, budgets_gb, scale=self.memory_queue_scale),
-        )
-
-    def _drift(self, state: State, *, energy_j: PerDevice, memory_gb: PerDevice) -> lyapunov.PerLane:
-        after = self._queues_after(state, energy_j=energy_j, memory_gb=memory_gb)
-        before = state.energy_queue, state.memory_queue
-        pairs = zip(before, after, strict=True)
-        return sum((lyapunov.lyapunov(new) - lyapunov.lyapunov(old) for old, new in pairs), start=np.float64(0.0))
-
-    def _following(self, state: State, outcome: Outcome) -> State:
-        energy_queue, memory_queue = self._queues_after(state, energy_j=outcome.energy_j, memory_gb=outcome.memory_gb)
-        return State(energy_queue=energy_queue, memory_queue=memory_queue)
-
     @cached_property
-    def _budgets(self) -> tuple[Float[np.ndarray, "devices"], Float[np.ndarray, "devices"]]:
-        return np.array(self.energy_budget_j)[self.device_types], np.array(self.memory_budget_gb)[self.device_types]
+    def _budgets(self) -> Budgets:
+        return Budgets(
+            energy_j=np.array(self.energy_budget_j)[self.device_types],
+            memory_gb=np.array(self.memory_budget_gb)[self.device_types],
+            energy_queue_scale=self.energy_queue_scale,
+            memory_queue_scale=self.memory_queue_scale,
+        )
 
     def figures(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
         """Returns what is reported of a slot, means over devices: `[*lanes]` arrays under the names of the infos."""

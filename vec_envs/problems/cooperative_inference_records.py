@@ -66,13 +66,3 @@ class Outcome:
     bandwidth_share: PerDevice
     drift: PerLane
     reward: PerLane
-
-
-@dataclass(frozen=True, kw_only=True)
-class CutTable:
-    """What each cut of each device means; rows of DNNs with fewer cuts end in zeros."""
-
-    local_gcycles: Float[np.ndarray, "devices cuts"]
-    server_gcycles: Float[np.ndarray, "devices cuts"]
-    sent_mbit: Float[np.ndarray, "devices cuts"]
-    memory_gb: Float[np.ndarray, "devices cuts"]

@@ -20,11 +20,11 @@ from jaxtyping import Float, Float32, Int, Shaped
 from jaxtyping import Real as RealArray
 
 from vec_envs.dnn.profile import DNNProfile, as_profiles
-from vec_envs.mobility.axis import roadside_units
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import diversion
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps
 from vec_envs.problems.problem import Figure, Numbers
+from vec_envs.problems.task_action import Number, TaskAction
 from vec_envs.problems.task_cost import TaskCost
 from vec_envs.problems.task_diversion_records import (
     QUEUE_SEEN,
@@ -36,11 +36,11 @@ from vec_envs.problems.task_diversion_records import (
     State,
     TaskOutcome,
 )
+from vec_envs.problems.task_links import RoadsideLinks
 from vec_envs.problems.task_observation import OBSERVATIONS, TaskObservation
-from vec_envs.problems.task_release import entry_slot, leave_slot, nearest_two, releases
+from vec_envs.problems.task_release import entry_slot, leave_slot, next_released, releases
 from vec_envs.problems.task_request import DIVERSIONS, Requests, chosen, with_task
 from vec_envs.records import map_arrays, pick, put
-from vec_envs.units import dbm_from_watt
 from vec_envs.validation import (
     a_function,
     count,
@@ -52,7 +52,6 @@ from vec_envs.validation import (
 
 __all__ = ["Exogenous", "Luck", "Outcome", "State", "TaskDiversion", "TaskOutcome"]
 
-Number = RealArray[np.ndarray, "*#tasks"] | float | int
 REWARDS = ("cost", "excess")
 LEAVING = ("finish", "fail")
 LOW_BATTERY = 1.0 / 3.0
@@ -188,11 +187,8 @@ class TaskDiversion:
 
     @property
     def actions(self) -> Numbers:
-        """Cut, vehicle's speed, unit's speed; and which unit, where that is chosen.
-
-        Paper: RTD Eq. (27).
-        """
-        return Numbers(size=4 if self._chooses else 3)
+        """Cut, vehicle's speed, unit's speed; and which unit, where that is chosen: see `action`."""
+        return Numbers(size=self.action.size)
 
     @property
     def reported(self) -> tuple[Figure, ...]:
@@ -204,27 +200,6 @@ class TaskDiversion:
     def num_layers(self) -> Int[np.ndarray, "types"]:
         """Number of layers L of each DNN type."""
         return self.costs.num_layers
-
-    def encode(
-        self, *, dnn: Number, cut: Number, vehicle_ghz: Number, rsu_ghz: Number, second: Number = 0
-    ) -> Float[np.ndarray, "*tasks numbers"]:
-        """Returns the action that `decode` reads as these; `second` asks the second nearest unit, where chosen."""
-        parts = [
-            2.0 * np.asarray(cut) / self.num_layers[np.asarray(dnn)] - 1.0,
-            _scaled(np.asarray(vehicle_ghz), self.min_ghz, self.vehicle_ghz),
-            _scaled(np.asarray(rsu_ghz), self.min_ghz, self.rsu_ghz),
-            2.0 * np.asarray(second) - 1.0,
-        ]
-        return np.stack(np.broadcast_arrays(*parts[: self.actions.size]), axis=-1)
-
-    def decode(
-        self, action: Shaped[np.ndarray, "*tasks numbers"], dnn: Int[np.ndarray, "*tasks"]
-    ) -> tuple[Int[np.ndarray, "*tasks"], Float[np.ndarray, "*tasks"], Float[np.ndarray, "*tasks"]]:
-        """Returns cut, vehicle's and unit's speed in GHz; affine in the action, the cut to the nearest integer."""
-        half = 0.5 * (np.clip(action, -1.0, 1.0) + 1.0)
-        cut = np.rint(half[..., 0] * self.num_layers[dnn]).astype(np.int64)
-        vehicle_ghz = self.min_ghz + half[..., 1] * (self.vehicle_ghz - self.min_ghz)
-        return cut, vehicle_ghz, self.min_ghz + half[..., 2] * (self.rsu_ghz - self.min_ghz)
 
     # What nature decides ------------------------------------------------------------------------------------------
 
@@ -265,7 +240,7 @@ class TaskDiversion:
         dnn = np.minimum((tasks.take(luck.dnn) * len(self.profiles)).astype(np.int64), len(self.profiles) - 1)
         low, high = self.deadline_factor
         level = np.take_along_axis(luck.battery, entry_slot(traffic.client_vehicle), axis=-2)
-        unit, rate_mbps = self._links(tasks.take_rows(traffic.client_xy_m), tasks.take_rows(luck.fading_power), road)
+        unit, rate_mbps = self._links.of(tasks.take_rows(traffic.client_xy_m), tasks.take_rows(luck.fading_power), road)
         return Exogenous(
             slot=slot,
             release_s=np.where(tasks.exists, slot * self.slot_s, np.inf),
@@ -284,42 +259,16 @@ class TaskDiversion:
             leave_s=tasks.take(leave_slot(traffic.client_vehicle)) * self.slot_s,
         )
 
-    def _links(
-        self, xy_m: Float[np.ndarray, "*lanes tasks 2"], fading: Float[np.ndarray, "*lanes tasks units"], road: Road
-    ) -> tuple[Int[np.ndarray, "*lanes tasks 2"], Float[np.ndarray, "*lanes tasks 2"]]:
-        """Returns the two nearest units and the rates to them, 0 out of range."""
-        unit, distance_m = nearest_two(xy_m, roadside_units(road, self.num_rsus, self.rsu_spacing_m))
-        heard = distance_m <= self.rsu_range_m
-        heard[..., 1] &= self.num_rsus > 1
-        rate_mbps = self.v2i_rate(
-            distance_m,
-            np.take_along_axis(fading, unit, axis=-1),
-            bandwidth_mhz=self.bandwidth_mhz,
-            transmit_power_dbm=dbm_from_watt(self.transmit_power_w),
-            noise_dbm=dbm_from_watt(self.noise_w),
-        )
-        return unit, np.where(heard, rate_mbps, 0.0)
-
     def next_point(self, state: State, nature: Exogenous, point: Int[np.ndarray, "lanes"]) -> Int[np.ndarray, "lanes"]:
         """Returns the next task that is released: not those of vehicles that still run the last one's layers."""
-        found = point.copy()
-        rows = np.flatnonzero(found < self.episode_points)
-        while len(rows):
-            place = rows, found[rows]
-            release_s, seat = nature.release_s[place], nature.seat[place]
-            over = np.isinf(release_s)
-            busy = (state.vehicle_free_s[rows, seat] > release_s) & (state.holder[rows, seat] == nature.vehicle[place])
-            busy &= not self.overlap
-            found[rows] = np.where(over, self.episode_points, found[rows] + busy)
-            rows = rows[busy & ~over & (found[rows] < self.episode_points)]
-        return found
+        return next_released(state, nature, point, overlap=self.overlap)
 
     # What the agents see ------------------------------------------------------------------------------------------
 
     @property
     def observation_size(self) -> int:
         """Number of features of a task's observation."""
-        return self._eyes.size
+        return self.features.size
 
     def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*lanes 1 features"]:
         """Returns what is known of the released task, scaled to order one by the constants of `task_observation`.
@@ -337,27 +286,7 @@ class TaskDiversion:
         """
         which = (np.zeros_like(exogenous.dnn), np.ones_like(exogenous.dnn)) if self._chooses else (None,)
         requests = [self.request(state, exogenous, asked) for asked in which]
-        return self._eyes.of(exogenous, requests, self._requests.index_s(state, exogenous))
-
-    def dnn_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Int[np.ndarray, "*lanes"]:
-        """Returns the DNN type of the task that is observed."""
-        return self._eyes.dnn_of(observation)
-
-    def battery_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> PerTask:
-        """Returns the battery level of the vehicle that is observed."""
-        return self._eyes.battery_of(observation)
-
-    def rates_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes units"]:
-        """Returns the rates in Mbit/s to the units that may be asked, as observed: one, or both where it is chosen."""
-        return self._eyes.rates_of(observation)
-
-    def waits_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes units"]:
-        """Returns the waits in s at these units, as observed."""
-        return self._eyes.waits_of(observation)
-
-    def deadline_of(self, observation: Float32[np.ndarray, "*lanes features"]) -> Float32[np.ndarray, "*lanes"]:
-        """Returns the deadline in s of the task that is observed."""
-        return self._eyes.deadline_of(observation)
+        return self.features.of(exogenous, requests, self._requests.index_s(state, exogenous))
 
     # Whom a vehicle asks ------------------------------------------------------------------------------------------
 
@@ -399,12 +328,12 @@ class TaskDiversion:
         Paper: RTD Eq. (28).
         Differs: less a penalty, an option, where the deadline is missed or the task is lost.
         """
-        numbers = self.checked_action(action)[..., 0, :]
+        numbers = self.action.checked(action)[..., 0, :]
         asked = None
         if self._chooses:
             asked = chosen(numbers[..., 3] >= 0.0, exogenous.rate_mbps > 0.0)
         request = self.request(state, exogenous, asked)
-        cut, vehicle_ghz, rsu_ghz = self.decode(numbers, exogenous.dnn)
+        cut, vehicle_ghz, rsu_ghz = self.action.decode(numbers, exogenous.dnn)
         cut = np.where(request.asked >= 0, cut, self.num_layers[exogenous.dnn])
         offloaded = cut < self.num_layers[exogenous.dnn]
         task = self.costs.of(
@@ -488,21 +417,6 @@ class TaskDiversion:
         shape = np.broadcast_shapes(*map(np.shape, given.values()))
         return map_arrays(lambda a: a.reshape(shape), self.costs.of(self.costs.checked(given)))
 
-    def checked_action(
-        self, action: Shaped[np.ndarray, "*lanes agents numbers"]
-    ) -> Float[np.ndarray, "*lanes 1 numbers"]:
-        """Returns the action as float64. Raises `ValueError` where its shape, type or range is wrong."""
-        action = np.asarray(action)
-        if action.shape[-2:] != (1, self.actions.size):
-            raise ValueError(f"an action holds {self.actions.size} numbers in one row, got shape {action.shape}")
-        if action.dtype.kind not in "fiu":
-            raise ValueError(f"actions are numbers, got dtype {action.dtype}")
-        wrong = ~((action >= -1.0) & (action <= 1.0))
-        if wrong.any():
-            where = tuple(np.argwhere(wrong)[0])
-            raise ValueError(f"number {where[-1]} of the action, {action[where]}, is outside [-1, 1]")
-        return action.astype(np.float64, copy=False)
-
     def figures(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
         """Returns what is reported of a task: `[*lanes]` arrays under the names of the infos."""
         task = outcome.task
@@ -539,7 +453,19 @@ class TaskDiversion:
         )
 
     @cached_property
-    def _eyes(self) -> TaskObservation:
+    def action(self) -> TaskAction:
+        """How actions are read and written."""
+        return TaskAction(
+            num_layers=self.num_layers,
+            min_ghz=self.min_ghz,
+            vehicle_ghz=self.vehicle_ghz,
+            rsu_ghz=self.rsu_ghz,
+            chooses=self._chooses,
+        )
+
+    @cached_property
+    def features(self) -> TaskObservation:
+        """How tasks are seen, and what can be read from that again."""
         return TaskObservation(kind=self.observation, units=2 if self._chooses else 1, costs=self.costs)
 
     @property
@@ -547,13 +473,20 @@ class TaskDiversion:
         return self.diversion == "chosen"
 
     @cached_property
+    def _links(self) -> RoadsideLinks:
+        return RoadsideLinks(
+            num_rsus=self.num_rsus,
+            rsu_spacing_m=self.rsu_spacing_m,
+            rsu_range_m=self.rsu_range_m,
+            bandwidth_mhz=self.bandwidth_mhz,
+            transmit_power_w=self.transmit_power_w,
+            noise_w=self.noise_w,
+            v2i_rate=self.v2i_rate,
+        )
+
+    @cached_property
     def _requests(self) -> Requests:
         return Requests(kind=self.diversion, broadcast_slots=self.broadcast_slots, slot_s=self.slot_s)
-
-
-def _scaled(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Returns where in [-1, 1] a value of [low, high] lies."""
-    return np.asarray(2.0 * (value - low) / (high - low) - 1.0)
 
 
 def _check_numbers(problem: TaskDiversion) -> None:

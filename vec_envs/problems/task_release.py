@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from vec_envs.mobility.traffic import TrafficBlock
-from vec_envs.problems.task_diversion_records import Luck
+from vec_envs.problems.task_diversion_records import Exogenous, Luck, State
 
 Grid = Shaped[np.ndarray, "*lanes slots seats"]
 Flat = Int[np.ndarray, "*lanes tasks"]
@@ -79,13 +79,21 @@ def leave_slot(vehicle: Int[np.ndarray, "*lanes slots seats"]) -> Float[np.ndarr
     return np.minimum.accumulate(changes[..., ::-1, :], axis=-2)[..., ::-1, :]
 
 
-def nearest_two(
-    xy_m: Float[np.ndarray, "*lanes tasks 2"], unit_xyz_m: Float[np.ndarray, "units 3"]
-) -> tuple[Int[np.ndarray, "*lanes tasks 2"], Float[np.ndarray, "*lanes tasks 2"]]:
-    """Returns the two roadside units nearest to each place, and their distances in m; a lone unit is both."""
-    apart = xy_m[..., None, :] - unit_xyz_m[:, :2]
-    distance_m = np.sqrt((apart**2).sum(axis=-1) + unit_xyz_m[:, 2] ** 2)
-    nearest = np.argsort(distance_m, axis=-1, kind="stable")[..., :2]
-    if len(unit_xyz_m) == 1:
-        nearest = np.concatenate([nearest, nearest], axis=-1)
-    return nearest, np.take_along_axis(distance_m, nearest, axis=-1)
+def next_released(
+    state: State, nature: Exogenous, point: Int[np.ndarray, "lanes"], *, overlap: bool
+) -> Int[np.ndarray, "lanes"]:
+    """Returns the next task that is released from `point` on, one behind the last where there is none.
+
+    Without `overlap` those of vehicles that still run the last one's layers are not.
+    """
+    found, end = point.copy(), nature.release_s.shape[-1] - 1
+    rows = np.flatnonzero(found < end)
+    while len(rows):
+        place = rows, found[rows]
+        release_s, seat = nature.release_s[place], nature.seat[place]
+        over = np.isinf(release_s)
+        busy = (state.vehicle_free_s[rows, seat] > release_s) & (state.holder[rows, seat] == nature.vehicle[place])
+        busy &= not overlap
+        found[rows] = np.where(over, end, found[rows] + busy)
+        rows = rows[busy & ~over & (found[rows] < end)]
+    return found
