@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks import given, results
 from benchmarks.suite import AnyPolicy, Case, Fields, Given, Learned, Reference
-from trainers.env_options import TRAFFIC_DOCS, door_of, env_options_type
+from trainers import env_options
+from trainers.env_options import door_of, env_options_type
 from trainers.evaluate import LEARNERS
 from trainers.learner import Learner
 from trainers.options import ADJUSTABLE, Run, as_tuples, preset_run
@@ -164,12 +165,12 @@ def _options_type(env_id: str) -> type[Any]:
 
 def problem_of(env_id: str, options: Fields) -> Problem:
     """Returns the problem of an environment's options. Raises `ValueError` for wrong ones."""
-    return _problem(env_id, json.dumps({name: of for name, of in options.items() if name not in TRAFFIC_DOCS}))
+    return _problem(env_id, json.dumps(dict(options)))
 
 
 @cache
 def _problem(env_id: str, options: str) -> Problem:
-    return door_of(env_id).problem(**as_tuples(json.loads(options)))
+    return env_options.problem_of(env_id, as_tuples(json.loads(options)))
 
 
 def learner_named(name: str) -> Learner:

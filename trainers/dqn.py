@@ -17,7 +17,7 @@ from trainers.options import parse
 
 if TYPE_CHECKING:
     from trainers.learners.dqn import ScaledDQN
-    from vec_envs.policies.policy import Policy
+    from trainers.tianshou_bridge.policy import LearnedPolicy
     from vec_envs.problems.task_diversion import TaskDiversion
 
 ENV = {"diversion": "chosen", "reward": "excess", "observation": "extended"}
@@ -78,7 +78,7 @@ def build(problem: TaskDiversion, options: DQNLearner, *, seed: int) -> ScaledDQ
         )
 
 
-def learned(algorithm: ScaledDQN, options: DQNLearner, problem: Any) -> Policy:
+def learned(algorithm: ScaledDQN, options: DQNLearner, problem: Any) -> LearnedPolicy:
     """Returns the greedy policy."""
     from trainers.learners.dqn import greedy
 

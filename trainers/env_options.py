@@ -9,6 +9,7 @@ import inspect
 import textwrap
 import types
 import typing
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ import tyro
 from vec_envs.dnn.profile import DNNProfile
 from vec_envs.faces.doors import Door
 from vec_envs.mobility import SumoBackend
+from vec_envs.problems.problem import Problem
 from vec_envs.registration import ENVIRONMENTS
 
 TRAFFIC_DOCS = {
@@ -53,6 +55,11 @@ def env_options_type(door: Door) -> type[Any]:
         (name, Annotated[kind, tyro.conf.arg(help=docs.get(name, ""))], default) for name, kind, default in options
     ]
     return dataclasses.make_dataclass("EnvOptions", annotated, frozen=True, kw_only=True)
+
+
+def problem_of(env_id: str, options: Mapping[str, Any]) -> Problem:
+    """Returns the problem of an environment's options, those of its traffic among them."""
+    return door_of(env_id).problem(**{name: of for name, of in options.items() if name not in TRAFFIC_DOCS})
 
 
 def field_docs(kind: type[Any]) -> dict[str, str]:

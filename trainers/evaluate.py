@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from vec_envs.policies.policy import Policy
 from vec_envs.problems.problem import View
 from vec_envs.records import map_arrays
 
+if TYPE_CHECKING:
+    from trainers.tianshou_bridge.policy import LearnedPolicy
+
 LEARNERS = {
     "dqn": "trainers.dqn",
     "ppo": "trainers.ppo",
@@ -40,8 +43,8 @@ LEARNERS = {
 }
 """Name -> module whose `LEARNER` it is."""
 
-POLICY = "policy."
-"""What the names of the weights that play begin with; the others are for learning alone."""
+EXPORTED = "policy"
+"""What a checkpoint of `trainers.export` holds in place of the algorithm: the weights of the network that plays."""
 
 UNITS = ("s", "j", "w", "m", "ghz", "gcycles", "mbit", "mbps", "gb")
 """The last words of names that are units."""
@@ -115,20 +118,23 @@ def load_run(path: Path) -> tuple[Learner, Run, dict[str, Any]]:
     return learner, from_json(text, learner), directory.load_checkpoint()
 
 
-def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem: Any) -> Policy:
-    """Returns the policy of a checkpoint for a problem like the one it was trained on.
+def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem: Any) -> LearnedPolicy:
+    """Returns the policy of a checkpoint, whole or exported, for a problem like the one it was trained on.
 
     Raises `ValueError` where the problem has other agents, actions or observations.
     """
     algorithm = learner.build(problem, run.learner, seed=0)
-    weights = {name: value for name, value in state["algorithm"].items() if name.startswith(POLICY)}
+    policy = learner.policy(algorithm, run.learner, problem)
     try:
-        algorithm.policy.load_state_dict({name.removeprefix(POLICY): value for name, value in weights.items()})
+        if EXPORTED in state:
+            policy.network.load_state_dict(dict(state[EXPORTED]))
+        else:
+            algorithm.load_state_dict(dict(state["algorithm"]))
     except RuntimeError as error:
         raise ValueError(
             f"the checkpoint is of a problem with other agents, actions or observations: {error}"
         ) from error
-    return learner.policy(algorithm, run.learner, problem)
+    return policy
 
 
 def play(make: Callable[[Any], Policy], env: LanesVectorEnv, seed: int) -> dict[str, Any]:

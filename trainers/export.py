@@ -1,16 +1,19 @@
 """What plays of a trained run, without what goes on learning: `python -m trainers.export RUN_DIR FOLDER`.
 
-A checkpoint holds everything that a run needs to go on exactly, replay and optimisers among it; the policy's own
-weights are a few percent of that. The folder evaluates and verifies as the run does, but cannot be trained further.
+A checkpoint holds everything that a run needs to go on exactly, replay and optimisers among it; the weights of the
+network that plays are a few percent of that. The folder evaluates and verifies as the run does, but cannot be trained
+further.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from trainers.evaluate import POLICY, load_run
+from trainers.env_options import problem_of
+from trainers.evaluate import EXPORTED, learned_policy, load_run
 from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory, replace_file
 
 
@@ -20,12 +23,12 @@ def export(path: Path, to: Path) -> Path:
     Raises `FileNotFoundError` where there is no run, `FileExistsError` where `to` holds one, `ValueError` where the run
     cannot be read.
     """
-    _, _, state = load_run(path)
-    weights = {name: value for name, value in state["algorithm"].items() if name.startswith(POLICY)}
+    learner, run, state = load_run(path)
+    policy = learned_policy(learner, run, state, problem_of(run.env_id, asdict(run.env)))
     directory = RunDirectory(to)
     directory.create(RunDirectory(path).config())
     replace_file(to / METRICS, (path / METRICS).read_bytes())
-    directory.save_checkpoint({"round": state["round"], "algorithm": weights})
+    directory.save_checkpoint({"round": state["round"], EXPORTED: policy.network.state_dict()})
     return to / CHECKPOINT
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from vec_envs.policies.policy import Policy
+if TYPE_CHECKING:
+    from trainers.tianshou_bridge.policy import LearnedPolicy
 
 
 class LearnerOptions(Protocol):
@@ -33,7 +34,7 @@ class Learner:
     """Name -> fields of the environment, `LearnerOptions`, fields of the run."""
     build: Callable[..., Any] = field(repr=False)
     """(problem, options, seed=) -> an `Algorithm` of Tianshou whose policy is an `ExploringPolicy`."""
-    policy: Callable[[Any, Any, Any], Policy] = field(repr=False)
+    policy: Callable[[Any, Any, Any], LearnedPolicy] = field(repr=False)
     """(algorithm, options, problem) -> the policy that it has learned."""
     experience: Literal["replay", "rollout"] = "replay"
     """What it learns from: of `trainers.experience`."""

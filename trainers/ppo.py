@@ -14,7 +14,7 @@ from trainers.options import parse
 
 if TYPE_CHECKING:
     from trainers.learners.ppo import Decisions, SeededPPO
-    from vec_envs.policies.policy import Policy
+    from trainers.tianshou_bridge.policy import LearnedPolicy
     from vec_envs.problems.cooperative_inference import CooperativeInference
 
 ENV = {"unstable": "clip"}
@@ -90,7 +90,7 @@ def decisions_of(problem: CooperativeInference, options: PPOOptions) -> Decision
     return AgentChoices(problem.action_counts, problem.alternatives_seen)
 
 
-def learned(algorithm: SeededPPO, options: PPOLearner, problem: Any) -> Policy:
+def learned(algorithm: SeededPPO, options: PPOLearner, problem: Any) -> LearnedPolicy:
     """Returns the policy of the likeliest actions."""
     from trainers.learners.ppo import likeliest
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from trainers.learner import Learner
-from trainers.learners.options import QMIXOptions, ReplayOptions
+from trainers.learners.options import QMIXOptions, ReplayOptions, annealed
 from trainers.options import parse
 
 if TYPE_CHECKING:
     from trainers.learners.qmix import QMIX
-    from vec_envs.policies.policy import Policy
+    from trainers.tianshou_bridge.policy import LearnedPolicy
 
 ENV_IDS = ("VEC-DNNPartition-v0",)
 TUNED_ENV = {"reward": "drift", "observation": "extended"}
@@ -48,8 +48,8 @@ class QMIXLearner:
         return self.qmix.exploration(progress)
 
     def learning_rate_part(self, progress: float) -> float:
-        """Returns that the learning rate stays."""
-        return 1.0
+        """Returns what is left of the learning rate at this part of the run."""
+        return annealed(self.qmix.final_learning_rate, progress)
 
 
 def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
@@ -69,7 +69,7 @@ def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
         return assemble(problem, network, options.qmix, seed=decisions)
 
 
-def learned(algorithm: QMIX, options: Any, problem: Any) -> Policy:
+def learned(algorithm: QMIX, options: Any, problem: Any) -> LearnedPolicy:
     """Returns the greedy policy."""
     from trainers.learners.qmix import greedy
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from trainers.learner import Learner
-from trainers.learners.options import DenoiserOptions, QMIXOptions, ReplayOptions
+from trainers.learners.options import DenoiserOptions, QMIXOptions, ReplayOptions, annealed
 from trainers.options import parse
 from trainers.qmix import ENV_IDS, PAPER, PAPER_ENV, PAPER_REPLAY, PAPER_RUN, TUNED, TUNED_ENV, learned
 
@@ -29,8 +29,8 @@ class MAD2RLLearner:
         return self.qmix.exploration(progress)
 
     def learning_rate_part(self, progress: float) -> float:
-        """Returns that the learning rate stays."""
-        return 1.0
+        """Returns what is left of the learning rate at this part of the run."""
+        return annealed(self.qmix.final_learning_rate, progress)
 
 
 def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:

@@ -14,7 +14,7 @@ from trainers.options import parse
 
 if TYPE_CHECKING:
     from trainers.learners.sac import BoundedSAC
-    from vec_envs.policies.policy import Policy
+    from trainers.tianshou_bridge.policy import LearnedPolicy
     from vec_envs.problems.task_diversion import TaskDiversion
 
 ENV = {"reward": "excess", "observation": "extended"}
@@ -73,7 +73,7 @@ def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedS
         )
 
 
-def learned(algorithm: BoundedSAC, options: SACLearner, problem: Any) -> Policy:
+def learned(algorithm: BoundedSAC, options: SACLearner, problem: Any) -> LearnedPolicy:
     """Returns the actor's policy."""
     from trainers.learners.sac import likeliest
 

@@ -134,4 +134,4 @@ def greedy(algorithm: ScaledDQN) -> LearnedPolicy:
     def decide(observation: np.ndarray) -> np.ndarray:
         return policy.taken(policy(Batch(obs=observation)).act, observation)
 
-    return LearnedPolicy(decide, policy.draws)
+    return LearnedPolicy(decide, policy, policy.draws)

@@ -59,6 +59,8 @@ class QMIXOptions:
     """Future rewards; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
     learning_rate: float = 5e-4
     """Of Adam. Section 8.1."""
+    final_learning_rate: float = 1.0
+    """What is left of it at the end of the run, as a part; it falls over the second half."""
     target_update_rate: float = 0.005
     """0.001 in Section 8.1, which lags a thousand updates behind."""
     double_q: bool = True
@@ -90,6 +92,7 @@ class QMIXOptions:
 
     def __post_init__(self) -> None:
         fraction(discount=self.discount, target_update_rate=self.target_update_rate)
+        fraction(final_learning_rate=self.final_learning_rate)
         fraction(exploration_start=self.exploration_start, exploration_end=self.exploration_end)
         fraction(exploration_fraction=self.exploration_fraction)
         positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale)

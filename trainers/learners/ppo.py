@@ -236,4 +236,4 @@ def likeliest(algorithm: SeededPPO) -> LearnedPolicy:
     def decide(observation: np.ndarray) -> np.ndarray:
         return policy.taken(policy(Batch(obs=observation)).act.cpu().numpy(), observation)
 
-    return LearnedPolicy(decide, policy.draws)
+    return LearnedPolicy(decide, policy, policy.draws)

@@ -149,4 +149,4 @@ def greedy(algorithm: QMIX, *, lagged: bool | None = None) -> LearnedPolicy:
     def decide(observation: np.ndarray) -> np.ndarray:
         return policy.values(network, policy.seen(observation)).argmax(-1).cpu().numpy()
 
-    return LearnedPolicy(decide, policy.draws)
+    return LearnedPolicy(decide, network, policy.draws)

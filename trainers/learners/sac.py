@@ -310,4 +310,4 @@ def likeliest(algorithm: BoundedSAC) -> LearnedPolicy:
         decided = policy.decided(policy.situation(observation), algorithm.average_actor, drawn=False)
         return policy.taken(decided.act.cpu().numpy(), observation)
 
-    return LearnedPolicy(decide, policy.draws)
+    return LearnedPolicy(decide, algorithm.average_actor, policy.draws)

@@ -35,9 +35,10 @@ class ExploringPolicy(Protocol):
 
 
 class LearnedPolicy:
-    """What a learner has learned: decides from the observation alone."""
+    """What a learner has learned: decides from the observation alone, by a network."""
 
-    def __init__(self, decide: Callable[[np.ndarray], np.ndarray], draws: Draws) -> None:
+    def __init__(self, decide: Callable[[np.ndarray], np.ndarray], network: torch.nn.Module, draws: Draws) -> None:
+        self.network = network
         self._decide = decide
         self._draws = draws
 
