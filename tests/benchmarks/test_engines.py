@@ -43,8 +43,13 @@ class Nodes:
     def address(self) -> str:
         return self.cluster.address
 
+    @property
+    def second(self) -> Any:
+        (node,) = self.cluster.worker_nodes
+        return node
+
     def lose_second(self) -> None:
-        self.cluster.remove_node(self.cluster.worker_nodes.copy().pop())
+        self.cluster.remove_node(self.second)
 
     def add_second(self) -> None:
         self.cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
@@ -210,7 +215,8 @@ def test_a_lost_node_costs_its_jobs_alone(
     suites = {"two": (replace(tiny["REFERENCES"], name="two", cases=cases),)}
 
     def lose() -> None:
-        nodes.wait_for("jobs/*.json", lambda found: len(found) == 2)
+        at = f"node {nodes.second.node_id}\n"
+        nodes.wait_for("logs/*.log", lambda found: any(log.read_text().startswith(at) for log in found))
         nodes.lose_second()
 
     loser = threading.Thread(target=lose)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tianshou.algorithm.algorithm_base import LaggedNetworkPolyakUpdateAlgorithmMixin, OffPolicyAlgorithm, Policy
 from tianshou.algorithm.modelfree.reinforce import SimpleLossTrainingStats
-from tianshou.algorithm.optim import AdamOptimizerFactory
+from tianshou.algorithm.optim import TorchOptimizerFactory
 from tianshou.data import Batch
 from torch import Tensor, nn
 
@@ -88,9 +88,8 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         self.target_network = self._add_lagged_network(policy.network)
         self.target_mixer = self._add_lagged_network(mixer)
         learned = nn.ModuleList([policy.network, mixer])
-        self.optim = self._create_optimizer(
-            learned, AdamOptimizerFactory(lr=options.learning_rate), options.max_grad_norm or None
-        )
+        adam = TorchOptimizerFactory(torch.optim.Adam, lr=options.learning_rate, fused=True)
+        self.optim = self._create_optimizer(learned, adam, options.max_grad_norm or None)
 
     def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
         """Adds `returns`: the reward and, unless the episode terminated, the discounted value of the next slot."""
