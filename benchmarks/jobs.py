@@ -109,7 +109,7 @@ def rounds_played(path: Path, learner: Learner) -> int | None:
     try:
         from_json(RunDirectory(path).config(), learner)
         return int(RunDirectory(path).load_checkpoint()["round"])
-    except (OSError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         aside = free_beside(path)
         print(f"{error}; the run is put aside as {aside.name}, and trained anew")
         path.rename(aside)

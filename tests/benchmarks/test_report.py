@@ -15,6 +15,7 @@ from benchmarks import results
 from benchmarks.pictures import _apart, draw
 from benchmarks.report import indexed, main, section, with_section, write_suite
 from benchmarks.results import Result
+from benchmarks.run import jobs_of_suites
 from benchmarks.run import main as run_main
 from benchmarks.suites import SUITES
 from benchmarks.tables import Line, case_table, collect, suite_tables
@@ -33,6 +34,13 @@ def test_committed_tables_follow_from_the_committed_results(name: str) -> None:
     page = (PAGES / f"{name}.md").read_text()
     for suite, lines in indexed(name, PAGES):
         assert with_section(page, suite.name, section(suite, lines)) == page, f"{suite.name}: run benchmarks.report"
+
+
+@pytest.mark.parametrize("name", [name for name in SUITES if (PAGES / name / "index.json").exists()])
+def test_committed_results_are_those_that_the_suites_ask_for(name: str) -> None:
+    """A new option of a learner or an environment renames its jobs: what was measured must be found again."""
+    asked = {job.name for job in jobs_of_suites(SUITES[name], 5)}
+    assert asked == {path.stem for path in (PAGES / name).glob("*.json")} - {"index"}
 
 
 def test_a_page_can_be_computed_again_from_what_is_beside_it(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -203,9 +203,6 @@ class DQNOptions:
     speeds a Gcycle costs more at a unit than at any vehicle, so that all local is the answer to everything."""
     target_update_steps: int = 250
     """Gradient steps after which the target network is copied anew."""
-    queue_values: bool = False
-    """Whether the value of the next slot counts from that of the same slot with empty queues. What nature brings does
-    not depend on decisions, so that no decision is judged otherwise; but most of the noise of the value is gone."""
     double_q: bool = True
     """The online network chooses the action that the target network values."""
     loss: str = "huber"
