@@ -19,7 +19,7 @@ from vec_envs.policies import references
 
 START_S = 6.0
 """What a job takes beside its slots."""
-SLOT_MS = {"qmix_diffusion": 7.0, "qmix": 3.5, "sac": 11.0, "dqn": 12.0, "ppo": 0.25}
+SLOT_MS = {"qmix_diffusion": 12.0, "qmix": 6.0, "sac": 11.0, "dqn": 12.0, "ppo": 0.25}
 """What a slot takes with learning, of presets on one of two shared cores; what jobs really take corrects it."""
 PLAYED_SLOT_MS, SLOW_SLOT_MS = 0.5, 100.0
 """What it takes without learning; and a reference that is slow."""

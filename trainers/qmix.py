@@ -19,9 +19,12 @@ ENV_IDS = ("VEC-DNNPartition-v0",)
 TUNED_ENV = {"reward": "drift", "observation": "extended"}
 PAPER_ENV = {"reward": "drift_bound", "observation": "paper"}
 TUNED = QMIXOptions()
+TUNED_REPLAY = ReplayOptions(batch_size=64, updates_per_step=2.0)
 PAPER = replace(
     TUNED,
     discount=0.99,
+    learning_rate=5e-4,
+    final_learning_rate=1.0,
     target_update_rate=0.001,
     double_q=False,
     loss="squared",
@@ -41,7 +44,7 @@ class QMIXLearner:
     """The options of P-QMIX."""
 
     qmix: Annotated[QMIXOptions, tyro.conf.arg(name="")] = field(default_factory=QMIXOptions)
-    replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=ReplayOptions)
+    replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
 
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns the probability that a client acts at random at this part, 0 to 1, of the run."""

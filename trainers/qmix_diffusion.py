@@ -10,7 +10,17 @@ import tyro
 from trainers.learner import Learner
 from trainers.learners.options import DenoiserOptions, QMIXOptions, ReplayOptions, annealed
 from trainers.options import parse
-from trainers.qmix import ENV_IDS, PAPER, PAPER_ENV, PAPER_REPLAY, PAPER_RUN, TUNED, TUNED_ENV, learned
+from trainers.qmix import (
+    ENV_IDS,
+    PAPER,
+    PAPER_ENV,
+    PAPER_REPLAY,
+    PAPER_RUN,
+    TUNED,
+    TUNED_ENV,
+    TUNED_REPLAY,
+    learned,
+)
 
 if TYPE_CHECKING:
     from trainers.learners.qmix import QMIX
@@ -22,7 +32,7 @@ class MAD2RLLearner:
 
     qmix: Annotated[QMIXOptions, tyro.conf.arg(name="")] = field(default_factory=QMIXOptions)
     denoiser: Annotated[DenoiserOptions, tyro.conf.arg(name="")] = field(default_factory=DenoiserOptions)
-    replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=ReplayOptions)
+    replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
 
     def exploration(self, progress: float, *, warm_up: bool) -> float:
         """Returns the probability that a client acts at random at this part, 0 to 1, of the run."""

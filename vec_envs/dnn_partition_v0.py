@@ -10,7 +10,7 @@ out in turn.
 the rest to edge node `node`: 0 is the roadside unit, 1 to S the service vehicles. At `cut = L` nothing is sent.
 
 **Observations.** float32, a row a client: own backlog, the roadside unit's backlog of the own DNN type, every service
-vehicle's backlog (in units of 30 Gcycles); own position and every service vehicle's along the road, zero abeam of the
+vehicle's backlog (in units of 4 Gcycles); own position and every service vehicle's along the road, zero abeam of the
 roadside unit (in units of 500 m). `observation="extended"` adds the own rate to every node (100 Mbit/s), the own and
 every service vehicle's processor (10 GHz), the own and every service vehicle's speed (30 m/s).
 

@@ -47,7 +47,7 @@ REWARDS = ("drift_bound", "drift", "delay")
 ALLOCATIONS = ("exact", "capped", "eq46")
 OBSERVATIONS = ("paper", "extended")
 
-BACKLOG_SCALE_GCYCLES = 30.0
+BACKLOG_SCALE_GCYCLES = 4.0
 POSITION_SCALE_M = 500.0
 RATE_SCALE_MBPS = 100.0
 CAPACITY_SCALE_GHZ = 10.0
