@@ -19,7 +19,7 @@ ENV_IDS = ("VEC-DNNPartition-v0",)
 TUNED_ENV = {"reward": "drift", "observation": "extended"}
 PAPER_ENV = {"reward": "drift_bound", "observation": "paper"}
 TUNED = QMIXOptions()
-TUNED_REPLAY = ReplayOptions(batch_size=64, updates_per_step=2.0)
+TUNED_REPLAY = ReplayOptions(batch_size=64, buffer_size=10_000, updates_per_step=2.0)
 PAPER = replace(
     TUNED,
     discount=0.99,
@@ -32,8 +32,11 @@ PAPER = replace(
     exploration_fraction=0.5,
     reward_scale=1.0,
     max_grad_norm=0.0,
+    value_penalty=0.0,
     act_lagged=False,
     compress=False,
+    action_features=False,
+    mixing_activation="elu",
 )
 PAPER_REPLAY = ReplayOptions(warm_up_episodes=5)
 PAPER_RUN = {"episodes": 1000, "num_envs": 1}
@@ -57,7 +60,7 @@ class QMIXLearner:
 
 def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
     """Returns P-QMIX with weights, noise and exploration drawn from `seed`."""
-    from trainers.learners.qmix import assemble
+    from trainers.learners.qmix import assemble, features_of
     from trainers.networks.agents import MLPAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
@@ -68,6 +71,7 @@ def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
             num_actions=max(problem.action_counts),
             hidden=options.qmix.hidden,
             hidden_layers=options.qmix.hidden_layers,
+            features=features_of(problem, options.qmix),
         )
         return assemble(problem, network, options.qmix, seed=decisions)
 

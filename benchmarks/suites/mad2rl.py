@@ -81,6 +81,33 @@ MAD2RL_PAPER = Suite(
     shows="completion_time_s",
     columns=("backlog_gcycles", "trend_backlog_gcycles"),
 )
+_WITHOUT = {
+    "no penalty": {"value_penalty": 0.0},
+    "elu": {"mixing_activation": "elu"},
+    "neither": {"value_penalty": 0.0, "mixing_activation": "elu"},
+    "no features": {"action_features": False},
+    "all kept": {"buffer_size": 50_000, "huber_beta": 1.0},
+}
+MAD2RL_PARTS = Suite(
+    name="mad2rl-parts",
+    title="What each part of the tuned preset gives",
+    cases=(
+        clients_case(
+            *_SIZES[1],
+            *_OF_FIGURES,
+            *(
+                replace(learner, name=f"{learner.name}: {name}", options=options, **_THREE)
+                for name, options in _WITHOUT.items()
+                for learner in (_MAD2RL, _P_QMIX)
+            ),
+            *_ORACLES,
+        ),
+    ),
+    baseline="mad2rl",
+    picture="bars",
+    shows="completion_time_s",
+    columns=("backlog_gcycles",),
+)
 MAD2RL_FIG6 = (
     Suite(
         name="mad2rl-fig6a",
@@ -173,6 +200,7 @@ MAD2RL_FIG9 = Suite(
 MAD2RL = (
     MAD2RL_FIG1,
     MAD2RL_TARGETS,
+    MAD2RL_PARTS,
     MAD2RL_PAPER,
     MAD2RL_PRETRAINING,
     *MAD2RL_FIG6,

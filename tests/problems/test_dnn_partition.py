@@ -471,6 +471,26 @@ def test_round_robin_types_and_action_counts() -> None:
     assert problem.action_mask()[0].tolist() == [True] * 9 + [False] * 3
 
 
+@common
+@given(SLOTS)
+def test_features_of_actions_say_what_an_action_is(slot: Slot) -> None:
+    problem = slot.problem
+    features, mask, table = problem.action_features(), problem.action_mask(), problem.action_table
+    nodes = problem.num_nodes
+    to_node, edge, sent, local, at_cut = np.split(features, np.cumsum([nodes, nodes, nodes, 1]), axis=-1)
+    assert features.min() >= 0.0
+    assert features.max() <= 1.0
+    assert (features[~mask] == 0.0).all()
+    for client, count in enumerate(problem.action_counts):
+        cut, node = np.divmod(np.arange(count), nodes)
+        assert (to_node[client, :count].argmax(-1) == node).all()
+        assert (at_cut[client, :count].argmax(-1) == cut).all()
+        parts = (edge.sum(-1), table.edge_gflops), (sent.sum(-1), table.sent_mbit), (local[..., 0], table.local_gflops)
+        for part, whole in parts:
+            np.testing.assert_allclose(part[client, :count] * whole[client].max(), whole[client, :count])
+        assert not (edge[client, :count] * (1.0 - to_node[client, :count])).any()
+
+
 def test_defaults_are_the_papers() -> None:
     problem = DNNPartition()
     assert [p.name for p in problem.profiles] == ["alexnet", "resnet18", "vgg16"]

@@ -30,6 +30,26 @@ def test_agents_see_only_their_own_observation() -> None:
     assert not torch.equal(before[:, 1], after[:, 1])
 
 
+def test_what_is_learned_of_an_action_tells_of_those_with_its_features() -> None:
+    torch.manual_seed(0)
+    features = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+    head = agent_mlp(1, [2, 4, 3], features)
+    x = torch.randn(1, 5, 2)
+    before = head(x).detach()
+    torch.testing.assert_close(before, agent_values_of(head, x))  # at first an action has only what is its own
+    head(x)[..., 0].sum().backward()
+    with torch.no_grad():
+        for parameter in head[-1].parameters():
+            parameter += 0.1 * parameter.grad
+    change = (head(x) - before)[0].mean(0)
+    assert change[0] > change[1] > 0.0
+    assert change[2] == 0.0
+
+
+def agent_values_of(network: torch.nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    return network[-1].own(network[:-1](x))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_joint_value_rises_with_every_agents_value(seed: int) -> None:
     torch.manual_seed(seed)
@@ -38,6 +58,15 @@ def test_the_joint_value_rises_with_every_agents_value(seed: int) -> None:
     (gradient,) = torch.autograd.grad(mixer(values, 3.0 * torch.randn(32, 6)).sum(), values)
     assert (gradient >= 0.0).all()
     assert (gradient > 0.0).any()
+
+
+def test_agents_go_on_learning_where_values_are_far_below_zero() -> None:
+    torch.manual_seed(0)
+    values, state = torch.full((8, 4), -1e3, requires_grad=True), torch.randn(8, 6)
+    for activation, learns in (("leaky_relu", True), ("elu", False)):
+        mixer = Mixer(4, 6, activation=activation)
+        (gradient,) = torch.autograd.grad(mixer(values, state).sum(), values)
+        assert bool((gradient > 1e-3).all()) is learns
 
 
 def test_the_mix_is_not_merely_a_sum() -> None:

@@ -9,7 +9,7 @@ import torch
 from tianshou.utils.torch_utils import policy_within_training_step
 from torch import Tensor, nn
 
-from trainers.learners.options import QMIXOptions, ReplayOptions
+from trainers.learners.options import MIXING_ACTIVATIONS, QMIXOptions, ReplayOptions
 from trainers.learners.qmix import QMIX, QMIXPolicy
 from trainers.networks.agents import MLPAgents
 from trainers.networks.mixer import Mixer
@@ -78,10 +78,11 @@ def payoff_of(algorithm: QMIX) -> float:
     return PAYOFF_A if matrix == 0 else float(PAYOFF_B[a, b])
 
 
+@pytest.mark.parametrize("activation", MIXING_ACTIVATIONS)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_qmix_solves_the_two_step_game(seed: int) -> None:
+def test_qmix_solves_the_two_step_game(seed: int, activation: str) -> None:
     torch.manual_seed(seed)
-    assert payoff_of(learned(Mixer(2, 6))) == 8.0
+    assert payoff_of(learned(Mixer(2, 6, activation=activation))) == 8.0
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -97,6 +98,18 @@ def test_values_of_terminated_slots_are_their_rewards() -> None:
     value = algorithm.policy.network(state.view(1, 2, 3), algorithm.policy.draws.torch)
     joint = algorithm.mixer(value.max(-1).values, state)
     assert joint.item() == pytest.approx(7.0, abs=0.3)
+
+
+def test_the_penalty_leaves_the_scale_of_values_to_the_mixer() -> None:
+    largest = list[float]()
+    for penalty in (0.0, 3.0):
+        torch.manual_seed(0)
+        algorithm = learned(Mixer(2, 6), value_penalty=penalty)
+        values = algorithm.policy.network(torch.eye(3)[:, None].repeat(1, 2, 1), algorithm.policy.draws.torch)
+        largest.append(values.abs().max().item())
+        assert payoff_of(algorithm) == 8.0
+    free, held = largest
+    assert held < 0.5 * free
 
 
 def test_targets_follow_softly() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from vec_envs.validation import count, fraction, not_negative, one_of, positive, positive_range
 
 LOSSES = ("huber", "squared")
+MIXING_ACTIVATIONS = ("leaky_relu", "elu")
 PREDICTIONS = ("x0", "noise")
 SPEEDS = ("full", "best")
 CUTS = ("choices", "tanh")
@@ -55,7 +56,7 @@ class RolloutOptions:
 class QMIXOptions:
     """What P-QMIX and MAD2RL share. Sections are those of MAD2RL."""
 
-    discount: float = 0.65
+    discount: float = 0.8
     """Future rewards; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
     learning_rate: float = 1e-3
     """Of Adam; 5e-4 in Section 8.1."""
@@ -67,9 +68,13 @@ class QMIXOptions:
     """The online network chooses the action that the target network values."""
     loss: str = "huber"
     """`"huber"` or `"squared"` (Eq. 58)."""
+    huber_beta: float = 0.1
+    """Errors of scaled values beyond it count linearly, not squared: runaway queues are not all that is learned."""
+    value_penalty: float = 0.1
+    """Weight of the mean square of all agents' values beside the loss; 0 for none. The mixer is free to scale them."""
     max_grad_norm: float = 10.0
     """Of all weights together; 0 for no bound."""
-    reward_scale: float = 0.02
+    reward_scale: float = 0.03
     """Rewards are multiplied by it before learning."""
     act_lagged: bool = True
     """Whether the learned policy is the lagged network, an average over the last updates, not the online one."""
@@ -84,7 +89,11 @@ class QMIXOptions:
     """Neurons of each hidden layer of an agent. Section 8.1."""
     hidden_layers: int = 3
     """Of an agent. Section 8.1."""
+    action_features: bool = True
+    """Whether the value of an action is also made of what it shares with others: node, cut, work and data."""
     mixing_embedding: int = 32
+    mixing_activation: str = "leaky_relu"
+    """`"leaky_relu"`, or `"elu"` as in QMIX, which is flat far below zero."""
     hypernetwork_hidden: int = 64
     """Section 8.1."""
     hypernetwork_layers: int = 2
@@ -95,12 +104,13 @@ class QMIXOptions:
         fraction(final_learning_rate=self.final_learning_rate)
         fraction(exploration_start=self.exploration_start, exploration_end=self.exploration_end)
         fraction(exploration_fraction=self.exploration_fraction)
-        positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale)
+        positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale, huber_beta=self.huber_beta)
         count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, hypernetwork_hidden=self.hypernetwork_hidden)
         count(1, mixing_embedding=self.mixing_embedding)
         count(0, hypernetwork_layers=self.hypernetwork_layers)
-        not_negative(max_grad_norm=self.max_grad_norm)
+        not_negative(max_grad_norm=self.max_grad_norm, value_penalty=self.value_penalty)
         one_of(LOSSES, loss=self.loss)
+        one_of(MIXING_ACTIVATIONS, mixing_activation=self.mixing_activation)
 
     def exploration(self, progress: float) -> float:
         """Returns the probability of a random action at this part, 0 to 1, of the run."""

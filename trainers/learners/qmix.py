@@ -21,8 +21,6 @@ from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.draws import Draws
 from trainers.tianshou_bridge.policy import LearnedPolicy
 
-LOSSES = {"huber": nn.functional.smooth_l1_loss, "squared": nn.functional.mse_loss}
-
 
 class QMIXPolicy(Policy):
     """Every agent takes the action of its highest value, or while training a random one now and then.
@@ -77,7 +75,8 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
 
     Paper: MAD2RL Eqs. (58)-(61).
     Differs: the loss is Huber's and the target's action the online network's where the options say so; the squared
-    loss is without the factor 1/2, which Adam does not feel.
+    loss is without the factor 1/2, which Adam does not feel; agents' values are held near zero by a penalty, since the
+    mixer can scale them: without it they run off to where nothing is learned.
     """
 
     def __init__(self, *, policy: QMIXPolicy, mixer: nn.Module, options: QMIXOptions) -> None:
@@ -108,8 +107,9 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
     def _update_with_batch(self, batch: Any) -> SimpleLossTrainingStats:
         observation = self.policy.seen(batch.obs)
         taken = torch.as_tensor(batch.act, device=observation.device).unsqueeze(-1)
-        value = self.policy.network(observation, self.policy.draws.torch).gather(-1, taken).squeeze(-1)
-        loss = LOSSES[self.options.loss](self.mixer(value, observation.flatten(1)), batch.returns)
+        values = self.policy.network(observation, self.policy.draws.torch)
+        joint = self.mixer(values.gather(-1, taken).squeeze(-1), observation.flatten(1))
+        loss = error(joint, batch.returns, self.options) + self.options.value_penalty * values.square().mean()
         self.optim.step(loss)
         self._update_lagged_network_weights()
         return SimpleLossTrainingStats(loss=loss.item())
@@ -117,6 +117,18 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
     def let_targets_follow(self) -> None:
         """Copies the learned networks into their targets."""
         self._lagged_networks.full_parameter_update()
+
+
+def error(predicted: Tensor, wanted: Tensor, options: QMIXOptions) -> Tensor:
+    """Returns the mean loss of the options between tensors of one shape."""
+    if options.loss == "squared":
+        return nn.functional.mse_loss(predicted, wanted)
+    return nn.functional.smooth_l1_loss(predicted, wanted, beta=options.huber_beta)
+
+
+def features_of(problem: Any, options: QMIXOptions) -> Tensor | None:
+    """Returns the features of the problem's actions, where the options want them used."""
+    return torch.as_tensor(problem.action_features()) if options.action_features else None
 
 
 def assemble(problem: Any, network: nn.Module, options: QMIXOptions, *, seed: int) -> QMIX:
@@ -135,6 +147,7 @@ def assemble(problem: Any, network: nn.Module, options: QMIXOptions, *, seed: in
         embedding=options.mixing_embedding,
         hidden=options.hypernetwork_hidden,
         hidden_layers=options.hypernetwork_layers,
+        activation=options.mixing_activation,
     )
     return QMIX(policy=policy, mixer=mixer, options=options)
 

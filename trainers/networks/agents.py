@@ -26,12 +26,36 @@ class AgentLinear(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-def agent_mlp(num_agents: int, sizes: Sequence[int]) -> nn.Sequential:
-    """Returns an MLP per agent with these layer sizes, ReLU between: `[agents, batch, in] -> [agents, batch, out]`."""
+class AgentHead(nn.Module):
+    """A last layer: an action's value is what it alone has, plus what it shares with actions of the same features.
+
+    What is seen of one action then tells of those like it. `[agents, batch, in] -> [agents, batch, actions]`.
+    """
+
+    features: Tensor
+
+    def __init__(self, num_agents: int, in_features: int, features: Tensor) -> None:
+        """Takes the features of actions, `[agents, actions, features]`."""
+        super().__init__()
+        self.own = AgentLinear(num_agents, in_features, features.shape[1])
+        self.shared = nn.Parameter(torch.zeros(num_agents, in_features, features.shape[2]))
+        self.register_buffer("features", features.float().transpose(1, 2).contiguous(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.own(x), torch.bmm(x, self.shared), self.features)
+
+
+def agent_mlp(num_agents: int, sizes: Sequence[int], features: Tensor | None = None) -> nn.Sequential:
+    """Returns an MLP per agent with these layer sizes, ReLU between: `[agents, batch, in] -> [agents, batch, out]`.
+
+    With features of actions its last layer is an `AgentHead`.
+    """
     layers: list[nn.Module] = []
     for n, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         layers += [nn.ReLU()] if n else []
         layers.append(AgentLinear(num_agents, fan_in, fan_out))
+    if features is not None:
+        layers[-1] = AgentHead(num_agents, sizes[-2], features)
     return nn.Sequential(*layers)
 
 
@@ -39,10 +63,17 @@ class MLPAgents(nn.Module):
     """The agent network of P-QMIX: an MLP per agent from its observation to its actions' values."""
 
     def __init__(
-        self, *, num_agents: int, observation_size: int, num_actions: int, hidden: int, hidden_layers: int
+        self,
+        *,
+        num_agents: int,
+        observation_size: int,
+        num_actions: int,
+        hidden: int,
+        hidden_layers: int,
+        features: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.values = agent_mlp(num_agents, [observation_size, *[hidden] * hidden_layers, num_actions])
+        self.values = agent_mlp(num_agents, [observation_size, *[hidden] * hidden_layers, num_actions], features)
 
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]; draws nothing."""

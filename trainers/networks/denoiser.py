@@ -40,6 +40,7 @@ class DenoisingAgents(nn.Module):
         hidden: int,
         hidden_layers: int,
         options: DenoiserOptions,
+        features: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.options = options
@@ -48,7 +49,8 @@ class DenoisingAgents(nn.Module):
             options.denoising_steps, beta_min=options.beta_min, beta_max=options.beta_max
         )
         self._parts = self.num_actions, options.step_embedding, observation_size
-        self.predict = agent_mlp(num_agents, [sum(self._parts), *[hidden] * hidden_layers, self.num_actions])
+        sizes = [sum(self._parts), *[hidden] * hidden_layers, self.num_actions]
+        self.predict = agent_mlp(num_agents, sizes, features)
         steps = torch.arange(1, options.denoising_steps + 1)
         self.register_buffer("embedding", sinusoidal(steps, options.step_embedding), persistent=False)
         self.register_buffer("absent", torch.where(action_mask, 0.0, -torch.inf)[:, None], persistent=False)

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+ACTIVATIONS = {"elu": functional.elu, "leaky_relu": functools.partial(functional.leaky_relu, negative_slope=0.2)}
 
 
 class Mixer(nn.Module):
     """`Q_tot = |W2(S)| act(|W1(S)| q + b3(S)) + b4(S)`: rises in every agent's value.
 
     Paper: MAD2RL Eq. (57).
-    Differs: absolute weights and an ELU between the layers, as in QMIX: without them the mix is neither monotonic nor
-    more than linear; the last bias has a hidden layer, as there.
+    Differs: absolute weights and an activation between the layers, without which the mix is neither monotonic nor more
+    than linear. QMIX's is an ELU, which is flat where values are far below zero: costs that run away in the first
+    episodes push all of them there, and the agents learn no more. A leaky ReLU is nowhere flat. The last bias has a
+    hidden layer, as in QMIX.
     """
 
     def __init__(
-        self, num_agents: int, state_size: int, *, embedding: int = 32, hidden: int = 64, hidden_layers: int = 2
+        self,
+        num_agents: int,
+        state_size: int,
+        *,
+        embedding: int = 32,
+        hidden: int = 64,
+        hidden_layers: int = 2,
+        activation: str = "leaky_relu",
     ) -> None:
         super().__init__()
         self.num_agents, self.embedding = num_agents, embedding
+        self.activation = ACTIVATIONS[activation]
 
         def hypernetwork(out: int) -> nn.Sequential:
             layers: list[nn.Module] = []
@@ -36,5 +51,5 @@ class Mixer(nn.Module):
     def forward(self, values: Tensor, state: Tensor) -> Tensor:
         """Returns `[batch]` joint values of `values` [batch, agents] in `state` [batch, features]."""
         weight_1 = self.weight_1(state).abs().view(-1, self.num_agents, self.embedding)
-        hidden = torch.nn.functional.elu(torch.einsum("ba,bae->be", values, weight_1) + self.bias_1(state))
+        hidden = self.activation(torch.einsum("ba,bae->be", values, weight_1) + self.bias_1(state))
         return (hidden * self.weight_2(state).abs()).sum(-1) + self.bias_2(state).squeeze(-1)

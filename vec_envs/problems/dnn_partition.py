@@ -166,6 +166,23 @@ class DNNPartition:
         """Returns which entries of a row of max(action_counts) actions each client has."""
         return np.arange(max(self.action_counts)) < np.array(self.action_counts)[:, None]
 
+    def action_features(self) -> Float[np.ndarray, "agents actions features"]:
+        """Returns what actions have in common, from 0 to 1: node, cut, and the work and data for each node.
+
+        Work and data are parts of the client's largest. A client's missing actions are rows of 0.
+        """
+        table, mask = self.action_table, self.action_mask()
+        choices: Int[np.ndarray, "actions"] = np.arange(max(self.action_counts))
+        cut, node = choices // self.num_nodes, choices % self.num_nodes
+        columns = table.local_gflops, table.edge_gflops, table.sent_mbit
+        to_node = np.broadcast_to(np.eye(self.num_nodes)[node], (*mask.shape, self.num_nodes))
+        at_cut = np.broadcast_to(np.eye(cut[-1] + 1)[cut], (*mask.shape, cut[-1] + 1))
+        local, edge, sent = (
+            (column / column.max(axis=1, keepdims=True, initial=np.finfo(np.float64).tiny))[..., None]
+            for column in columns
+        )
+        return np.concatenate([to_node, to_node * edge, to_node * sent, local, at_cut], axis=-1) * mask[..., None]
+
     def alternatives(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*lanes clients actions"]:
         """Returns `action_mask` for every lane: a client always has all its actions."""
         lanes = state.client_backlog_gcycles.shape[:-1]
