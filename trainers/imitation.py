@@ -18,7 +18,7 @@ from tqdm import tqdm
 from trainers.env_options import door_of
 from trainers.experts import Shard, joined, shards
 from trainers.learner import Learner
-from trainers.learners.qmix import QMIX, error, greedy
+from trainers.learners.qmix import QMIX, greedy, mean_loss
 from trainers.options import as_json
 from trainers.pretrain import Pretraining
 from trainers.run_directory import RunDirectory, new_path
@@ -102,7 +102,7 @@ def imitation_loss(algorithm: QMIX, observation: np.ndarray, advantage: np.ndarr
     network: Any = policy.network
     predicted, wanted = network.fit(seen, target, policy.draws.torch)
     there = torch.isfinite(policy.absent).expand_as(predicted)
-    return error(predicted[there], wanted[there], options)
+    return mean_loss(predicted[there], wanted[there], options)
 
 
 def met(algorithm: QMIX, held: Shard) -> dict[str, float]:

@@ -36,7 +36,7 @@ def test_what_is_learned_of_an_action_tells_of_those_with_its_features() -> None
     head = agent_mlp(1, [2, 4, 3], features)
     x = torch.randn(1, 5, 2)
     before = head(x).detach()
-    torch.testing.assert_close(before, agent_values_of(head, x))  # at first an action has only what is its own
+    torch.testing.assert_close(before, head[-1].own(head[:-1](x)))  # at first an action has only what is its own
     head(x)[..., 0].sum().backward()
     with torch.no_grad():
         for parameter in head[-1].parameters():
@@ -44,10 +44,6 @@ def test_what_is_learned_of_an_action_tells_of_those_with_its_features() -> None
     change = (head(x) - before)[0].mean(0)
     assert change[0] > change[1] > 0.0
     assert change[2] == 0.0
-
-
-def agent_values_of(network: torch.nn.Sequential, x: torch.Tensor) -> torch.Tensor:
-    return network[-1].own(network[:-1](x))
 
 
 @pytest.mark.parametrize("seed", range(5))

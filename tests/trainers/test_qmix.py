@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from tianshou.utils.torch_utils import policy_within_training_step
 from torch import Tensor, nn
 
 from trainers.learners.options import MIXING_ACTIVATIONS, QMIXOptions, ReplayOptions
-from trainers.learners.qmix import QMIX, QMIXPolicy
+from trainers.learners.qmix import QMIX, QMIXPolicy, mean_loss
 from trainers.networks.agents import MLPAgents
 from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.replay import LaneReplayBuffer
@@ -112,6 +114,12 @@ def test_the_penalty_leaves_the_scale_of_values_to_the_mixer() -> None:
     assert held < 0.5 * free
 
 
+def test_large_errors_count_linearly_or_squared() -> None:
+    near, far = (mean_loss(torch.tensor([x]), torch.zeros(1), QMIXOptions(huber_beta=0.1)).item() for x in (0.05, 1.0))
+    assert (near, far) == pytest.approx((0.05**2 / 0.2, 1.0 - 0.05))
+    assert mean_loss(torch.tensor([3.0]), torch.zeros(1), QMIXOptions(loss="squared")).item() == 9.0
+
+
 def test_targets_follow_softly() -> None:
     torch.manual_seed(0)
     algorithm = learned(Mixer(2, 6), updates=1, target_update_rate=0.25, learning_rate=0.1)
@@ -145,9 +153,12 @@ def test_absent_actions_are_never_taken() -> None:
         ({"discount": 1.5}, "discount=1.5"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"loss": "l3"}, "there are 'huber'"),
+        ({"mixing_activation": "relu"}, "'relu' is unknown; there are 'leaky_relu', 'elu'"),
+        ({"huber_beta": 0.0}, "huber_beta=0.0"),
+        ({"value_penalty": -1.0}, "value_penalty=-1.0"),
     ],
 )
-def test_wrong_options_are_refused(options: dict[str, float], message: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         QMIXOptions(**options)
 

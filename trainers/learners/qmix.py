@@ -109,7 +109,7 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         taken = torch.as_tensor(batch.act, device=observation.device).unsqueeze(-1)
         values = self.policy.network(observation, self.policy.draws.torch)
         joint = self.mixer(values.gather(-1, taken).squeeze(-1), observation.flatten(1))
-        loss = error(joint, batch.returns, self.options) + self.options.value_penalty * values.square().mean()
+        loss = mean_loss(joint, batch.returns, self.options) + self.options.value_penalty * values.square().mean()
         self.optim.step(loss)
         self._update_lagged_network_weights()
         return SimpleLossTrainingStats(loss=loss.item())
@@ -119,8 +119,8 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         self._lagged_networks.full_parameter_update()
 
 
-def error(predicted: Tensor, wanted: Tensor, options: QMIXOptions) -> Tensor:
-    """Returns the mean loss of the options between tensors of one shape."""
+def mean_loss(predicted: Tensor, wanted: Tensor, options: QMIXOptions) -> Tensor:
+    """Returns the mean of the loss that the options name, between tensors of one shape."""
     if options.loss == "squared":
         return nn.functional.mse_loss(predicted, wanted)
     return nn.functional.smooth_l1_loss(predicted, wanted, beta=options.huber_beta)

@@ -30,6 +30,9 @@ class AgentHead(nn.Module):
     """A last layer: an action's value is what it alone has, plus what it shares with actions of the same features.
 
     What is seen of one action then tells of those like it. `[agents, batch, in] -> [agents, batch, actions]`.
+
+    Paper: MAD2RL Section 8.1.
+    Differs: an output there is an action's own alone.
     """
 
     features: Tensor
