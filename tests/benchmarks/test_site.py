@@ -277,7 +277,7 @@ def test_the_systems_theme_comes_first(open_page: Open) -> None:
     dark = tab.evaluate("() => getComputedStyle(document.body).backgroundColor")
     tab.emulate_media(color_scheme="light")
     assert tab.evaluate("() => getComputedStyle(document.body).backgroundColor") != dark
-    assert tab.get_by_role("button", name="Use the dark theme").is_visible()
+    tab.get_by_role("button", name="Use the dark theme").wait_for()
 
 
 @pytest.mark.parametrize("name", ["full", "harmful"])

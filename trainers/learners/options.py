@@ -56,7 +56,7 @@ class RolloutOptions:
 class QMIXOptions:
     """What P-QMIX and MAD2RL share. Sections are those of MAD2RL."""
 
-    discount: float = 0.8
+    discount: float = 0.9
     """Future rewards; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
     learning_rate: float = 1e-3
     """Of Adam; 5e-4 in Section 8.1."""

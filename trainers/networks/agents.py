@@ -22,6 +22,10 @@ class AgentLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_agents, in_features, out_features).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(num_agents, 1, out_features).uniform_(-bound, bound))
 
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Returns the layer as one bias, `[agents, 1, out]`, and one matrix, `[agents, in, out]`."""
+        return self.bias, self.weight
+
     def forward(self, x: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, x, self.weight)
 
@@ -31,8 +35,7 @@ class AgentHead(nn.Module):
 
     What is seen of one action then tells of those like it. `[agents, batch, in] -> [agents, batch, actions]`.
 
-    Paper: MAD2RL Section 8.1.
-    Differs: an output there is an action's own alone.
+    Section 8.1 of the MAD2RL paper has an output that is an action's own alone.
     """
 
     features: Tensor
@@ -44,8 +47,13 @@ class AgentHead(nn.Module):
         self.shared = nn.Parameter(torch.zeros(num_agents, in_features, features.shape[2]))
         self.register_buffer("features", features.float().transpose(1, 2).contiguous(), persistent=False)
 
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Returns the layer as one bias, `[agents, 1, actions]`, and one matrix, `[agents, in, actions]`."""
+        return self.own.bias, torch.baddbmm(self.own.weight, self.shared, self.features)
+
     def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.own(x), torch.bmm(x, self.shared), self.features)
+        bias, weight = self.folded()
+        return torch.baddbmm(bias, x, weight)
 
 
 def agent_mlp(num_agents: int, sizes: Sequence[int], features: Tensor | None = None) -> nn.Sequential:

@@ -58,10 +58,10 @@ class DenoisingAgents(nn.Module):
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]."""
         local = observation.transpose(0, 1)
-        seen = self._seen(local)
+        at_all_steps = self._at_all_steps(local)
         x = self._noise(local, generator)
         for m in range(self.options.denoising_steps, 0, -1):
-            x = self._step(x, m, self._predicted(x, self.embedding[m - 1 : m], seen))
+            x = self._step(x, m, self._predicted(x, self.embedding[m - 1 : m], *at_all_steps))
             if m > 1 and self.options.noise > 0.0:
                 x = reverse_step(self.schedule, x, m, self._noise(local, generator))
         if self.options.softmax:
@@ -79,20 +79,27 @@ class DenoisingAgents(nn.Module):
         noise = torch.randn(x0.shape, generator=generator, device=device).to(x0.device)
         m = m.to(x0.device)
         x = noised(self.schedule, x0, m[:, None], noise)
-        predicted = self._predicted(x, self.embedding[m - 1], self._seen(local))
+        predicted = self._predicted(x, self.embedding[m - 1], *self._at_all_steps(local))
         wanted = noise if self.options.prediction == "noise" else x0
         return self._bounded(predicted).transpose(0, 1), wanted.transpose(0, 1)
 
-    def _seen(self, local: Tensor) -> Tensor:
-        """Returns what the first layer makes of the observation, which is the same at every step."""
-        first: Any = self.predict[0]
-        return torch.baddbmm(first.bias, local, first.weight.split(self._parts, dim=1)[2])
+    def _at_all_steps(self, local: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Returns what is the same at every step: what the first layer makes of the observation, and the last layer."""
+        first: Any
+        last: Any
+        first, *_, last = self.predict
+        return torch.baddbmm(first.bias, local, first.weight.split(self._parts, dim=1)[2]), last.folded()
 
-    def _predicted(self, x: Tensor, when: Tensor, seen: Tensor) -> Tensor:
+    def _predicted(self, x: Tensor, when: Tensor, seen: Tensor, last: tuple[Tensor, Tensor]) -> Tensor:
         """Returns what the network makes of x, the step's embedding and the observation, as if these were one input."""
-        first: Any = self.predict[0]
+        first: Any
+        first, *between, _ = self.predict
         of_x, of_step, _ = first.weight.split(self._parts, dim=1)
-        return self.predict[1:](torch.baddbmm(seen + when @ of_step, x, of_x))
+        hidden = torch.baddbmm(seen + when @ of_step, x, of_x)
+        for layer in between:
+            hidden = layer(hidden)
+        bias, weight = last
+        return torch.baddbmm(bias, hidden, weight)
 
     def _bounded(self, predicted: Tensor) -> Tensor:
         """Returns the network's output within its bound, where it predicts x0 and has one."""
