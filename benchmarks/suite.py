@@ -97,6 +97,19 @@ class Ratio:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What a paper says of its own policy, the suite's baseline: by how many per cent it is better than another."""
+
+    case: str
+    than: str
+    percent: float
+    figure: str = ""
+    """Of one sign, and better nearer to 0; "" for the one by which policies are ranked."""
+    in_training: bool = False
+    """Whether the figure is that of the last tenth of training, not of the held-out episodes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suite:
     """Cases, and how they are shown."""
 
@@ -121,6 +134,7 @@ class Suite:
     tables: Literal["cases", "figures"] = "cases"
     """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
     ratio: Ratio | None = None
+    claims: tuple[Claim, ...] = ()
     version: str = ""
     """Of a leaderboard's suite: it changes with its cases. "" for one that ranks nobody. What changes results without
     changing an option changes `results.FORMAT`, so that those of before are refused."""

@@ -52,6 +52,12 @@ class Line:
         """Returns the mean over seeds and episodes."""
         return estimate(self.values(figure), name=self._stream)
 
+    def last_trained(self, figure: str) -> Estimate:
+        """Returns the mean over seeds and the last tenth of their learning curves."""
+        curves = [result.curve[figure] for result in self.found if result.curve is not None]
+        tail = max(1, min(map(len, curves)) // 10)
+        return estimate(np.stack([curve[-tail:] for curve in curves]), name=self._stream)
+
     def ratio(self, of: str, to: str) -> Estimate:
         """Returns the ratio of the sums over all decisions. Raises `ValueError` where the divisor may be 0."""
         decisions = np.stack([result.decisions for result in self.found])
@@ -172,6 +178,26 @@ def growth_table(suite: Suite, lines: list[Line]) -> list[Row]:
     return [head, *rows]
 
 
+def claim_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row]:
+    """Returns what a paper says of the suite's baseline, in per cent, beside what was measured."""
+    found = {(line.case, line.policy): line for line in lines if line.found}
+    rows: list[Row] = []
+    for claim in suite.claims:
+        figure = claim.figure or ranked_by
+        both = [found[claim.case, name] for name in (suite.baseline, claim.than) if (claim.case, name) in found]
+        means = [line.last_trained(figure) if claim.in_training else line.mean(figure) for line in both]
+        where = f"{label(figure)}, in training" if claim.in_training else label(figure)
+        here = _percent_less(*means) if len(means) == 2 else "-"
+        rows.append([claim.case, where, claim.than, f"{claim.percent:g} %", here])
+    return [["case", "figure", f"{suite.baseline} better than", "in the paper", "here"], *rows]
+
+
+def _percent_less(of: Estimate, than: Estimate) -> str:
+    less = (than - of) / than
+    value, low, high = (f"{100.0 * part:+.2f}" for part in (less.value, *less.interval))
+    return f"{value} % [{low}, {high}]"
+
+
 def layer_table(name: str) -> list[Row]:
     """Returns the layers of a DNN, the first on top: their work, how long it takes, and what they send on."""
     rows = [
@@ -195,6 +221,8 @@ def suite_tables(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Row]]]
     if suite.picture == "sweep" and len(cases) > 1:
         names = list(cases)
         tables.append((f"From {names[0]} to {names[-1]}", growth_table(suite, lines)))
+    if suite.claims:
+        tables.append(("What the paper says", claim_table(suite, lines, ranked_by)))
     return tables
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.suite import AnyPolicy, Case, Learned, Reference, Suite
+from benchmarks.suite import AnyPolicy, Case, Claim, Learned, Reference, Suite
 
 _SLOTS = "VEC-DNNPartition-v0"
 _MAD2RL = Learned(name="mad2rl", learner="qmix_diffusion")
@@ -25,6 +25,10 @@ _VS = (1.0, 5.0, 10.0, 20.0, 50.0)
 _QUEUES_OF = ("client_backlog_gcycles", "rsu_backlog_gcycles", "service_backlog_gcycles")
 
 
+def sized(clients: int, services: int) -> str:
+    return f"{clients} clients, {services} service vehicles"
+
+
 def clients_case(
     clients: int,
     services: int,
@@ -35,7 +39,7 @@ def clients_case(
 ) -> Case:
     sizes = {"num_client_vehicles": clients, "num_service_vehicles": services, "lyapunov_v": lyapunov_v}
     return Case(
-        name=name or f"{clients} clients, {services} service vehicles",
+        name=name or sized(clients, services),
         env_id=_SLOTS,
         env={"mobility": "sumo", "scenario": "fdr-drive", **sizes},
         policies=policies,
@@ -131,6 +135,7 @@ MAD2RL_FIG6 = (
         picture="curves",
         shows="return_mean",
         columns=("backlog_gcycles",),
+        claims=(Claim(case=sized(*_SIZES[-1]), than="p-qmix", percent=52.0, figure="return_mean", in_training=True),),
     ),
 )
 _FIRST = {"pretraining": {}, "options": {"exploration_start": 0.05}, **_THREE}
@@ -156,7 +161,16 @@ MAD2RL_PRETRAINING = Suite(
 )
 MAD2RL_FIG7 = Suite(
     name="mad2rl-fig7",
-    title="Queues slot by slot (Fig. 7)",
+    title="Queues while learning (Fig. 7)",
+    cases=(clients_case(*_SIZES[1], _MAD2RL, _P_QMIX),),
+    baseline="mad2rl",
+    picture="curves",
+    shows="backlog_gcycles",
+    columns=("backlog_gcycles", *_QUEUES_OF),
+)
+MAD2RL_SLOTS = Suite(
+    name="mad2rl-slots",
+    title="Queues slot by slot",
     cases=(clients_case(*_SIZES[1], _MAD2RL, _P_QMIX, *_ORACLES),),
     baseline="mad2rl",
     picture="traces",
@@ -164,6 +178,22 @@ MAD2RL_FIG7 = Suite(
     axis="slot",
     columns=("backlog_gcycles", *_QUEUES_OF, "trend_backlog_gcycles"),
 )
+
+
+_PERCENT_BETTER_THAN = {
+    "a": {(3, 5): (54.59, 21.23, 19.14), (7, 5): (60.06, 43.94, 19.93)},
+    "b": {(5, 3): (50.1, 39.79, 22.8), (5, 7): (41.65, 29.15, 21.58)},
+}
+"""Than the paper's greedy, its genetic algorithm and P-QMIX, by figure and size."""
+
+
+def _claims(letter: str) -> tuple[Claim, ...]:
+    others = ("paper-greedy", "genetic-paper", "p-qmix")
+    return tuple(
+        Claim(case=sized(*size), than=than, percent=percent)
+        for size, percents in _PERCENT_BETTER_THAN[letter].items()
+        for than, percent in zip(others, percents, strict=True)
+    )
 
 
 def _fig8(letter: str, axis: str, *cases: Case) -> Suite:
@@ -177,6 +207,7 @@ def _fig8(letter: str, axis: str, *cases: Case) -> Suite:
         axis=axis,
         columns=("backlog_gcycles",),
         times=_OPTIMA,
+        claims=_claims(letter),
     )
 
 
@@ -205,6 +236,7 @@ MAD2RL = (
     MAD2RL_PRETRAINING,
     *MAD2RL_FIG6,
     MAD2RL_FIG7,
+    MAD2RL_SLOTS,
     *MAD2RL_FIG8,
     MAD2RL_FIG9,
 )

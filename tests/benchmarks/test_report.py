@@ -17,6 +17,7 @@ from benchmarks.report import indexed, main, section, with_section, write_suite
 from benchmarks.results import Result
 from benchmarks.run import jobs_of_suites
 from benchmarks.run import main as run_main
+from benchmarks.suite import Claim
 from benchmarks.suites import SUITES
 from benchmarks.tables import Line, case_table, collect, suite_tables
 from vec_envs.dnn import DNNProfile
@@ -169,6 +170,37 @@ def test_a_table_of_a_figure_has_the_cases_in_columns(tiny: dict[str, Any]) -> N
     assert [row[0] for row in delays[1:]] == ["rule", "ours", "absent"], "the least on the last case on top"
     assert [row[1].split()[0] for row in delays[1:]] == ["5.000", "3.000", "-"]
     assert [row[2].split()[0] for row in energies[1:]] == ["70.00", "85.00", "-"]
+
+
+def test_what_a_paper_says_stands_beside_what_was_measured(tiny: dict[str, Any]) -> None:
+    claims = (
+        Claim(case="slow", than="rule", percent=19.14),
+        Claim(case="fast", than="rule", percent=-5.0, figure="energy_j"),
+        Claim(case="slow", than="absent", percent=1.0),
+    )
+    suite = replace(tiny["PARTS"], baseline="ours", columns=(), ratio=None, claims=claims)
+    title, (head, *rows) = suite_tables(suite, LINES)[-1]
+    assert (title, head[2]) == ("What the paper says", "ours better than")
+    assert [row[:4] for row in rows] == [
+        ["slow", "delay", "rule", "19.14 %"],
+        ["fast", "energy", "rule", "-5 %"],
+        ["slow", "delay", "absent", "1 %"],
+    ]
+    assert [row[4].split(" ")[0] for row in rows] == ["+40.00", "-21.43", "-"], "3 against 5 s, 85 against 70 J"
+
+
+def test_a_claim_of_training_is_of_the_ends_of_the_learning_curves(tiny: dict[str, Any]) -> None:
+    def trained(policy: str, *last: float) -> Line:
+        curves = [{"return_mean": np.r_[np.full(18, -1e6), end - 1.0, end + 1.0]} for end in last]
+        line = made_up(policy, "slow", 1.0, *last)
+        found = (replace(result, curve=curve) for result, curve in zip(line.found, curves, strict=True))
+        return replace(line, found=tuple(found))
+
+    claim = Claim(case="slow", than="rule", percent=52.0, figure="return_mean", in_training=True)
+    suite = replace(tiny["PARTS"], baseline="ours", columns=(), ratio=None, claims=(claim,))
+    _, (_, row) = suite_tables(suite, [trained("ours", -40.0, -60.0), trained("rule", -200.0)])[-1]
+    assert row[1:4] == ["return mean, in training", "rule", "52 %"]
+    assert row[4].startswith("+75.00 % [")
 
 
 def test_traces_are_drawn_point_by_point(tiny: dict[str, Any]) -> None:
