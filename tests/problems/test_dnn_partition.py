@@ -475,7 +475,7 @@ def test_round_robin_types_and_action_counts() -> None:
 @given(SLOTS)
 def test_features_of_actions_say_what_an_action_is(slot: Slot) -> None:
     problem = slot.problem
-    features, mask, table = problem.action_features(), problem.action_mask(), problem.action_table
+    features, mask, table = problem.action_features(), problem.action_mask(), problem.choices.table
     nodes = problem.num_nodes
     to_node, edge, sent, local, at_cut = np.split(features, np.cumsum([nodes, nodes, nodes, 1]), axis=-1)
     assert features.min() >= 0.0

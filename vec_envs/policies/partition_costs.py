@@ -146,7 +146,7 @@ def slot_costs(problem: DNNPartition, view: View, objective: Objective) -> list[
     nodes, clients, layers = problem.num_nodes, problem.num_client_vehicles, problem.num_layers
     cut = np.arange(int(layers.max()) + 1)
     real = np.minimum(cut, layers[:, None])
-    table, entry = problem.action_table, (np.arange(clients)[:, None], real * nodes)
+    table, entry = problem.choices.table, (np.arange(clients)[:, None], real * nodes)
     state, now = view.state, view.exogenous
     own = table.local_gflops[entry]
     backlog, ghz, arrivals = np.broadcast_arrays(

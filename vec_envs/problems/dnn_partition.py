@@ -20,21 +20,15 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from vec_envs.dnn.profile import DNNProfile, as_profiles, by_type
+from vec_envs.dnn.profile import DNNProfile, as_profiles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import lyapunov, offloading
 from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps, v2v_rate_mbps
 from vec_envs.physics.queues import next_backlog_gcycles
-from vec_envs.problems.dnn_partition_records import (
-    ActionTable,
-    Exogenous,
-    Luck,
-    Outcome,
-    QueueRow,
-    Queues,
-    State,
-)
+from vec_envs.problems.dnn_partition_records import Exogenous, Luck, Outcome, QueueRow, Queues, State
+from vec_envs.problems.partition_choices import PartitionChoices
+from vec_envs.problems.partition_observation import OBSERVATIONS, PartitionObservation
 from vec_envs.problems.problem import Choices, Figure
 from vec_envs.validation import a_function, count, finite, one_of, positive, positive_range
 
@@ -45,13 +39,6 @@ PerType = Float[np.ndarray, "*lanes types"]
 
 REWARDS = ("drift_bound", "drift", "delay")
 ALLOCATIONS = ("exact", "capped", "eq46")
-OBSERVATIONS = ("paper", "extended")
-
-BACKLOG_SCALE_GCYCLES = 4.0
-POSITION_SCALE_M = 500.0
-RATE_SCALE_MBPS = 100.0
-CAPACITY_SCALE_GHZ = 10.0
-SPEED_SCALE_MPS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +117,7 @@ class DNNPartition:
     @cached_property
     def num_layers(self) -> Int[np.ndarray, "clients"]:
         """Number of layers L of each client's DNN."""
-        return np.array([p.num_layers for p in self.profiles])[self.client_types]
+        return self.choices.num_layers
 
     @cached_property
     def agent_names(self) -> tuple[str, ...]:
@@ -140,7 +127,7 @@ class DNNPartition:
     @cached_property
     def action_counts(self) -> tuple[int, ...]:
         """Number of actions (L + 1) J of each client."""
-        return tuple(int(n) for n in (self.num_layers + 1) * self.num_nodes)
+        return tuple(int(n) for n in self.choices.counts)
 
     @property
     def one_at_a_time(self) -> bool:
@@ -164,45 +151,19 @@ class DNNPartition:
 
     def action_mask(self) -> Bool[np.ndarray, "agents actions"]:
         """Returns which entries of a row of max(action_counts) actions each client has."""
-        return np.arange(max(self.action_counts)) < np.array(self.action_counts)[:, None]
+        return self.choices.mask()
 
     def action_features(self) -> Float[np.ndarray, "agents actions features"]:
         """Returns what actions have in common, from 0 to 1: node, cut, and the work and data for each node.
 
         Work and data are parts of the client's largest. A client's missing actions are rows of 0.
         """
-        table, mask = self.action_table, self.action_mask()
-        choices: Int[np.ndarray, "actions"] = np.arange(max(self.action_counts))
-        cut, node = choices // self.num_nodes, choices % self.num_nodes
-        columns = table.local_gflops, table.edge_gflops, table.sent_mbit
-        to_node = np.broadcast_to(np.eye(self.num_nodes)[node], (*mask.shape, self.num_nodes))
-        at_cut = np.broadcast_to(np.eye(cut[-1] + 1)[cut], (*mask.shape, cut[-1] + 1))
-        local, edge, sent = (
-            (column / column.max(axis=1, keepdims=True, initial=np.finfo(np.float64).tiny))[..., None]
-            for column in columns
-        )
-        return np.concatenate([to_node, to_node * edge, to_node * sent, local, at_cut], axis=-1) * mask[..., None]
+        return self.choices.features()
 
     def alternatives(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*lanes clients actions"]:
         """Returns `action_mask` for every lane: a client always has all its actions."""
         lanes = state.client_backlog_gcycles.shape[:-1]
         return np.broadcast_to(self.action_mask(), (*lanes, self.num_client_vehicles, max(self.action_counts)))
-
-    @cached_property
-    def action_table(self) -> ActionTable:
-        """The meaning of every action, so that a transition looks it up instead of computing it."""
-        shape = (self.num_client_vehicles, max(self.action_counts))
-        cut, node = np.divmod(np.where(self.action_mask(), np.arange(shape[1]), 0), self.num_nodes)
-        types, clients = self.client_types[:, None], np.arange(shape[0])[:, None]
-        return ActionTable(
-            local_gflops=by_type(p.local_gflops for p in self.profiles)[types, cut],
-            edge_gflops=by_type(p.edge_gflops for p in self.profiles)[types, cut],
-            sent_mbit=by_type(p.cut_mbit for p in self.profiles)[types, cut],
-            server=np.where(node == 0, types, len(self.profiles) + node - 1),
-            link=clients * self.num_nodes + node,
-            runs_local=cut > 0,
-            offloads=cut < self.num_layers[:, None],
-        )
 
     # What nature decides ------------------------------------------------------------------------------------------
 
@@ -256,37 +217,11 @@ class DNNPartition:
     @property
     def observation_size(self) -> int:
         """Number of features an agent observes: 2J + 1, and 3J + 1 + S more where extended."""
-        paper = 2 * self.num_nodes + 1
-        return paper if self.observation == "paper" else paper + 3 * self.num_nodes
+        return self.features.size
 
     def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*lanes agents features"]:
-        """Returns every client's local state, scaled to order one by the constants of this file.
-
-        Features: own backlog, the RSU's backlog of the own type, every service vehicle's; own position, every
-        service vehicle's. Where extended: own rate to every node, own and every service vehicle's processor, own and
-        every service vehicle's speed.
-
-        Paper: MAD2RL Eqs. (52), (53).
-        """
-        lanes = state.client_backlog_gcycles.shape[:-1]
-        nodes, services = self.num_nodes, self.num_service_vehicles
-        seen = np.empty((*lanes, self.num_client_vehicles, self.observation_size), dtype=np.float32)
-        seen[..., 0] = state.client_backlog_gcycles
-        seen[..., 1] = state.rsu_backlog_gcycles[..., self.client_types]
-        seen[..., 2 : nodes + 1] = state.service_backlog_gcycles[..., None, :]
-        seen[..., : nodes + 1] /= BACKLOG_SCALE_GCYCLES
-        seen[..., nodes + 1] = exogenous.client_position_m
-        seen[..., nodes + 2 : 2 * nodes + 1] = exogenous.service_position_m[..., None, :]
-        seen[..., nodes + 1 : 2 * nodes + 1] /= POSITION_SCALE_M
-        if self.observation == "extended":
-            more = seen[..., 2 * nodes + 1 :]
-            more[..., 0] = exogenous.v2i_mbps / RATE_SCALE_MBPS
-            more[..., 1:nodes] = exogenous.v2v_mbps / RATE_SCALE_MBPS
-            more[..., nodes] = exogenous.client_ghz / CAPACITY_SCALE_GHZ
-            more[..., nodes + 1 : nodes + 1 + services] = exogenous.service_ghz[..., None, :] / CAPACITY_SCALE_GHZ
-            more[..., 2 * nodes] = cast(np.ndarray, exogenous.client_speed_mps) / SPEED_SCALE_MPS
-            more[..., 2 * nodes + 1 :] = cast(np.ndarray, exogenous.service_speed_mps)[..., None, :] / SPEED_SCALE_MPS
-        return seen
+        """Returns every client's local state, scaled to order one; `PartitionObservation` says what stands where."""
+        return self.features.of(state, exogenous)
 
     # What a decision does -----------------------------------------------------------------------------------------
 
@@ -304,10 +239,10 @@ class DNNPartition:
 
         Paper: MAD2RL Eqs. (12), (16), (17).
         """
-        entry = self.checked_action(action) + self._row_of_client
+        entry = self.choices.checked(action) + self.choices.first_entry
         lanes = entry.shape[:-1]
         lane = np.arange(math.prod(lanes)).reshape((*lanes, 1))
-        table = self.action_table
+        table = self.choices.table
         edge, offloads = table.edge_gflops.take(entry), table.offloads.take(entry)
         server = (table.server.take(entry) + (lane * self._row.length + self.num_client_vehicles)).ravel()
 
@@ -363,28 +298,6 @@ class DNNPartition:
             reward=drift_term + delay_term,
         )
 
-    def checked_action(self, action: Shaped[np.ndarray, "*lanes clients"]) -> Int[np.ndarray, "*lanes clients"]:
-        """Returns the action as an integer array. Raises `ValueError` where its shape, type or range is wrong.
-
-        Paper: MAD2RL Eqs. (23), (24).
-        """
-        action = np.asarray(action)
-        if action.shape[-1:] != (self.num_client_vehicles,):
-            raise ValueError(
-                f"an action holds one integer for each of {self.num_client_vehicles} clients along its last axis, "
-                f"got shape {action.shape}"
-            )
-        if action.dtype.kind not in "iu":
-            raise ValueError(f"actions are integers, got dtype {action.dtype}")
-        wrong = (action < 0) | (action >= self._counts)
-        if np.logical_or.reduce(wrong, axis=None):
-            where = tuple(np.argwhere(wrong)[0])
-            raise ValueError(
-                f"action {action[where]} of {self.agent_names[where[-1]]} is outside "
-                f"[0, {self.action_counts[where[-1]] - 1}]"
-            )
-        return action.astype(np.int64, copy=False)
-
     def figures(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
         """Returns what is reported of a slot: `[*lanes]` arrays under the names of the infos."""
         client, rsu, service = (
@@ -406,21 +319,23 @@ class DNNPartition:
             "reward_terms": {"drift": outcome.drift_term, "delay": outcome.delay_term},
         }
 
-    # What a transition looks up ------------------------------------------------------------------------------------
+    # What it is composed of -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def choices(self) -> PartitionChoices:
+        """What the actions are."""
+        return PartitionChoices(profiles=self.profiles, client_types=self.client_types, num_nodes=self.num_nodes)
+
+    @cached_property
+    def features(self) -> PartitionObservation:
+        """How clients see a slot."""
+        return PartitionObservation(kind=self.observation, client_types=self.client_types, num_nodes=self.num_nodes)
 
     @cached_property
     def _row(self) -> QueueRow:
         return QueueRow(
             num_clients=self.num_client_vehicles, num_types=len(self.dnns), num_services=self.num_service_vehicles
         )
-
-    @cached_property
-    def _counts(self) -> Int[np.ndarray, "clients"]:
-        return np.array(self.action_counts)
-
-    @cached_property
-    def _row_of_client(self) -> Int[np.ndarray, "clients"]:
-        return np.arange(self.num_client_vehicles) * max(self.action_counts)
 
     def _rates(self, lanes: tuple[int, ...], exogenous: Exogenous) -> Float[np.ndarray, "*lanes clients nodes"]:
         rates = np.empty((*lanes, self.num_client_vehicles, self.num_nodes))

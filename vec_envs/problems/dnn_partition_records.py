@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from jaxtyping import Real as RealArray
 
 from vec_envs.physics.lyapunov import PerLane
@@ -74,19 +74,6 @@ class Outcome:
     drift_term: PerLane
     delay_term: PerLane
     reward: PerLane
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActionTable:
-    """What each action of each client means; rows of clients with fewer actions are filled with action 0's."""
-
-    local_gflops: Float[np.ndarray, "clients actions"]
-    edge_gflops: Float[np.ndarray, "clients actions"]
-    sent_mbit: Float[np.ndarray, "clients actions"]
-    server: Int[np.ndarray, "clients actions"]
-    link: Int[np.ndarray, "clients actions"]
-    runs_local: Bool[np.ndarray, "clients actions"]
-    offloads: Bool[np.ndarray, "clients actions"]
 
 
 @dataclass(frozen=True, kw_only=True)
