@@ -36,6 +36,7 @@ PAPER = replace(
     act_lagged=False,
     compress=False,
     action_features=False,
+    action_delays=False,
     mixing_activation="elu",
 )
 PAPER_REPLAY = ReplayOptions(warm_up_episodes=5)
@@ -60,7 +61,7 @@ class QMIXLearner:
 
 def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
     """Returns P-QMIX with weights, noise and exploration drawn from `seed`."""
-    from trainers.learners.qmix import assemble, features_of
+    from trainers.learners.qmix import assemble, known_of
     from trainers.networks.agents import MLPAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
@@ -71,7 +72,7 @@ def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
             num_actions=max(problem.action_counts),
             hidden=options.qmix.hidden,
             hidden_layers=options.qmix.hidden_layers,
-            features=features_of(problem, options.qmix),
+            known=known_of(problem, options.qmix),
         )
         return assemble(problem, network, options.qmix, seed=decisions)
 

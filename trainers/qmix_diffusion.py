@@ -47,7 +47,7 @@ def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
     """Returns MAD2RL with weights, noise and exploration drawn from `seed`."""
     import torch
 
-    from trainers.learners.qmix import assemble, features_of
+    from trainers.learners.qmix import assemble, known_of
     from trainers.networks.denoiser import DenoisingAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
@@ -59,7 +59,7 @@ def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
             hidden=options.qmix.hidden,
             hidden_layers=options.qmix.hidden_layers,
             options=options.denoiser,
-            features=features_of(problem, options.qmix),
+            known=known_of(problem, options.qmix),
         )
         return assemble(problem, network, options.qmix, seed=decisions)
 

@@ -90,6 +90,7 @@ _WITHOUT = {
     "elu": {"mixing_activation": "elu"},
     "neither": {"value_penalty": 0.0, "mixing_activation": "elu"},
     "no features": {"action_features": False},
+    "no delays": {"action_delays": False},
     "all kept": {"buffer_size": 50_000, "huber_beta": 1.0},
 }
 MAD2RL_PARTS = Suite(

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
-from trainers.networks.agents import MLPAgents, agent_mlp
+from trainers.networks.agents import NOTHING, AgentHead, AgentMLP, Known, MLPAgents
+from trainers.networks.delays import KINDS, TAME_S, SeenDelays
 from trainers.networks.mixer import Mixer
+from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
+
+ALONE = DNNPartition(dnns=("vgg16", "alexnet", "resnet18"), num_client_vehicles=1, observation="extended")
 
 
 def test_batched_agents_are_the_same_as_one_network_each() -> None:
     torch.manual_seed(0)
-    network = agent_mlp(3, [4, 8, 5])
+    network = AgentMLP(3, [4, 8, 5], NOTHING)
     x = torch.randn(3, 10, 4)
-    first, last = network[0], network[2]
+    first, last = network.layers[0], network.head.own
+    values = network(x, network.head.folded(x))
     for agent in range(3):
         hidden = torch.relu(x[agent] @ first.weight[agent] + first.bias[agent])
-        torch.testing.assert_close(network(x)[agent], hidden @ last.weight[agent] + last.bias[agent])
+        torch.testing.assert_close(values[agent], hidden @ last.weight[agent] + last.bias[agent])
 
 
 def test_agents_see_only_their_own_observation() -> None:
@@ -33,17 +41,62 @@ def test_agents_see_only_their_own_observation() -> None:
 def test_what_is_learned_of_an_action_tells_of_those_with_its_features() -> None:
     torch.manual_seed(0)
     features = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
-    head = agent_mlp(1, [2, 4, 3], features)
-    x = torch.randn(1, 5, 2)
-    before = head(x).detach()
-    torch.testing.assert_close(before, head[-1].own(head[:-1](x)))  # at first an action has only what is its own
-    head(x)[..., 0].sum().backward()
+    head = AgentHead(1, 4, 3, Known(features=features))
+    x = torch.rand(1, 5, 4)
+    before = head(x, head.folded(x)).detach()
+    torch.testing.assert_close(before, head.own(x))  # at first an action has only what is its own
+    head(x, head.folded(x))[..., 0].sum().backward()
     with torch.no_grad():
-        for parameter in head[-1].parameters():
+        for parameter in head.parameters():
             parameter += 0.1 * parameter.grad
-    change = (head(x) - before)[0].mean(0)
+    change = (head(x, head.folded(x)) - before)[0].mean(0)
     assert change[0] > change[1] > 0.0
     assert change[2] == 0.0
+
+
+def test_what_is_learned_of_a_delay_tells_of_every_action_that_has_it() -> None:
+    torch.manual_seed(0)
+    head = AgentHead(1, 4, ALONE.action_counts[0], Known(delays=SeenDelays(ALONE, compressed=False)))
+    local = torch.rand(1, 5, ALONE.observation_size) + 0.1
+    folded, x = head.folded(local), torch.rand(1, 5, 4)
+    before = head(x, folded).detach()
+    torch.testing.assert_close(before, head.own(x)[..., :-3])  # at first delays weigh nothing
+    with torch.no_grad():
+        head.own.bias[..., -3:] -= 1.0
+    assert folded.delays is not None
+    torch.testing.assert_close(head(x, folded), before - folded.delays.sum(2))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_seen_delays_are_those_of_a_client_that_is_alone(compressed: bool) -> None:
+    rng = np.random.default_rng(0)
+    lanes, services = 64, ALONE.num_service_vehicles
+    state = State(
+        client_backlog_gcycles=rng.exponential(3.0, (lanes, 1)),
+        rsu_backlog_gcycles=rng.exponential(3.0, (lanes, 3)),
+        service_backlog_gcycles=rng.exponential(3.0, (lanes, services)),
+    )
+    exogenous = Exogenous(
+        client_position_m=rng.uniform(-700.0, 700.0, (lanes, 1)),
+        service_position_m=rng.uniform(-700.0, 700.0, (lanes, services)),
+        v2i_mbps=rng.uniform(1.0, 200.0, (lanes, 1)),
+        v2v_mbps=rng.uniform(1.0, 200.0, (lanes, 1, services)),
+        client_ghz=rng.uniform(4.0, 6.0, (lanes, 1)),
+        service_ghz=rng.uniform(6.0, 8.0, (lanes, services)),
+    )
+    seen = torch.as_tensor(ALONE.observe(state, exogenous)).transpose(0, 1)
+    delays = SeenDelays(ALONE, compressed=compressed)
+    told = TAME_S * torch.expm1(delays(seen.sign() * seen.abs().log1p() if compressed else seen) / TAME_S)
+    for action in range(ALONE.action_counts[0]):
+        _, outcome = ALONE.transition(state, np.full((lanes, 1), action), exogenous)
+        for kind, seconds in zip(KINDS, told[0, :, :, action].T.numpy(), strict=True):
+            if kind != "process_s" or action % ALONE.num_nodes:  # at the RSU others' backlogs share its processor
+                np.testing.assert_allclose(seconds, getattr(outcome, kind)[:, 0], rtol=2e-4, atol=1e-5)
+
+
+def test_delays_that_are_not_seen_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"observation='paper' does not show .* 'extended', or action_delays=False"):
+        SeenDelays(replace(ALONE, observation="paper"), compressed=True)
 
 
 @pytest.mark.parametrize("seed", range(5))

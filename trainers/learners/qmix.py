@@ -17,6 +17,8 @@ from tianshou.data import Batch
 from torch import Tensor, nn
 
 from trainers.learners.options import QMIXOptions
+from trainers.networks.agents import Known
+from trainers.networks.delays import SeenDelays
 from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.draws import Draws
 from trainers.tianshou_bridge.policy import LearnedPolicy
@@ -126,9 +128,15 @@ def mean_loss(predicted: Tensor, wanted: Tensor, options: QMIXOptions) -> Tensor
     return nn.functional.smooth_l1_loss(predicted, wanted, beta=options.huber_beta)
 
 
-def features_of(problem: Any, options: QMIXOptions) -> Tensor | None:
-    """Returns the features of the problem's actions, where the options want them used."""
-    return torch.as_tensor(problem.action_features()) if options.action_features else None
+def known_of(problem: Any, options: QMIXOptions) -> Known:
+    """Returns what is known of the problem's actions, as far as the options want it used.
+
+    Raises `ValueError` where delays are wanted and what they depend on is not observed.
+    """
+    return Known(
+        features=torch.as_tensor(problem.action_features()) if options.action_features else None,
+        delays=SeenDelays(problem, compressed=options.compress) if options.action_delays else None,
+    )
 
 
 def assemble(problem: Any, network: nn.Module, options: QMIXOptions, *, seed: int) -> QMIX:

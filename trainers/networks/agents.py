@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from trainers.networks.delays import SeenDelays
 
 
 class AgentLinear(nn.Module):
@@ -22,52 +26,87 @@ class AgentLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_agents, in_features, out_features).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(num_agents, 1, out_features).uniform_(-bound, bound))
 
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Returns the layer as one bias, `[agents, 1, out]`, and one matrix, `[agents, in, out]`."""
-        return self.bias, self.weight
-
     def forward(self, x: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, x, self.weight)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of actions before anything is learned."""
+
+    features: Tensor | None = None
+    """What actions have in common, `[agents, actions, features]`."""
+    delays: SeenDelays | None = None
+    """How long each action would take, by what its client sees."""
+
+
+NOTHING = Known()
+
+
+class Folded(NamedTuple):
+    """A head as it is for some observations: one matrix, and the delays of their actions."""
+
+    bias: Tensor
+    """`[agents, 1, out]`"""
+    weight: Tensor
+    """`[agents, in, out]`"""
+    delays: Tensor | None
+    """`[agents, batch, kinds, actions]`"""
+
+
 class AgentHead(nn.Module):
-    """A last layer: an action's value is what it alone has, plus what it shares with actions of the same features.
+    """A last layer: the values of an agent's actions, as it has learned them one by one, and by what is known of them.
 
-    What is seen of one action then tells of those like it. `[agents, batch, in] -> [agents, batch, actions]`.
-
-    Section 8.1 of the MAD2RL paper has an output that is an action's own alone.
+    An action's value is its own, plus what it shares with actions of the same features, plus its delays, weighted by
+    what the layer sees. What is learned of one action then tells of the others. Section 8.1 of the MAD2RL paper has
+    the first part alone.
     """
 
-    features: Tensor
+    features: Tensor | None
 
-    def __init__(self, num_agents: int, in_features: int, features: Tensor) -> None:
-        """Takes the features of actions, `[agents, actions, features]`."""
+    def __init__(self, num_agents: int, in_features: int, num_actions: int, known: Known) -> None:
         super().__init__()
-        self.own = AgentLinear(num_agents, in_features, features.shape[1])
-        self.shared = nn.Parameter(torch.zeros(num_agents, in_features, features.shape[2]))
-        self.register_buffer("features", features.float().transpose(1, 2).contiguous(), persistent=False)
+        self.delays = known.delays
+        self.kinds = known.delays.num_kinds if known.delays else 0
+        self.own = AgentLinear(num_agents, in_features, num_actions + self.kinds)
+        with torch.no_grad():
+            for part in (self.own.weight, self.own.bias):
+                part[..., num_actions:] = 0.0
+        self.shared, features = None, None
+        if known.features is not None:
+            self.shared = nn.Parameter(torch.zeros(num_agents, in_features, known.features.shape[2]))
+            features = nn.functional.pad(known.features.float().transpose(1, 2), (0, self.kinds))
+        self.register_buffer("features", features, persistent=False)
 
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Returns the layer as one bias, `[agents, 1, actions]`, and one matrix, `[agents, in, actions]`."""
-        return self.own.bias, torch.baddbmm(self.own.weight, self.shared, self.features)
+    def folded(self, local: Tensor) -> Folded:
+        """Returns the layer as it is for these observations, `[agents, batch, features]`, whatever it is then given."""
+        weight = self.own.weight
+        if self.shared is not None and self.features is not None:
+            weight = torch.baddbmm(weight, self.shared, self.features)
+        return Folded(self.own.bias, weight, self.delays(local) if self.delays else None)
 
-    def forward(self, x: Tensor) -> Tensor:
-        bias, weight = self.folded()
-        return torch.baddbmm(bias, x, weight)
+    def forward(self, x: Tensor, folded: Folded) -> Tensor:
+        """Returns `[agents, batch, actions]` values of `x` [agents, batch, in]."""
+        out = torch.baddbmm(folded.bias, x, folded.weight)
+        if folded.delays is None:
+            return out
+        own, weights = out[..., : -self.kinds], out[..., -self.kinds :]
+        return own + torch.matmul(weights.unsqueeze(-2), folded.delays).squeeze(-2)
 
 
-def agent_mlp(num_agents: int, sizes: Sequence[int], features: Tensor | None = None) -> nn.Sequential:
-    """Returns an MLP per agent with these layer sizes, ReLU between: `[agents, batch, in] -> [agents, batch, out]`.
+class AgentMLP(nn.Module):
+    """An MLP per agent with these layer sizes, ReLU between."""
 
-    With features of actions its last layer is an `AgentHead`.
-    """
-    layers: list[nn.Module] = []
-    for n, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        layers += [nn.ReLU()] if n else []
-        layers.append(AgentLinear(num_agents, fan_in, fan_out))
-    if features is not None:
-        layers[-1] = AgentHead(num_agents, sizes[-2], features)
-    return nn.Sequential(*layers)
+    def __init__(self, num_agents: int, sizes: Sequence[int], known: Known) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(AgentLinear(num_agents, *fan) for fan in pairwise(sizes[:-1]))
+        self.head = AgentHead(num_agents, sizes[-2], sizes[-1], known)
+
+    def forward(self, x: Tensor, folded: Folded, *, after: int = 0) -> Tensor:
+        """Returns `[agents, batch, actions]` values by the layers `after` so many, and the folded head."""
+        for layer in self.layers[after:]:
+            x = torch.relu(layer(x))
+        return self.head(x, folded)
 
 
 class MLPAgents(nn.Module):
@@ -81,14 +120,15 @@ class MLPAgents(nn.Module):
         num_actions: int,
         hidden: int,
         hidden_layers: int,
-        features: Tensor | None = None,
+        known: Known = NOTHING,
     ) -> None:
         super().__init__()
-        self.values = agent_mlp(num_agents, [observation_size, *[hidden] * hidden_layers, num_actions], features)
+        self.values = AgentMLP(num_agents, [observation_size, *[hidden] * hidden_layers, num_actions], known)
 
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]; draws nothing."""
-        return self.values(observation.transpose(0, 1)).transpose(0, 1)
+        local = observation.transpose(0, 1)
+        return self.values(local, self.values.head.folded(local)).transpose(0, 1)
 
     def fit(self, observation: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Returns, both `[batch, agents, actions]`, what is predicted and what should be: the values of `target`."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from trainers.learners.options import DenoiserOptions
-from trainers.networks.agents import agent_mlp
+from trainers.networks.agents import NOTHING, AgentMLP, Folded, Known
 from trainers.networks.diffusion import (
     mean_from_noise,
     mean_from_x0,
@@ -17,6 +17,15 @@ from trainers.networks.diffusion import (
     reverse_step,
     variance_preserving_schedule,
 )
+
+
+class _OfAllSteps(NamedTuple):
+    """What is the same at every step: the first layer by its inputs, what it makes of the observation, and the head."""
+
+    of_x: Tensor
+    of_step: Tensor
+    seen: Tensor
+    head: Folded
 
 
 class DenoisingAgents(nn.Module):
@@ -40,7 +49,7 @@ class DenoisingAgents(nn.Module):
         hidden: int,
         hidden_layers: int,
         options: DenoiserOptions,
-        features: Tensor | None = None,
+        known: Known = NOTHING,
     ) -> None:
         super().__init__()
         self.options = options
@@ -50,7 +59,7 @@ class DenoisingAgents(nn.Module):
         )
         self._parts = self.num_actions, options.step_embedding, observation_size
         sizes = [sum(self._parts), *[hidden] * hidden_layers, self.num_actions]
-        self.predict = agent_mlp(num_agents, sizes, features)
+        self.predict = AgentMLP(num_agents, sizes, known)
         steps = torch.arange(1, options.denoising_steps + 1)
         self.register_buffer("embedding", sinusoidal(steps, options.step_embedding), persistent=False)
         self.register_buffer("absent", torch.where(action_mask, 0.0, -torch.inf)[:, None], persistent=False)
@@ -58,10 +67,11 @@ class DenoisingAgents(nn.Module):
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]."""
         local = observation.transpose(0, 1)
-        at_all_steps = self._at_all_steps(local)
+        of_all = self._of_all_steps(local)
+        of_steps = (self.embedding @ of_all.of_step).split(1, dim=1)
         x = self._noise(local, generator)
         for m in range(self.options.denoising_steps, 0, -1):
-            x = self._step(x, m, self._predicted(x, self.embedding[m - 1 : m], *at_all_steps))
+            x = self._step(x, m, self._predicted(x, of_steps[m - 1], of_all))
             if m > 1 and self.options.noise > 0.0:
                 x = reverse_step(self.schedule, x, m, self._noise(local, generator))
         if self.options.softmax:
@@ -79,27 +89,21 @@ class DenoisingAgents(nn.Module):
         noise = torch.randn(x0.shape, generator=generator, device=device).to(x0.device)
         m = m.to(x0.device)
         x = noised(self.schedule, x0, m[:, None], noise)
-        predicted = self._predicted(x, self.embedding[m - 1], *self._at_all_steps(local))
+        of_all = self._of_all_steps(local)
+        predicted = self._predicted(x, self.embedding[m - 1] @ of_all.of_step, of_all)
         wanted = noise if self.options.prediction == "noise" else x0
         return self._bounded(predicted).transpose(0, 1), wanted.transpose(0, 1)
 
-    def _at_all_steps(self, local: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Returns what is the same at every step: what the first layer makes of the observation, and the last layer."""
-        first: Any
-        last: Any
-        first, *_, last = self.predict
-        return torch.baddbmm(first.bias, local, first.weight.split(self._parts, dim=1)[2]), last.folded()
+    def _of_all_steps(self, local: Tensor) -> _OfAllSteps:
+        first: Any = self.predict.layers[0]
+        of_x, of_step, of_local = first.weight.split(self._parts, dim=1)
+        seen = torch.baddbmm(first.bias, local, of_local)
+        return _OfAllSteps(of_x, of_step, seen, self.predict.head.folded(local))
 
-    def _predicted(self, x: Tensor, when: Tensor, seen: Tensor, last: tuple[Tensor, Tensor]) -> Tensor:
-        """Returns what the network makes of x, the step's embedding and the observation, as if these were one input."""
-        first: Any
-        first, *between, _ = self.predict
-        of_x, of_step, _ = first.weight.split(self._parts, dim=1)
-        hidden = torch.baddbmm(seen + when @ of_step, x, of_x)
-        for layer in between:
-            hidden = layer(hidden)
-        bias, weight = last
-        return torch.baddbmm(bias, hidden, weight)
+    def _predicted(self, x: Tensor, of_step: Tensor, of_all: _OfAllSteps) -> Tensor:
+        """Returns what the network makes of x, the step and the observation, as if these were one input."""
+        hidden = torch.baddbmm(of_all.seen + of_step, x, of_all.of_x)
+        return self.predict(torch.relu(hidden), of_all.head, after=1)
 
     def _bounded(self, predicted: Tensor) -> Tensor:
         """Returns the network's output within its bound, where it predicts x0 and has one."""

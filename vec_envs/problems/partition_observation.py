@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from functools import cached_property
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -17,6 +20,13 @@ POSITION_SCALE_M = 500.0
 RATE_SCALE_MBPS = 100.0
 CAPACITY_SCALE_GHZ = 10.0
 SPEED_SCALE_MPS = 30.0
+
+
+class Column(NamedTuple):
+    """Where features stand, and what 1 of them is in the unit of their name."""
+
+    at: slice
+    scale: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,29 +47,45 @@ class PartitionObservation:
     @property
     def size(self) -> int:
         """Number of features an agent observes: 2J + 1, and 3J + 1 + S more where extended."""
-        paper = 2 * self.num_nodes + 1
-        return paper if self.kind == "paper" else paper + 3 * self.num_nodes
+        return max(column.at.stop for column in self.columns.values())
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """The features in their order, by the names that they have in `State` and `Exogenous`."""
+        services = self.num_nodes - 1
+        kinds = [
+            ("client_backlog_gcycles", 1, BACKLOG_SCALE_GCYCLES),
+            ("rsu_backlog_gcycles", 1, BACKLOG_SCALE_GCYCLES),
+            ("service_backlog_gcycles", services, BACKLOG_SCALE_GCYCLES),
+            ("client_position_m", 1, POSITION_SCALE_M),
+            ("service_position_m", services, POSITION_SCALE_M),
+        ]
+        if self.kind == "extended":
+            kinds += [
+                ("v2i_mbps", 1, RATE_SCALE_MBPS),
+                ("v2v_mbps", services, RATE_SCALE_MBPS),
+                ("client_ghz", 1, CAPACITY_SCALE_GHZ),
+                ("service_ghz", services, CAPACITY_SCALE_GHZ),
+                ("client_speed_mps", 1, SPEED_SCALE_MPS),
+                ("service_speed_mps", services, SPEED_SCALE_MPS),
+            ]
+        ends = accumulate(length for _, length, _ in kinds)
+        return {
+            name: Column(slice(end - length, end), scale)
+            for (name, length, scale), end in zip(kinds, ends, strict=True)
+        }
 
     def of(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*lanes clients features"]:
         """Returns the features of every client's slot."""
-        lanes, nodes = state.client_backlog_gcycles.shape[:-1], self.num_nodes
+        lanes = state.client_backlog_gcycles.shape[:-1]
         seen = np.empty((*lanes, len(self.client_types), self.size), dtype=np.float32)
-        seen[..., 0] = state.client_backlog_gcycles
-        seen[..., 1] = state.rsu_backlog_gcycles[..., self.client_types]
-        seen[..., 2 : nodes + 1] = state.service_backlog_gcycles[..., None, :]
-        seen[..., : nodes + 1] /= BACKLOG_SCALE_GCYCLES
-        seen[..., nodes + 1] = exogenous.client_position_m
-        seen[..., nodes + 2 : 2 * nodes + 1] = exogenous.service_position_m[..., None, :]
-        seen[..., nodes + 1 : 2 * nodes + 1] /= POSITION_SCALE_M
-        if self.kind == "extended":
-            self._write_more(seen[..., 2 * nodes + 1 :], exogenous)
+        for name, (at, scale) in self.columns.items():
+            value = getattr(state if "backlog" in name else exogenous, name)
+            if name == "rsu_backlog_gcycles":
+                value = value[..., self.client_types]
+            if name.startswith("service_"):
+                value = value[..., None, :]
+            elif name != "v2v_mbps":
+                value = value[..., None]
+            np.divide(value, scale, out=seen[..., at], casting="same_kind")
         return seen
-
-    def _write_more(self, more: Float32[np.ndarray, "*lanes clients more"], exogenous: Exogenous) -> None:
-        nodes = self.num_nodes
-        more[..., 0] = exogenous.v2i_mbps / RATE_SCALE_MBPS
-        more[..., 1:nodes] = exogenous.v2v_mbps / RATE_SCALE_MBPS
-        more[..., nodes] = exogenous.client_ghz / CAPACITY_SCALE_GHZ
-        more[..., nodes + 1 : 2 * nodes] = exogenous.service_ghz[..., None, :] / CAPACITY_SCALE_GHZ
-        more[..., 2 * nodes] = cast(np.ndarray, exogenous.client_speed_mps) / SPEED_SCALE_MPS
-        more[..., 2 * nodes + 1 :] = cast(np.ndarray, exogenous.service_speed_mps)[..., None, :] / SPEED_SCALE_MPS
