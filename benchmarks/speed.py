@@ -151,7 +151,7 @@ def gradient_step_s(learner: Any, clock: Callable[[], float], *, threads: int = 
     agents, features, rng = len(problem.agent_names), problem.observation_size, np.random.default_rng(0)
     space = algorithm.policy.action_space
     buffer = LaneReplayBuffer(1024, observation_shape=(agents, features), action_space=space, seed=0)
-    observation = rng.normal(size=(1024, agents, features)).astype(np.float32)
+    observation = rng.exponential(size=(1024, agents, features)).astype(np.float32)
     action = rng.integers(0, counts_of(problem), (1024, agents))
     buffer.add(observation, action, np.zeros(1024, np.float32), observation, np.zeros(1024, np.bool_))
 
@@ -171,7 +171,7 @@ def decision_s(learner: Any, *, clients: int = 7, **denoiser: Any) -> float:
     torch.set_num_threads(1)
     problem, algorithm = _built(learner, denoiser, num_client_vehicles=clients)
     policy = learner.policy(algorithm, None, problem)
-    observation = np.random.default_rng(0).normal(size=(1, clients, problem.observation_size)).astype(np.float32)
+    observation = np.random.default_rng(0).exponential(size=(1, clients, problem.observation_size)).astype(np.float32)
 
     def one_s() -> float:
         began = time.process_time()

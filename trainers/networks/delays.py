@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from vec_envs.problems.dnn_partition import DNNPartition
 
 KINDS = ("transmit_s", "process_s", "local_s")
-SLOWEST_MBPS = 1e-3
+SLOWEST = 1e-3
+"""Mbit/s or GHz: what is never so slow is not divided by 0 either, where an observation is made up."""
 TAME_S = 5.0
 """Delays far above it count by their logarithm: a runaway queue is no more than a few times an ordinary one."""
 
@@ -58,9 +59,9 @@ class SeenDelays(nn.Module):
         rate_mbps, service_ghz = self._seen(x, "v2i_mbps", "v2v_mbps"), self._seen(x, "service_ghz")
         node_ghz = torch.cat([torch.full_like(node_gcycles[..., :1], self.rsu_ghz), service_ghz], dim=-1)
         kinds = (
-            self.sent_mbit / rate_mbps.clamp(min=SLOWEST_MBPS),
-            self.offloads * (node_gcycles + self.edge_gcycles) / node_ghz,
-            self.runs_local * (own_gcycles + self.local_gcycles) / client_ghz,
+            self.sent_mbit / rate_mbps.clamp(min=SLOWEST),
+            self.offloads * (node_gcycles + self.edge_gcycles) / node_ghz.clamp(min=SLOWEST),
+            self.runs_local * (own_gcycles + self.local_gcycles) / client_ghz.clamp(min=SLOWEST),
         )
         shape = (*local.shape[:2], self.sent_mbit.shape[2], self.num_nodes)
         delay_s = torch.stack([kind.expand(shape) for kind in kinds], dim=2).flatten(-2)
