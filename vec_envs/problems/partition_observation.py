@@ -44,7 +44,7 @@ class PartitionObservation:
     client_types: Int[np.ndarray, "clients"]
     num_nodes: int
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of features an agent observes: 2J + 1, and 3J + 1 + S more where extended."""
         return max(column.at.stop for column in self.columns.values())
