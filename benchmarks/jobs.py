@@ -22,6 +22,7 @@ from benchmarks.engines.files import lock_of, result_of, run_of
 from benchmarks.limits import at_most
 from benchmarks.plan import Job, learner_named, pretraining_of, problem_of
 from benchmarks.playing import START_LIMITS, Played, play
+from trainers.compute import set_up_torch
 from trainers.env_options import door_of
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
@@ -133,9 +134,7 @@ def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Cal
         return partial(references(problem).named(policy["reference"]).make, problem)
     if run is None:
         return partial(given.make, policy, problem)
-    import torch
-
-    torch.set_num_threads(1)
+    set_up_torch(1)
     return partial(learned_policy, *load_run(run), problem)
 
 

@@ -17,6 +17,7 @@ import gymnasium
 import numpy as np
 
 from benchmarks.convex_reference import compare
+from trainers.compute import set_up_torch
 from vec_envs import dnn_partition_v0
 from vec_envs.policies import ExactSlot
 from vec_envs.problems.cooperative_inference import CooperativeInference, Exogenous, State
@@ -141,12 +142,11 @@ def denoising() -> Iterator[dict[str, Any]]:
 
 def gradient_step_s(learner: Any, clock: Callable[[], float], *, threads: int = 1, **denoiser: Any) -> float:
     """Returns the seconds of a gradient step of seven clients with the learner's tuned preset."""
-    import torch
     from tianshou.utils.torch_utils import policy_within_training_step
 
     from trainers.tianshou_bridge.replay import LaneReplayBuffer
 
-    torch.set_num_threads(threads)
+    set_up_torch(threads)
     problem, algorithm = _built(learner, denoiser)
     agents, features, rng = len(problem.agent_names), problem.observation_size, np.random.default_rng(0)
     space = algorithm.policy.action_space
@@ -166,9 +166,7 @@ def gradient_step_s(learner: Any, clock: Callable[[], float], *, threads: int = 
 
 def decision_s(learner: Any, *, clients: int = 7, **denoiser: Any) -> float:
     """Returns the seconds that clients of one lane take to decide, together, on one thread."""
-    import torch
-
-    torch.set_num_threads(1)
+    set_up_torch(1)
     problem, algorithm = _built(learner, denoiser, num_client_vehicles=clients)
     policy = learner.policy(algorithm, None, problem)
     observation = np.random.default_rng(0).exponential(size=(1, clients, problem.observation_size)).astype(np.float32)

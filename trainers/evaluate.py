@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainers.compute import set_up_torch
 from trainers.env_options import door_of
 from trainers.episodes import play_out
 from trainers.learner import Learner
@@ -58,7 +59,7 @@ def evaluate_run(path: Path, *, episodes: int, seed: int, slow: bool = False) ->
     Raises `FileNotFoundError` where the folder holds no run, `ValueError` where it is of another version.
     """
     learner, run, state = load_run(path)
-    set_threads(run.threads)
+    set_up_torch(run.threads)
     with Stages(run, episodes) as stages:
         env = stages.env({})
         known = references(env.problem)
@@ -97,14 +98,6 @@ class Stages(contextlib.ExitStack):
         made = door_of(self._run.env_id).vector_env(num_envs=self._episodes, **options)
         self._envs.append((options, self.enter_context(contextlib.closing(made))))
         return made
-
-
-def set_threads(threads: int) -> None:
-    """Tells torch its number of threads; 0 leaves the choice to torch."""
-    import torch
-
-    if threads:
-        torch.set_num_threads(threads)
 
 
 def load_run(path: Path) -> tuple[Learner, Run, dict[str, Any]]:

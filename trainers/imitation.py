@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from trainers.compute import set_up_torch
 from trainers.env_options import door_of
 from trainers.experts import Shard, joined, shards
 from trainers.learner import Learner
@@ -48,8 +49,7 @@ def main(learner: Learner, run: Pretraining) -> None:
 
 def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory) -> None:
     """Writes a checkpoint of agents that have learned from the expert, and line by line how well they met it."""
-    if run.threads:
-        torch.set_num_threads(run.threads)
+    set_up_torch(run.threads)
     problem, parts = made(run, directory.path / EXPERTS)
     last = max(1, len(parts) // HELD_OUT)
     seen, held = joined(parts[:-last] or parts), joined(parts[-last:])

@@ -26,6 +26,7 @@ from tianshou.data import Batch, to_numpy
 from tianshou.utils.torch_utils import policy_within_training_step
 from tqdm import tqdm
 
+from trainers.compute import set_up_torch
 from trainers.env_options import door_of
 from trainers.episodes import Rows, Tally, step
 from trainers.evaluate import evaluate_run, label, print_table, shown
@@ -80,8 +81,7 @@ def open_run(learner: Learner, run: Run) -> tuple[RunDirectory, Run]:
 
 def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
     """Trains to the end, or until interrupted; returns whether it was. Leaves a checkpoint either way."""
-    if run.threads:
-        torch.set_num_threads(run.threads)
+    set_up_torch(run.threads)
     options = dataclasses.asdict(run.env)
     with contextlib.closing(door_of(run.env_id).vector_env(num_envs=run.num_envs, **options)) as env:
         training = Training(learner, run, directory, env)

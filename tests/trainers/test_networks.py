@@ -21,7 +21,8 @@ def test_batched_agents_are_the_same_as_one_network_each() -> None:
     network = AgentMLP(3, [4, 8, 5], NOTHING)
     x = torch.randn(3, 10, 4)
     first, last = network.layers[0], network.head.own
-    values = network(x, network.head.folded(x))
+    seen = torch.relu(first(x))
+    values = network(seen, network.head.folded(x, seen))
     for agent in range(3):
         hidden = torch.relu(x[agent] @ first.weight[agent] + first.bias[agent])
         torch.testing.assert_close(values[agent], hidden @ last.weight[agent] + last.bias[agent])
@@ -41,30 +42,30 @@ def test_agents_see_only_their_own_observation() -> None:
 def test_what_is_learned_of_an_action_tells_of_those_with_its_features() -> None:
     torch.manual_seed(0)
     features = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
-    head = AgentHead(1, 4, 3, Known(features=features))
+    head = AgentHead(1, 4, 4, 3, Known(features=features))
     x = torch.rand(1, 5, 4)
-    before = head(x, head.folded(x)).detach()
+    before = head(x, head.folded(x, x)).detach()
     torch.testing.assert_close(before, head.own(x))  # at first an action has only what is its own
-    head(x, head.folded(x))[..., 0].sum().backward()
+    head(x, head.folded(x, x))[..., 0].sum().backward()
     with torch.no_grad():
         for parameter in head.parameters():
             parameter += 0.1 * parameter.grad
-    change = (head(x, head.folded(x)) - before)[0].mean(0)
+    change = (head(x, head.folded(x, x)) - before)[0].mean(0)
     assert change[0] > change[1] > 0.0
     assert change[2] == 0.0
 
 
 def test_what_is_learned_of_a_delay_tells_of_every_action_that_has_it() -> None:
     torch.manual_seed(0)
-    head = AgentHead(1, 4, ALONE.action_counts[0], Known(delays=SeenDelays(ALONE, compressed=False)))
-    local = torch.rand(1, 5, ALONE.observation_size) + 0.1
-    folded, x = head.folded(local), torch.rand(1, 5, 4)
-    before = head(x, folded).detach()
-    torch.testing.assert_close(before, head.own(x)[..., :-3])  # at first delays weigh nothing
+    delays = SeenDelays(ALONE, compressed=False)
+    head = AgentHead(1, 4, 3, ALONE.action_counts[0], Known(delays=delays))
+    local, x, seen = torch.rand(1, 5, ALONE.observation_size) + 0.1, torch.rand(1, 5, 4), torch.rand(1, 5, 3)
+    before = head(x, head.folded(local, seen)).detach()
+    torch.testing.assert_close(before, head.own(x))  # at first delays weigh nothing
+    assert head.weighing is not None
     with torch.no_grad():
-        head.own.bias[..., -3:] -= 1.0
-    assert folded.delays is not None
-    torch.testing.assert_close(head(x, folded), before - folded.delays.sum(2))
+        head.weighing.bias -= 1.0
+    torch.testing.assert_close(head(x, head.folded(local, seen)), before - sum(delays(local)))
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -86,7 +87,8 @@ def test_seen_delays_are_those_of_a_client_that_is_alone(compressed: bool) -> No
     )
     seen = torch.as_tensor(ALONE.observe(state, exogenous)).transpose(0, 1)
     delays = SeenDelays(ALONE, compressed=compressed)
-    told = TAME_S * torch.expm1(delays(seen.sign() * seen.abs().log1p() if compressed else seen) / TAME_S)
+    tamed = torch.stack(delays(seen.sign() * seen.abs().log1p() if compressed else seen), dim=2)
+    told = TAME_S * torch.expm1(tamed / TAME_S)
     for action in range(ALONE.action_counts[0]):
         _, outcome = ALONE.transition(state, np.full((lanes, 1), action), exogenous)
         for kind, seconds in zip(KINDS, told[0, :, :, action].T.numpy(), strict=True):

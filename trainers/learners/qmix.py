@@ -21,6 +21,7 @@ from trainers.networks.agents import Known
 from trainers.networks.delays import SeenDelays
 from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.draws import Draws
+from trainers.tianshou_bridge.following import follow
 from trainers.tianshou_bridge.policy import LearnedPolicy
 
 
@@ -89,6 +90,8 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         self.target_network = self._add_lagged_network(policy.network)
         self.target_mixer = self._add_lagged_network(mixer)
         learned = nn.ModuleList([policy.network, mixer])
+        self._sources: list[Tensor] = list(learned.parameters())
+        self._targets: list[Tensor] = [*self.target_network.parameters(), *self.target_mixer.parameters()]
         adam = TorchOptimizerFactory(torch.optim.Adam, lr=options.learning_rate, fused=True)
         self.optim = self._create_optimizer(learned, adam, options.max_grad_norm or None)
 
@@ -115,6 +118,10 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         self.optim.step(loss)
         self._update_lagged_network_weights()
         return SimpleLossTrainingStats(loss=loss.item())
+
+    def _update_lagged_network_weights(self) -> None:
+        """Moves the targets as Tianshou does."""
+        follow(self._targets, self._sources, self.tau)
 
     def let_targets_follow(self) -> None:
         """Copies the learned networks into their targets."""

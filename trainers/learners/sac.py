@@ -27,6 +27,7 @@ from trainers.learners.options import SACOptions
 from trainers.networks.dense import Seen
 from trainers.networks.hybrid import Consequences, HybridActor, HybridCritic, Immediate, Situation
 from trainers.tianshou_bridge.draws import Draws
+from trainers.tianshou_bridge.following import follow
 from trainers.tianshou_bridge.policy import LearnedPolicy
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -261,12 +262,9 @@ class BoundedSAC(SAC[SACTrainingStats]):
         return self
 
     def _update_lagged_network_weights(self) -> None:
-        """Moves all targets at once: the same as Tianshou's, weight by weight, and cheaper; and the average actor."""
-        with torch.no_grad():
-            torch._foreach_lerp_(self._targets, self._sources, self.tau)  # pyright: ignore[reportPrivateImportUsage]
-            torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
-                self._averages, self._actors, self.options.average_rate
-            )
+        """Moves the targets as Tianshou does, and the average actor."""
+        follow(self._targets, self._sources, self.tau)
+        follow(self._averages, self._actors, self.options.average_rate)
 
 
 def assemble(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import torch
@@ -44,54 +44,53 @@ NOTHING = Known()
 
 
 class Folded(NamedTuple):
-    """A head as it is for some observations: one matrix, and the delays of their actions."""
+    """A head as it is for some observations: one linear layer."""
 
     bias: Tensor
-    """`[agents, 1, out]`"""
+    """`[agents, 1 or batch, actions]`"""
     weight: Tensor
-    """`[agents, in, out]`"""
-    delays: Tensor | None
-    """`[agents, batch, kinds, actions]`"""
+    """`[agents, in, actions]`"""
 
 
 class AgentHead(nn.Module):
     """A last layer: the values of an agent's actions, as it has learned them one by one, and by what is known of them.
 
     An action's value is its own, plus what it shares with actions of the same features, plus its delays, weighted by
-    what the layer sees. What is learned of one action then tells of the others. Section 8.1 of the MAD2RL paper has
-    the first part alone.
+    what the first layer sees of the observation. What is learned of one action then tells of the others. Section 8.1
+    of the MAD2RL paper has the first part alone.
     """
 
     features: Tensor | None
 
-    def __init__(self, num_agents: int, in_features: int, num_actions: int, known: Known) -> None:
+    def __init__(self, num_agents: int, in_features: int, seen_features: int, num_actions: int, known: Known) -> None:
         super().__init__()
-        self.delays = known.delays
-        self.kinds = known.delays.num_kinds if known.delays else 0
-        self.own = AgentLinear(num_agents, in_features, num_actions + self.kinds)
-        with torch.no_grad():
-            for part in (self.own.weight, self.own.bias):
-                part[..., num_actions:] = 0.0
-        self.shared, features = None, None
+        self.own = AgentLinear(num_agents, in_features, num_actions)
+        self.shared, self.weighing, self.delays = None, None, known.delays
         if known.features is not None:
             self.shared = nn.Parameter(torch.zeros(num_agents, in_features, known.features.shape[2]))
-            features = nn.functional.pad(known.features.float().transpose(1, 2), (0, self.kinds))
+        if known.delays is not None:
+            self.weighing = AgentLinear(num_agents, seen_features, known.delays.num_kinds)
+            nn.init.zeros_(self.weighing.weight)
+            nn.init.zeros_(self.weighing.bias)
+        features = None if known.features is None else known.features.float().transpose(1, 2)
         self.register_buffer("features", features, persistent=False)
 
-    def folded(self, local: Tensor) -> Folded:
-        """Returns the layer as it is for these observations, `[agents, batch, features]`, whatever it is then given."""
-        weight = self.own.weight
+    def folded(self, local: Tensor, seen: Tensor) -> Folded:
+        """Returns the layer as it is for these observations, whatever it is then given.
+
+        Takes them, and what the first layer makes of them: both `[agents, batch, features]`.
+        """
+        bias, weight = self.own.bias, self.own.weight
         if self.shared is not None and self.features is not None:
             weight = torch.baddbmm(weight, self.shared, self.features)
-        return Folded(self.own.bias, weight, self.delays(local) if self.delays else None)
+        if self.weighing is not None and self.delays is not None:
+            for kind, of_kind in zip(self.delays(local), self.weighing(seen).split(1, dim=-1), strict=True):
+                bias = torch.addcmul(bias, of_kind, kind)
+        return Folded(bias, weight)
 
     def forward(self, x: Tensor, folded: Folded) -> Tensor:
         """Returns `[agents, batch, actions]` values of `x` [agents, batch, in]."""
-        out = torch.baddbmm(folded.bias, x, folded.weight)
-        if folded.delays is None:
-            return out
-        own, weights = out[..., : -self.kinds], out[..., -self.kinds :]
-        return own + torch.matmul(weights.unsqueeze(-2), folded.delays).squeeze(-2)
+        return torch.baddbmm(folded.bias, x, folded.weight)
 
 
 class AgentMLP(nn.Module):
@@ -100,13 +99,13 @@ class AgentMLP(nn.Module):
     def __init__(self, num_agents: int, sizes: Sequence[int], known: Known) -> None:
         super().__init__()
         self.layers = nn.ModuleList(AgentLinear(num_agents, *fan) for fan in pairwise(sizes[:-1]))
-        self.head = AgentHead(num_agents, sizes[-2], sizes[-1], known)
+        self.head = AgentHead(num_agents, sizes[-2], sizes[1], sizes[-1], known)
 
-    def forward(self, x: Tensor, folded: Folded, *, after: int = 0) -> Tensor:
-        """Returns `[agents, batch, actions]` values by the layers `after` so many, and the folded head."""
-        for layer in self.layers[after:]:
-            x = torch.relu(layer(x))
-        return self.head(x, folded)
+    def forward(self, hidden: Tensor, folded: Folded) -> Tensor:
+        """Returns `[agents, batch, actions]` values by what the first layer gave, and the folded head."""
+        for layer in islice(self.layers, 1, None):
+            hidden = torch.relu(layer(hidden))
+        return self.head(hidden, folded)
 
 
 class MLPAgents(nn.Module):
@@ -128,7 +127,8 @@ class MLPAgents(nn.Module):
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]; draws nothing."""
         local = observation.transpose(0, 1)
-        return self.values(local, self.values.head.folded(local)).transpose(0, 1)
+        hidden = torch.relu(self.values.layers[0](local))
+        return self.values(hidden, self.values.head.folded(local, hidden)).transpose(0, 1)
 
     def fit(self, observation: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Returns, both `[batch, agents, actions]`, what is predicted and what should be: the values of `target`."""

@@ -20,14 +20,18 @@ class SeenDelays(nn.Module):
 
     The same as `Outcome` has for a client that is alone at a service vehicle; a test holds the two against each other.
     What others decide is not seen. Raises `ValueError` where rates and processors are not either.
+
+    A delay is (what waits there + what the action brings) / how fast that goes. Waiting and speed are columns of the
+    observation, by kind and node; what is brought, and whether one waits at all, is of the action's cut.
     """
 
     num_kinds = len(KINDS)
-    local_gcycles: Tensor
-    edge_gcycles: Tensor
-    sent_mbit: Tensor
-    runs_local: Tensor
-    offloads: Tensor
+    columns: Tensor
+    scale: Tensor
+    least: Tensor
+    unseen: Tensor
+    brings: Tensor
+    waits: Tensor
 
     def __init__(self, problem: DNNPartition, *, compressed: bool) -> None:
         """Takes whether it is shown sign(x) log(1 + |x|) of the observation."""
@@ -37,37 +41,45 @@ class SeenDelays(nn.Module):
                 f"observation={problem.observation!r} does not show what delays depend on: it must be 'extended', or "
                 "action_delays=False"
             )
-        self.columns, self.compressed = problem.features.columns, compressed
-        self.num_nodes, self.rsu_ghz = problem.num_nodes, problem.rsu_ghz
+        self.compressed, self.num_nodes = compressed, problem.num_nodes
+        self._see(problem)
         table = problem.choices.table
-        self._of_cuts("local_gcycles", table.local_gflops)
-        self._of_cuts("edge_gcycles", table.edge_gflops)
-        self._of_cuts("sent_mbit", table.sent_mbit)
-        self._of_cuts("runs_local", table.runs_local)
-        self._of_cuts("offloads", table.offloads)
+        brings = table.sent_mbit, table.offloads * table.edge_gflops, table.runs_local * table.local_gflops
+        waits = np.zeros_like(table.sent_mbit), table.offloads, table.runs_local
+        for name, of_kinds in (("brings", brings), ("waits", waits)):
+            of_cuts = np.stack(of_kinds, axis=1).reshape(len(brings[0]), 1, self.num_kinds, -1, self.num_nodes)
+            self._keep(name, of_cuts[..., :1])  # all nodes have the same
 
-    def _of_cuts(self, name: str, of_actions: np.ndarray) -> None:
-        """Keeps a column of the table cut by cut, `[agents, 1, cuts, 1]`: all nodes have the same."""
-        of_cuts = of_actions.reshape(len(of_actions), 1, -1, self.num_nodes)[..., :1]
-        self.register_buffer(name, torch.as_tensor(of_cuts.astype(np.float32)), persistent=False)
+    def _see(self, problem: DNNPartition) -> None:
+        """Keeps where in the observation waiting and speed stand, `[2 * kinds * nodes]`, and in which unit."""
+        features, places = problem.features, np.arange(problem.observation_size)
+        scales, none = np.zeros(problem.observation_size), np.zeros(1, int)
+        for column in features.columns.values():
+            scales[column.at] = column.scale
 
-    def forward(self, local: Tensor) -> Tensor:
-        """Returns `[agents, batch, kinds, actions]` of `local` [agents, batch, features], in seconds, tamed."""
-        x = local.sign() * local.abs().expm1() if self.compressed else local
-        own_gcycles, client_ghz = (self._seen(x, name) for name in ("client_backlog_gcycles", "client_ghz"))
-        node_gcycles = self._seen(x, "rsu_backlog_gcycles", "service_backlog_gcycles")
-        rate_mbps, service_ghz = self._seen(x, "v2i_mbps", "v2v_mbps"), self._seen(x, "service_ghz")
-        node_ghz = torch.cat([torch.full_like(node_gcycles[..., :1], self.rsu_ghz), service_ghz], dim=-1)
-        kinds = (
-            self.sent_mbit / rate_mbps.clamp(min=SLOWEST),
-            self.offloads * (node_gcycles + self.edge_gcycles) / node_ghz.clamp(min=SLOWEST),
-            self.runs_local * (own_gcycles + self.local_gcycles) / client_ghz.clamp(min=SLOWEST),
-        )
-        shape = (*local.shape[:2], self.sent_mbit.shape[2], self.num_nodes)
-        delay_s = torch.stack([kind.expand(shape) for kind in kinds], dim=2).flatten(-2)
-        return TAME_S * torch.log1p(delay_s / TAME_S)
+        def at(*names: str) -> np.ndarray:
+            return np.concatenate([places[features.columns[name].at] for name in names])
 
-    def _seen(self, x: Tensor, *names: str) -> Tensor:
-        """Returns columns that stand side by side, `[agents, batch, 1, columns]`, in their units."""
-        first, last = self.columns[names[0]], self.columns[names[-1]]
-        return x[..., None, first.at.start : last.at.stop] * first.scale
+        waiting = none, at("rsu_backlog_gcycles", "service_backlog_gcycles"), at("client_backlog_gcycles")
+        speed = at("v2i_mbps", "v2v_mbps"), np.append(none, at("service_ghz")), at("client_ghz")
+        columns = np.stack([np.broadcast_to(of_kind, problem.num_nodes) for of_kind in (*waiting, *speed)])
+        scale, unseen, least = scales[columns], np.zeros(columns.shape), np.zeros(columns.shape)
+        least[len(waiting) :] = SLOWEST
+        of_rsu = len(waiting) + KINDS.index("process_s"), 0
+        scale[of_rsu], unseen[of_rsu] = 0.0, problem.rsu_ghz
+        self.register_buffer("columns", torch.as_tensor(columns.flatten()), persistent=False)
+        for name, numbers in (("scale", scale), ("unseen", unseen), ("least", least)):
+            self._keep(name, numbers.flatten())
+
+    def _keep(self, name: str, numbers: np.ndarray) -> None:
+        self.register_buffer(name, torch.as_tensor(numbers.astype(np.float32)), persistent=False)
+
+    def forward(self, local: Tensor) -> tuple[Tensor, ...]:
+        """Returns `[agents, batch, actions]` of each kind of `local` [agents, batch, features], in seconds, tamed."""
+        seen = local.index_select(-1, self.columns)
+        if self.compressed:
+            seen = seen.expm1()  # what is not negative
+        seen = torch.addcmul(self.unseen, seen, self.scale).maximum(self.least)
+        waiting, speed = seen.unflatten(-1, (2, self.num_kinds, 1, self.num_nodes)).unbind(2)
+        delay_s = torch.addcmul(self.brings, self.waits, waiting) / speed
+        return (TAME_S * torch.log1p(delay_s / TAME_S)).flatten(-2).unbind(2)

@@ -68,7 +68,7 @@ class DenoisingAgents(nn.Module):
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]."""
         local = observation.transpose(0, 1)
         of_all = self._of_all_steps(local)
-        of_steps = (self.embedding @ of_all.of_step).split(1, dim=1)
+        of_steps = torch.bmm(self.embedding.expand(len(local), -1, -1), of_all.of_step).split(1, dim=1)
         x = self._noise(local, generator)
         for m in range(self.options.denoising_steps, 0, -1):
             x = self._step(x, m, self._predicted(x, of_steps[m - 1], of_all))
@@ -98,12 +98,12 @@ class DenoisingAgents(nn.Module):
         first: Any = self.predict.layers[0]
         of_x, of_step, of_local = first.weight.split(self._parts, dim=1)
         seen = torch.baddbmm(first.bias, local, of_local)
-        return _OfAllSteps(of_x, of_step, seen, self.predict.head.folded(local))
+        return _OfAllSteps(of_x, of_step, seen, self.predict.head.folded(local, torch.relu(seen)))
 
     def _predicted(self, x: Tensor, of_step: Tensor, of_all: _OfAllSteps) -> Tensor:
         """Returns what the network makes of x, the step and the observation, as if these were one input."""
         hidden = torch.baddbmm(of_all.seen + of_step, x, of_all.of_x)
-        return self.predict(torch.relu(hidden), of_all.head, after=1)
+        return self.predict(torch.relu(hidden), of_all.head)
 
     def _bounded(self, predicted: Tensor) -> Tensor:
         """Returns the network's output within its bound, where it predicts x0 and has one."""
