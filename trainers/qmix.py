@@ -36,7 +36,7 @@ PAPER = replace(
     act_lagged=False,
     compress=False,
     action_features=False,
-    action_delays=False,
+    action_costs=False,
     mixing_activation="elu",
 )
 PAPER_REPLAY = ReplayOptions(warm_up_episodes=5)

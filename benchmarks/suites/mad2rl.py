@@ -90,23 +90,25 @@ _WITHOUT = {
     "elu": {"mixing_activation": "elu"},
     "neither": {"value_penalty": 0.0, "mixing_activation": "elu"},
     "no features": {"action_features": False},
-    "no delays": {"action_delays": False},
+    "no costs": {"action_costs": False},
     "all kept": {"buffer_size": 50_000, "huber_beta": 1.0},
 }
+
+
+def _without(*names: str) -> tuple[Learned, ...]:
+    return tuple(
+        replace(learner, name=f"{learner.name}: {name}", options=_WITHOUT[name], **_THREE)
+        for name in names
+        for learner in (_MAD2RL, _P_QMIX)
+    )
+
+
 MAD2RL_PARTS = Suite(
     name="mad2rl-parts",
     title="What each part of the tuned preset gives",
     cases=(
-        clients_case(
-            *_SIZES[1],
-            *_OF_FIGURES,
-            *(
-                replace(learner, name=f"{learner.name}: {name}", options=options, **_THREE)
-                for name, options in _WITHOUT.items()
-                for learner in (_MAD2RL, _P_QMIX)
-            ),
-            *_ORACLES,
-        ),
+        clients_case(*_SIZES[1], *_OF_FIGURES, *_without(*_WITHOUT), *_ORACLES),
+        clients_case(*_SIZES[-1], *_OF_FIGURES, *_without("no costs")),
     ),
     baseline="mad2rl",
     picture="bars",

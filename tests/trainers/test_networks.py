@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from trainers.networks.agents import NOTHING, AgentHead, AgentMLP, Known, MLPAgents
-from trainers.networks.delays import KINDS, TAME_S, SeenDelays
+from trainers.networks.costs import DELAYS, TAME_S, SeenCosts
 from trainers.networks.mixer import Mixer
+from vec_envs.physics.lyapunov import drift
+from vec_envs.physics.queues import next_backlog_gcycles
 from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
 
 ALONE = DNNPartition(dnns=("vgg16", "alexnet", "resnet18"), num_client_vehicles=1, observation="extended")
@@ -55,21 +57,21 @@ def test_what_is_learned_of_an_action_tells_of_those_with_its_features() -> None
     assert change[2] == 0.0
 
 
-def test_what_is_learned_of_a_delay_tells_of_every_action_that_has_it() -> None:
+def test_what_is_learned_of_a_cost_tells_of_every_action_that_has_it() -> None:
     torch.manual_seed(0)
-    delays = SeenDelays(ALONE, compressed=False)
-    head = AgentHead(1, 4, 3, ALONE.action_counts[0], Known(delays=delays))
+    costs = SeenCosts(ALONE, compressed=False)
+    head = AgentHead(1, 4, 3, ALONE.action_counts[0], Known(costs=costs))
     local, x, seen = torch.rand(1, 5, ALONE.observation_size) + 0.1, torch.rand(1, 5, 4), torch.rand(1, 5, 3)
     before = head(x, head.folded(local, seen)).detach()
-    torch.testing.assert_close(before, head.own(x))  # at first delays weigh nothing
+    torch.testing.assert_close(before, head.own(x))  # at first costs weigh nothing
     assert head.weighing is not None
     with torch.no_grad():
         head.weighing.bias -= 1.0
-    torch.testing.assert_close(head(x, head.folded(local, seen)), before - sum(delays(local)))
+    torch.testing.assert_close(head(x, head.folded(local, seen)), before - sum(costs(local)))
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_seen_delays_are_those_of_a_client_that_is_alone(compressed: bool) -> None:
+def test_seen_costs_are_those_of_a_client_that_is_alone(compressed: bool) -> None:
     rng = np.random.default_rng(0)
     lanes, services = 64, ALONE.num_service_vehicles
     state = State(
@@ -86,19 +88,32 @@ def test_seen_delays_are_those_of_a_client_that_is_alone(compressed: bool) -> No
         service_ghz=rng.uniform(6.0, 8.0, (lanes, services)),
     )
     seen = torch.as_tensor(ALONE.observe(state, exogenous)).transpose(0, 1)
-    delays = SeenDelays(ALONE, compressed=compressed)
-    tamed = torch.stack(delays(seen.sign() * seen.abs().log1p() if compressed else seen), dim=2)
-    told = TAME_S * torch.expm1(tamed / TAME_S)
+    costs = SeenCosts(ALONE, compressed=compressed)
+    tamed = torch.stack(costs(seen.sign() * seen.abs().log1p() if compressed else seen), dim=2)
+    told_s = (TAME_S * torch.expm1(tamed / TAME_S))[0].double().numpy()
     for action in range(ALONE.action_counts[0]):
         _, outcome = ALONE.transition(state, np.full((lanes, 1), action), exogenous)
-        for kind, seconds in zip(KINDS, told[0, :, :, action].T.numpy(), strict=True):
-            if kind != "process_s" or action % ALONE.num_nodes:  # at the RSU others' backlogs share its processor
+        *delays_s, drift_s = told_s[:, :, action].T
+        at_rsu = action % ALONE.num_nodes == 0  # there others' backlogs share the processor
+        for kind, seconds in zip(DELAYS, delays_s, strict=True):
+            if not (at_rsu and kind == "process_s"):
                 np.testing.assert_allclose(seconds, getattr(outcome, kind)[:, 0], rtol=2e-4, atol=1e-5)
+        if not at_rsu:
+            added = outcome.drift - drift_of_no_task(state, exogenous, outcome.rsu_allocation_ghz)
+            np.testing.assert_allclose(ALONE.lyapunov_v * drift_s, added, rtol=1e-3, atol=1e-3)
 
 
-def test_delays_that_are_not_seen_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"observation='paper' does not show .* 'extended', or action_delays=False"):
-        SeenDelays(replace(ALONE, observation="paper"), compressed=True)
+def drift_of_no_task(state: State, exogenous: Exogenous, rsu_ghz: np.ndarray) -> np.ndarray:
+    """Returns the drift of a slot in which nothing arrives."""
+    backlog = np.hstack([state.client_backlog_gcycles, state.rsu_backlog_gcycles, state.service_backlog_gcycles])
+    speed = np.hstack([exogenous.client_ghz, rsu_ghz, exogenous.service_ghz])
+    following = next_backlog_gcycles(backlog, np.zeros_like(backlog), ALONE.slot_s * speed)
+    return np.asarray(drift(backlog, following))
+
+
+def test_costs_that_are_not_seen_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"observation='paper' does not show .* 'extended', or action_costs=False"):
+        SeenCosts(replace(ALONE, observation="paper"), compressed=True)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -91,9 +91,9 @@ class QMIXOptions:
     """Of an agent. Section 8.1."""
     action_features: bool = True
     """Whether the value of an action is also made of what it shares with others: node, cut, work and data."""
-    action_delays: bool = True
-    """Whether it is also made of the delays that the action would have by what the client sees; with the extended
-    observation alone."""
+    action_costs: bool = True
+    """Whether it is also made of the delays and the drift that the action would bring by what the client sees; with
+    the extended observation alone."""
     mixing_embedding: int = 32
     mixing_activation: str = "leaky_relu"
     """`"leaky_relu"`, or `"elu"` as in QMIX, which is flat far below zero."""

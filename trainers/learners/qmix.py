@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from trainers.learners.options import QMIXOptions
 from trainers.networks.agents import Known
-from trainers.networks.delays import SeenDelays
+from trainers.networks.costs import SeenCosts
 from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.draws import Draws
 from trainers.tianshou_bridge.following import follow
@@ -138,11 +138,11 @@ def mean_loss(predicted: Tensor, wanted: Tensor, options: QMIXOptions) -> Tensor
 def known_of(problem: Any, options: QMIXOptions) -> Known:
     """Returns what is known of the problem's actions, as far as the options want it used.
 
-    Raises `ValueError` where delays are wanted and what they depend on is not observed.
+    Raises `ValueError` where costs are wanted and what they depend on is not observed.
     """
     return Known(
         features=torch.as_tensor(problem.action_features()) if options.action_features else None,
-        delays=SeenDelays(problem, compressed=options.compress) if options.action_delays else None,
+        costs=SeenCosts(problem, compressed=options.compress) if options.action_costs else None,
     )
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from trainers.networks.delays import SeenDelays
+from trainers.networks.costs import SeenCosts
 
 
 class AgentLinear(nn.Module):
@@ -36,8 +36,8 @@ class Known:
 
     features: Tensor | None = None
     """What actions have in common, `[agents, actions, features]`."""
-    delays: SeenDelays | None = None
-    """How long each action would take, by what its client sees."""
+    costs: SeenCosts | None = None
+    """What each action would cost, by what its client sees."""
 
 
 NOTHING = Known()
@@ -55,7 +55,7 @@ class Folded(NamedTuple):
 class AgentHead(nn.Module):
     """A last layer: the values of an agent's actions, as it has learned them one by one, and by what is known of them.
 
-    An action's value is its own, plus what it shares with actions of the same features, plus its delays, weighted by
+    An action's value is its own, plus what it shares with actions of the same features, plus its costs, weighted by
     what the first layer sees of the observation. What is learned of one action then tells of the others. Section 8.1
     of the MAD2RL paper has the first part alone.
     """
@@ -65,11 +65,11 @@ class AgentHead(nn.Module):
     def __init__(self, num_agents: int, in_features: int, seen_features: int, num_actions: int, known: Known) -> None:
         super().__init__()
         self.own = AgentLinear(num_agents, in_features, num_actions)
-        self.shared, self.weighing, self.delays = None, None, known.delays
+        self.shared, self.weighing, self.costs = None, None, known.costs
         if known.features is not None:
             self.shared = nn.Parameter(torch.zeros(num_agents, in_features, known.features.shape[2]))
-        if known.delays is not None:
-            self.weighing = AgentLinear(num_agents, seen_features, known.delays.num_kinds)
+        if known.costs is not None:
+            self.weighing = AgentLinear(num_agents, seen_features, known.costs.num_kinds)
             nn.init.zeros_(self.weighing.weight)
             nn.init.zeros_(self.weighing.bias)
         features = None if known.features is None else known.features.float().transpose(1, 2)
@@ -83,8 +83,8 @@ class AgentHead(nn.Module):
         bias, weight = self.own.bias, self.own.weight
         if self.shared is not None and self.features is not None:
             weight = torch.baddbmm(weight, self.shared, self.features)
-        if self.weighing is not None and self.delays is not None:
-            for kind, of_kind in zip(self.delays(local), self.weighing(seen).split(1, dim=-1), strict=True):
+        if self.weighing is not None and self.costs is not None:
+            for kind, of_kind in zip(self.costs(local), self.weighing(seen).split(1, dim=-1), strict=True):
                 bias = torch.addcmul(bias, of_kind, kind)
         return Folded(bias, weight)
 
