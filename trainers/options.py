@@ -54,8 +54,8 @@ class Run:
     device: str = "auto"
     """"auto" (CUDA where there is one), "cpu", "cuda", ..."""
     threads: int = 1
-    """Torch's threads; 0 leaves the choice to torch. Small networks and a busy machine do best with one. Results are
-    bit-identical for the same number, on a CPU."""
+    """Torch's threads; 0 leaves the choice to torch. Small networks and a busy machine do best with one, MAD2RL alone
+    on two cores with two. Results are bit-identical for the same number, on a CPU."""
     checkpoint_s: float = 60.0
     """Seconds between checkpoints."""
     evaluation_episodes: int = 32

@@ -64,14 +64,16 @@ def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
         return assemble(problem, network, options.qmix, seed=decisions)
 
 
+RUN = {"threads": 2}
+"""Seven agents' networks, several times over, are enough for two."""
 PAPER_DENOISER = DenoiserOptions(denoising_steps=7, prediction="noise", bound=0.0, noise=1.0, softmax=True)
 
 LEARNER = Learner(
     name="qmix_diffusion",
     env_ids=ENV_IDS,
     presets={
-        "tuned": (TUNED_ENV, MAD2RLLearner(qmix=TUNED), {}),
-        "paper": (PAPER_ENV, MAD2RLLearner(qmix=PAPER, denoiser=PAPER_DENOISER, replay=PAPER_REPLAY), PAPER_RUN),
+        "tuned": (TUNED_ENV, MAD2RLLearner(qmix=TUNED), RUN),
+        "paper": (PAPER_ENV, MAD2RLLearner(qmix=PAPER, denoiser=PAPER_DENOISER, replay=PAPER_REPLAY), RUN | PAPER_RUN),
     },
     build=build,
     policy=learned,

@@ -70,9 +70,11 @@ class DenoisingAgents(nn.Module):
         of_all = self._of_all_steps(local)
         of_steps = torch.bmm(self.embedding.expand(len(local), -1, -1), of_all.of_step).split(1, dim=1)
         x = self._noise(local, generator)
+        draws = self.options.noise > 0.0
         for m in range(self.options.denoising_steps, 0, -1):
-            x = self._step(x, m, self._predicted(x, of_steps[m - 1], of_all))
-            if m > 1 and self.options.noise > 0.0:
+            of_x = None if m == self.options.denoising_steps and not draws else x  # which begins as zeros
+            x = self._step(x, m, self._predicted(of_x, of_steps[m - 1], of_all))
+            if m > 1 and draws:
                 x = reverse_step(self.schedule, x, m, self._noise(local, generator))
         if self.options.softmax:
             x = torch.softmax(x + self.absent, dim=-1)
@@ -100,9 +102,11 @@ class DenoisingAgents(nn.Module):
         seen = torch.baddbmm(first.bias, local, of_local)
         return _OfAllSteps(of_x, of_step, seen, self.predict.head.folded(local, torch.relu(seen)))
 
-    def _predicted(self, x: Tensor, of_step: Tensor, of_all: _OfAllSteps) -> Tensor:
-        """Returns what the network makes of x, the step and the observation, as if these were one input."""
-        hidden = torch.baddbmm(of_all.seen + of_step, x, of_all.of_x)
+    def _predicted(self, x: Tensor | None, of_step: Tensor, of_all: _OfAllSteps) -> Tensor:
+        """Returns what the network makes of x, None for zeros, the step and the observation, as if one input."""
+        hidden = of_all.seen + of_step
+        if x is not None:
+            hidden = torch.baddbmm(hidden, x, of_all.of_x)
         return self.predict(torch.relu(hidden), of_all.head)
 
     def _bounded(self, predicted: Tensor) -> Tensor:
