@@ -23,7 +23,8 @@ class SeenCosts(nn.Module):
 
     A delay is (what waits there + what the action brings) / how fast that goes. Waiting and speed are columns of the
     observation, by kind and node; what is brought, and whether one waits at all, is of the action's cut. The drift is
-    what the action adds to that of the two queues that it fills, in seconds: divided by V.
+    what the action adds to that of the two queues that it fills, in seconds: divided by V. The equations stand at
+    `vec_envs.physics.offloading`, `queues` and `lyapunov`, on arrays; these are tensors of all actions at once.
     """
 
     num_kinds = len(DELAYS) + 1

@@ -72,8 +72,8 @@ class DenoisingAgents(nn.Module):
         x = self._noise(local, generator)
         draws = self.options.noise > 0.0
         for m in range(self.options.denoising_steps, 0, -1):
-            of_x = None if m == self.options.denoising_steps and not draws else x  # which begins as zeros
-            x = self._step(x, m, self._predicted(of_x, of_steps[m - 1], of_all))
+            zeros = m == self.options.denoising_steps and not draws
+            x = self._step(x, m, self._predicted(None if zeros else x, of_steps[m - 1], of_all))
             if m > 1 and draws:
                 x = reverse_step(self.schedule, x, m, self._noise(local, generator))
         if self.options.softmax:
