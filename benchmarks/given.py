@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import importlib
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -24,6 +25,7 @@ from vec_envs.policies.policy import Policy
 from vec_envs.problems.problem import View, action_shape
 from vec_envs.records import map_arrays
 
+_WRITTEN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 IMPORT_S = 120.0
 """How long importing their module may take."""
 
@@ -37,7 +39,7 @@ def is_source(name: str) -> bool:
 def maker(source: str) -> Callable[[Any], Policy]:
     """Returns what makes the policy. Raises `ValueError` where it cannot be imported, or is nothing to call."""
     module, _, name = source.partition(":")
-    if "" in (*module.split("."), name):
+    if not _WRITTEN.fullmatch(source):
         raise ValueError(f"the policy {source!r} is not written package.module:name")
     here = str(Path.cwd())
     if here not in sys.path:

@@ -1,4 +1,4 @@
-"""The leaderboard's page: `python -m benchmarks.leaderboard RESULTS_DIR --output SITE_DIR [--suite main] [--seeds 5]`.
+"""The leaderboard's page: `python -m benchmarks.leaderboard [RESULTS_DIR] [--output SITE_DIR] [--suite NAME]`.
 
 RESULTS_DIR is the `--output` of `benchmarks.run`, or its `results/`; several are read as one. SITE_DIR gets
 `index.html`, a page that needs nothing else, and `leaderboard.md`.
@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.run import jobs_of_suites
+from benchmarks.run import OUTPUT, jobs_of_suites
 from benchmarks.site.markdown import markdown
 from benchmarks.site.page import page
 from benchmarks.standing import board_of
 from benchmarks.suite import Suite
-from benchmarks.suites import SUITES, suites_of
+from benchmarks.suites import SUITES, seeds_of, suites_of
 from trainers.run_directory import replace_file
 
 
-def suite_in(folders: Sequence[Path], known: Mapping[str, tuple[Suite, ...]], seeds: int) -> str:
+def suite_in(folders: Sequence[Path], known: Mapping[str, tuple[Suite, ...]]) -> str:
     """Returns the leaderboard suite of which folders have the greatest part.
 
     Raises `ValueError` where they have of none.
@@ -30,7 +30,7 @@ def suite_in(folders: Sequence[Path], known: Mapping[str, tuple[Suite, ...]], se
     ranked = {name: suite for name, of_name in known.items() for suite in of_name if suite.version}
     there = {path.stem for folder in folders for path in folder.glob("*.json")}
     parts = {
-        name: float(np.mean([job.name in there for job in jobs_of_suites((suite,), seeds)]))
+        name: float(np.mean([job.name in there for job in jobs_of_suites((suite,), suite.seeds)]))
         for name, suite in ranked.items()
     }
     most = max(parts, key=parts.__getitem__)
@@ -51,15 +51,17 @@ def results_in(folder: Path) -> Path:
 def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:
     """Writes the page and the table of the command line's results; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
-    parser.add_argument("results", type=Path, nargs="+", metavar="RESULTS_DIR", help="the --output of benchmarks.run")
-    parser.add_argument("--output", type=Path, required=True, metavar="SITE_DIR", help="where index.html goes")
+    parser.add_argument(
+        "results", type=Path, nargs="*", default=[OUTPUT], metavar="RESULTS_DIR", help=f"default: {OUTPUT}"
+    )
+    parser.add_argument("--output", type=Path, default=Path("site"), metavar="SITE_DIR", help="default: %(default)s")
     parser.add_argument("--suite", help="which suite's (default: the one that has results)")
-    parser.add_argument("--seeds", type=int, default=5, help="training seeds that there should be (default: 5)")
+    parser.add_argument("--seeds", type=int, help="training seeds that there should be (default: the suite's)")
     options = parser.parse_args(arguments)
     try:
         folders = [results_in(folder) for folder in options.results]
-        name = options.suite or suite_in(folders, known, options.seeds)
-        board = board_of(suites_of(name, known), options.seeds, *folders)
+        suites = suites_of(options.suite or suite_in(folders, known), known)
+        board = board_of(suites, options.seeds or seeds_of(suites), *folders)
         replace_file(options.output / "index.html", page(board))
         replace_file(options.output / "leaderboard.md", markdown(board))
     except (ImportError, OSError, ValueError) as error:

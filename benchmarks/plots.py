@@ -29,18 +29,17 @@ def curve_plot(case: Case, lines: Sequence[Played]) -> Plot | None:
     return Plot(title=case.name, x_label="training episodes", y_label=in_words(figure), lines=tuple(drawn))
 
 
-def queue_plot(case: Case, lines: Sequence[Played]) -> Plot | None:
-    """Returns the queue of a case point by point, means over the episodes; None where it is not kept."""
-    if case.queue not in case.traces:
-        return None
-    drawn = [
-        _over_seeds(line.policy, np.arange(1.0, len(traces[0]) + 1.0), np.stack(traces))
-        for line in lines
-        if (traces := [result.traces[case.queue] for result in line.found])
-    ]
-    if not drawn:
-        return None
-    return Plot(title=case.name, x_label="slot", y_label=in_words(case.queue), lines=tuple(drawn))
+def queue_plots(case: Case, lines: Sequence[Played]) -> list[Plot]:
+    """Returns the queues of a case that are kept point by point, means over the episodes."""
+    return [_queue_plot(case, queue, lines) for queue in case.queues if queue in case.traces and lines]
+
+
+def _queue_plot(case: Case, queue: str, lines: Sequence[Played]) -> Plot:
+    drawn: list[Line] = []
+    for line in lines:
+        of_seeds = np.stack([result.traces[queue] for result in line.found])
+        drawn.append(_over_seeds(line.policy, np.arange(1.0, of_seeds.shape[1] + 1.0), of_seeds))
+    return Plot(title=case.name, x_label="slot", y_label=in_words(queue), lines=tuple(drawn))
 
 
 def sweep_plots(suite: Suite, seeds: int, *folders: Path) -> list[Plot]:

@@ -144,14 +144,14 @@ def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ..
     parser.add_argument("suite", metavar="SUITE", help=f"which: {', '.join(known)}")
     parser.add_argument("--results", type=Path, required=True, help="the --output of benchmarks.run")
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="default: %(default)s")
-    parser.add_argument("--seeds", type=int, default=5, help="training seeds that there should be (default: 5)")
+    parser.add_argument("--seeds", type=int, help="training seeds that there should be (default: the suite's)")
     options = parser.parse_args(arguments)
     try:
         if not (options.results / "results").is_dir():
             raise ValueError(f"{options.results} holds no results: run benchmarks.run with --output {options.results}")
         suites = suites_of(options.suite, known)
         folders = options.results / "results", options.output / options.suite  # what is published already counts too
-        measured = [(suite, collect(suite, options.seeds, *folders)) for suite in suites]
+        measured = [(suite, collect(suite, options.seeds or suite.seeds, *folders)) for suite in suites]
         page = write_page(options.suite, measured, options.output)
     except (OSError, ValueError) as error:
         sys.exit(f"benchmarks.report: {error}")

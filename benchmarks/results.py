@@ -24,6 +24,8 @@ from trainers.run_directory import replace_file
 
 FORMAT = 1
 CURVE_POINTS = 200
+LARGEST = 1e15
+"""Numbers beyond are none that an episode has, and sums of them may be none at all."""
 Values = Mapping[str, Float[np.ndarray, "episodes"]]
 
 
@@ -115,7 +117,7 @@ def _schema() -> Callable[[Any], Any]:
 def read(path: Path) -> Result:
     """Returns the result in a file. Raises `ValueError` saying what is wrong where it is none of ours, or damaged."""
     try:
-        content = json.loads(path.read_text(), parse_constant=_no_number)
+        content = json.loads(path.read_text(), parse_constant=_no_number, parse_float=_number)
         _schema()(content)
         _check(content, path)
         return _result(content, path)
@@ -134,8 +136,8 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
     evaluation = content["definition"]["evaluation"]
     episodes, values, traces = evaluation["episodes"], content["values"], content.get("traces", {})
     for name, of in {"decisions": content["decisions"], **values}.items():
-        if len(of) != episodes or not np.isfinite(of).all():
-            raise ValueError(f"{name} are not {episodes} finite numbers")
+        if len(of) != episodes:
+            raise ValueError(f"{name} are not {episodes} numbers")
     wanted = {*evaluation["figures"], *(f"late_{name}" for name in evaluation.get("late", []))}
     wanted |= {f"trend_{name}" for name in evaluation.get("trends", [])}
     for has, should in ((set(values), wanted), (set(traces), set(evaluation.get("traces", [])))):
@@ -143,9 +145,20 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
             raise ValueError(f"it should hold {', '.join(sorted(should))}, and holds {', '.join(sorted(has))}")
     if bool(evaluation.get("recorded")) != ("recording" in content):
         raise ValueError("a recording is there where none is asked for, or none where one is")
-    curve = content["curve"]
-    if curve is not None and ("episodes" not in curve or len({len(of) for of in curve.values()}) != 1):
-        raise ValueError("its learning curve has no episodes, or columns of other lengths")
+    curve, first = content["curve"], evaluation["figures"][0]
+    if curve is not None and (not {"episodes", first} <= set(curve) or len({len(of) for of in curve.values()}) != 1):
+        raise ValueError(f"its learning curve has no episodes, no {first}, or columns of other lengths")
+    if "recording" in content:
+        _check_recording(content["recording"])
+
+
+def _check_recording(recording: Mapping[str, Any]) -> None:
+    """Raises `ValueError` where a frame is not of the recording's nodes."""
+    nodes = len(recording["nodes"])
+    for frame in recording["frames"]:
+        ends = [end for start, to, _ in frame["links"] for end in (start, to)]
+        if {len(frame[name]) for name in ("x_m", "y_m", "waits")} != {nodes} or max(ends, default=0) >= nodes:
+            raise ValueError(f"its recording has a frame that is not of its {nodes} nodes")
 
 
 def _result(content: Mapping[str, Any], path: Path) -> Result:
@@ -167,6 +180,12 @@ def _result(content: Mapping[str, Any], path: Path) -> Result:
 
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
+
+
+def _number(text: str) -> float:
+    if not abs(number := float(text)) <= LARGEST:
+        raise ValueError(f"{text} is too large for a number of an episode")
+    return number
 
 
 def _arrays(of: Mapping[str, Any]) -> dict[str, np.ndarray]:

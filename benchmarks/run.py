@@ -1,4 +1,4 @@
-"""Plays suites: `python -m benchmarks.run SUITE [--policies a,b,my_module:Mine] [--seeds 5] [--output DIR] [--list]`.
+"""Plays suites: `python -m benchmarks.run SUITE [--policies a,b,my_module:Mine] [--seeds N] [--output DIR] [--list]`.
 
 Each job, one policy on one case with one training seed, is a process of its own, so that its end ends no other: on this
 machine, or with `--engine ray` on a Ray cluster, whose nodes need the same version of vec-envs with its extra `train`.
@@ -21,8 +21,10 @@ from benchmarks.engines.files import is_done
 from benchmarks.jobs import INTERRUPTED
 from benchmarks.plan import DECISION_LIMIT_S, Job, jobs_of
 from benchmarks.suite import Suite
-from benchmarks.suites import SUITES, suites_of, with_own
+from benchmarks.suites import SUITES, seeds_of, suites_of, with_own
 from benchmarks.tables import aligned, collect, suite_tables
+
+OUTPUT = Path("runs/benchmarks")
 
 
 def jobs_of_suites(suites: Sequence[Suite], seeds: int) -> list[Job]:
@@ -48,15 +50,17 @@ def show(suites: Sequence[Suite], seeds: int, directory: Path, policies: tuple[s
         print(f"written to {', '.join(map(str, report.write_suite(suite, lines, directory)))}")
 
 
-def list_suites(known: Mapping[str, tuple[Suite, ...]], suites: Sequence[Suite], seeds: int, directory: Path) -> None:
+def list_suites(
+    known: Mapping[str, tuple[Suite, ...]], suites: Sequence[Suite], seeds: int | None, directory: Path
+) -> None:
     """Prints the known suites, or of some suites every policy on every case with what is done of it."""
     if not suites:
         for name, of_name in known.items():
             cases = sum(len(suite.cases) for suite in of_name)
             print(f"{name}: {' + '.join(suite.title for suite in of_name)}; {cases} cases, "
-                  f"{len(jobs_of_suites(of_name, seeds))} jobs")  # fmt: skip
+                  f"{len(jobs_of_suites(of_name, seeds or seeds_of(of_name)))} jobs")  # fmt: skip
     for suite in suites:
-        lines = collect(suite, seeds, directory / "results")
+        lines = collect(suite, seeds or suite.seeds, directory / "results")
         rows = [[line.case, line.policy, f"{len(line.found)} of {len(line.expected)} done"] for line in lines]
         print(f"{suite.name}: {suite.title}\n{aligned([['case', 'policy', 'jobs'], *rows])}")
 
@@ -70,11 +74,11 @@ def parse(arguments: Sequence[str] | None, known: Mapping[str, tuple[Suite, ...]
         default="",
         help="only these, divided by commas; your own as package.module:name (default: all of the suite)",
     )
-    parser.add_argument("--seeds", type=int, default=5, help="training seeds (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, help="training seeds (default: the suite's own number)")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="where jobs run (default: %(default)s)")
     parser.add_argument("--ray-address", help="of the cluster (default: RAY_ADDRESS, or a new one on this machine)")
     parser.add_argument("--workers", type=int, help="jobs at a time (default: all cores, or of the cluster)")
-    parser.add_argument("--output", type=Path, default=Path("runs/benchmarks"), help="default: %(default)s")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="default: %(default)s")
     parser.add_argument(
         "--decision-limit",
         type=float,
@@ -104,9 +108,10 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
         if options.list:
             list_suites(known, suites, options.seeds, directory)
             return 0
+        seeds = options.seeds or seeds_of(suites)
         engine = engine_of(options.engine, options.workers, options.ray_address)
         limit = {"decision_limit_s": options.decision_limit}
-        jobs = [replace(job, **limit) for job in jobs_of_suites(suites, options.seeds)]
+        jobs = [replace(job, **limit) for job in jobs_of_suites(suites, seeds)]
         todo = [job for job in jobs if not is_done(job, directory)]
         print(f"{len(jobs)} jobs, of which {len(jobs) - len(todo)} are done; results are in {directory}", flush=True)
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -114,15 +119,15 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
             failures = engine.run(todo, directory)
         finally:
             signal.signal(signal.SIGTERM, before)
-        show(with_own(suites_of(options.suite, known), policies), options.seeds, directory, policies)
+        for failure in failures:
+            print(f"failed: {failure}", file=sys.stderr)
+        show(with_own(suites_of(options.suite, known), policies), seeds, directory, policies)
     except (ImportError, OSError, ValueError) as error:
         print(f"benchmarks.run: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on", file=sys.stderr)
         return INTERRUPTED
-    for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 

@@ -74,8 +74,8 @@ def is_reference(line: Played) -> bool:
 
 
 def grows(case: Case, line: Played) -> bool:
-    """Returns whether the queue of a case still grows under a policy: whether it does in any of its runs."""
-    return bool(case.queue) and any(_run_grows(case.queue, result) for result in line.found)
+    """Returns whether a queue of a case still grows under a policy: whether one does in any of its runs."""
+    return any(_run_grows(queue, result) for queue in case.queues for result in line.found)
 
 
 def _run_grows(queue: str, result: Result) -> bool:

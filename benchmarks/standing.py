@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 
 from benchmarks import board, recording, results
 from benchmarks.board import Board, CaseBoard, Entry, Head, Interval, Kind, Plot, Rejected, Track
-from benchmarks.plan import given_job, jobs_of, options_of
-from benchmarks.plots import curve_plot, queue_plot, sweep_plots
+from benchmarks.plan import given_job, jobs_of, options_of, problem_of
+from benchmarks.plots import curve_plot, queue_plots, sweep_plots
 from benchmarks.report import INDEX
 from benchmarks.results import Result
 from benchmarks.scores import (
@@ -90,8 +91,17 @@ def read_all(folders: Sequence[Path]) -> tuple[dict[str, Result], list[Rejected]
 
 
 def _checked(result: Result) -> Result:
-    """Returns a result. Raises `ValueError` where it is of an environment, or sees by fields, that do not exist."""
-    options_of(result.definition["env_id"], result.definition["policy"].get("sees", {}))
+    """Returns a result.
+
+    Raises `ValueError` where it is of an environment, or sees by fields, that do not exist, or a trace is not of all
+    points of an episode.
+    """
+    env_id, of = result.definition["env_id"], result.definition["evaluation"]
+    options_of(env_id, result.definition["policy"].get("sees", {}))
+    problem = problem_of(env_id, of["env"])
+    for name, trace in result.traces.items():
+        if len(trace) != problem.episode_points and not problem.one_at_a_time:
+            raise ValueError(f"its trace of {name} has {len(trace)} points, an episode {problem.episode_points}")
     return result
 
 
@@ -122,17 +132,17 @@ class Stage:
 def given_policies(there: Mapping[str, Result], env_id: str) -> dict[str, dict[str, Any]]:
     """Returns other people's policies that have results on an environment, by name.
 
-    Of the same name one is told by its hash too.
+    Of the same name one is told by a hash of what defines it too.
     """
     known = {
-        (who["given"], who["sha256"]): who
+        results.key_of(who): who
         for result in there.values()
         if "given" in (who := dict(result.definition["policy"])) and result.definition["env_id"] == env_id
     }
-    sources = [source for source, _ in known]
+    sources = [who["given"] for who in known.values()]
     return {
-        source if sources.count(source) == 1 else f"{source} ({digest[:6]})": who
-        for (source, digest), who in known.items()
+        who["given"] if sources.count(who["given"]) == 1 else f"{who['given']} ({key[:6]})": who
+        for key, who in known.items()
     }
 
 
@@ -180,7 +190,7 @@ def _track(
             board.Improvement(better=better, than=than, probability=of) for (better, than), of in pairs.items()
         ),
         curves=tuple(plot for stage in seen if (plot := curve_plot(stage.case, list(stage.found.values())))),
-        queues=tuple(plot for stage, _ in scaled if (plot := queue_plot(stage.case, _steady(stage)))),
+        queues=tuple(plot for stage, _ in scaled for plot in queue_plots(stage.case, _steady(stage))),
         sweeps=tuple(sweeps),
     )
 
@@ -240,7 +250,7 @@ def _entry(
         scores=scores or {},
         decision_ms=float(np.median(decision_ms)) if decision_ms else None,
         options=_options(found),
-        command=f"python -m benchmarks.run {suite} --policies {name.partition(' (')[0]}"
+        command=f"python -m benchmarks.run {suite} --policies {shlex.quote(name.partition(' (')[0])}"
         + (f" --seeds {seeds}" if trained else ""),
     )
 

@@ -74,8 +74,8 @@ class Case:
     """Figures of which the slope over the last two thirds of an episode's points is kept too, as `trend_NAME`."""
     traces: tuple[str, ...] = ()
     """Figures of which the mean over the episodes is kept point by point."""
-    queue: str = ""
-    """The figure, one of `trends`, that may not grow; "" where nothing waits."""
+    queues: tuple[str, ...] = ()
+    """Figures, each one of `trends`, that may not grow; none where nothing waits."""
     optima: tuple[str, ...] = ()
     """References that are exact; where there are none the best of all references stands for them."""
     recorded: bool = False
@@ -135,6 +135,14 @@ class Suite:
     """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
     ratio: Ratio | None = None
     claims: tuple[Claim, ...] = ()
+    seeds: int = 5
+    """Training seeds, where nobody asks for another number."""
     version: str = ""
     """Of a leaderboard's suite: it changes with its cases. "" for one that ranks nobody. What changes results without
     changing an option changes `results.FORMAT`, so that those of before are refused."""
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for two cases of one name: tables tell them by it."""
+        names = [case.name for case in self.cases]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the suite {self.name!r} has two cases of the name {twice[0]!r}")

@@ -17,8 +17,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +27,12 @@ from benchmarks import results
 from benchmarks.engines.files import failure_of, result_of, run_of
 from benchmarks.engines.process import start, stop
 from benchmarks.given import is_source
-from benchmarks.plan import Job, given_job, jobs_of, learner_named
+from benchmarks.plan import DECISION_LIMIT_S, Job, given_job, jobs_of, learner_named
 from benchmarks.results import Result
 from benchmarks.suite import Case, Suite
 from benchmarks.suites import SUITES, suites_of
 from trainers.options import from_json
-from trainers.run_directory import CHECKPOINT, CONFIG
+from trainers.run_directory import CONFIG, RunDirectory
 
 SUBMISSION = "submission.json"
 SAME = 1e-4
@@ -67,7 +68,14 @@ class Submission:
         return Submission(folder=folder, suite=suite, policy=policy, seeds=seeds)
 
 
-def verify(submission: Submission, known: Mapping[str, tuple[Suite, ...]], *, sample: int, seed: int) -> list[str]:
+def verify(
+    submission: Submission,
+    known: Mapping[str, tuple[Suite, ...]],
+    *,
+    sample: int,
+    seed: int,
+    decision_limit_s: float = DECISION_LIMIT_S,
+) -> list[str]:
     """Returns the reasons to reject a submission; none where it holds.
 
     Raises `ValueError` where its suite or policy does not exist.
@@ -76,14 +84,17 @@ def verify(submission: Submission, known: Mapping[str, tuple[Suite, ...]], *, sa
     jobs, lacking = _jobs(submission, known, there)
     reasons += [f"{name}.json is no result of it" for name in sorted(set(there) - set(jobs))]
     reasons += [f"{name} is missing: {case}" for name, case in lacking.items()]
-    reasons += [reason for name in jobs if name in there for reason in _run_reasons(jobs[name], submission.folder)]
-    able = sorted(set(there) & set(jobs))
-    if not able:
+    named = sorted(set(there) & set(jobs))
+    if not named:
         return [*reasons, f"{submission.folder / 'results'} holds no result of {submission.policy}"]
+    of_runs = {name: _run_reasons(jobs[name], submission.folder) for name in named}
+    reasons += [reason for of_run in of_runs.values() for reason in of_run]
+    able = [name for name in named if not of_runs[name]]  # what has no run would be trained here
     drawn = np.random.default_rng(seed).permutation(len(able))[:sample]
     for n, name in enumerate(able[i] for i in drawn):
         print(f"{n + 1} of {len(drawn)}: playing {name} again", flush=True)
-        reasons += [f"{name}: {reason}" for reason in _played_again(jobs[name], there[name], submission)]
+        job = replace(jobs[name], decision_limit_s=decision_limit_s)
+        reasons += [f"{name}: {reason}" for reason in _played_again(job, there[name], submission)]
     return reasons
 
 
@@ -128,14 +139,18 @@ def _run_reasons(job: Job, folder: Path) -> list[str]:
     try:
         learner = learner_named(job.training["learner_name"])
         texts = json.dumps(job.training), (path / CONFIG).read_text()
-        asked, has = (asdict(from_json(text, learner)) for text in texts)
-    except (OSError, ValueError) as error:
+        asked, has = (from_json(text, learner) for text in texts)
+        trained = int(RunDirectory(path).load_checkpoint()["round"])
+    except (OSError, KeyError, ValueError) as error:
         return [f"{job.name}: its trained run, runs/{path.name}, cannot be read: {error}"]
-    names = ("env", "learner", "env_id", "seed", "episodes", "num_envs")
-    others = [name for name in names if asked[name] != has[name]]
-    if others or not (path / CHECKPOINT).exists():
-        return [f"{job.name}: runs/{path.name} is of another {', '.join(others) or 'end: it has no checkpoint'}"]
-    return []
+    first = () if "pretraining" in job.training else ("init_from",)
+    names = ("env", "learner", "env_id", "seed", "episodes", "num_envs", *first)
+    asked_of, has_of = asdict(asked), asdict(has)
+    others = [name for name in names if asked_of[name] != has_of[name]]
+    reasons = [f"{job.name}: runs/{path.name} is of another {', '.join(others)}"] if others else []
+    if trained < asked.rounds:
+        reasons.append(f"{job.name}: runs/{path.name} has trained {trained} of {asked.rounds} rounds")
+    return reasons
 
 
 def _played_again(job: Job, recorded: Result, submission: Submission) -> list[str]:
@@ -144,9 +159,7 @@ def _played_again(job: Job, recorded: Result, submission: Submission) -> list[st
         directory = Path(folder)
         if job.training is not None and run_of(job, submission.folder).is_dir():
             shutil.copytree(run_of(job, submission.folder), run_of(job, directory))
-        own = str(submission.folder.resolve()) if is_source(submission.policy) else ""
-        path = os.pathsep.join(entry for entry in (own, os.environ.get("PYTHONPATH", "")) if entry)
-        process = start(job, directory, environment={"PYTHONPATH": path})
+        process = start(job, directory, **_where(submission))
         try:
             code = process.wait()
         finally:
@@ -157,6 +170,16 @@ def _played_again(job: Job, recorded: Result, submission: Submission) -> list[st
     return [reason for reason in _differences(recorded, played, job.definition["evaluation"]["seed"]) if reason]
 
 
+def _where(submission: Submission) -> dict[str, Any]:
+    """Returns where a submission's jobs run: somebody's own module in its folder, beside which its files are found."""
+    if not is_source(submission.policy):
+        return {}
+    here = str(submission.folder.resolve())
+    entries = [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), ""]
+    path = os.pathsep.join(os.path.abspath(entry) for entry in entries)
+    return {"working_directory": Path(here), "environment": {"PYTHONPATH": path}}
+
+
 def _differences(recorded: Result, played: Result, seed: int) -> list[str]:
     words = [_difference(name, of, played.values[name], seed) for name, of in recorded.values.items()]
     words.append(_difference("decisions", recorded.decisions, played.decisions, seed))
@@ -164,8 +187,7 @@ def _differences(recorded: Result, played: Result, seed: int) -> list[str]:
         again = played.traces[name]
         if of.shape != again.shape or np.abs(of - again).max() > SAME_MEAN * np.abs(again).mean():
             words.append(f"the trace of {name} differs")
-    first = all(_same(of, played.values[name])[0] for name, of in recorded.values.items())
-    if first and recorded.recording != played.recording:
+    if recorded.recording != played.recording:
         words.append("the recorded episode differs")
     return words
 
@@ -195,12 +217,21 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="folder with submission.json")
     parser.add_argument("--sample", type=int, default=3, help="results that are played again (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="of the draw of these (default: one that nobody knows before)")
+    parser.add_argument(
+        "--decision-limit",
+        type=float,
+        default=DECISION_LIMIT_S,
+        metavar="SECONDS",
+        help="what a decision of all agents may take (default: %(default)g)",
+    )
     options = parser.parse_args(arguments)
     seed: int = secrets.randbits(32) if options.seed is None else options.seed
     if options.sample < 1:
         parser.error(f"--sample {options.sample} must be at least 1")
     try:
-        reasons = verify(Submission.read(options.submission), known, sample=options.sample, seed=seed)
+        submission = Submission.read(options.submission)
+        limit: float = options.decision_limit
+        reasons = verify(submission, known, sample=options.sample, seed=seed, decision_limit_s=limit)
     except ValueError as error:
         print(f"benchmarks.verify: {error}", file=sys.stderr)
         return 2

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.limits import ENDED
 from benchmarks.plan import Job
 from trainers.run_directory import free_beside, replace_file
 
@@ -26,11 +27,14 @@ class Failure:
 
 
 def failure_of(job: Job, code: int, directory: Path) -> Failure:
-    """Returns the failure of a job whose process ended with a code, told by the last line of its log."""
+    """Returns the failure of a job whose process ended with a code, told by what it said last."""
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     log = log_of(job, directory)
     lines = log.read_text(errors="replace").strip().splitlines()
-    return Failure(job=job, how=f"{how}: {lines[-1] if lines else 'it said nothing'}", log=log)
+    said = next((line for line in lines[:-40:-1] if line.startswith(ENDED)), None)
+    last = lines[-1] if lines else "it said nothing"
+    why = last if said is None else f"its time was over, and it could not be stopped otherwise. {said}"
+    return Failure(job=job, how=f"{how}: {why}", log=log)
 
 
 def is_done(job: Job, directory: Path) -> bool:

@@ -1,7 +1,8 @@
 """Jobs on a Ray cluster: each is a task that asks for one CPU, and runs in a process of its own on whichever node.
 
 Nodes need the same version of vec-envs as this machine, with its extra `train`, and no files in common with it: what a
-job has done so far travels with it, and what it leaves comes back.
+job has done so far travels with it, and what it leaves comes back: of a training also on the way, every few minutes, so
+that little is lost where this process or a node is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,6 +77,7 @@ class Travels:
         self._waiting, self._away = list(jobs), dict[Any, Job]()
         self._claims = Claims(directory)
         self._task: Any = ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(on_node)
+        self._post: Any = ray.remote(num_cpus=0)(Post).remote()
 
     @property
     def unfinished(self) -> bool:
@@ -90,7 +92,7 @@ class Travels:
         for job in self._waiting:
             if room > 0 and self._claims.take(job):
                 write_job(job, self._directory)
-                self._away[self._task.remote(sent_from(self._directory, job))] = job
+                self._away[self._task.remote(sent_from(self._directory, job), self._post)] = job
                 room -= 1
             else:
                 staying.append(job)
@@ -103,6 +105,7 @@ class Travels:
             return []
         away = list(self._away)
         ready, _ = self._ray.wait(away, timeout=WAIT_S)
+        self._take_post()
         return [self._take(task) for task in ready]
 
     def call_back(self) -> None:
@@ -112,6 +115,16 @@ class Travels:
         deadline = time.monotonic() + GRACE_S + RETURN_S
         while self._away and time.monotonic() < deadline:
             self.take_in()
+
+    def _take_post(self) -> None:
+        """Writes what trainings have come to that are still away."""
+        try:
+            brought: Mapping[str, Mapping[str, bytes]] = self._ray.get(self._post.taken.remote())
+        except self._ray.exceptions.RayError:  # its node is lost: another is put up for who comes next
+            self._post = self._ray.remote(num_cpus=0)(Post).remote()
+            return
+        for job in self._away.values():
+            write_run(brought.get(job.name, {}), job, self._directory)
 
     def _take(self, task: Any) -> Job:
         job = self._away[task]
@@ -135,21 +148,47 @@ class Travels:
         return max(1, int(self._ray.cluster_resources().get("CPU", 0)))
 
 
-def on_node(sent: Sent) -> Brought:
+class Post:
+    """An actor: keeps what trainings have come to until it is taken in, of each the last."""
+
+    def __init__(self) -> None:
+        self._brought: dict[str, Mapping[str, bytes]] = {}
+
+    def put(self, name: str, run: Mapping[str, bytes]) -> None:
+        """Keeps the files of a job's run."""
+        self._brought[name] = run
+
+    def taken(self) -> dict[str, Mapping[str, bytes]]:
+        """Returns the files of runs by job, and keeps them no longer."""
+        brought, self._brought = self._brought, {}
+        return brought
+
+
+def on_node(sent: Sent, post: Any) -> Brought:
     """Runs a job where Ray has put this task; see `carry_out`."""
     import ray
+    from ray.exceptions import RayError
 
-    return carry_out(sent, node=ray.get_runtime_context().get_node_id())
+    def bring(run: Mapping[str, bytes]) -> None:
+        with contextlib.suppress(RayError):  # then it comes back at the end
+            ray.get(post.put.remote(sent.job.name, run))
+
+    return carry_out(sent, node=ray.get_runtime_context().get_node_id(), bring=bring)
 
 
 def write(brought: Brought, job: Job, directory: Path) -> None:
     """Writes what a job has brought, so that a kill on the way leaves what can be gone on with."""
     log = log_of(job, directory)
     replace_file(log, (log.read_bytes() if log.exists() else b"") + brought.log)
-    for name, content in brought.run.items():
-        replace_file(run_of(job, directory) / name, content)
+    write_run(brought.run, job, directory)
     if brought.result is not None:
         replace_file(result_of(job, directory), brought.result)
+
+
+def write_run(run: Mapping[str, bytes], job: Job, directory: Path) -> None:
+    """Writes files of a job's training run."""
+    for name, content in run.items():
+        replace_file(run_of(job, directory) / name, content)
 
 
 def reason_of(error: Exception) -> str:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from benchmarks.plan import Job
 from trainers.run_directory import CHECKPOINT, CONFIG, METRICS, replace_file
 
 POLL_S = 0.2
+CHECKPOINTS = 5.0
+"""What a training has come to is brought back in the time of so many checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,11 @@ def sent_from(directory: Path, job: Job) -> Sent:
     return Sent(job=job, run=kept, version=vec_envs.__version__, working_directory=os.getcwd(), path=path)
 
 
-def carry_out(sent: Sent, *, node: str) -> Brought:
-    """Runs a job to its end, or until `KeyboardInterrupt`: then it writes where it is. Returns what it has left."""
+def carry_out(sent: Sent, *, node: str, bring: Callable[[Mapping[str, bytes]], None] | None = None) -> Brought:
+    """Runs a job to its end, or until `KeyboardInterrupt`: then it writes where it is. Returns what it has left.
+
+    On the way `bring` is called now and then with the files of its training run, all that is needed to go on from.
+    """
     if sent.version != vec_envs.__version__:
         words = f"failed: vec-envs {vec_envs.__version__} is on node {node}, {sent.version} where the suite is run"
         return Brought(code=1, log=f"{words}; install the same\n".encode(), result=None, run={})
@@ -66,7 +71,8 @@ def carry_out(sent: Sent, *, node: str) -> Brought:
             replace_file(run_of(sent.job, directory) / name, content)
         log, result = log_of(sent.job, directory), result_of(sent.job, directory)
         replace_file(log, f"node {node}\n")
-        code = _ended(_started(sent, directory))
+        courier = None if bring is None or sent.job.training is None else Courier(sent.job, directory, bring)
+        code = _ended(_started(sent, directory), courier)
         left = {} if sent.job.training is None else files_of(run_of(sent.job, directory))
         return Brought(
             code=code,
@@ -76,17 +82,37 @@ def carry_out(sent: Sent, *, node: str) -> Brought:
         )
 
 
+class Courier:
+    """Brings what a training has come to, while it goes on."""
+
+    def __init__(self, job: Job, directory: Path, bring: Callable[[Mapping[str, bytes]], None]) -> None:
+        self._run, self._every_s, self._bring = run_of(job, directory), CHECKPOINTS * job.checkpoint_s, bring
+        self._last, self._brought = time.monotonic(), self._written()
+
+    def look(self) -> None:
+        """Brings the files of the run where it is time, and the checkpoint is another than last time."""
+        if time.monotonic() - self._last < self._every_s or self._written() == self._brought:
+            return
+        self._last, self._brought = time.monotonic(), self._written()
+        self._bring(files_of(self._run, CONFIG, METRICS, CHECKPOINT))
+
+    def _written(self) -> int:
+        checkpoint = self._run / CHECKPOINT
+        return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+
+
 def files_of(run: Path, *names: str) -> dict[str, bytes]:
     """Returns the files of a training run, or those of these names.
 
-    The checkpoint is last: written in this order, each beginning can be resumed. A run without one is begun anew by
-    whoever finds it, so none of its files are returned.
+    The checkpoint is read first, so that nothing else lags behind it, and is last: written in this order, each
+    beginning can be resumed. A run without one is begun anew by whoever finds it, so none of its files are returned.
     """
     if not (run / CHECKPOINT).exists():
         return {}
-    found = [path for path in run.iterdir() if path.is_file() and path.suffix != ".new"]
-    files = [path for path in found if not names or path.name in names]
-    return {path.name: path.read_bytes() for path in sorted(files, key=lambda path: path.name == CHECKPOINT)}
+    checkpoint = (run / CHECKPOINT).read_bytes()
+    found = [path for path in run.iterdir() if path.is_file() and path.suffix != ".new" and path.name != CHECKPOINT]
+    files = {path.name: path.read_bytes() for path in found if not names or path.name in names}
+    return {**files, CHECKPOINT: checkpoint}
 
 
 def _started(sent: Sent, directory: Path) -> subprocess.Popen[bytes]:
@@ -101,12 +127,14 @@ def _started(sent: Sent, directory: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def _ended(process: subprocess.Popen[bytes]) -> int:
+def _ended(process: subprocess.Popen[bytes], courier: Courier | None) -> int:
     """Waits for a job's end, asks it to stop when interrupted, and returns its exit code."""
     try:
         with contextlib.suppress(KeyboardInterrupt):  # so Ray says that a task is cancelled
             while process.poll() is None:
                 time.sleep(POLL_S)
+                if courier is not None:
+                    courier.look()
     finally:
         stop([process])
     return process.returncode

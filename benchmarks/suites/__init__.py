@@ -5,7 +5,7 @@ A suite for every figure of the papers, and the leaderboard's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from benchmarks.given import is_source, maker
@@ -27,6 +27,11 @@ SUITES: Mapping[str, tuple[Suite, ...]] = {
     **{suite.name: (suite,) for suite in MAD2RL},
 }
 """Name -> suites."""
+
+
+def seeds_of(suites: Sequence[Suite]) -> int:
+    """Returns how many training seeds suites have where nobody asks for another number."""
+    return max((suite.seeds for suite in suites), default=1)
 
 
 def suites_of(name: str, known: Mapping[str, tuple[Suite, ...]], policies: tuple[str, ...] = ()) -> tuple[Suite, ...]:

@@ -62,7 +62,7 @@ def _tasks(name: str, vehicles: int, *policies: AnyPolicy) -> Case:
         policies=policies,
         figures=("failed", "queue_s"),
         trends=("queue_s",),
-        queue="queue_s",
+        queues=("queue_s",),
         episodes=128,
     )
 
@@ -72,12 +72,13 @@ _DIVERSION_CASES = (
     _ROAD,
     _unseen(_ROAD, "5 vehicles", "density", num_client_vehicles=5),
     _unseen(_ROAD, "25 vehicles", "density", num_client_vehicles=25),
-    _unseen(_ROAD, "motorway", "road", scenario="motorway"),
-    _unseen(_ROAD, "other DNNs", "DNNs", dnns=("resnet18", "vgg16", "resnet50", "tinyyolov2")),
+    _unseen(_ROAD, "15 vehicles, motorway", "road", scenario="motorway"),
+    _unseen(_ROAD, "15 vehicles, other DNNs", "DNNs", dnns=("resnet18", "vgg16", "resnet50", "tinyyolov2")),
 )
 
 # VEC-CooperativeInference-v0 ------------------------------------------------------------------------------------------
 
+_BUDGETS = ("energy_queue", "memory_queue")
 _INFERENCE = (
     Learned(name="lymdo", learner="ppo"),
     Learned(name="ppo-joint", learner="ppo", preset="joint"),
@@ -91,10 +92,10 @@ def _streams(name: str, *policies: AnyPolicy, **env: Any) -> Case:
         env_id="VEC-CooperativeInference-v0",
         env=env,
         policies=policies,
-        figures=("drift_plus_penalty", "energy_queue", "memory_queue"),
-        trends=("energy_queue",),
-        traces=("delay_s", "energy_queue"),
-        queue="energy_queue",
+        figures=("drift_plus_penalty", *_BUDGETS),
+        trends=_BUDGETS,
+        traces=("delay_s", *_BUDGETS),
+        queues=_BUDGETS,
         optima=("optimum",),
         episodes=64,
     )
@@ -141,6 +142,7 @@ QUICK = replace(
     MAIN,
     name="quick",
     title="VEC-Envs leaderboard, the quick suite",
+    seeds=2,
     cases=(
         _SOME,
         _unseen(_SOME, "motorway", "road", scenario="motorway"),
@@ -152,6 +154,7 @@ QUICK = replace(
 )
 QUICK_V = Suite(
     name="quick-v",
+    seeds=2,
     title="Completion time and backlog against V",
     cases=tuple(
         replace(

@@ -46,7 +46,7 @@ def clients_case(
         figures=_QUEUES_OF,
         trends=("backlog_gcycles",),
         traces=("backlog_gcycles", *_QUEUES_OF),
-        queue="backlog_gcycles",
+        queues=("backlog_gcycles",),
         optima=_OPTIMA,
         recorded=(clients, services, lyapunov_v) == (7, 5, 10.0),
         episodes=64,

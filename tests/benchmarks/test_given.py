@@ -25,7 +25,7 @@ MODULE = "tests.benchmarks.their_policies"
 ENV = {"num_client_vehicles": 2, "num_service_vehicles": 1, "episode_slots": 6, "mobility": "straight"}
 CASE = Case(
     name="two", env_id="VEC-DNNPartition-v0", env=ENV, policies=(Reference(name="all-local"),), episodes=4,
-    trends=("backlog_gcycles",), queue="backlog_gcycles",
+    trends=("backlog_gcycles",), queues=("backlog_gcycles",),
 )  # fmt: skip
 OTHER = Case(name="other", env_id="VEC-CooperativeInference-v0", env={"episode_slots": 4}, policies=(), episodes=2)
 SUITES = {

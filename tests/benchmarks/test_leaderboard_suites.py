@@ -26,7 +26,6 @@ def test_all_three_models_with_cases_that_nobody_was_trained_on(suite: Any) -> N
     assert len(of) == 3
     for cases in of.values():
         assert {bool(case.unseen) for case in cases} == {True, False}
-        assert len({case.name for case in cases}) == len(cases)
         assert len({tuple(policy.name for policy in case.policies) for case in cases}) == 1
     if suite.name == "main":
         assert {case.unseen for case in suite.cases} == {"", "road", "density", "load", "DNNs"}
@@ -41,7 +40,8 @@ def test_a_case_can_be_scored(case: Case) -> None:
     assert "random" in {policy.name for policy in case.policies}
     assert set(case.optima) <= {policy.name for policy in case.policies}
     assert case.episodes >= 32
-    assert case.queue in case.trends
+    assert case.queues
+    assert set(case.queues) <= set(case.trends)
     (env,) = {json.dumps(without_own(case, policy), sort_keys=True) for policy in case.policies}
     assert json.loads(env)["num_workers"] == 1
 

@@ -34,7 +34,7 @@ BASE = Case(
     policies=POLICIES,
     trends=("backlog_gcycles",),
     traces=("backlog_gcycles",),
-    queue="backlog_gcycles",
+    queues=("backlog_gcycles",),
     optima=("optimum-drift",),
     episodes=EPISODES,
 )
@@ -207,6 +207,8 @@ def damage(path: Path, how: str) -> Path:
         content = json.loads(text)
         content["values"]["completion_time_s"][0] = 1.0
         path.write_text(json.dumps(content))
+    elif how == "endless":  # a number that JSON may hold, and no float
+        path.write_text(text.replace('"traces":{"backlog_gcycles":[0.0', '"traces":{"backlog_gcycles":[1e999'))
     elif how == "foreign":
         path.write_text('{"score": 1}')
     elif how in CONTENTS:
@@ -222,15 +224,53 @@ def damage(path: Path, how: str) -> Path:
     return path
 
 
-EMPTY = {"case": "", "policy": "", "slot_s": 1.0, "unit": "", "nodes": [], "frames": []}
+FRAME = {"x_m": [0.0], "y_m": [0.0], "waits": [0.0], "links": [], "caption": ""}
+RECORDING = {"case": "", "policy": "", "slot_s": 1.0, "unit": "", "nodes": [{"name": "c0", "kind": "client"}],
+             "frames": [FRAME]}  # fmt: skip
 CONTENTS: dict[str, Callable[[Any], object]] = {
     "not a number": lambda of: of["traces"]["backlog_gcycles"].append(float("nan")),
     "more figures": lambda of: of["values"].update(more=[1.0] * EPISODES),
     "ragged curve": lambda of: of.update(curve={"episodes": [1.0, 2.0], "completion_time_s": [1.0]}),
-    "recorded": lambda of: of.update(
-        recording={"case": "", "policy": "", "slot_s": 1, "unit": "", "nodes": [], "frames": []}
-    ),
+    "short trace": lambda of: of["traces"]["backlog_gcycles"].pop(),
+    "huge": lambda of: of["values"]["completion_time_s"].__setitem__(0, 1.7e308),
+    "another curve": lambda of: of.update(curve={"episodes": [1.0], "return_mean": [1.0]}),
+    "recorded": lambda of: of.update(recording=RECORDING),
 }
+
+
+@pytest.mark.parametrize("frame", [{**FRAME, "links": [[0, 1, "alexnet"]]}, {**FRAME, "waits": []}])
+def test_a_recording_of_other_nodes_is_none(tmp_path: Path, frame: dict[str, Any]) -> None:
+    (job,) = jobs_of(replace(BASE, recorded=True), Reference(name="least-delay"), 1)
+    values = {name: np.ones(EPISODES) for name in (*job.definition["evaluation"]["figures"], "trend_backlog_gcycles")}
+    path = results.write(
+        tmp_path, job.definition, values=values, decisions=np.ones(EPISODES), curve=None,
+        traces={"backlog_gcycles": np.ones(30)}, training_s=0.0, evaluation_s=0.0,
+        recording={**RECORDING, "frames": [frame]},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="a frame that is not of its 1 nodes"):
+        results.read(path)
+
+
+def test_the_same_policy_that_sees_more_is_another(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    for case in (BASE, UNSEEN):
+        definition = given_job(case, {**THEIRS, "sees": {"observation": "extended"}}).definition
+        write(other, case, "theirs", 13.0, growing=False, definitions=[definition])
+    ranked = [name for name, entry in entries(board_of((SUITE,), SEEDS, other)).items() if entry.rank]
+    assert sum(name.startswith(THEIRS["given"]) for name in ranked) == 2
+
+
+@pytest.mark.parametrize("name", ["a:b; touch x #", "https://somewhere/x:P", "a:", "x y:P"])
+def test_a_policy_has_a_name_that_can_be_imported(folder: Path, tmp_path: Path, name: str) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    definition = given_job(BASE, {**THEIRS, "given": name}).definition
+    write(other, BASE, "theirs", 11.0, growing=False, definitions=[definition])
+    board = board_of((SUITE,), SEEDS, other)
+    (rejected,) = board.left_out
+    assert "must match pattern" in rejected.why or "cannot be validated" in rejected.why
+    assert not any(name in entry.name for entry in entries(board).values())
 
 
 @pytest.mark.parametrize(
@@ -239,6 +279,10 @@ CONTENTS: dict[str, Callable[[Any], object]] = {
         ("not a number", "NaN is no number"),
         ("more figures", "it should hold backlog_gcycles, "),
         ("ragged curve", "columns of other lengths"),
+        ("short trace", "its trace of backlog_gcycles has 29 points, an episode 30"),
+        ("huge", "too large for a number of an episode"),
+        ("endless", "too large for a number of an episode"),
+        ("another curve", "has no episodes, no completion_time_s"),
         ("recorded", "a recording is there where none is asked for"),
         ("deep", "damaged or of other content"),
         ("truncated", "damaged or of other content"),

@@ -17,6 +17,7 @@ from benchmarks.run import main as run
 from benchmarks.suite import Case, Learned, Reference, Suite
 from benchmarks.verify import main
 from trainers.export import export
+from trainers.run_directory import RunDirectory
 
 CASE = Case(
     name="two",
@@ -39,8 +40,10 @@ import numpy as np
 
 
 class Hers:
+    files = ("hers.npy",)
+
     def __init__(self, problem):
-        self.problem = problem
+        self.problem, self.weights = problem, np.load("hers.npy")
 
     def reset(self, seed):
         self.rng = np.random.default_rng(seed)
@@ -58,6 +61,7 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for name, policy in (("learned", "mine"), ("own", "hers_in_test:Hers")):
             folder = folders[name] = tmp_path_factory.mktemp(name)
             (folder / "hers_in_test.py").write_text(MODULE)
+            np.save(folder / "hers.npy", np.zeros(3))
             (folder / "submission.json").write_text(json.dumps({"suite": "s", "policy": policy, "seeds": 1}))
             patch.chdir(folder)
             patch.syspath_prepend(folder)
@@ -120,6 +124,12 @@ def config_of(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def half_trained(folder: Path) -> None:
+    (path,) = (path for path in (folder / "runs").iterdir() if path.is_dir())
+    run = RunDirectory(path)
+    run.save_checkpoint({**run.load_checkpoint(), "round": 1})
+
+
 def without_digest(folder: Path) -> None:
     (path,) = (folder / "results").glob("*.json")
     content = json.loads(path.read_text())
@@ -142,6 +152,8 @@ HARMS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no result": ("own", lambda folder: result_in(folder).write_text("{}"), "damaged or of"),
     "no digest": ("own", without_digest, "must contain"),
     "longer": ("learned", lambda folder: config_of(folder, episodes=80), "is of another episodes"),
+    "begun elsewhere": ("learned", lambda folder: config_of(folder, init_from="x.pt"), "is of another init_from"),
+    "half trained": ("learned", half_trained, "has trained 1 of 2 rounds"),
     "one seed for all": ("learned", lambda folder: config_of(folder, seed=3), "is of another seed"),
     "other module": ("own", lambda folder: module(folder, f"{MODULE}#"), "of other files than"),
     "leaves": ("own", lambda folder: module(folder, "import sys; sys.exit(0)"), "SystemExit"),
@@ -156,6 +168,13 @@ def test_what_is_wrong_is_said(harm: str, copy: Callable[[str], Path], capsys: p
     do(folder)
     assert main([str(folder)], SUITES) == 1
     assert says in capsys.readouterr().err
+
+
+def test_what_has_no_run_is_not_trained_here(copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = copy("learned")
+    shutil.rmtree(folder / "runs")
+    assert main([str(folder)], SUITES) == 1
+    assert "again" not in capsys.readouterr().out
 
 
 def test_a_result_of_somebody_else_is_none_of_a_submission(
