@@ -1,12 +1,16 @@
 """Policies of other libraries as policies of this one: written around a model, in a function of the problem.
 
+    from pathlib import Path
+
     from benchmarks.adapters import StableBaselines3
     from stable_baselines3 import PPO
 
     def my_ppo(problem):
-        return StableBaselines3(PPO.load("my_ppo.zip", device="cpu"), problem)
+        file = Path(__file__).with_name(f"my_ppo_{problem.num_client_vehicles}.zip")  # one for each number of clients
+        return StableBaselines3(PPO.load(file, device="cpu"), problem)
 
-    my_ppo.files = ("my_ppo.zip",)
+    my_ppo.env_ids = ("VEC-DNNPartition-v0",)
+    my_ppo.files = ("my_ppo_3.zip", "my_ppo_5.zip", "my_ppo_7.zip")
 
 Then `python -m benchmarks.run main --policies my_module:my_ppo`. Nothing of those libraries is imported here before it
 is needed.
@@ -15,7 +19,7 @@ is needed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,18 +50,33 @@ class OwnDraws:
 
 
 class StableBaselines3:
-    """A model of Stable-Baselines3 that was trained on `gymnasium.make(...)`: one decision for all agents."""
+    """A model of Stable-Baselines3 that was trained on `gymnasium.make(...)`: one decision for all agents.
 
-    def __init__(self, model: Any, problem: Any, *, deterministic: bool = True) -> None:
+    `normalize` is what was done to observations before the model saw them, such as `normalize_obs` of the
+    `VecNormalize` that was saved beside it: a model's file does not hold that.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        problem: Any,
+        *,
+        deterministic: bool = True,
+        normalize: Callable[[Any], Any] | None = None,
+    ) -> None:
         """Raises `ValueError` where the model was trained on other observations or actions."""
         self._model, self._problem, self._deterministic = model, problem, deterministic
+        self._normalize = normalize
         self._draws = OwnDraws()
         for what, has, wants in (
             ("observes", model.observation_space, observation_space(problem)),
             ("acts by", model.action_space, action_space(problem)),
         ):
             if has != wants:
-                raise ValueError(f"the model {what} {has}, the environment's are {wants}")
+                raise ValueError(
+                    f"the model {what} {has}, the environment's are {wants}: it is of another case, or was trained "
+                    'with another option, such as observation="extended", which `sees` must then name'
+                )
 
     def reset(self, seed: int) -> None:
         """Starts anew: what the model draws comes from `seed`."""
@@ -67,6 +86,7 @@ class StableBaselines3:
     def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
         """Returns the model's actions."""
         seen = as_seen(self._problem, observation)
+        seen = seen if self._normalize is None else self._normalize(seen)
         with self._draws():
             action, _ = self._model.predict(seen, deterministic=self._deterministic)
         return as_taken(self._problem, np.asarray(action))

@@ -1,5 +1,6 @@
 // Plots, drawn by Vega-Lite when they come into sight, in the colours of the theme, and drawn again when that changes.
 
+const VALUES_SHOWN = 6; // of a line, in the table below a plot
 const drawnCharts = new Map(); // by box: {chart, view}, the view once it is drawn
 const sight = new IntersectionObserver(
   (entries) => {
@@ -96,7 +97,33 @@ function chartFigure(chart) {
   const box = el("div", { class: "chart" });
   drawnCharts.set(box, { chart, view: null });
   sight.observe(box);
-  return el("figure", { class: "plot" }, el("figcaption", {}, chart.plot.title), box);
+  return el("figure", { class: "plot" }, el("figcaption", {}, chart.plot.title), box, valuesBelow(chart.plot));
+}
+
+/** Returns a plot's values as a table that opens, for those who cannot point at a line. */
+function valuesBelow(plot) {
+  const details = el("details", { toggle: () => details.children.length === 1 && details.append(valuesTable(plot)) });
+  details.append(el("summary", {}, "Values"));
+  return details;
+}
+
+/** Returns the table of a plot's lines at some of the first one's x, evenly spread. */
+function valuesTable({ title, x_label: xLabel, y_label: yLabel, lines }) {
+  const last = lines[0].x.length - 1;
+  const steps = Math.min(last, VALUES_SHOWN - 1);
+  const columns = Array.from({ length: steps + 1 }, (_, step) => lines[0].x[steps ? Math.round((step * last) / steps) : 0]);
+  const nearest = (line, x) =>
+    line.x.reduce((best, at, index) => (Math.abs(at - x) < Math.abs(line.x[best] - x) ? index : best), 0);
+  const rows = lines.map((line) => {
+    const cells = columns.map((x) => {
+      const index = nearest(line, x);
+      return el("td", { class: "number" }, figureCell([line.value[index], line.low[index], line.high[index]]));
+    });
+    return el("tr", {}, el("th", { scope: "row" }, line.name), ...cells);
+  });
+  const heads = columns.map((x) => el("th", { scope: "col", class: "number" }, shown(x)));
+  const head = el("thead", {}, el("tr", {}, el("th", { scope: "col" }, `${yLabel} by ${xLabel}`), ...heads));
+  return scrollBox(`${title}: values`, el("table", {}, head, el("tbody", {}, ...rows)));
 }
 
 /**

@@ -50,17 +50,15 @@ function count(number, one, many = `${one}s`) {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** Returns an interval as words. */
-function intervalText(interval, show = shown) {
-  return `${show(interval[0])}, 95% from ${show(interval[1])} to ${show(interval[2])}`;
+/** Returns the ends of an interval in small; null of a single run, which has none. */
+function smallInterval([, low, high], show = shown) {
+  return low === high ? null : el("small", {}, `${show(low)} to ${show(high)}`);
 }
 
 /** Returns a figure with its interval beneath; a dash where there is none. */
 function figureCell(interval) {
   if (!interval) return "–";
-  const [value, low, high] = interval.map(shown);
-  const small = low === value && high === value ? null : el("small", {}, `${low} to ${high}`);
-  return el("span", { class: "figure" }, value, small);
+  return el("span", { class: "figure" }, shown(interval[0]), smallInterval(interval));
 }
 
 /** Returns a small label. */
@@ -114,7 +112,6 @@ function scoreBar(interval, [least, greatest]) {
 /** Returns a score in figures and as a bar; a dash where there is none. */
 function scoreCell(interval, domain) {
   if (!interval) return "–";
-  const words = interval[1] === interval[2] ? null : el("small", {}, `${fixed(interval[1])} to ${fixed(interval[2])}`);
-  const figure = el("span", { class: "figure" }, fixed(interval[0]), words);
-  return el("span", { class: "score", title: intervalText(interval, fixed) }, figure, scoreBar(interval, domain));
+  const figure = el("span", { class: "figure" }, fixed(interval[0]), smallInterval(interval, fixed));
+  return el("span", { class: "score" }, figure, scoreBar(interval, domain));
 }

@@ -37,11 +37,20 @@ def _row(entry: Entry) -> tuple[str, ...]:
     return (
         "-" if entry.rank is None else str(entry.rank),
         escaped(entry.name),
-        f"{iqm[0]:.3f} [{iqm[1]:.3f}, {iqm[2]:.3f}]" if iqm else "-",
-        f"{gap[0]:.3f}" if gap else "-",
+        _interval(*iqm) if iqm else "-",
+        _fixed(gap[0]) if gap else "-",
         "-" if entry.decision_ms is None else shown(entry.decision_ms, "ms"),
         escaped(entry.note or ("" if entry.stable else "queues grow")),
     )
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    """Returns a score and its interval; a single run's has none."""
+    return _fixed(value) if low == high else f"{_fixed(value)} [{_fixed(low)}, {_fixed(high)}]"
+
+
+def _fixed(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # adding 0.0 turns -0.0 around
 
 
 def escaped(text: str) -> str:

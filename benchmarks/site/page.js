@@ -9,7 +9,7 @@ function destination(address) {
   const index = words.length ? BOARD.tracks.findIndex((track) => track.env_id === words[0]) : 0;
   const track = BOARD.tracks[index];
   const entry = track?.entries.find(({ name }) => name === words[1]);
-  if (kind === "episodes") return { tab: "episodes", build: () => episodesView(Number(words[0]) || 0) };
+  if (kind === "episodes") return { tab: "episodes", build: () => episodesView(Math.max(0, Math.trunc(words[0])) || 0) };
   if (kind === "entry" && entry) return { tab: `track ${index}`, build: () => entryView(track, entry) };
   if (kind === "track" && track)
     return { tab: `track ${index}`, keep: true, build: () => trackView(track, CHARTS[index]) };
@@ -40,7 +40,7 @@ function viewOf({ tab, keep, build }) {
 /** Shows the view of the address. */
 function showView(event) {
   const named = destination(location.hash);
-  if (!named && event) return; // a place in the page, such as that of the skip link
+  if (!named && event && location.hash) return; // a place in the page, such as that of the skip link
   const shownNow = named ?? firstDestination();
   const view = viewOf(shownNow);
   document.getElementById("main").replaceChildren(view);

@@ -7,6 +7,11 @@ const PLOT_GROUPS = [
   ["sweeps", "Trade-offs", "How figures move with an option of the environment."],
 ];
 
+const RANKING_NOTE =
+  "Score 0 is the random policy, 1 the exact optimum or the best reference, whose queue does not grow; small: 95% over " +
+  "runs, which are trainings. A decision is of all agents together, at the median.";
+const CASES_NOTE = "Regret is how much more of the first figure than the exact optimum's; small: 95% over runs and episodes.";
+
 /** Returns the address of an entry's view. */
 function entryAddress(track, name) {
   return `#entry/${encodeURIComponent(track.env_id)}/${encodeURIComponent(name)}`;
@@ -64,7 +69,6 @@ function rankingColumns(track) {
     {
       label: "Decision [ms]",
       ...number,
-      title: "Median time of one decision, all agents together",
       value: (entry) => entry.decision_ms,
       cell: (entry) => shownTime(entry.decision_ms),
     },
@@ -101,7 +105,7 @@ function rankingPart(track) {
       kept === track.entries.length ? "" : `${kept} of ${count(track.entries.length, "policy", "policies")}`;
   };
   const tools = el("div", { class: "tools" }, el("label", {}, el("span", {}, "Find"), text), label, shownCount);
-  return part("Ranking", "", tools, box);
+  return part("Ranking", RANKING_NOTE, tools, box);
 }
 
 /** Returns the cases, one at a time. */
@@ -112,7 +116,7 @@ function casesPart(track) {
   const choose = (index) => place.replaceChildren(...caseParts(track, track.cases[index]));
   const { label } = labelledSelect("Case", choices, choose);
   choose(0);
-  return part("Cases", "", el("div", { class: "tools" }, label), place);
+  return part("Cases", CASES_NOTE, el("div", { class: "tools" }, label), place);
 }
 
 /** Returns what is said of a case, and its table. */
@@ -179,7 +183,6 @@ function rowColumns(domain, heads) {
     {
       label: "Regret",
       numeric: true,
-      title: "How much more of the first figure than the exact optimum's",
       value: (row) => row.regret?.[0] ?? null,
       cell: (row) => figureCell(row.regret),
     },
@@ -224,13 +227,16 @@ function improvementPart(track) {
   );
   const found = new Map(track.improvements.map((item) => [JSON.stringify([item.better, item.than]), item.probability]));
   const heads = inOrder.map((name) => el("th", { scope: "col", class: "turned" }, el("span", {}, name)));
+  const several = new Set(track.entries.filter((entry) => entry.seeds > 1).map((entry) => entry.name));
   const rows = inOrder.map((better) => {
-    const cells = inOrder.map((than) => heatCell(better, than, found.get(JSON.stringify([better, than]))));
+    const cells = inOrder.map((than) =>
+      heatCell(better, than, found.get(JSON.stringify([better, than])), several.has(better) || several.has(than)),
+    );
     return el("tr", {}, el("th", { scope: "row" }, policyLink(track, better)), ...cells);
   });
   const note =
     "The probability that the policy of a row beats that of a column on a case drawn at random; " +
-    "bold where the whole interval is above one half.";
+    "bold where one of them has several runs and the whole interval is above one half.";
   const caption = el("caption", { class: "hidden-text" }, title);
   const table = el(
     "table",
@@ -243,15 +249,13 @@ function improvementPart(track) {
 }
 
 /** Returns a cell of the heat map: the stronger the colour, the further from one half. */
-function heatCell(better, than, probability) {
+function heatCell(better, than, probability, severalRuns) {
   if (!probability) return el("td", { class: "none" }, better === than ? "" : "–");
-  const cell = el(
-    "td",
-    { title: `${better} beats ${than}: ${intervalText(probability, (p) => fixed(p, 2))}` },
-    fixed(probability[0], 2),
-  );
+  const two = (p) => fixed(p, 2);
+  const figure = el("span", { class: "figure" }, two(probability[0]), smallInterval(probability, two));
+  const cell = el("td", { title: `${better} beats ${than}` }, figure);
   cell.style.setProperty("--strength", `${Math.round(Math.abs(probability[0] - 0.5) * 90)}%`);
   cell.className = probability[0] >= 0.5 ? "above" : "below";
-  if (probability[1] > 0.5) cell.classList.add("sure");
+  if (severalRuns && probability[1] > 0.5) cell.classList.add("sure");
   return cell;
 }

@@ -54,7 +54,13 @@ def test_a_model_of_stable_baselines3(
         policy = StableBaselines3(model, lanes.problem)
         played = play(policy, lanes, lanes.problem, {"seed": 5, "figures": [figure]}, timed=policy)
     assert played.values[figure][0] == pytest.approx(np.mean(figures))
-    with pytest.raises(ValueError, match=r"the model observes .* the environment's are"):
+    deciders = 1 if lanes.problem.one_at_a_time else len(lanes.problem.agent_names)
+    seen = np.random.default_rng(0).random((1, deciders, lanes.problem.observation_size), np.float32)
+    halved = StableBaselines3(model, lanes.problem, normalize=lambda observation: 0.5 * observation)
+    np.testing.assert_array_equal(halved.act(seen), policy.act(0.5 * seen))
+    with pytest.raises(
+        ValueError, match=r"the model observes .* the environment's are .*, which `sees` must then name"
+    ):
         StableBaselines3(model, DNNPartition(num_client_vehicles=4))
 
 

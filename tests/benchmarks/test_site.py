@@ -201,6 +201,45 @@ def test_an_entry_has_a_view(open_page: Open) -> None:
     assert tab.get_by_role("heading", level=2).inner_text() == "lymdo"
 
 
+def test_back_leads_to_where_one_came_in(open_page: Open) -> None:
+    tab = open_page()
+    part(tab, "Ranking").get_by_role("link", name="lymdo").click()
+    assert tab.get_by_role("heading", level=2).inner_text() == "lymdo"
+    tab.go_back()
+    assert tab.get_by_role("heading", level=2).inner_text() == TRACK.title
+
+
+@pytest.mark.parametrize("which", ["-1", "2.5", "99", "x"])
+def test_an_episode_that_is_not_there_is_another(open_page: Open, which: str) -> None:
+    tab = open_page(at=f"#episodes/{which}")
+    assert tab.get_by_role("slider", name="Slot").is_visible()
+
+
+def test_single_runs_have_no_interval_and_prove_nothing(open_page: Open) -> None:
+    tab = open_page()
+    runs = {entry.name: entry.seeds for entry in TRACK.entries}
+    heat = part(tab, "Who beats whom")
+    names = [head.inner_text() for head in heat.locator("tbody th").all()]
+    for row, better in enumerate(names):
+        for at, than in enumerate(names):
+            if better != than and runs[better] == runs[than] == 1:
+                cell = heat.locator("tbody tr").nth(row).locator("td").nth(at)
+                assert "sure" not in (cell.get_attribute("class") or "").split()
+    assert heat.locator("td.sure").count() > 0
+    assert heat.locator("td.sure small").count() > 0
+    assert part(tab, "Ranking").get_by_role("row", name="greedy").locator("small").count() == 0
+
+
+def test_a_plot_tells_its_values_without_a_pointer(open_page: Open) -> None:
+    tab = open_page()
+    figure = part(tab, "Queues").locator("figure").first
+    figure.get_by_text("Values", exact=True).click()
+    plot = TRACK.queues[0]
+    rows = figure.locator("tbody tr")
+    assert [row.locator("th").inner_text() for row in rows.all()] == [line.name for line in plot.lines]
+    assert rows.first.locator("td").last.inner_text().startswith(f"{plot.lines[0].value[-1]:.4g}"[:4])
+
+
 def test_the_player_moves_vehicles(open_page: Open) -> None:
     tab = open_page(at="#episodes")
     recording = BOARD.recordings[0]
@@ -382,7 +421,7 @@ def test_markdown_has_a_table_of_each_track() -> None:
     text = markdown(BOARD)
     assert text.startswith("# VEC-Envs leaderboard\n\nSuite board, version 1; vec-envs 0.9.0, SUMO 1.24.0.\n")
     assert "| 1 | lymdo | 0.931 [0.901, 0.955] | 0.069 | 0.2100 ms |  |" in text
-    assert "| 9 | greedy | 0.951 [0.951, 0.951] | 0.049 | 30.00 ms | queue of 2.5 tasks/s grows |" in text
+    assert "| 9 | greedy | 0.951 | 0.049 | 30.00 ms | queue of 2.5 tasks/s grows |" in text
     assert "| - | mappo | 0.802 [0.772, 0.826] | 0.198 | 1.100 ms | seeds 3 and 4 of ring road are missing |" in text
     assert "## DNN partitioning\n\nNothing has been measured yet.\n" in text
 
