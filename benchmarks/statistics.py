@@ -43,6 +43,7 @@ def estimate(
     name: str,
     to: Float[np.ndarray, "seeds episodes"] | None = None,
     resamples: int = RESAMPLES,
+    widened: bool = True,
 ) -> Estimate:
     """Returns the mean over training seeds of the mean over episodes, or of the ratio of the sums where `to` is given.
 
@@ -51,7 +52,7 @@ def estimate(
     divisor is 0.
 
     Differs from a plain bootstrap: a handful of seeds drawn from themselves vary too little, by a factor of 1.6 where
-    there are 5; what the seeds add to a draw is widened by it (`small_sample_factor`).
+    there are 5; what the seeds add to a draw is widened by it (`small_sample_factor`), unless `widened` is false.
     """
     if of.ndim != 2 or not of.size:
         raise ValueError(f"values of seeds x episodes are needed, got shape {of.shape}")
@@ -63,7 +64,7 @@ def estimate(
     rng = np.random.default_rng((zlib.crc32(name.encode()), seeds))
     drawn = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=resamples) / seeds
     by_chance = (drawn * by_seed).sum(axis=1) - mean
-    return Estimate(value=float(value), draws=mean + small_sample_factor(seeds) * by_chance)
+    return Estimate(value=float(value), draws=mean + (small_sample_factor(seeds) if widened else 1.0) * by_chance)
 
 
 def small_sample_factor(seeds: int) -> float:

@@ -129,6 +129,9 @@ class Suite:
     """Figures of the tables, beside the problem's first."""
     compared: tuple[str, ...] = ()
     """Of the tables' figures those of which the difference to the baseline stands too, beside the problem's first."""
+    plain: bool = False
+    """Whether the tables have the difference of the problem's first figure with the interval of a plain bootstrap too,
+    which is too narrow for a handful of seeds."""
     times: tuple[str, ...] = ()
     """Policies of whose first figure the tables say how many times it the others' are."""
     tables: Literal["cases", "figures"] = "cases"

@@ -48,9 +48,9 @@ class Line:
         """Returns a figure of each seed's episodes: means over an episode's decisions."""
         return np.stack([result.values[figure] for result in self.found])
 
-    def mean(self, figure: str) -> Estimate:
+    def mean(self, figure: str, *, widened: bool = True) -> Estimate:
         """Returns the mean over seeds and episodes."""
-        return estimate(self.values(figure), name=self._stream)
+        return estimate(self.values(figure), name=self._stream, widened=widened)
 
     def last_trained(self, figure: str) -> Estimate:
         """Returns the mean over seeds and the last tenth of their learning curves."""
@@ -108,21 +108,23 @@ def case_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row]:
     figures = list(dict.fromkeys([ranked_by, *suite.columns]))
     compared = list(dict.fromkeys([ranked_by, *suite.compared])) if suite.baseline else []
     head = ["policy", "runs", *map(in_words, figures), *(f"{label(figure)} {minus(suite)}" for figure in compared)]
+    head += [f"{label(ranked_by)} {minus(suite)}, plain bootstrap"] if suite.plain else []
     head += [f"times {name}'s" for name in suite.times]
     rows: list[Row] = []
     for line in sorted(filter(lambda line: line.found, lines), key=lambda line: line.mean(ranked_by).value):
         row = [line.policy, line.runs, *(with_interval(line.mean(figure)) for figure in figures)]
         row += [_difference(line, baseline, figure) for figure in compared]
+        row += [_difference(line, baseline, ranked_by, widened=False)] if suite.plain else []
         row += [_times(line, found.get(name), ranked_by) for name in suite.times]
         rows.append(row + _ratio_cells(suite, line, baseline))
     rows += [[line.policy, line.runs] for line in lines if not line.found]
     return _padded([head + ([suite.ratio.head, minus(suite)] if suite.ratio else []), *rows])
 
 
-def _difference(line: Line, baseline: Line | None, figure: str) -> str:
+def _difference(line: Line, baseline: Line | None, figure: str, *, widened: bool = True) -> str:
     if baseline is None or line is baseline:
         return "-"
-    return with_interval(line.mean(figure) - baseline.mean(figure), sign="+")
+    return with_interval(line.mean(figure, widened=widened) - baseline.mean(figure, widened=widened), sign="+")
 
 
 def _times(line: Line, other: Line | None, figure: str) -> str:

@@ -66,6 +66,7 @@ MAD2RL_TARGETS = Suite(
     shows="completion_time_s",
     columns=("backlog_gcycles", "trend_backlog_gcycles"),
     compared=("trend_backlog_gcycles",),
+    plain=True,
     times=_OPTIMA,
 )
 MAD2RL_PAPER = Suite(

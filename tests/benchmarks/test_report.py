@@ -39,9 +39,12 @@ def test_committed_tables_follow_from_the_committed_results(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SUITES if (PAGES / name / "index.json").exists()])
 def test_committed_results_are_those_that_the_suites_ask_for(name: str) -> None:
-    """A new option of a learner or an environment renames its jobs: what was measured must be found again."""
+    """A new option of a learner or an environment renames its jobs: what was measured must be found again.
+
+    What has not been measured yet the page says itself, so that the test above holds it to that.
+    """
     asked = {job.name for job in jobs_of_suites(SUITES[name], 5)}
-    assert asked == {path.stem for path in (PAGES / name).glob("*.json")} - {"index"}
+    assert asked >= {path.stem for path in (PAGES / name).glob("*.json")} - {"index"}
 
 
 def test_a_page_can_be_computed_again_from_what_is_beside_it(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -159,6 +162,10 @@ def test_columns_of_differences_and_of_multiples(tiny: dict[str, Any]) -> None:
     assert ours[4:6] == ["-", "-"]
     assert ours[6].split()[0] == "0.6000"
     assert [cell.split()[0] for cell in rule[4:]] == ["+2.000", "+20.00", "-", "-"]
+    head, ours, rule, *_ = case_table(replace(suite, plain=True), LINES[:3], "delay_s")
+    assert head[6] == "delay minus ours's, plain bootstrap"
+    assert ours[6] == "-"
+    assert rule[6].split()[0] == rule[4].split()[0] == "+2.000"
 
 
 def test_a_table_of_a_figure_has_the_cases_in_columns(tiny: dict[str, Any]) -> None:

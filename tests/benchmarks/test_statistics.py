@@ -44,6 +44,14 @@ def test_a_single_seed_has_the_interval_of_its_episodes() -> None:
     assert small_sample_factor(1) == 1.0
 
 
+def test_a_plain_interval_is_that_of_the_seeds_as_they_are_drawn() -> None:
+    values = np.random.default_rng(5).normal(size=(5, 1)) + np.zeros((5, 40))
+    wide, plain = (estimate(values, name="a", widened=widened) for widened in (True, False))
+    assert plain.value == wide.value
+    assert np.diff(wide.interval)[0] == pytest.approx(small_sample_factor(5) * np.diff(plain.interval)[0])
+    assert plain.draws.std() == pytest.approx(values[:, 0].std() / np.sqrt(5), rel=0.03)
+
+
 def test_values_that_are_all_the_same_have_no_width() -> None:
     assert estimate(np.full((5, 8), 3.0), name="a", resamples=100).interval == pytest.approx((3.0, 3.0))
 
