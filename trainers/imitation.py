@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from trainers.compute import set_up_torch
-from trainers.env_options import door_of
+from trainers.env_options import door_of, problem_of
 from trainers.experts import Shard, joined, shards
 from trainers.learner import Learner
 from trainers.learners.qmix import QMIX, greedy, mean_loss
@@ -25,6 +25,7 @@ from trainers.pretrain import Pretraining
 from trainers.run_directory import RunDirectory, new_path
 from trainers.training import device_of, evaluate
 from vec_envs.mobility import TrafficError
+from vec_envs.policies import references
 
 EXPERTS = "experts"
 HELD_OUT = 16
@@ -34,6 +35,8 @@ HELD_OUT = 16
 def main(learner: Learner, run: Pretraining) -> None:
     """Makes what is missing of the expert's episodes, learns from them, and plays held-out ones."""
     try:
+        problem = problem_of(run.env_id, dataclasses.asdict(run.env))
+        references(problem).named(run.expert).make(problem)  # what is wrong here is said before there is a folder
         directory = RunDirectory(run.output or new_path("pretrain"))
         directory.create_or_match(as_json(run, learner.name))
         print(f"pre-training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
@@ -52,7 +55,7 @@ def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory) -> Non
     set_up_torch(run.threads)
     problem, parts = made(run, directory.path / EXPERTS)
     last = max(1, len(parts) // HELD_OUT)
-    seen, held = joined(parts[:-last] or parts), joined(parts[-last:])
+    seen, held = joined(parts[:-last]), joined(parts[-last:])
     weights, order = (int(s) >> 1 for s in np.random.SeedSequence(run.seed).generate_state(2, np.uint64))
     algorithm: QMIX = learner.build(problem, run.learner, seed=weights)
     algorithm.to(device_of(run.device))
@@ -60,7 +63,7 @@ def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory) -> Non
         for epoch, metrics in fitted(algorithm, run, seen, np.random.default_rng(order)):
             directory.log(epoch, metrics | met(algorithm, held))
     algorithm.let_targets_follow()
-    directory.save_checkpoint({"algorithm": algorithm.state_dict()})
+    directory.save_checkpoint({"round": 0, "algorithm": algorithm.state_dict()})
 
 
 def made(run: Pretraining, folder: Path) -> tuple[Any, list[Shard]]:
@@ -91,6 +94,8 @@ def fitted(
             optimiser.step()
             falling.step()
             losses.append(loss.item())
+        if not np.isfinite(losses).all():
+            raise ValueError("the loss is no number any more: try a lower --learning-rate")
         yield epoch, {"epoch": epoch, "loss": float(np.mean(losses))}
 
 

@@ -46,6 +46,11 @@ class Pretraining(Run):
         fraction(exploration=self.exploration)
         count(1, epochs=self.epochs, batch_size=self.batch_size)
         positive(learning_rate=self.learning_rate)
+        if self.rounds < 2:
+            raise ValueError(
+                f"episodes={self.episodes} must be more than num_envs={self.num_envs}: a round of episodes is not "
+                "learned from, to see how well the expert is met"
+            )
         if self.resume or self.init_from:
             raise ValueError("pre-training starts from nothing, and its same command goes on: no --resume, --init-from")
 

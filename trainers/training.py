@@ -33,7 +33,7 @@ from trainers.evaluate import evaluate_run, label, print_table, shown
 from trainers.experience import EXPERIENCES, Experience
 from trainers.learner import Learner, LearnerOptions
 from trainers.options import Run, as_json, from_json, resumed
-from trainers.run_directory import RunDirectory, new_path, newest_path, read_checkpoint
+from trainers.run_directory import CHECKPOINT, RunDirectory, new_path, newest_path, read_checkpoint
 from trainers.tianshou_bridge.policy import ExploringPolicy
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.mobility import TrafficError
@@ -133,17 +133,20 @@ class Training:
         self._env.reset(seed=self._lane_seeds)
 
     def start_from(self, path: Path) -> None:
-        """Takes over the weights of a checkpoint, not its optimisers, which hold learning rates.
+        """Takes over the weights of a checkpoint or a run's folder, not its optimisers, which hold learning rates.
 
         Raises `OSError` or `ValueError` where they cannot be had, or do not fit.
         """
+        path = path / CHECKPOINT if path.is_dir() else path
         state, own = read_checkpoint(path), self.algorithm.state_dict()
         kept = {name: value for name, value in own.items() if not isinstance(value, torch.Tensor)}
         try:
             self.algorithm.load_state_dict({**state["algorithm"], **kept})
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, IndexError, TypeError, RuntimeError) as error:
+            said = [line.strip() for line in str(error).splitlines()]
             raise ValueError(
-                f"{path} is an exported policy, or of another learner, other agents, actions or networks: {error}"
+                f"{path} is an exported policy, or of another learner, other agents, actions or networks: "
+                f"{said[:2][-1] if said else type(error).__name__}"
             ) from error
 
     def go_on(self, stop: Stop) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from trainers import qmix, qmix_diffusion
+from trainers import imitation, qmix, qmix_diffusion
 from trainers.experts import advantages, made_shard, read_shard, shards
+from trainers.export import export
 from trainers.imitation import EXPERTS, main
 from trainers.options import parse
 from trainers.pretrain import read_arguments
@@ -160,12 +162,13 @@ def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, caps
     few = ("--num-envs", "3", "--episodes", "6", "--learner.hidden", "16", "--learner.warm-up-episodes", "3")
     learned = ("--learner.learning-rate", "1e-12", "--learner.target-update-rate", "1e-9", "--evaluation-episodes", "0")
     arguments = [*ENV, *few, *learned, "--output", str(tmp_path / "run")]
-    train_main(learner, parse(learner, [*arguments, "--init-from", str(file)]))
+    train_main(learner, parse(learner, [*arguments, "--init-from", str(file.parent)]))
     ours, theirs = (read_checkpoint(path)["algorithm"] for path in (tmp_path / "run" / "checkpoint.pt", file))
     names = [name for name in ours if name.startswith(("policy", "target"))]
     assert len(names) > 4
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in names)
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["init_from"] == str(file)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["init_from"] == str(file.parent)
+    assert read_checkpoint(export(file.parent, tmp_path / "exported"))["round"] == 0
 
 
 @pytest.mark.parametrize(
@@ -174,11 +177,13 @@ def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, caps
         ("none.pt", "has no none.pt"),
         ("empty.pt", "is damaged"),
         ("other.pt", "is an exported policy, or of another learner"),
+        ("list.pt", "is an exported policy, or of another learner"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_named(file: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "empty.pt").write_bytes(b"")
     torch.save({"algorithm": {"policy.network.weight": torch.zeros(2)}}, tmp_path / "other.pt")
+    torch.save([1, 2], tmp_path / "list.pt")
     arguments = [*ENV, "--init-from", str(tmp_path / file), "--output", str(tmp_path / "run"), "--episodes", "64"]
     with pytest.raises(SystemExit, match=message):
         train_main(qmix.LEARNER, parse(qmix.LEARNER, arguments))
@@ -207,6 +212,7 @@ def test_the_same_command_goes_on_and_another_is_refused(tmp_path: Path) -> None
         (["--expert", "oracle"], "the reference 'oracle' is unknown; there are 'random'"),
         (["--epochs", "0"], "epochs"),
         (["--exploration", "2"], "exploration"),
+        (["--episodes", "3"], "episodes=3 must be more than num_envs=3"),
         (["--resume"], "no --resume, --init-from"),
         (["--env-id", "VEC-TaskDiversion-v0"], "does not train on"),
     ],
@@ -218,6 +224,30 @@ def test_wrong_options_end_with_one_message(
         made(tmp_path, *arguments)
     captured = capsys.readouterr()
     assert message in f"{stopped.value.code} {captured.err} {captured.out}"
+    assert not (tmp_path / "config.json").exists(), "the right command may have the folder"
+
+
+def test_learning_that_diverges_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="try a lower --learning-rate"):
+        made(tmp_path, "--learning-rate", "1e20")
+
+
+def test_the_last_shard_is_not_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[Any] = []
+    held: list[Any] = []
+
+    def fitted(algorithm: Any, run: Any, seen: Any, rng: Any) -> Iterator[tuple[int, dict[str, float]]]:
+        learned.append(seen)
+        yield 1, {"epoch": 1, "loss": 0.0}
+
+    monkeypatch.setattr(imitation, "fitted", fitted)
+    monkeypatch.setattr(imitation, "met", lambda algorithm, shard: held.append(shard) or {})
+    made(tmp_path, "--episodes", "9")
+    with closing(small_env()) as env:
+        parts = [read_shard(path, env.problem) for path in sorted((tmp_path / EXPERTS).glob("*.npz"))]
+    assert len(parts) == 3
+    np.testing.assert_array_equal(learned[0].action, np.concatenate([part.action for part in parts[:2]]))
+    np.testing.assert_array_equal(held[0].action, parts[2].action)
 
 
 def test_the_command_line_is_read_before_torch_is_imported() -> None:

@@ -34,7 +34,8 @@ class DenoisingAgents(nn.Module):
     Paper: MAD2RL Eq. (41).
     Differs: by default the network predicts x0 rather than the noise, bounded smoothly, and no softmax follows:
     dividing by the small alpha_bar_M amplifies the first prediction until the softmax saturates and its gradient
-    is lost.
+    is lost. Nor is anything drawn by default (`noise`): it starts from the mean of the noise, zeros, and is a
+    deterministic recursion of M steps.
     """
 
     embedding: Tensor
