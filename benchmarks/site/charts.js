@@ -102,9 +102,7 @@ function chartFigure(chart) {
 
 /** Returns a plot's values as a table that opens, for those who cannot point at a line. */
 function valuesBelow(plot) {
-  const details = el("details", { toggle: () => details.children.length === 1 && details.append(valuesTable(plot)) });
-  details.append(el("summary", {}, "Values"));
-  return details;
+  return el("details", {}, el("summary", {}, "Values"), valuesTable(plot));
 }
 
 /** Returns the table of a plot's lines at some of the first one's x, evenly spread. */

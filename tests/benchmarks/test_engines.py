@@ -209,34 +209,6 @@ def test_an_interrupted_training_comes_back_and_goes_on(
     assert contents(tmp_path)[name] == contents(spread)[name]
 
 
-def test_a_killed_runner_loses_little_of_a_training(
-    nodes: Nodes, play: Callable[..., int], spread: Path, tmp_path: Path
-) -> None:
-    command = [sys.executable, str(Path(__file__).with_name("tiny.py")), "tiny-curves", "--output", str(tmp_path)]
-    command += ["--seeds", "1", "--engine", "ray", "--ray-address", nodes.address]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60.0
-    while not list(tmp_path.glob("runs/*/checkpoint.pt")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert not contents(tmp_path)
-    (run,) = (path.parent for path in tmp_path.glob("runs/*/checkpoint.pt"))
-    rounds = int(RunDirectory(run).load_checkpoint()["round"])
-    assert 0 < rounds < ROUNDS
-    played = (run / "metrics.jsonl").read_text().splitlines()[:rounds]  # with the time of each round
-    assert len(played) == rounds
-
-    assert play("tiny-curves", tmp_path, "--seeds", "1") == 0
-    assert (run / "metrics.jsonl").read_text().splitlines()[:rounds] == played
-    (name,) = contents(tmp_path)
-    assert contents(tmp_path)[name] == contents(spread)[name]
-    for left in nodes.folder.glob("vec-envs-*"):
-        shutil.rmtree(left)
-
-
 def test_a_lost_node_costs_its_jobs_alone(
     nodes: Nodes, play: Callable[..., int], tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,6 +232,36 @@ def test_a_lost_node_costs_its_jobs_alone(
     assert "2 jobs, of which 1 are done" in capsys.readouterr().out
     assert set(contents(tmp_path)) == {done, lost}
     nodes.add_second()
+
+
+def test_a_killed_runner_loses_little_of_a_training(
+    nodes: Nodes, play: Callable[..., int], spread: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(Path(__file__).with_name("tiny.py")), "tiny-curves", "--output", str(tmp_path)]
+    command += ["--seeds", "1", "--engine", "ray", "--ray-address", nodes.address]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60.0
+    while not any(rounds_in(path.parent) for path in tmp_path.glob("runs/*/checkpoint.pt")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not contents(tmp_path)
+    (run,) = (path.parent for path in tmp_path.glob("runs/*/checkpoint.pt"))
+    rounds = rounds_in(run)
+    assert 0 < rounds < ROUNDS
+    played = (run / "metrics.jsonl").read_text().splitlines()[:rounds]  # with the time of each round
+    assert len(played) == rounds
+
+    assert play("tiny-curves", tmp_path, "--seeds", "1") == 0
+    assert (run / "metrics.jsonl").read_text().splitlines()[:rounds] == played
+    (name,) = contents(tmp_path)
+    assert contents(tmp_path)[name] == contents(spread)[name]
+
+
+def rounds_in(run: Path) -> int:
+    return int(RunDirectory(run).load_checkpoint()["round"])
 
 
 def test_a_node_of_another_version_is_refused(tiny: dict[str, Any]) -> None:

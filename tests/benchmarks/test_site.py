@@ -236,6 +236,7 @@ def test_a_plot_tells_its_values_without_a_pointer(open_page: Open) -> None:
     figure.get_by_text("Values", exact=True).click()
     plot = TRACK.queues[0]
     rows = figure.locator("tbody tr")
+    rows.first.wait_for()
     assert [row.locator("th").inner_text() for row in rows.all()] == [line.name for line in plot.lines]
     assert rows.first.locator("td").last.inner_text().startswith(f"{plot.lines[0].value[-1]:.4g}"[:4])
 
