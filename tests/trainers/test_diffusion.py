@@ -64,6 +64,40 @@ def test_knowing_x0_the_reverse_process_ends_there() -> None:
     torch.testing.assert_close(x, x0)
 
 
+@pytest.mark.parametrize("m", range(1, 8))
+def test_a_reverse_step_is_drawn_from_what_the_forward_process_leaves(m: int) -> None:
+    """x_{m-1} given x_m and x0, by conditioning the normal distribution of both on x_m."""
+    alpha, alpha_bar = SCHEDULE.alpha[m - 1].item(), SCHEDULE.alpha_bar[m - 1].item()
+    before = SCHEDULE.alpha_bar[m - 2].item() if m > 1 else 1.0
+    x0, x = torch.tensor([0.7]), torch.tensor([-0.4])
+    gain = math.sqrt(alpha) * (1.0 - before) / (1.0 - alpha_bar)
+    mean = math.sqrt(before) * x0 + gain * (x - math.sqrt(alpha_bar) * x0)
+    deviation = math.sqrt(max(0.0, (1.0 - before) - gain * math.sqrt(alpha) * (1.0 - before)))
+    of_x0 = mean_from_x0(SCHEDULE, x, m, x0)
+    torch.testing.assert_close(of_x0, mean, rtol=1e-4, atol=1e-5)
+    drawn = reverse_step(SCHEDULE, of_x0, m, torch.ones(1)) - of_x0
+    assert drawn.item() == pytest.approx(deviation, rel=1e-3, abs=1e-5)
+
+
+def test_values_are_those_of_a_plain_loop() -> None:
+    """Algorithm 1 step by step, with the network's input written out: x, the step's embedding, the observation."""
+    network = agents(noise=1.0, prediction="noise", softmax=False, denoising_steps=4)
+    observation = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(3))
+    local, drawn = observation.transpose(0, 1), torch.Generator().manual_seed(7)
+    x = torch.randn(2, 5, 6, generator=drawn)
+    for m in range(4, 0, -1):
+        hidden = torch.cat([x, network.embedding[m - 1].expand(2, 5, -1), local], dim=-1)
+        for layer in network.predict.layers:
+            hidden = torch.relu(hidden @ layer.weight + layer.bias)
+        noise = hidden @ network.predict.head.own.weight + network.predict.head.own.bias
+        x = mean_from_noise(network.schedule, x, m, noise)
+        if m > 1:
+            deviation = network.schedule.posterior_variance[m - 1].sqrt()
+            x = x + deviation * torch.randn(2, 5, 6, generator=drawn)
+    values = network(observation, torch.Generator().manual_seed(7))
+    torch.testing.assert_close(values, x.transpose(0, 1), rtol=1e-4, atol=1e-4)
+
+
 def agents(**options: object) -> DenoisingAgents:
     torch.manual_seed(0)
     mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
