@@ -8,11 +8,12 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 from torch import Tensor, nn
 
 from trainers.learners.options import MIXING_ACTIVATIONS, QMIXOptions, ReplayOptions
-from trainers.learners.qmix import QMIX, QMIXPolicy, mean_loss
+from trainers.learners.qmix import QMIX, QMIXPolicy, greedy, mean_loss
 from trainers.networks.agents import MLPAgents
 from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.replay import LaneReplayBuffer
@@ -46,7 +47,7 @@ def all_transitions() -> dict[str, np.ndarray]:
     return columns
 
 
-def learned(mixer: nn.Module, *, updates: int = 800, **options: float) -> QMIX:
+def learned(mixer: nn.Module, *, updates: int = 800, **options: Any) -> QMIX:
     network = MLPAgents(num_agents=2, observation_size=3, num_actions=2, hidden=32, hidden_layers=1)
     policy = QMIXPolicy(
         network,
@@ -129,6 +130,42 @@ def test_targets_follow_softly() -> None:
         fresh.mixer.parameters(), algorithm.mixer.parameters(), algorithm.target_mixer.parameters(), strict=True
     ):
         torch.testing.assert_close(target, 0.25 * online + 0.75 * before)
+
+
+@pytest.mark.parametrize("double_q", [True, False])
+def test_the_next_slot_is_worth_what_the_targets_say_of_the_action_that_one_of_both_takes(double_q: bool) -> None:
+    """Online and target networks are made to disagree, so that both choices of the action can be told apart."""
+    algorithm = disagreeing(double_q=double_q)
+    of_online = torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # action 0, action 1
+    of_target = torch.tensor([[2.0, 5.0], [7.0, 3.0]])  # action 1, action 0
+    set_values(algorithm.policy.network, of_online)
+    set_values(algorithm.target_network, of_target)
+    seen = np.zeros((1, 2, 3), np.float32)
+    batch = Batch(obs=seen, obs_next=seen, rew=np.ones(1, np.float32), terminated=np.array([False]))
+    returns = algorithm._preprocess_batch(batch, None, np.zeros(1, int)).returns
+    best = of_target.gather(-1, (of_online if double_q else of_target).argmax(-1, keepdim=True)).sum()
+    assert returns.item() == pytest.approx(1.0 + 0.5 * best.item())
+
+
+@pytest.mark.parametrize("act_lagged", [True, False])
+def test_who_plays_is_the_lagged_network_or_the_online_one(act_lagged: bool) -> None:
+    algorithm = disagreeing(act_lagged=act_lagged)
+    set_values(algorithm.policy.network, torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
+    set_values(algorithm.target_network, torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
+    assert (greedy(algorithm).act(np.zeros((4, 2, 3), np.float32)) == int(act_lagged)).all()
+
+
+def disagreeing(**options: Any) -> QMIX:
+    return learned(Sum(), updates=0, discount=0.5, **options)
+
+
+def set_values(network: Any, values: Tensor) -> None:
+    """Makes a network say these values, `[agents, actions]`, of whatever it sees."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        (bias,) = (of for name, of in network.named_parameters() if name.endswith("head.own.bias"))
+        bias.copy_(values[:, None])
 
 
 def test_absent_actions_are_never_taken() -> None:
