@@ -117,7 +117,7 @@ def _schema() -> Callable[[Any], Any]:
 def read(path: Path) -> Result:
     """Returns the result in a file. Raises `ValueError` saying what is wrong where it is none of ours, or damaged."""
     try:
-        content = json.loads(path.read_text(), parse_constant=_no_number, parse_float=_number)
+        content = json.loads(path.read_text(), parse_constant=_no_number, parse_float=_number, parse_int=_integer)
         _schema()(content)
         _check(content, path)
         return _result(content, path)
@@ -186,6 +186,10 @@ def _number(text: str) -> float:
     if not abs(number := float(text)) <= LARGEST:
         raise ValueError(f"{text} is too large for a number of an episode")
     return number
+
+
+def _integer(text: str) -> int:
+    return int(_number(text))  # exactly, since what is not too large has less than 53 bits
 
 
 def _arrays(of: Mapping[str, Any]) -> dict[str, np.ndarray]:

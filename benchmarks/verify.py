@@ -228,6 +228,8 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     seed: int = secrets.randbits(32) if options.seed is None else options.seed
     if options.sample < 1:
         parser.error(f"--sample {options.sample} must be at least 1")
+    if not options.decision_limit > 0.0:
+        parser.error(f"--decision-limit {options.decision_limit} must be above 0")
     try:
         submission = Submission.read(options.submission)
         limit: float = options.decision_limit

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from benchmarks import results
@@ -31,7 +32,8 @@ def failure_of(job: Job, code: int, directory: Path) -> Failure:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     log = log_of(job, directory)
     lines = log.read_text(errors="replace").strip().splitlines()
-    said = next((line for line in lines[:-40:-1] if line.startswith(ENDED)), None)
+    of_this_try = takewhile(lambda line: not line.startswith("process "), reversed(lines))
+    said = next((line for line in of_this_try if line.startswith(ENDED)), None)
     last = lines[-1] if lines else "it said nothing"
     why = last if said is None else f"its time was over, and it could not be stopped otherwise. {said}"
     return Failure(job=job, how=f"{how}: {why}", log=log)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import given
+from benchmarks.engines.files import failure_of, log_of
 from benchmarks.jobs import evaluate
 from benchmarks.limits import at_most
-from benchmarks.plan import jobs_of
+from benchmarks.plan import Job, jobs_of
 from benchmarks.suite import Case, Given
 
 
@@ -37,6 +38,22 @@ def test_of_two_limits_the_one_that_is_over_first_counts() -> None:
         time.sleep(40.0)
     time.sleep(0.3)  # nothing rings any more
     assert time.monotonic() - began < 20.0
+
+
+@pytest.mark.parametrize(
+    ("log", "says"),
+    [
+        ("process 7\nTimeout (0:00:30)!\nThread 1:\n  File x", "could not be stopped otherwise. Timeout (0:00:30)!"),
+        ("process 7\nTimeout (0:00:30)!\nThread 1:\nprocess 8\nfailed: no road", "ended with code 1: failed: no road"),
+        ("", "it said nothing"),
+    ],
+)
+def test_a_process_that_was_ended_is_told_from_one_that_failed(tmp_path: Path, log: str, says: str) -> None:
+    job = Job({"env_id": "", "policy": {"reference": "random"}, "evaluation": {}})
+    path = log_of(job, tmp_path)
+    path.parent.mkdir()
+    path.write_text(log)
+    assert str(failure_of(job, 1, tmp_path)).splitlines()[0].endswith(says)
 
 
 def test_a_policy_that_never_gets_made_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
