@@ -196,11 +196,11 @@ def test_agents_learn_from_an_expert_first_where_a_policy_says_so(tmp_path: Path
     """Once for a run; with other fields it is another run, and without any it is the run that it always was."""
     small = {"hidden": 8, "hidden_layers": 1, "hypernetwork_hidden": 8, "batch_size": 8, "warm_up_episodes": 4}
     plain = Learned(name="plain", learner="qmix", options=small, run={"episodes": 8, "num_envs": 4})
-    taught = replace(plain, name="taught", pretraining={"episodes": 4, "epochs": 1})
+    taught = replace(plain, name="taught", pretraining={"episodes": 8, "epochs": 1})
     env = {"num_client_vehicles": 2, "num_service_vehicles": 1, "episode_slots": 5, "mobility": "straight"}
     case = Case(name="two", env_id="VEC-DNNPartition-v0", env=env, policies=(plain, taught), episodes=2)
     (without,), (job,) = jobs_of(case, plain, 1), jobs_of(case, taught, 1)
-    (other,) = jobs_of(case, replace(taught, pretraining={"episodes": 4, "epochs": 2}), 1)
+    (other,) = jobs_of(case, replace(taught, pretraining={"episodes": 8, "epochs": 2}), 1)
     assert "pretraining" not in without.definition["policy"]
     assert len({without.run_name, job.run_name, other.run_name}) == 3
     with pytest.raises(ValueError, match=r"pre-training has no option experts; there are episodes, expert, "):
