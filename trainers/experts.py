@@ -55,7 +55,7 @@ def shards(
 def made_shard(env: LanesVectorEnv, policy: Policy, *, exploration: float, seed: tuple[int, int]) -> Shard:
     """Returns an episode in each lane, played by the expert; some clients act at random, so that more is seen."""
     problem: Any = env.problem
-    streams = np.random.SeedSequence(seed).generate_state(2 + env.num_envs, np.uint64)
+    streams = np.random.SeedSequence(seed[0], spawn_key=seed[1:]).generate_state(2 + env.num_envs, np.uint64)
     first, draws, *lanes = (int(stream) >> 1 for stream in streams)
     rng, counts = np.random.default_rng(draws), np.array(problem.action_counts)
     policy.reset(first)

@@ -7,6 +7,7 @@ import dataclasses
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 
 EXPERTS = "experts"
+GOING_ON = "--learner.value-penalty 0 --learner.exploration-start 0.05"
+"""The penalty would pull values to zero that mean something already, and chance would undo what was learned."""
 HELD_OUT = 16
 """One shard of so many is kept, to see how well the expert is met."""
 
@@ -47,7 +50,7 @@ def main(learner: Learner, run: Pretraining) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command with the same --output goes on", file=sys.stderr)
         sys.exit(130)
-    print(f"go on with: python -m trainers.{learner.name} --init-from {directory.path / 'checkpoint.pt'}")
+    print(f"go on with: python -m trainers.{learner.name} --init-from {directory.path / 'checkpoint.pt'} {GOING_ON}")
 
 
 def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory) -> None:
@@ -59,6 +62,7 @@ def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory) -> Non
     weights, order = (int(s) >> 1 for s in np.random.SeedSequence(run.seed).generate_state(2, np.uint64))
     algorithm: QMIX = learner.build(problem, run.learner, seed=weights)
     algorithm.to(device_of(run.device))
+    seen = replace(seen, advantage=scaled(algorithm, seen.advantage))
     with contextlib.closing(directory):
         for epoch, metrics in fitted(algorithm, run, seen, np.random.default_rng(order)):
             directory.log(epoch, metrics | met(algorithm, held))
@@ -99,15 +103,31 @@ def fitted(
         yield epoch, {"epoch": epoch, "loss": float(np.mean(losses))}
 
 
-def imitation_loss(algorithm: QMIX, observation: np.ndarray, advantage: np.ndarray) -> Tensor:
-    """Returns the mean loss of what the agents' networks predict, over the actions that there are."""
-    policy, options = algorithm.policy, algorithm.options
+def scaled(algorithm: QMIX, advantage: np.ndarray) -> np.ndarray:
+    """Returns advantages `[slots, agents, actions]` as values to learn: scaled as rewards are.
+
+    Where noise is predicted, each agent's are of unit scale instead: beside noise of that scale, larger values would
+    make all noise alike, and smaller ones none.
+    """
+    network: Any = algorithm.policy.network
+    if not network.predicts_noise:
+        return advantage * np.float32(algorithm.options.reward_scale)
+    there = torch.isfinite(algorithm.policy.absent).cpu().numpy()
+    spread = advantage.std(axis=(0, 2), keepdims=True, where=there)
+    return advantage / np.maximum(spread, np.float32(1e-6))
+
+
+def imitation_loss(algorithm: QMIX, observation: np.ndarray, target: np.ndarray) -> Tensor:
+    """Returns the mean loss of what the agents' networks predict, over the actions that there are.
+
+    Differs: by default Huber's, as in training; MAD2RL's forward diffusion is usually fitted by squares.
+    """
+    policy = algorithm.policy
     seen = policy.seen(observation)
-    target = torch.as_tensor(advantage, device=seen.device) * options.reward_scale
     network: Any = policy.network
-    predicted, wanted = network.fit(seen, target, policy.draws.torch)
+    predicted, wanted = network.fit(seen, torch.as_tensor(target, device=seen.device), policy.draws.torch)
     there = torch.isfinite(policy.absent).expand_as(predicted)
-    return mean_loss(predicted[there], wanted[there], options)
+    return mean_loss(predicted[there], wanted[there], algorithm.options)
 
 
 def met(algorithm: QMIX, held: Shard) -> dict[str, float]:

@@ -142,7 +142,8 @@ MAD2RL_FIG6 = (
         claims=(Claim(case=sized(*_SIZES[-1]), than="p-qmix", percent=52.0, figure="return_mean", in_training=True),),
     ),
 )
-_FIRST = {"pretraining": {}, "options": {"exploration_start": 0.05}, **_THREE}
+_CAREFUL = {"options": {"exploration_start": 0.05}, **_THREE}
+_FIRST = {"pretraining": {}, "options": {"exploration_start": 0.05, "value_penalty": 0.0}, **_THREE}
 _QUARTER = {"run": {"episodes": 480}}
 MAD2RL_PRETRAINING = Suite(
     name="mad2rl-pretraining",
@@ -151,6 +152,8 @@ MAD2RL_PRETRAINING = Suite(
         clients_case(
             *_SIZES[-1],
             *_OF_FIGURES,
+            replace(_MAD2RL, name="mad2rl-careful", **_CAREFUL),
+            replace(_P_QMIX, name="p-qmix-careful", **_CAREFUL),
             replace(_MAD2RL, name="mad2rl-pretrained", **_FIRST),
             replace(_P_QMIX, name="p-qmix-pretrained", **_FIRST),
             replace(_MAD2RL, name="mad2rl-quarter", **_QUARTER, **_THREE),

@@ -111,6 +111,8 @@ class AgentMLP(nn.Module):
 class MLPAgents(nn.Module):
     """The agent network of P-QMIX: an MLP per agent from its observation to its actions' values."""
 
+    predicts_noise = False
+
     def __init__(
         self,
         *,

@@ -65,6 +65,11 @@ class DenoisingAgents(nn.Module):
         self.register_buffer("embedding", sinusoidal(steps, options.step_embedding), persistent=False)
         self.register_buffer("absent", torch.where(action_mask, 0.0, -torch.inf)[:, None], persistent=False)
 
+    @property
+    def predicts_noise(self) -> bool:
+        """Whether it predicts the noise, not the values."""
+        return self.options.prediction == "noise"
+
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]."""
         local = observation.transpose(0, 1)
@@ -94,7 +99,7 @@ class DenoisingAgents(nn.Module):
         x = noised(self.schedule, x0, m[:, None], noise)
         of_all = self._of_all_steps(local)
         predicted = self._predicted(x, self.embedding[m - 1] @ of_all.of_step, of_all)
-        wanted = noise if self.options.prediction == "noise" else x0
+        wanted = noise if self.predicts_noise else x0
         return self._bounded(predicted).transpose(0, 1), wanted.transpose(0, 1)
 
     def _of_all_steps(self, local: Tensor) -> _OfAllSteps:
@@ -112,11 +117,11 @@ class DenoisingAgents(nn.Module):
 
     def _bounded(self, predicted: Tensor) -> Tensor:
         """Returns the network's output within its bound, where it predicts x0 and has one."""
-        bound = self.options.bound if self.options.prediction == "x0" else 0.0
+        bound = 0.0 if self.predicts_noise else self.options.bound
         return bound * torch.tanh(predicted / bound) if bound else predicted
 
     def _step(self, x: Tensor, m: int, predicted: Tensor) -> Tensor:
-        if self.options.prediction == "noise":
+        if self.predicts_noise:
             return mean_from_noise(self.schedule, x, m, predicted)
         return mean_from_x0(self.schedule, x, m, self._bounded(predicted))
 
