@@ -61,6 +61,7 @@ def execute(job: Job, directory: Path) -> None:
             traces=played.traces,
             decision_ms=played.decision_ms,
             recording=played.recording,
+            warnings=played.warnings,
             curve=curve,
             training_s=training_s,
             evaluation_s=time.monotonic() - began,

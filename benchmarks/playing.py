@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from vec_envs.problems.problem import Figure, Problem, View
 
 TIMED_POINTS = 30
 """Of how many points, at most, the time of a decision is taken."""
+MOST_WARNINGS, WARNING_LENGTH = 20, 300
 START_LIMITS = 30.0
 """How many decisions' time a policy may take to start an episode."""
 
@@ -38,6 +40,8 @@ class Played:
     """Median time of a decision in one lane; None where it was not taken."""
     recording: dict[str, Any] | None
     """The first episode, slot by slot, where it was asked for."""
+    warnings: tuple[str, ...] = ()
+    """What the policy warned of, such as slots whose optimum is not proven; each once, and not more than 20."""
 
 
 def play(
@@ -75,13 +79,16 @@ def play(
             recorder.add(view, action)
         return action
 
-    tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch.add)
+    with warnings.catch_warnings(record=True) as warned:
+        tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch.add)
+    said = dict.fromkeys(str(warning.message)[:WARNING_LENGTH] for warning in warned)
     return Played(
         values=tally.means() | watch.values(),
         decisions=tally.decisions,
         traces=watch.traces(),
         decision_ms=1e3 * float(np.median(decision_s)) if decision_s else None,
         recording=None if recorder is None else recorder.written(),
+        warnings=tuple(said)[:MOST_WARNINGS],
     )
 
 

@@ -36,6 +36,7 @@ def section(suite: Suite, lines: list[Line]) -> str:
     missing = _missing(lines)
     parts = [f"![{suite.title}]({suite.name}.svg)\n", conditions(lines)]
     parts += [f"{missing}\n"] if missing else []
+    parts += [f"{line.policy} on {line.case} warned: {text}\n" for line in lines for text in line.warnings]
     for title, table in tables:
         parts.append(f"**{title}**\n\n{markdown(table)}")
     return "\n".join(parts)

@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -46,6 +46,8 @@ class Result:
     """Median time of a decision; None in results of before it was taken."""
     recording: Mapping[str, Any] | None = None
     """The first episode, slot by slot, where the case asks for it."""
+    warnings: tuple[str, ...] = ()
+    """What the policy warned of while it played."""
     provenance: Mapping[str, Any]
     path: Path
 
@@ -78,6 +80,7 @@ def write(
     evaluation_s: float,
     decision_ms: float | None = None,
     recording: Mapping[str, Any] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Path:
     """Writes a result beside its place, then renames it there. Raises `ValueError` where a value is not finite."""
     policy = definition["policy"]
@@ -95,6 +98,7 @@ def write(
         "curve": None if curve is None else {name: [rounded(x) for x in of] for name, of in curve.items()},
         "traces": {name: [rounded(x) for x in of] for name, of in traces.items()},
         **({} if recording is None else {"recording": recording}),
+        **({"warnings": list(warnings)} if warnings else {}),
     }
     content["digest"] = digest_of(content)
     path = folder / f"{name_of(definition)}.json"
@@ -173,6 +177,7 @@ def _result(content: Mapping[str, Any], path: Path) -> Result:
         evaluation_s=float(content["evaluation_s"]),
         decision_ms=content.get("decision_ms"),
         recording=content.get("recording"),
+        warnings=tuple(content.get("warnings", [])),
         provenance=dict(content["provenance"]),
         path=path,
     )

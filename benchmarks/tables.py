@@ -44,6 +44,11 @@ class Line:
             return f"{there} of {wanted} seeds" if learns else "missing"
         return ("1 seed" if wanted == 1 else f"{wanted} seeds") if learns else ""
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the policy warned of while it played, each once."""
+        return list(dict.fromkeys(text for result in self.found for text in result.warnings))
+
     def values(self, figure: str) -> Float[np.ndarray, "seeds episodes"]:
         """Returns a figure of each seed's episodes: means over an episode's decisions."""
         return np.stack([result.values[figure] for result in self.found])

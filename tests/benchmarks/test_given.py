@@ -164,6 +164,19 @@ def test_a_limit_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
         assert "must be above 0" in capsys.readouterr().err
 
 
+def test_what_a_policy_warns_of_stays_with_its_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = {"small": (replace(SUITES["small"][0], cases=(CASE,)),)}
+    source = f"{MODULE}:Warns"
+    monkeypatch.chdir(tmp_path)
+    assert main(["small", "--policies", f"{source},all-local", "--output", ".", "--workers", "1"], only) == 0
+    quiet, warned = (results.read(path) for path in sorted(Path("results").glob("*.json")))
+    assert (quiet.warnings, warned.warnings) == ((), ("3 of 4 slots are guessed",))
+    said = f"{source} on {CASE.name} warned: 3 of 4 slots are guessed"
+    assert said in Path("small.md").read_text()
+
+
 def test_a_bad_policy_is_left_out_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     only = {"small": (replace(SUITES["small"][0], cases=(CASE,)),)}
     code = main(

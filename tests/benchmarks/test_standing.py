@@ -252,6 +252,20 @@ def test_a_recording_of_other_nodes_is_none(tmp_path: Path, frame: dict[str, Any
         results.read(path)
 
 
+def test_what_a_policy_warned_of_is_noted(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    (job,) = jobs_of(BASE, Reference(name="optimum-drift"), SEEDS)
+    path = other / f"{job.name}.json"
+    content = json.loads(path.read_text())
+    content["warnings"] = ["2 of 64 slots are not proven", "1 of 64 slots is not proven"]
+    content["digest"] = results.digest_of(content)
+    path.write_text(json.dumps(content))
+    noted = entries(board_of((SUITE,), SEEDS, other))["optimum-drift"].note
+    assert noted.count("it warned: 2 of 64 slots are not proven") == 1
+    assert "1 of 64" not in noted
+
+
 def test_the_same_policy_that_sees_more_is_another(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)

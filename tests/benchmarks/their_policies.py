@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,6 +33,14 @@ class Sees(Local):
     def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
         if observation.shape[-1] != self.problem.observation_size or self.problem.observation != "extended":
             raise ValueError("this is not what it sees")
+        return super().act(observation, view)
+
+
+class Warns(Local):
+    """As `ExactSlot` does of a slot that it cannot prove."""
+
+    def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
+        warnings.warn("3 of 4 slots are guessed", stacklevel=2)
         return super().act(observation, view)
 
 

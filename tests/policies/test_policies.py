@@ -343,11 +343,25 @@ def test_a_slot_that_runs_out_of_time_is_marked_and_bounded(objective: Any) -> N
     assert (found.value >= exact.value - 1e-9 * np.abs(exact.value)).all()
     np.testing.assert_allclose(found.value, cost(view, found.action, objective), rtol=1e-12)
     assert (found.gap > 0.0).any()
-    with pytest.warns(UserWarning, match=r"of 4 slots hit the time limit of 1e-09 s"):
+    with pytest.warns(UserWarning, match=r"of 4 slots have too many decisions .* or hit the time limit of 1e-09 s"):
         hasty.act(blank(view.problem, 4), view)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ExactSlot(view.problem, objective=objective, time_limit_s=60.0).act(blank(view.problem, 4), view)
+
+
+@pytest.mark.parametrize("most", [300, 5])
+def test_a_slot_with_too_many_decisions_is_marked_and_bounded(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few would do for a set of clients, or not even for two of them."""
+    view = random_view(DNNPartition(dnns=("alexnet",), num_client_vehicles=5, num_service_vehicles=1), 4, seed=7)
+    exact = ExactSlot(view.problem).solve(view)
+    assert (exact.gap == 0.0).all()
+    monkeypatch.setattr(partition_search, "MOST_WAYS", most)
+    found = ExactSlot(view.problem).solve(view)
+    assert (found.gap > 0.0).any()
+    assert (found.bound <= exact.value + 1e-9 * np.abs(exact.value)).all()
+    with pytest.warns(UserWarning, match=r"of 4 slots have too many decisions to look at: what they cost may be"):
+        ExactSlot(view.problem).act(blank(view.problem, 4), view)
 
 
 @OBJECTIVES

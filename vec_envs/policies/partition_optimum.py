@@ -21,7 +21,7 @@ from vec_envs.validation import one_of, positive
 
 MOST_CLIENTS = 12
 """The programme takes 3^I steps a server."""
-UNPROVEN = "{open} of {lanes} slots hit the time limit of {limit:g} s: what they cost may be {gap:.3g} above the least"
+UNPROVEN = "{open} of {lanes} slots {why}: what they cost may be {gap:.3g} above the least"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,10 @@ class Solution:
 class ExactSlot:
     """Takes the decisions of least drift plus V times the delays of the slot: its exact optimum.
 
-    `objective="drift"` takes the exact drift, `"drift_bound"` its bound: P2 as the paper has it. With `time_limit_s`,
-    in s of CPU time a slot, `act` warns where a slot's decisions are not proven to be best, and `solve` says how far
-    from it they can be. Raises `ValueError` for more than 12 clients, whose sets are too many.
+    `objective="drift"` takes the exact drift, `"drift_bound"` its bound: P2 as the paper has it. Where a slot has too
+    many decisions to look at, or takes more than `time_limit_s`, in s of CPU time, `act` warns that its decisions are
+    not proven to be best, and `solve` says how far from it they can be. Raises `ValueError` for more than 12 clients,
+    whose sets are too many.
 
     Paper: MAD2RL Eq. (32).
     """
@@ -73,8 +74,9 @@ class ExactSlot:
         found = self.solve(needs_view(view, self))
         unproven = np.flatnonzero(found.gap > 0.0)
         if len(unproven):
-            how = {"open": len(unproven), "lanes": len(found.gap), "limit": self._limit_s, "gap": found.gap.max()}
-            warnings.warn(UNPROVEN.format(**how), stacklevel=2)
+            limit = "" if self._limit_s is None else f" or hit the time limit of {self._limit_s:g} s"
+            how = {"open": len(unproven), "lanes": len(found.gap), "gap": found.gap.max()}
+            warnings.warn(UNPROVEN.format(why=f"have too many decisions to look at{limit}", **how), stacklevel=2)
         return found.action
 
     def solve(self, view: View) -> Solution:

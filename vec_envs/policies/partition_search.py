@@ -40,6 +40,12 @@ PRICES = 48
 PRICE_RANGE = 1e6
 """Prices go from the highest that may be best down by this factor."""
 ROWS_AT_ONCE = 1 << 12
+WORK_DECIMALS = 12
+"""Work in Gcycles that differs beyond them is the same: sums of the same in another order."""
+MOST_WAYS = 4_000_000
+"""A search with more ways at a server to look at is given up; what is known then bounds the cost."""
+MOST_VALUES = 1 << 21
+"""Where ways times prices are more, fewer prices are taken."""
 
 
 # Ways to cut ----------------------------------------------------------------------------------------------------------
@@ -60,6 +66,8 @@ class _Ways:
 
     def with_one(self, client: int, other: _Ways) -> _Ways:
         """Returns each way with each of another client's."""
+        if len(self.work) * len(other.work) > MOST_WAYS:
+            raise _GivenUp
         this, that = (i.ravel() for i in np.indices((len(self.work), len(other.work))))
         cuts = self.cuts[this]
         cuts[:, client] = other.cuts[that, client]
@@ -70,6 +78,15 @@ class _Ways:
         order = np.lexsort((self.cost, self.work))
         least_before = np.minimum.accumulate(np.concatenate([[np.inf], self.cost[order][:-1]]))
         return self.kept(order[self.cost[order] < least_before])
+
+    def cheapest_of_each_work(self) -> _Ways:
+        """Returns of the ways of equal work the cheapest: clients of one DNN can cut in many ways that are the same."""
+        work = self.work.round(WORK_DECIMALS)
+        order = np.argsort(work, kind="stable")
+        group = np.cumsum(np.diff(work[order], prepend=-np.inf) > 0.0) - 1
+        cost, starts = self.cost[order], np.flatnonzero(np.diff(group, prepend=-1))
+        least = np.flatnonzero(cost == np.minimum.reduceat(cost, starts)[group]) if len(cost) else starts
+        return self.kept(order[least[np.diff(group[least], prepend=-1) > 0]])
 
 
 CostOf = Callable[[int, _Ways], Float[np.ndarray, "ways"]]
@@ -92,8 +109,8 @@ def _splits(clients: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.repeat(np.arange(1 << clients), sizes), np.concatenate(subsets), np.cumsum(sizes) - sizes
 
 
-class _TimeUp(Exception):
-    """The time limit is reached."""
+class _GivenUp(Exception):
+    """The time limit is reached, or there are too many ways to look at."""
 
 
 # The search -----------------------------------------------------------------------------------------------------------
@@ -134,7 +151,7 @@ class Search:
 
     def _check_time(self) -> None:
         if time.process_time() > self._ends_s:
-            raise _TimeUp
+            raise _GivenUp
 
     def run(self) -> float:
         """Finds the best decisions, and returns a bound on all; infinite where the best known are proven."""
@@ -151,7 +168,7 @@ class Search:
                     break
                 for cuts in self._better_at_rsu(int(members), ways, values, float(rest[~members])):
                     self.action = self._assembled(cuts, dealt, at_service)
-        except _TimeUp:
+        except _GivenUp:
             return bound
         return np.inf
 
@@ -174,7 +191,7 @@ class Search:
 
     def _options_at(self, client: int, node: int, is_open: np.ndarray) -> _Ways:
         cut = np.flatnonzero(is_open)
-        cuts = np.full((len(cut), self._clients), -1)
+        cuts = np.full((len(cut), self._clients), -1, dtype=np.int16)
         cuts[:, client] = cut
         return _Ways(work=self._costs.work[client, cut], cost=self._costs.sent[client, node, cut], cuts=cuts)
 
@@ -184,7 +201,8 @@ class Search:
         Where what the server costs `grows` with work, only those that no other betters.
         """
         every = self._base + float(self._least.sum())
-        ways = {0: _Ways(work=np.zeros(1), cost=np.zeros(1), cuts=np.full((1, self._clients), -1))}
+        ways = {0: _Ways(work=np.zeros(1), cost=np.zeros(1), cuts=np.full((1, self._clients), -1, dtype=np.int16))}
+        looked_at = 0
         for client in clients:
             self._check_time()
             for members, those in list(ways.items()):
@@ -193,7 +211,10 @@ class Search:
                 inside = [i for i in range(self._clients) if both >> i & 1]
                 least_of_all = cost_of(len(inside), found) + (every - float(self._least[inside].sum()))
                 found = found.kept(least_of_all < self._limit)
-                ways[both] = found.undominated() if grows else found
+                ways[both] = found.undominated() if grows else found.cheapest_of_each_work()
+                looked_at += len(ways[both].work)
+                if looked_at > MOST_WAYS:
+                    raise _GivenUp
         return ways
 
     # Service vehicles -------------------------------------------------------------------------------------------------
@@ -246,14 +267,20 @@ class Search:
         ]
 
     def _values_at_rsu(self, ways: Sequence[dict[int, _Ways]]) -> list[dict[int, Float[np.ndarray, "ways prices"]]]:
-        """Returns what the ways cost at least at each price of a GHz."""
+        """Returns what the ways cost at least at each price of a GHz; of fewer prices where ways are many."""
+        rows = sum(len(own.work) for of_kind in ways for own in of_kind.values())
+        self._price = self._price[:: 1 + rows * len(self._price) // MOST_VALUES]
         return [
-            {
-                members: own.cost[:, None] + self._costs.least_at_rsu(kind, members.bit_count(), own.work, self._price)
-                for members, own in of_kind.items()
-            }
+            {members: self._valued(kind, members.bit_count(), own) for members, own in of_kind.items()}
             for kind, of_kind in enumerate(ways)
         ]
+
+    def _valued(self, kind: int, num_tasks: int, ways: _Ways) -> Float[np.ndarray, "ways prices"]:
+        blocks = [np.empty((0, len(self._price)))]
+        for i in range(0, len(ways.work), ROWS_AT_ONCE):
+            self._check_time()
+            blocks.append(self._costs.least_at_rsu(kind, num_tasks, ways.work[i : i + ROWS_AT_ONCE], self._price))
+        return np.concatenate(blocks) + ways.cost[:, None]
 
     def _bounds_at_rsu(self, values: Sequence[dict[int, np.ndarray]]) -> Float[np.ndarray, "sets"]:
         """Returns what each set of clients costs at least at the unit."""
