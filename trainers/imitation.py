@@ -21,7 +21,7 @@ from trainers.env_options import door_of, problem_of
 from trainers.experts import Shard, joined, shards
 from trainers.learner import Learner
 from trainers.learners.qmix import QMIX, greedy, mean_loss
-from trainers.options import as_json
+from trainers.options import ADJUSTABLE, as_json
 from trainers.pretrain import Pretraining
 from trainers.run_directory import RunDirectory, new_path
 from trainers.training import device_of, evaluate
@@ -41,7 +41,7 @@ def main(learner: Learner, run: Pretraining) -> None:
         problem = problem_of(run.env_id, dataclasses.asdict(run.env))
         references(problem).named(run.expert).make(problem)  # what is wrong here is said before there is a folder
         directory = RunDirectory(run.output or new_path("pretrain"))
-        directory.create_or_match(as_json(run, learner.name))
+        directory.create_or_match(as_json(run, learner.name), but_for=(*ADJUSTABLE, "versions"))
         print(f"pre-training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
         pretrain(learner, run, directory)
         evaluate(run, directory)

@@ -18,6 +18,7 @@ import tyro
 
 from trainers.env_options import door_of, env_options_type
 from trainers.learner import Learner
+from trainers.run_directory import RunDirectory, newest_path
 from vec_envs.validation import count, not_negative
 
 R = TypeVar("R", bound="Run")
@@ -102,10 +103,15 @@ def parse(
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="tuned")
     first.add_argument("--env-id", default=learner.env_ids[0])
+    first.add_argument("--output", type=Path)
+    first.add_argument("--resume", action="store_true")
     chosen = first.parse_known_args(arguments)[0]
     try:
-        default = preset_run(learner, chosen.preset, chosen.env_id, kind)
-    except ValueError as error:
+        if chosen.resume and kind is Run:
+            default: Any = configured(learner, chosen.output or newest_path(learner.name))
+        else:
+            default = preset_run(learner, chosen.preset, chosen.env_id, kind)
+    except (OSError, ValueError) as error:
         sys.exit(f"trainers.{module}: {error}")
     program = f"python -m trainers.{module}"
     own = [("env", type(default.env)), ("learner", type(default.learner))]
@@ -172,21 +178,37 @@ def from_json(text: str, learner: Learner) -> Run:
         raise ValueError(f"the configuration is of another version: {error}") from error
 
 
-def resumed(configured: Run, given: Run, learner: Learner) -> Run:
-    """Returns a configured run with what a command line may change of it.
+def configured(learner: Learner, path: Path) -> Run:
+    """Returns the run in a folder, as it goes on. Raises where there is none of the learner."""
+    return dataclasses.replace(from_json(RunDirectory(path).config(), learner), output=path, resume=True)
 
-    Raises `ValueError` where it asks for something else that differs from the configuration.
+
+def resumed(begun: Run, asked: Run) -> Run:
+    """Returns a run that was begun with what may be changed of it as it is asked for now.
+
+    Raises `ValueError` where it is asked for with something else changed.
     """
-    asked, default = (dataclasses.asdict(r) for r in (given, preset_run(learner, given.preset, given.env_id)))
-    changes = {name: value for name, value in asked.items() if value != default[name]}
-    allowed = {name: changes.pop(name) for name in ADJUSTABLE if name in changes}
-    kept = dataclasses.asdict(configured)
-    wrong = [name for name, value in changes.items() if name not in ("output", "resume") and value != kept[name]]
+    was, now = dataclasses.asdict(begun), dataclasses.asdict(asked)
+    if asked.init_from is None:
+        now["init_from"] = begun.init_from
+    wrong = [name for name in _changed(was, now) if name not in (*ADJUSTABLE, "output", "resume")]
     if wrong:
         raise ValueError(
             f"--resume goes on as configured: {', '.join(wrong)} cannot be changed, only {', '.join(ADJUSTABLE)}"
         )
-    return dataclasses.replace(configured, resume=True, **allowed)
+    return dataclasses.replace(begun, resume=True, **{name: now[name] for name in ADJUSTABLE})
+
+
+def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Returns the names of what differs, as the command line spells them."""
+    names: list[str] = []
+    for name, value in now.items():
+        if isinstance(value, dict) and isinstance(was[name], dict):
+            inside = _changed(was[name], typing.cast(dict[str, Any], value))
+            names += [f"{name}.{of.rpartition('.')[2]}" for of in inside]
+        elif value != was[name]:
+            names.append(name)
+    return names
 
 
 def _nested(kind: type[Any], values: dict[str, Any]) -> Any:

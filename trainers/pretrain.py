@@ -24,7 +24,10 @@ AGENTS = ("qmix_diffusion", "qmix")
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining(Run):
-    """Learns from an expert that plays `episodes`. The same command goes on where its making was ended."""
+    """Learns from an expert that plays `episodes`. The same command goes on where its making was ended.
+
+    Of the learner's options those of its networks, of the loss and of its scale count, and none of how it trains.
+    """
 
     agents: str = AGENTS[0]
     """Whose agents learn: "qmix_diffusion" or "qmix"."""

@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +42,14 @@ class RunDirectory:
         replace_file(self.path / CONFIG, config)
         (self.path / METRICS).write_text("")
 
-    def create_or_match(self, config: str) -> None:
-        """Makes the folder of a new run, or finds that of the same. Raises `FileExistsError` where it is of another."""
+    def create_or_match(self, config: str, but_for: Collection[str] = ()) -> None:
+        """Makes the folder of a new run, or finds that of the same, but for some of its options.
+
+        Raises `FileExistsError` where it holds another run.
+        """
         if not (self.path / CONFIG).exists():
             self.create(config)
-        elif self.config() != config:
+        elif _without(but_for, self.config()) != _without(but_for, config):
             raise FileExistsError(f"{self.path} holds a run of other options: choose another --output")
         else:
             self.keep_metrics(0)
@@ -141,6 +144,13 @@ def free_beside(path: Path) -> Path:
 def beside_name(figures: Mapping[str, Any]) -> str:
     """Returns the name of the file for an evaluation on episodes of one's own."""
     return f"evaluation-{figures['seed']}-{figures['episodes']}.json"
+
+
+def _without(names: Collection[str], config: str) -> dict[str, Any]:
+    try:
+        return {name: value for name, value in json.loads(config).items() if name not in names}
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{CONFIG} is damaged: it cannot be read as a configuration") from error
 
 
 def new_path(learner: str) -> Path:

@@ -32,7 +32,7 @@ from trainers.episodes import Rows, Tally, step
 from trainers.evaluate import evaluate_run, label, print_table, shown
 from trainers.experience import EXPERIENCES, Experience
 from trainers.learner import Learner, LearnerOptions
-from trainers.options import Run, as_json, from_json, resumed
+from trainers.options import Run, as_json, configured, resumed
 from trainers.run_directory import CHECKPOINT, RunDirectory, new_path, newest_path, read_checkpoint
 from trainers.tianshou_bridge.policy import ExploringPolicy
 from vec_envs.faces.vector_env import LanesVectorEnv
@@ -72,8 +72,8 @@ def evaluate(run: Run, directory: RunDirectory) -> None:
 def open_run(learner: Learner, run: Run) -> tuple[RunDirectory, Run]:
     """Returns folder and options of a new run, or of the one to resume. Raises where there is none, or one already."""
     if run.resume:
-        directory = RunDirectory(run.output or newest_path(learner.name))
-        return directory, resumed(from_json(directory.config(), learner), run, learner)
+        path = run.output or newest_path(learner.name)
+        return RunDirectory(path), resumed(configured(learner, path), run)
     directory = RunDirectory(run.output or new_path(learner.name))
     directory.check_free()
     return directory, run

@@ -214,8 +214,12 @@ def test_the_same_command_goes_on_and_another_is_refused(tmp_path: Path) -> None
     again = read_checkpoint(made(tmp_path))["algorithm"]
     assert all(torch.equal(weights[name], again[name]) for name in weights if isinstance(weights[name], torch.Tensor))
     assert [line["epoch"] for line in metrics(tmp_path)] == [1, 2]
+    made(tmp_path, "--evaluation-seed", "7")  # which changes nothing of what is learned
     with pytest.raises(SystemExit, match="holds a run of other options"):
         made(tmp_path, "--seed", "1")
+    (tmp_path / "config.json").write_text("junk")
+    with pytest.raises(SystemExit, match=r"config\.json is damaged"):
+        made(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,24 @@ def test_resume_refuses_what_it_cannot_change_and_takes_what_it_can(tmp_path: Pa
     assert (evaluation["episodes"], evaluation["seed"]) == (3, 7)
 
 
+def test_resume_sees_what_is_asked_for_though_it_be_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not said is as configured; what is said counts, whether or not the preset would have it too."""
+    from trainers.options import configured, parse, resumed
+    from trainers.qmix import LEARNER
+
+    few = ("--checkpoint-s", "7", "--evaluation-episodes", "0", "--learner.discount", "0.5")
+    run("qmix", tmp_path / "run", "--episodes", "8", *few)
+    begun = configured(LEARNER, tmp_path / "run")
+    at = ["--resume", "--output", str(tmp_path / "run")]
+    assert resumed(begun, parse(LEARNER, at)) == begun
+    assert resumed(begun, parse(LEARNER, [*at, "--checkpoint-s", "60"])).checkpoint_s == 60.0
+    with pytest.raises(ValueError, match=r"as configured: learner.discount, episodes cannot be changed"):
+        resumed(begun, parse(LEARNER, [*at, "--learner.discount", "0.9", "--episodes", "1920"]))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="there is no run under"):
+        parse(LEARNER, ["--resume"])
+
+
 @pytest.mark.parametrize("learner", list(MODULES))
 def test_an_exported_policy_plays_as_its_run_does_and_cannot_go_on(learner: str, tmp_path: Path) -> None:
     whole, exported = tmp_path / "run", tmp_path / "exported"
