@@ -26,10 +26,11 @@ from vec_envs.policies import (
     PaperGreedy,
     Policy,
     Random,
+    genetic,
     partition_search,
     references,
 )
-from vec_envs.policies.partition_costs import slot_costs
+from vec_envs.policies.partition_costs import cost_of_slot, slot_costs
 from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
 from vec_envs.problems.problem import View
 from vec_envs.records import map_arrays
@@ -415,6 +416,21 @@ def test_more_generations_never_cost_more() -> None:
     few, many = least(2), least(20)
     assert (many <= few).all()
     assert (many < few).any()
+
+
+def test_genes_mutate_to_what_no_parent_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two chromosomes have two values of a gene at most; children that only mixed them would never have a third."""
+    view, tried = random_view(DNNPartition(), 1, seed=11), list[np.ndarray]()
+
+    def kept(view: View, action: np.ndarray, objective: Any) -> np.ndarray:
+        tried.append(action)
+        return cost_of_slot(view, action, objective)
+
+    monkeypatch.setattr(genetic, "cost_of_slot", kept)
+    Genetic(view.problem, population=2, generations=40).act(blank(view.problem, 1), view)
+    cuts = np.concatenate(tried, axis=1)[0] // view.problem.num_nodes
+    assert len(tried) == 40
+    assert sum(len(np.unique(of_client)) > 2 for of_client in cuts.T) >= 4
 
 
 def test_without_pymoo_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

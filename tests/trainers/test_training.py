@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,23 @@ def test_same_seed_same_run_and_another_seed_another(learner: str, tmp_path: Pat
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not all(torch.equal(a[name], c[name]) for name in a)
     assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+
+
+@pytest.mark.parametrize("learner", list(MODULES))
+def test_the_learning_rate_of_a_run_ends_as_its_options_say(learner: str, tmp_path: Path) -> None:
+    """The last of four rounds is at 3/4 of the run: half of the way down."""
+    options = ("--learner.final-learning-rate", "0.2", "--learner.learning-rate", "0.01")
+    run(learner, tmp_path / "run", "--episodes", "16", "--evaluation-episodes", "0", *options)
+    rates = set(re.findall(r"'lr': ([0-9.e-]+)", optimisers(tmp_path / "run")))
+    assert [float(rate) for rate in rates] == [pytest.approx(0.006)]
+
+
+@pytest.mark.parametrize(("per_step", "updates"), [("0.5", 9), ("2", 36)])
+def test_a_run_learns_as_often_as_its_options_say(per_step: str, updates: int, tmp_path: Path) -> None:
+    """Four rounds of six steps, the first of them to warm up."""
+    options = ("--learner.updates-per-step", per_step, "--learner.warm-up-episodes", "4")
+    run("qmix", tmp_path / "run", "--episodes", "16", "--evaluation-episodes", "0", *options)
+    assert metrics(tmp_path / "run")[-1]["updates"] == updates
 
 
 @pytest.mark.parametrize("learner", list(MODULES))
