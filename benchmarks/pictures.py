@@ -19,7 +19,7 @@ COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#5
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1, 1, 1)), (0, (4, 4)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 REACH = 2.5
-"""Values beyond so many times the baseline's largest leave the picture, by an arrow with a number."""
+"""Values beyond so many times the baseline's largest, or its lowest below zero, leave the picture by an arrow."""
 GAP = 0.062
 """Between two labels, in heights of the axes."""
 
@@ -134,7 +134,8 @@ def _bars(suite: Suite, lines: list[Line], axes: Any) -> None:
     lines = next(iter(by_case(lines).values()))
     ordered = sorted(lines, key=lambda line: line.mean(suite.shows).value, reverse=True)
     estimates = [line.mean(suite.shows) for line in ordered]
-    edge = _edge(suite, [(line.policy, estimate.value) for line, estimate in zip(ordered, estimates, strict=True)])
+    values = [(line.policy, estimate.value) for line, estimate in zip(ordered, estimates, strict=True)]
+    _, edge = _edges(suite, values)
     for row, (line, estimate) in enumerate(zip(ordered, estimates, strict=True)):
         low, high = estimate.interval
         text = shown(estimate.value)
@@ -161,7 +162,8 @@ def _draw_series(suite: Suite, series: list[Series], axes: Any, *, bars: bool, s
     Of lines without `bars` that settle, the baseline's last value says what is in the picture, of others its largest.
     """
     ends = [(one.name, float(value)) for one in series for value in one.y]
-    edge = _edge(suite, ends, settled=None if bars or not settles else [(one.name, float(one.y[-1])) for one in series])
+    settled = None if bars or not settles else [(one.name, float(one.y[-1])) for one in series]
+    floor, roof = _edges(suite, ends, settled)
     for index, one in enumerate(series):
         style = _style(index)
         if bars:
@@ -173,21 +175,21 @@ def _draw_series(suite: Suite, series: list[Series], axes: Any, *, bars: bool, s
             axes.fill_between(one.x, one.low, one.high, color=style["color"], alpha=0.12, lw=0.0)
     axes.grid(axis="y", color="0.9", lw=0.6)
     axes.set_axisbelow(True)
-    lowest = min(float(one.low.min()) for one in series)
-    highest = max(float(one.high.max()) for one in series)
-    top = highest if edge is None else edge
-    span = top - lowest or 1.0  # of values that are all the same
-    axes.set_ylim(lowest - 0.05 * span, top if edge is not None else top + 0.05 * span)
-    if edge is not None:
-        _mark_exits(series, edge, axes)
+    lowest = min(float(one.low.min()) for one in series) if floor is None else floor
+    highest = max(float(one.high.max()) for one in series) if roof is None else roof
+    span = highest - lowest or 1.0  # of values that are all the same
+    axes.set_ylim(lowest - 0.05 * span * (floor is None), highest + 0.05 * span * (roof is None))
+    for edge, turned in ((floor, 180.0), (roof, 0.0)):
+        if edge is not None:
+            _mark_exits(series, edge, turned, axes)
     _label(series, axes)
 
 
-def _mark_exits(series: list[Series], edge: float, axes: Any) -> None:
-    """Draws an arrow head where a line leaves through the top."""
+def _mark_exits(series: list[Series], edge: float, turned: float, axes: Any) -> None:
+    """Draws an arrow head, turned by so many degrees, where a line leaves through an edge."""
     for index, one in enumerate(series):
         above = one.y > edge
-        style = {"color": _style(index)["color"], "marker": (3, 0, 0), "ms": 7.0, "ls": "", "clip_on": False}
+        style = {"color": _style(index)["color"], "marker": (3, 0, turned), "ms": 7.0, "ls": "", "clip_on": False}
         for k in np.flatnonzero(above[1:] != above[:-1]):
             part = (edge - one.y[k]) / (one.y[k + 1] - one.y[k])
             axes.plot(one.x[k] + part * (one.x[k + 1] - one.x[k]), edge, **style)
@@ -196,7 +198,7 @@ def _mark_exits(series: list[Series], edge: float, axes: Any) -> None:
 def _label(series: list[Series], axes: Any) -> None:
     """Writes each line's name beside its end, with a piece of the line; names that would meet are moved apart."""
     bottom, top = axes.get_ylim()
-    wanted = [min((float(one.y[-1]) - bottom) / (top - bottom), 1.0) for one in series]
+    wanted = [min(max((float(one.y[-1]) - bottom) / (top - bottom), 0.0), 1.0) for one in series]
     order = sorted(range(len(series)), key=lambda i: (wanted[i], float(series[i].y[-1])))
     placed = _apart([wanted[i] for i in order])
     for i, height in zip(order, placed, strict=True):
@@ -204,9 +206,9 @@ def _label(series: list[Series], axes: Any) -> None:
         axes.plot([1.01, 1.03], [wanted[i], height], color="0.6", lw=0.6, transform=axes.transAxes, clip_on=False)
         drawn = {"lw": 1.4, "ms": 5.0, "markevery": [1], "transform": axes.transAxes, "clip_on": False}
         axes.plot([1.035, 1.065, 1.095], [height] * 3, **drawn, **style)
-        beyond = series[i].y[-1] > top
-        text = f"{series[i].name} ↑ {shown(float(series[i].y[-1]))}" if beyond else series[i].name
-        axes.text(1.11, height, text, transform=axes.transAxes, va="center")
+        last = float(series[i].y[-1])
+        where = f" ↑ {shown(last)}" if last > top else f" ↓ {shown(last)}" if last < bottom else ""
+        axes.text(1.11, height, f"{series[i].name}{where}", transform=axes.transAxes, va="center")
 
 
 def _apart(wanted: list[float]) -> list[float]:
@@ -221,17 +223,18 @@ def _apart(wanted: list[float]) -> list[float]:
     return [middle + GAP * (k - (size - 1) / 2) for middle, size in groups for k in range(size)]
 
 
-def _edge(
+def _edges(
     suite: Suite, values: list[tuple[str, float]], settled: list[tuple[str, float]] | None = None
-) -> float | None:
-    """Returns where the picture ends so that what is far beyond the baseline does not flatten the rest.
+) -> tuple[float | None, float | None]:
+    """Returns where the picture ends below and above so that what is far beyond the baseline does not flatten the rest.
 
     None where nothing is. `settled` are the values that count for the baseline, by default all.
     """
     of_baseline = [value for name, value in settled or values if name == suite.baseline]
     of_all = [value for _, value in values]
-    edge = REACH * max(of_baseline or [float(np.median([value for _, value in settled or values]))])
-    return edge if edge > 0.0 and max(of_all) > edge else None
+    counted = of_baseline or [float(np.median([value for _, value in settled or values]))]
+    floor, roof = REACH * min(counted), REACH * max(counted)
+    return floor if min(of_all) < floor < 0.0 else None, roof if 0.0 < roof < max(of_all) else None
 
 
 def _style(index: int) -> dict[str, Any]:

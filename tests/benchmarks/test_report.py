@@ -20,6 +20,7 @@ from benchmarks.run import main as run_main
 from benchmarks.suite import Claim
 from benchmarks.suites import SUITES
 from benchmarks.tables import Line, case_table, collect, suite_tables
+from trainers.evaluate import shown
 from vec_envs.dnn import DNNProfile
 
 PAGES = Path(__file__).parents[2] / "docs" / "results"
@@ -238,6 +239,24 @@ def test_values_that_are_all_the_same_are_drawn(tiny: dict[str, Any]) -> None:
     (suite,) = tiny["SUITES"]["tiny-sweep"]
     same = [made_up(name, "slow", x, 0.0) for name in ("ours", "rule") for x in (1.0, 2.0)]
     assert ">rule</text>" in draw(replace(suite, shows="energy_j", baseline="ours"), same)
+
+
+@pytest.mark.parametrize(("sign", "arrow"), [(1.0, "↑"), (-1.0, "↓")])
+def test_what_is_far_beyond_the_baseline_leaves_the_picture(sign: float, arrow: str, tiny: dict[str, Any]) -> None:
+    """Returns are below zero: who ends far below, or begins there, is told by an arrow and flattens no other."""
+    (suite,) = tiny["SUITES"]["tiny-sweep"]
+    suite = replace(suite, picture="curves", shows="return_mean", baseline="ours")
+    curves = {"ours": (9e4, 2.0, 1.0), "rule": (9e4, 4e4, 3e4)}
+
+    def trained(policy: str) -> Line:
+        line = made_up(policy, "slow", 1.0, 1.0)
+        curve = {"episodes": np.arange(3.0), "return_mean": sign * np.array(curves[policy])}
+        return replace(line, found=(replace(line.found[0], curve=curve),))
+
+    picture = draw(suite, [trained(policy) for policy in curves])
+    assert f">rule {arrow} {shown(sign * 3e4)}</text>" in picture
+    assert ">ours</text>" in picture
+    assert picture.count("000</text>") == 1, "the axis ends near the baseline"
 
 
 def test_without_matplotlib_there_are_tables_and_a_word(
