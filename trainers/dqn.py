@@ -12,7 +12,7 @@ from jaxtyping import Float32
 
 from trainers.alternatives import CutAndUnit
 from trainers.learner import Learner
-from trainers.learners.options import DQNOptions, ReplayOptions, annealed, check_floor
+from trainers.learners.options import DQNOptions, ReplayOptions, check_floor
 from trainers.options import parse
 
 if TYPE_CHECKING:
@@ -39,13 +39,10 @@ class DQNLearner:
     dqn: Annotated[DQNOptions, tyro.conf.arg(name="")] = field(default_factory=DQNOptions)
     replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
 
-    def exploration(self, progress: float, *, warm_up: bool) -> float:
-        """Returns the probability of a random action at this part, 0 to 1, of the run: at first all are."""
-        return 1.0 if warm_up else self.dqn.exploration(progress)
-
-    def learning_rate_part(self, progress: float) -> float:
-        """Returns what is left of the learning rate at this part of the run."""
-        return annealed(self.dqn.final_learning_rate, progress)
+    @property
+    def schedule(self) -> DQNOptions:
+        """The options that say what changes in the course of a run."""
+        return self.dqn
 
 
 def speeds(

@@ -10,16 +10,26 @@ if TYPE_CHECKING:
     from trainers.tianshou_bridge.policy import LearnedPolicy
 
 
-class LearnerOptions(Protocol):
-    """The options of a learner: a frozen dataclass with those of its experience among them, named like that."""
+class Schedule(Protocol):
+    """What changes in the course of a run."""
 
-    def exploration(self, progress: float, *, warm_up: bool) -> float:
+    @property
+    def final_learning_rate(self) -> float:
+        """The part of the learning rates that is left at its end."""
+        ...
+
+    def explores(self, progress: float, *, warm_up: bool) -> float:
         """Returns how much is explored at this part, 0 to 1, of the run: the probability of a random action, or what
         entropy is worth; `warm_up`: before any update."""
         ...
 
-    def learning_rate_part(self, progress: float) -> float:
-        """Returns what is left of the learning rates at this part of the run."""
+
+class LearnerOptions(Protocol):
+    """The options of a learner: a frozen dataclass with those of its experience among them, named like that."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """The options that say what changes in the course of a run."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from trainers.learner import Learner
-from trainers.learners.options import PPOOptions, RolloutOptions, annealed
+from trainers.learners.options import PPOOptions, RolloutOptions
 from trainers.options import parse
 
 if TYPE_CHECKING:
@@ -50,14 +50,10 @@ class PPOLearner:
     ppo: Annotated[PPOOptions, tyro.conf.arg(name="")] = field(default_factory=PPOOptions)
     rollout: Annotated[RolloutOptions, tyro.conf.arg(name="")] = field(default_factory=RolloutOptions)
 
-    def exploration(self, progress: float, *, warm_up: bool) -> float:
-        """Returns what entropy is worth at this part of the run: the policy's own draws explore."""
-        first, last = self.ppo.entropy_weight, self.ppo.final_entropy_weight
-        return first * (last / first) ** progress
-
-    def learning_rate_part(self, progress: float) -> float:
-        """Returns what is left of the learning rate at this part of the run."""
-        return annealed(self.ppo.final_learning_rate, progress)
+    @property
+    def schedule(self) -> PPOOptions:
+        """The options that say what changes in the course of a run."""
+        return self.ppo
 
 
 def build(problem: CooperativeInference, options: PPOLearner, *, seed: int) -> SeededPPO:

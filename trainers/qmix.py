@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from trainers.learner import Learner
-from trainers.learners.options import QMIXOptions, ReplayOptions, annealed
+from trainers.learners.options import QMIXOptions, ReplayOptions
 from trainers.options import parse
 
 if TYPE_CHECKING:
@@ -50,13 +50,10 @@ class QMIXLearner:
     qmix: Annotated[QMIXOptions, tyro.conf.arg(name="")] = field(default_factory=QMIXOptions)
     replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
 
-    def exploration(self, progress: float, *, warm_up: bool) -> float:
-        """Returns the probability that a client acts at random at this part, 0 to 1, of the run."""
-        return self.qmix.exploration(progress)
-
-    def learning_rate_part(self, progress: float) -> float:
-        """Returns what is left of the learning rate at this part of the run."""
-        return annealed(self.qmix.final_learning_rate, progress)
+    @property
+    def schedule(self) -> QMIXOptions:
+        """The options that say what changes in the course of a run."""
+        return self.qmix
 
 
 def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:

@@ -9,7 +9,7 @@ import tyro
 
 from trainers.alternatives import CutAndUnit
 from trainers.learner import Learner
-from trainers.learners.options import ReplayOptions, SACOptions, annealed, check_floor
+from trainers.learners.options import ReplayOptions, SACOptions, check_floor
 from trainers.options import parse
 
 if TYPE_CHECKING:
@@ -43,13 +43,10 @@ class SACLearner:
     sac: Annotated[SACOptions, tyro.conf.arg(name="")] = field(default_factory=SACOptions)
     replay: Annotated[ReplayOptions, tyro.conf.arg(name="")] = field(default_factory=lambda: TUNED_REPLAY)
 
-    def exploration(self, progress: float, *, warm_up: bool) -> float:
-        """Returns the probability of a uniformly random action: all at first, then few beside the policy's own."""
-        return 1.0 if warm_up else self.sac.exploration
-
-    def learning_rate_part(self, progress: float) -> float:
-        """Returns what is left of the learning rate at this part of the run."""
-        return annealed(self.sac.final_learning_rate, progress)
+    @property
+    def schedule(self) -> SACOptions:
+        """The options that say what changes in the course of a run."""
+        return self.sac
 
 
 def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedSAC:

@@ -31,7 +31,8 @@ from trainers.env_options import door_of
 from trainers.episodes import Rows, Tally, step
 from trainers.evaluate import evaluate_run, label, print_table, shown
 from trainers.experience import EXPERIENCES, Experience
-from trainers.learner import Learner, LearnerOptions
+from trainers.learner import Learner, LearnerOptions, Schedule
+from trainers.learners.options import annealed
 from trainers.options import Run, as_json, configured, resumed
 from trainers.run_directory import CHECKPOINT, RunDirectory, new_path, newest_path, read_checkpoint
 from trainers.tianshou_bridge.policy import ExploringPolicy
@@ -103,7 +104,8 @@ class Training:
 
     def __init__(self, learner: Learner, run: Run, directory: RunDirectory, env: LanesVectorEnv) -> None:
         self._run, self._directory, self._env = run, directory, env
-        self._options: LearnerOptions = run.learner
+        options: LearnerOptions = run.learner
+        self._schedule: Schedule = options.schedule
         streams = np.random.SeedSequence(run.seed).generate_state(2 + run.num_envs, np.uint64)
         seeds = [int(seed) >> 1 for seed in streams]
         self._lane_seeds: list[int | None] = list(seeds[2:])
@@ -180,8 +182,8 @@ class Training:
         lanes, num_lanes = self._env.lanes, self._run.num_envs
         warm_up = self.round * num_lanes < self.experience.warm_up_episodes
         progress = self.round / self.num_rounds
-        self._policy.exploration = self._options.exploration(progress, warm_up=warm_up)
-        scale_learning_rates(self.algorithm, self._options.learning_rate_part(progress))
+        self._policy.exploration = self._schedule.explores(progress, warm_up=warm_up)
+        scale_learning_rates(self.algorithm, annealed(self._schedule.final_learning_rate, progress))
         self._env.reset(seed=self._lane_seeds if self.round == 0 else None)
         tally, learned = Tally(self._env.problem.reported, num_lanes), list[dict[str, float]]()
         observation, rows = lanes.observe(), Rows(lanes)

@@ -128,5 +128,5 @@ def test_a_problem_that_does_not_let_the_unit_be_chosen_is_refused() -> None:
 
 def test_all_is_random_before_the_first_update_and_little_at_the_end() -> None:
     options = dqn.LEARNER.presets["tuned"][1]
-    assert options.exploration(0.9, warm_up=True) == 1.0
-    assert options.exploration(0.9, warm_up=False) == pytest.approx(options.dqn.exploration_end)
+    assert options.schedule.explores(0.9, warm_up=True) == 1.0
+    assert options.schedule.explores(0.9, warm_up=False) == pytest.approx(options.dqn.exploration_end)

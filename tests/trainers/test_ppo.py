@@ -302,7 +302,7 @@ def test_wrong_options_of_rollouts_are_refused(options: dict[str, int]) -> None:
 
 def test_what_entropy_is_worth_falls_by_the_same_part() -> None:
     options = ppo.PPOLearner(ppo=PPOOptions(entropy_weight=0.1, final_entropy_weight=0.001))
-    worth = [options.exploration(progress, warm_up=False) for progress in (0.0, 0.5, 1.0)]
+    worth = [options.schedule.explores(progress, warm_up=False) for progress in (0.0, 0.5, 1.0)]
     assert worth == pytest.approx([0.1, 0.01, 0.001])
 
 

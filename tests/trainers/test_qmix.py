@@ -208,7 +208,7 @@ def test_wrong_options_of_replay_are_refused(options: dict[str, float]) -> None:
 
 def test_exploration_falls_and_then_stays() -> None:
     options = QMIXOptions(exploration_start=0.4, exploration_end=0.1, exploration_fraction=0.5)
-    assert [options.exploration(p) for p in (0.0, 0.25, 0.5, 1.0)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
+    assert [options.explores(p, warm_up=False) for p in (0.0, 0.25, 0.5, 1.0)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
 
 
 def test_replay_draws_many_slots_and_comes_back_from_its_state() -> None:

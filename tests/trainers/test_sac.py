@@ -12,7 +12,7 @@ from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from trainers import sac
-from trainers.learners.options import SACOptions
+from trainers.learners.options import SACOptions, annealed
 from trainers.learners.sac import EVEN_PART, BoundedSAC, assemble, likeliest, squashed
 from trainers.tianshou_bridge.draws import Draws, seeded_weights
 from trainers.tianshou_bridge.replay import LaneReplayBuffer
@@ -284,7 +284,7 @@ def test_the_learning_rate_falls_over_the_second_half(progress: float, part: flo
     options = sac.SACLearner(sac=SACOptions(final_learning_rate=0.2))
     algorithm = fresh(learning_rate=0.01)
     for _ in range(2):
-        scale_learning_rates(algorithm, options.learning_rate_part(progress))
+        scale_learning_rates(algorithm, annealed(options.schedule.final_learning_rate, progress))
     rates = {group["lr"] for optimizer in algorithm._optimizers for group in optimizer._optim.param_groups}
     assert list(rates) == [pytest.approx(0.01 * part)]
 

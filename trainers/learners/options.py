@@ -71,7 +71,8 @@ class QMIXOptions:
     huber_beta: float = 0.1
     """Errors of scaled values beyond it count linearly, not squared: runaway queues are not all that is learned."""
     value_penalty: float = 0.1
-    """Weight of the mean square of all agents' values beside the loss; 0 for none. The mixer is free to scale them."""
+    """Weight of the mean square of all agents' values beside the loss, also of actions that an agent with fewer lacks;
+    0 for none. The mixer is free to scale them."""
     max_grad_norm: float = 10.0
     """Of all weights together; 0 for no bound."""
     reward_scale: float = 0.03
@@ -115,7 +116,7 @@ class QMIXOptions:
         one_of(LOSSES, loss=self.loss)
         one_of(MIXING_ACTIVATIONS, mixing_activation=self.mixing_activation)
 
-    def exploration(self, progress: float) -> float:
+    def explores(self, progress: float, *, warm_up: bool) -> float:
         """Returns the probability of a random action at this part, 0 to 1, of the run."""
         return falling(self.exploration_start, self.exploration_end, self.exploration_fraction, progress)
 
@@ -200,6 +201,10 @@ class SACOptions:
             raise ValueError(f"reward_floor={self.reward_floor!r} must be below 0")
         count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, improved=self.improved)
 
+    def explores(self, progress: float, *, warm_up: bool) -> float:
+        """Returns the probability of a random action: before any update all are, then few beside the policy's own."""
+        return 1.0 if warm_up else self.exploration
+
 
 @dataclass(frozen=True, kw_only=True)
 class DQNOptions:
@@ -245,8 +250,10 @@ class DQNOptions:
         count(1, target_update_steps=self.target_update_steps, hidden=self.hidden, hidden_layers=self.hidden_layers)
         one_of(LOSSES, loss=self.loss)
 
-    def exploration(self, progress: float) -> float:
-        """Returns the probability of a random action at this part, 0 to 1, of the run."""
+    def explores(self, progress: float, *, warm_up: bool) -> float:
+        """Returns the probability of a random action at this part, 0 to 1, of the run: before any update all are."""
+        if warm_up:
+            return 1.0
         return falling(self.exploration_start, self.exploration_end, self.exploration_fraction, progress)
 
 
@@ -304,6 +311,10 @@ class PPOOptions:
             raise ValueError("hidden is empty; actor and critic need a hidden layer at least")
         for n, size in enumerate(self.hidden):
             count(1, **{f"hidden[{n}]": size})
+
+    def explores(self, progress: float, *, warm_up: bool) -> float:
+        """Returns what entropy is worth at this part, 0 to 1, of the run: the policy's own draws explore."""
+        return self.entropy_weight * (self.final_entropy_weight / self.entropy_weight) ** progress
 
 
 def falling(start: float, end: float, part: float, progress: float) -> float:
