@@ -89,7 +89,7 @@ def train_run(job: Job, path: Path) -> None:
 
 def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
     """Returns the checkpoint of the job's pre-training, made where it is not there; None where it has none."""
-    from trainers.imitation import pretrain
+    from trainers.imitation import episodes_of, pretrain
 
     fields = (job.training or {}).get("pretraining")
     if fields is None:
@@ -98,7 +98,8 @@ def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
         began = time.monotonic()
         first, directory = pretraining_of(run, learner.name, fields), RunDirectory(path)
         directory.create_or_match(as_json(first, learner.name), but_for=(*ADJUSTABLE, "versions"))
-        pretrain(learner, first, directory)
+        experts = path.with_name(f"experts-{results.key_of(episodes_of(first))}")
+        pretrain(learner, first, directory, experts)
         print(f"pre-training took {time.monotonic() - began:.0f} s", flush=True)
     return path / CHECKPOINT
 

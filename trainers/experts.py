@@ -6,6 +6,7 @@ A shard is a file of arrays without pickles, a round of episodes. What is there 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from vec_envs.policies.policy import Policy
 from vec_envs.problems.problem import View
 from vec_envs.records import map_arrays
 
+EPISODES = "episodes.json"
 ARRAYS = ("observation", "action", "advantage")
 
 
@@ -32,6 +34,21 @@ class Shard:
     action: Int[np.ndarray, "slots agents"]
     advantage: Float32[np.ndarray, "slots agents actions"]
     """Reward if the client alone did this, less the expert's; 0 for its own decision, and beyond a client's actions."""
+
+
+def claim(folder: Path, of: Mapping[str, Any]) -> None:
+    """Says in the folder which episodes it is for. Raises `ValueError` where it is for others."""
+    path, wanted = folder / EPISODES, json.loads(json.dumps(of))
+    if not path.exists():
+        replace_file(path, json.dumps(of, indent=2) + "\n")
+        return
+    try:
+        found = json.loads(path.read_text())
+        other = [name for name in wanted if found[name] != wanted[name]]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: delete its folder, and the episodes are made anew") from error
+    if other:
+        raise ValueError(f"{folder} holds an expert's episodes of other {', '.join(other)}: choose another folder")
 
 
 def shards(

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from trainers.compute import set_up_torch
 from trainers.env_options import door_of, problem_of
-from trainers.experts import Shard, joined, shards
+from trainers.experts import Shard, claim, joined, shards
 from trainers.learner import Learner
 from trainers.learners.qmix import QMIX, greedy, mean_loss
 from trainers.options import ADJUSTABLE, as_json
@@ -40,10 +40,12 @@ def main(learner: Learner, run: Pretraining) -> None:
     try:
         problem = problem_of(run.env_id, dataclasses.asdict(run.env))
         references(problem).named(run.expert).make(problem)  # what is wrong here is said before there is a folder
+        if run.experts is not None:
+            claim(run.experts, episodes_of(run))
         directory = RunDirectory(run.output or new_path("pretrain"))
         directory.create_or_match(as_json(run, learner.name), but_for=(*ADJUSTABLE, "versions"))
         print(f"pre-training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
-        pretrain(learner, run, directory)
+        pretrain(learner, run, directory, run.experts)
         evaluate(run, directory)
     except (OSError, RuntimeError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.pretrain: {error}")
@@ -53,10 +55,13 @@ def main(learner: Learner, run: Pretraining) -> None:
     print(f"go on with: python -m trainers.{learner.name} --init-from {directory.path / 'checkpoint.pt'} {GOING_ON}")
 
 
-def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory) -> None:
-    """Writes a checkpoint of agents that have learned from the expert, and line by line how well they met it."""
+def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, experts: Path | None = None) -> None:
+    """Writes a checkpoint of agents that have learned from the expert, and line by line how well they met it.
+
+    The expert's episodes are in the folder `experts`, by default in the run's own.
+    """
     set_up_torch(run.threads)
-    problem, parts = made(run, directory.path / EXPERTS)
+    problem, parts = made(run, experts or directory.path / EXPERTS)
     last = max(1, len(parts) // HELD_OUT)
     seen, held = joined(parts[:-last]), joined(parts[-last:])
     weights, order = (int(s) >> 1 for s in np.random.SeedSequence(run.seed).generate_state(2, np.uint64))
@@ -73,9 +78,16 @@ def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory) -> Non
 def made(run: Pretraining, folder: Path) -> tuple[Any, list[Shard]]:
     """Returns the problem, and the expert's shards on it, those that are missing made now."""
     rounds, options = math.ceil(run.episodes / run.num_envs), dataclasses.asdict(run.env)
+    claim(folder, episodes_of(run))
     with contextlib.closing(door_of(run.env_id).vector_env(num_envs=run.num_envs, **options)) as env:
         one_by_one = shards(env, folder, expert=run.expert, rounds=rounds, exploration=run.exploration, seed=run.seed)
         return env.problem, list(tqdm(one_by_one, total=rounds, unit="shard", desc=run.expert))
+
+
+def episodes_of(run: Pretraining) -> dict[str, Any]:
+    """Returns what decides which episodes the expert plays, but for how many."""
+    names = ("env_id", "env", "num_envs", "seed", "expert", "exploration")
+    return {name: value for name, value in dataclasses.asdict(run).items() if name in names}
 
 
 def fitted(

@@ -147,6 +147,7 @@ def as_json(run: Run, learner: str) -> str:
     values |= {"output": None, "resume": False, "init_from": run.init_from and str(run.init_from)}
     own = {f.name for f in dataclasses.fields(Run)}
     more = {name: values.pop(name) for name in list(values) if name not in own}
+    more = {name: value for name, value in more.items() if not isinstance(value, Path | None)}  # where files lie
     versions = {name: metadata.version(name) for name in ("vec-envs", "tianshou", "torch", "numpy", "libsumo")}
     kind = {"pretraining": more} if more else {}
     return json.dumps({"learner_name": learner, "versions": versions, **values, **kind}, indent=2) + "\n"

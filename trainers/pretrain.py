@@ -13,6 +13,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from trainers.evaluate import LEARNERS
 from trainers.learner import Learner
@@ -37,6 +38,8 @@ class Pretraining(Run):
     """Which reference plays: "best-response-...", or "optimum-...", the exact one, which takes ten times as long."""
     exploration: float = 0.1
     """Probability that a client acts at random instead: so slots beside the expert's own path are seen."""
+    experts: Path | None = None
+    """Where its episodes are, or are made; by default in the run's folder. Runs of both agents can share them."""
     epochs: int = 10
     """How often what it decided is gone over."""
     batch_size: int = 128

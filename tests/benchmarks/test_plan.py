@@ -207,6 +207,8 @@ def test_agents_learn_from_an_expert_first_where_a_policy_says_so(tmp_path: Path
         jobs_of(case, replace(taught, pretraining={"experts": "random"}), 1)
     execute(job, tmp_path)
     first = tmp_path / "runs" / f"{job.run_name}.pretraining"
+    (experts,) = (tmp_path / "runs").glob("experts-*")
+    assert len(list(experts.glob("*.npz"))) == 2, "for all policies that learn from the same"
     written = (first / "checkpoint.pt").stat().st_mtime_ns
     assert RunDirectory(tmp_path / "runs" / job.run_name).config().count("pretraining/checkpoint.pt") == 1
     next((tmp_path / "results").glob("*.json")).unlink()

@@ -222,6 +222,26 @@ def test_the_same_command_goes_on_and_another_is_refused(tmp_path: Path) -> None
         made(tmp_path)
 
 
+def test_an_experts_episodes_can_be_shared_and_not_mistaken(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    own = read_checkpoint(made(tmp_path / "own"))["algorithm"]
+    made(tmp_path / "p-qmix", "--experts", str(shared), "--agents", "qmix")
+    written = {path.name: path.stat().st_mtime_ns for path in shared.iterdir()}
+    assert set(written) == {"episodes.json", "shard-0000.npz", "shard-0001.npz"}
+    theirs = read_checkpoint(made(tmp_path / "mad2rl", "--experts", str(shared)))["algorithm"]
+    assert {path.name: path.stat().st_mtime_ns for path in shared.iterdir()} == written
+    assert not (tmp_path / "mad2rl" / EXPERTS).exists()
+    assert all(torch.equal(own[name], theirs[name]) for name in own if isinstance(own[name], torch.Tensor))
+    for number, more in enumerate((["--seed", "1"], ["--exploration", "0.2"], ["--env.num-client-vehicles", "3"])):
+        name = more[0].removeprefix("--").partition(".")[0]
+        with pytest.raises(SystemExit, match=f"holds an expert's episodes of other {name}: choose another folder"):
+            made(tmp_path / str(number), "--experts", str(shared), *more)
+        assert not (tmp_path / str(number)).exists()
+    (shared / "episodes.json").write_text("{}")
+    with pytest.raises(SystemExit, match=r"episodes\.json is damaged"):
+        made(tmp_path / "late", "--experts", str(shared))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
