@@ -50,5 +50,5 @@ class LearnedPolicy:
         self, observation: Float32[np.ndarray, "lanes deciders features"], view: View | None = None
     ) -> Shaped[np.ndarray, "lanes deciders ..."]:
         """Returns the actions; does not look at the view."""
-        with torch.no_grad():
+        with torch.inference_mode():
             return self._decide(observation)
