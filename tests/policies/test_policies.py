@@ -28,6 +28,7 @@ from vec_envs.policies import (
     Random,
     genetic,
     partition_search,
+    partition_ways,
     references,
 )
 from vec_envs.policies.partition_costs import cost_of_slot, slot_costs
@@ -357,7 +358,7 @@ def test_a_slot_with_too_many_decisions_is_marked_and_bounded(most: int, monkeyp
     view = random_view(DNNPartition(dnns=("alexnet",), num_client_vehicles=5, num_service_vehicles=1), 4, seed=7)
     exact = ExactSlot(view.problem).solve(view)
     assert (exact.gap == 0.0).all()
-    monkeypatch.setattr(partition_search, "MOST_WAYS", most)
+    monkeypatch.setattr(partition_ways, "MOST_WAYS", most)
     found = ExactSlot(view.problem).solve(view)
     assert (found.gap > 0.0).any()
     assert (found.bound <= exact.value + 1e-9 * np.abs(exact.value)).all()

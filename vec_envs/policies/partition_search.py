@@ -17,7 +17,8 @@ fall where work grows. It costs at least what the best sharing would, and that a
 
 a sum over types. The programme is solved with the best of these bounds in place of G_0: a bound on everything; and the
 sets of clients at the unit for which it is below the best known are taken one after another, their cuts enumerated as
-far as the bounds leave them open. What is known at first is the best response's answer. So the result does not depend
+far as the bounds leave them open, of cuts that leave the same work the cheapest: the unit sees tasks and work alone.
+What is known at first is the best response's answer. So the result does not depend
 on how good prices and first answer were, only the time does.
 """
 
@@ -31,8 +32,9 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, Int
 
+from vec_envs.policies import partition_ways
 from vec_envs.policies.partition_costs import SlotCosts
-from vec_envs.records import map_arrays
+from vec_envs.policies.partition_ways import GivenUp, Ways
 
 SLACK = 1e-9
 """Decisions are dropped when their bound is below the best known by less than this part of it."""
@@ -40,56 +42,11 @@ PRICES = 48
 PRICE_RANGE = 1e6
 """Prices go from the highest that may be best down by this factor."""
 ROWS_AT_ONCE = 1 << 12
-WORK_DECIMALS = 12
-"""Work in Gcycles that differs beyond them is the same: sums of the same in another order."""
-MOST_WAYS = 4_000_000
-"""A search with more ways at a server to look at is given up; what is known then bounds the cost."""
 MOST_VALUES = 1 << 21
 """Where ways times prices are more, fewer prices are taken."""
 
 
-# Ways to cut ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ways:
-    """Ways in which a set of clients can cut: their work left to the server and own cost in sum, and the cuts."""
-
-    work: Float[np.ndarray, "ways"]
-    cost: Float[np.ndarray, "ways"]
-    cuts: Int[np.ndarray, "ways clients"]
-    """-1 for clients that are not in the set."""
-
-    def kept(self, which: np.ndarray) -> _Ways:
-        """Returns some of the ways."""
-        return map_arrays(lambda a: a[which], self)
-
-    def with_one(self, client: int, other: _Ways) -> _Ways:
-        """Returns each way with each of another client's."""
-        if len(self.work) * len(other.work) > MOST_WAYS:
-            raise _GivenUp
-        this, that = (i.ravel() for i in np.indices((len(self.work), len(other.work))))
-        cuts = self.cuts[this]
-        cuts[:, client] = other.cuts[that, client]
-        return _Ways(work=self.work[this] + other.work[that], cost=self.cost[this] + other.cost[that], cuts=cuts)
-
-    def undominated(self) -> _Ways:
-        """Returns the ways that no other betters in work and cost."""
-        order = np.lexsort((self.cost, self.work))
-        least_before = np.minimum.accumulate(np.concatenate([[np.inf], self.cost[order][:-1]]))
-        return self.kept(order[self.cost[order] < least_before])
-
-    def cheapest_of_each_work(self) -> _Ways:
-        """Returns of the ways of equal work the cheapest: clients of one DNN can cut in many ways that are the same."""
-        work = self.work.round(WORK_DECIMALS)
-        order = np.argsort(work, kind="stable")
-        group = np.cumsum(np.diff(work[order], prepend=-np.inf) > 0.0) - 1
-        cost, starts = self.cost[order], np.flatnonzero(np.diff(group, prepend=-1))
-        least = np.flatnonzero(cost == np.minimum.reduceat(cost, starts)[group]) if len(cost) else starts
-        return self.kept(order[least[np.diff(group[least], prepend=-1) > 0]])
-
-
-CostOf = Callable[[int, _Ways], Float[np.ndarray, "ways"]]
+CostOf = Callable[[int, Ways], Float[np.ndarray, "ways"]]
 """What ways of so many clients to cut cost at least."""
 
 
@@ -107,10 +64,6 @@ def _splits(clients: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     subsets = [[t for t in range(s + 1) if t & s == t] for s in range(1 << clients)]
     sizes = np.array([len(t) for t in subsets])
     return np.repeat(np.arange(1 << clients), sizes), np.concatenate(subsets), np.cumsum(sizes) - sizes
-
-
-class _GivenUp(Exception):
-    """The time limit is reached, or there are too many ways to look at."""
 
 
 # The search -----------------------------------------------------------------------------------------------------------
@@ -151,7 +104,7 @@ class Search:
 
     def _check_time(self) -> None:
         if time.process_time() > self._ends_s:
-            raise _GivenUp
+            raise GivenUp
 
     def run(self) -> float:
         """Finds the best decisions, and returns a bound on all; infinite where the best known are proven."""
@@ -168,13 +121,13 @@ class Search:
                     break
                 for cuts in self._better_at_rsu(int(members), ways, values, float(rest[~members])):
                     self.action = self._assembled(cuts, dealt, at_service)
-        except _GivenUp:
+        except GivenUp:
             return bound
         return np.inf
 
     # What is possible -------------------------------------------------------------------------------------------------
 
-    def _options_of_clients(self) -> list[list[_Ways]]:
+    def _options_of_clients(self) -> list[list[Ways]]:
         """Returns what each client may do at each node: what costs, with the least for the others, below the limit."""
         costs, problem = self._costs, self._problem
         alone = costs.sent.copy()
@@ -189,19 +142,19 @@ class Search:
         nodes, clients = range(problem.num_nodes), range(self._clients)
         return [[self._options_at(i, node, is_open[i, node]) for node in nodes] for i in clients]
 
-    def _options_at(self, client: int, node: int, is_open: np.ndarray) -> _Ways:
+    def _options_at(self, client: int, node: int, is_open: np.ndarray) -> Ways:
         cut = np.flatnonzero(is_open)
         cuts = np.full((len(cut), self._clients), -1, dtype=np.int16)
         cuts[:, client] = cut
-        return _Ways(work=self._costs.work[client, cut], cost=self._costs.sent[client, node, cut], cuts=cuts)
+        return Ways(work=self._costs.work[client, cut], cost=self._costs.sent[client, node, cut], cuts=cuts)
 
-    def _ways(self, clients: Sequence[int], node: int, cost_of: CostOf, *, grows: bool) -> dict[int, _Ways]:
+    def _ways(self, clients: Sequence[int], node: int, cost_of: CostOf, *, grows: bool) -> dict[int, Ways]:
         """Returns the ways to cut of every set of these clients at a node, by bit mask, as far as they are open.
 
         Where what the server costs `grows` with work, only those that no other betters.
         """
         every = self._base + float(self._least.sum())
-        ways = {0: _Ways(work=np.zeros(1), cost=np.zeros(1), cuts=np.full((1, self._clients), -1, dtype=np.int16))}
+        ways = {0: Ways(work=np.zeros(1), cost=np.zeros(1), cuts=np.full((1, self._clients), -1, dtype=np.int16))}
         looked_at = 0
         for client in clients:
             self._check_time()
@@ -213,14 +166,14 @@ class Search:
                 found = found.kept(least_of_all < self._limit)
                 ways[both] = found.undominated() if grows else found.cheapest_of_each_work()
                 looked_at += len(ways[both].work)
-                if looked_at > MOST_WAYS:
-                    raise _GivenUp
+                if looked_at > partition_ways.MOST_WAYS:
+                    raise GivenUp
         return ways
 
     # Service vehicles -------------------------------------------------------------------------------------------------
 
     def _at_service(self, service: int) -> _AtServer:
-        def cost_of(num_tasks: int, ways: _Ways) -> np.ndarray:
+        def cost_of(num_tasks: int, ways: Ways) -> np.ndarray:
             return ways.cost + self._costs.of_service(service, num_tasks, ways.work) - self._idle[service]
 
         sets = 1 << self._clients
@@ -248,14 +201,14 @@ class Search:
 
     # The roadside unit ------------------------------------------------------------------------------------------------
 
-    def _ways_at_rsu(self) -> list[dict[int, _Ways]]:
+    def _ways_at_rsu(self) -> list[dict[int, Ways]]:
         """Returns of each type the ways to cut of every set of its clients at the unit."""
         problem = self._problem
 
         def cost_of(kind: int) -> CostOf:
             backlog = float(self._costs.rsu_backlog[kind])
 
-            def cost(num_tasks: int, ways: _Ways) -> np.ndarray:
+            def cost(num_tasks: int, ways: Ways) -> np.ndarray:
                 gamma = self._costs.gamma(num_tasks, backlog, ways.work)
                 return ways.cost + gamma / problem.rsu_ghz + backlog * ways.work * self._of_bound
 
@@ -266,7 +219,7 @@ class Search:
             for kind in range(len(problem.profiles))
         ]
 
-    def _values_at_rsu(self, ways: Sequence[dict[int, _Ways]]) -> list[dict[int, Float[np.ndarray, "ways prices"]]]:
+    def _values_at_rsu(self, ways: Sequence[dict[int, Ways]]) -> list[dict[int, Float[np.ndarray, "ways prices"]]]:
         """Returns what the ways cost at least at each price of a GHz; of fewer prices where ways are many."""
         rows = sum(len(own.work) for of_kind in ways for own in of_kind.values())
         self._price = self._price[:: 1 + rows * len(self._price) // MOST_VALUES]
@@ -275,7 +228,7 @@ class Search:
             for kind, of_kind in enumerate(ways)
         ]
 
-    def _valued(self, kind: int, num_tasks: int, ways: _Ways) -> Float[np.ndarray, "ways prices"]:
+    def _valued(self, kind: int, num_tasks: int, ways: Ways) -> Float[np.ndarray, "ways prices"]:
         blocks = [np.empty((0, len(self._price)))]
         for i in range(0, len(ways.work), ROWS_AT_ONCE):
             self._check_time()
@@ -303,7 +256,7 @@ class Search:
     def _better_at_rsu(
         self,
         members: int,
-        ways: Sequence[dict[int, _Ways]],
+        ways: Sequence[dict[int, Ways]],
         values: Sequence[dict[int, np.ndarray]],
         rest: float,
     ) -> Iterator[np.ndarray]:
