@@ -73,7 +73,7 @@ class Entry:
     scores: Mapping[str, Interval]
     """`iqm`, `mean`, `optimality_gap`."""
     decision_ms: float | None
-    """Median time of one decision, all agents together."""
+    """Median CPU time of one decision, all agents together."""
     options: Mapping[str, Any]
     """What it was trained with; empty for one without learning."""
     command: str

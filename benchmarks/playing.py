@@ -37,7 +37,7 @@ class Played:
     traces: dict[str, np.ndarray]
     """Figures point by point, means over the episodes."""
     decision_ms: float | None
-    """Median time of a decision in one lane; None where it was not taken."""
+    """Median CPU time of a decision in one lane; None where it was not taken."""
     recording: dict[str, Any] | None
     """The first episode, slot by slot, where it was asked for."""
     warnings: tuple[str, ...] = ()

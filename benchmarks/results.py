@@ -43,7 +43,7 @@ class Result:
     training_s: float
     evaluation_s: float
     decision_ms: float | None = None
-    """Median time of a decision; None in results of before it was taken."""
+    """Median CPU time of a decision; None in results of before it was taken."""
     recording: Mapping[str, Any] | None = None
     """The first episode, slot by slot, where the case asks for it."""
     warnings: tuple[str, ...] = ()
