@@ -37,7 +37,7 @@ function tiles(entry) {
   const time = [
     "Decision",
     entry.decision_ms === null ? "–" : `${shownTime(entry.decision_ms)} ms`,
-    "median, all agents",
+    "CPU time, all agents",
   ];
   const seeds = ["Seeds", String(entry.seeds), entry.kind === "learned" ? "trainings" : ""];
   const items = [...ofScores, time, seeds].map(([label, value, small]) =>
