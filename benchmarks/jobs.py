@@ -26,7 +26,7 @@ from trainers.compute import set_up_torch
 from trainers.env_options import door_of
 from trainers.evaluate import learned_policy, load_run
 from trainers.learner import Learner
-from trainers.options import ADJUSTABLE, Run, as_json, as_tuples, from_json
+from trainers.options import Run, as_json, as_tuples, from_json
 from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory, free_beside
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
@@ -96,8 +96,9 @@ def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
         return None
     if not (path / CHECKPOINT).exists():
         began = time.monotonic()
+        shutil.rmtree(path, ignore_errors=True)
         first, directory = pretraining_of(run, learner.name, fields), RunDirectory(path)
-        directory.create_or_match(as_json(first, learner.name), but_for=(*ADJUSTABLE, "versions"))
+        directory.create(as_json(first, learner.name))
         experts = path.with_name(f"experts-{results.key_of(episodes_of(first))}")
         pretrain(learner, first, directory, experts)
         print(f"pre-training took {time.monotonic() - began:.0f} s", flush=True)

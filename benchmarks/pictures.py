@@ -19,7 +19,7 @@ COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#5
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1, 1, 1)), (0, (4, 4)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 REACH = 2.5
-"""Values beyond so many times the baseline's largest, or its lowest below zero, leave the picture by an arrow."""
+"""Values beyond so many times the baseline's largest, or a negative one's lowest, leave the picture by an arrow."""
 GAP = 0.062
 """Between two labels, in heights of the axes."""
 

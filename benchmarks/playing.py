@@ -73,13 +73,15 @@ def play(
         with at_most(limit_s * env.num_envs, f"{env.num_envs} decisions at once"):
             action = policy.act(seen, view)
         if timed is not None and len(decision_s) < TIMED_POINTS and not env.lanes.ended[0]:
-            with at_most(limit_s, "a decision"):
+            with at_most(limit_s, "a decision"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it says nothing that the policy itself does not
                 decision_s.append(decision_time_s(timed, seen, view))
         if recorder is not None:
             recorder.add(view, action)
         return action
 
     with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
         tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch.add)
     said = dict.fromkeys(str(warning.message)[:WARNING_LENGTH] for warning in warned)
     return Played(

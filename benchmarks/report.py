@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks import results
 from benchmarks.pictures import NoMatplotlib, draw
+from benchmarks.site.markdown import escaped
 from benchmarks.suite import Suite
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.tables import Line, collect, conditions, markdown, suite_tables
@@ -36,7 +37,7 @@ def section(suite: Suite, lines: list[Line]) -> str:
     missing = _missing(lines)
     parts = [f"![{suite.title}]({suite.name}.svg)\n", conditions(lines)]
     parts += [f"{missing}\n"] if missing else []
-    parts += [f"{line.policy} on {line.case} warned: {text}\n" for line in lines for text in line.warnings]
+    parts += [f"{line.policy} on {line.case} warned: {escaped(line.warned)}\n" for line in lines if line.warnings]
     for title, table in tables:
         parts.append(f"**{title}**\n\n{markdown(table)}")
     return "\n".join(parts)

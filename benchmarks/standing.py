@@ -238,7 +238,7 @@ def _entry(
     note = [f"its queue grows on {', '.join(growing)}"] if growing else []
     note += [f"not ranked: incomplete on {', '.join(lacks)}"] if lacks else []
     note += [f"not ranked: {', '.join(unscaled)} cannot be scored"] if unscaled else []
-    note += [f"on {stage.case.name} it warned: {line.warnings[0]}" for stage, line in lines if line.warnings]
+    note += [f"on {stage.case.name} it warned: {line.warned}" for stage, line in lines if line.warnings]
     note += ["one run, of its author's choice"] if _kind(name, trained=False) == "given" else []
     decision_ms = [result.decision_ms for result in found if result.decision_ms is not None]
     trained = any("-seed" in name for _, line in lines for name in line.expected)

@@ -49,6 +49,12 @@ class Line:
         """What the policy warned of while it played, each once."""
         return list(dict.fromkeys(text for result in self.found for text in result.warnings))
 
+    @property
+    def warned(self) -> str:
+        """The first of its warnings, and how many more there are."""
+        first, *more = self.warnings
+        return f"{first} (and {len(more)} more)" if more else first
+
     def values(self, figure: str) -> Float[np.ndarray, "seeds episodes"]:
         """Returns a figure of each seed's episodes: means over an episode's decisions."""
         return np.stack([result.values[figure] for result in self.found])

@@ -40,6 +40,10 @@ def claim(folder: Path, of: Mapping[str, Any]) -> None:
     """Says in the folder which episodes it is for. Raises `ValueError` where it is for others."""
     path, wanted = folder / EPISODES, json.loads(json.dumps(of))
     if not path.exists():
+        if any(folder.glob("shard-*.npz")):
+            raise ValueError(
+                f"{folder} holds an expert's episodes, but not of what ({EPISODES}): choose another folder"
+            )
         replace_file(path, json.dumps(of, indent=2) + "\n")
         return
     try:

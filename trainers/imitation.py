@@ -52,7 +52,9 @@ def main(learner: Learner, run: Pretraining) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command with the same --output goes on", file=sys.stderr)
         sys.exit(130)
-    print(f"go on with: python -m trainers.{learner.name} --init-from {directory.path / 'checkpoint.pt'} {GOING_ON}")
+    preset = "" if run.preset == "tuned" else f" --preset {run.preset}"
+    begun = f"python -m trainers.{learner.name}{preset} --init-from {directory.path / 'checkpoint.pt'} {GOING_ON}"
+    print(f"go on, with the same options of environment and networks: {begun}")
 
 
 def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, experts: Path | None = None) -> None:

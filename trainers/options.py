@@ -169,13 +169,13 @@ def from_json(text: str, learner: Learner) -> Run:
     values.pop("learner_name")
     values.pop("versions", None)
     values.pop("pretraining", None)
-    default = preset_run(learner, values["preset"], values["env_id"])
     try:
+        default = preset_run(learner, values["preset"], values["env_id"])
         env = type(default.env)(**as_tuples(values.pop("env")))
         options = _nested(type(default.learner), values.pop("learner"))
         paths = {"output": None, "init_from": Path(values["init_from"]) if values.get("init_from") else None}
         return dataclasses.replace(default, env=env, learner=options, **{**values, **paths})
-    except TypeError as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"the configuration is of another version: {error}") from error
 
 

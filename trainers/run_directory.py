@@ -39,8 +39,8 @@ class RunDirectory:
         """Makes the folder of a new run. Raises `FileExistsError` where it holds one already."""
         self.check_free()
         self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / METRICS).write_text("")  # first: a folder with a configuration holds a run
         replace_file(self.path / CONFIG, config)
-        (self.path / METRICS).write_text("")
 
     def create_or_match(self, config: str, but_for: Collection[str] = ()) -> None:
         """Makes the folder of a new run, or finds that of the same, but for some of its options.

@@ -157,6 +157,7 @@ MAD2RL_PRETRAINING = Suite(
             replace(_MAD2RL, name="mad2rl-pretrained", **_FIRST),
             replace(_P_QMIX, name="p-qmix-pretrained", **_FIRST),
             replace(_MAD2RL, name="mad2rl-quarter", **_QUARTER, **_THREE),
+            replace(_MAD2RL, name="mad2rl-careful-quarter", **_QUARTER, **_CAREFUL),
             replace(_MAD2RL, name="mad2rl-pretrained-quarter", **_QUARTER, **_FIRST),
             Reference(name="best-response-drift"),
         ),

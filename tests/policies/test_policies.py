@@ -312,6 +312,16 @@ def test_optimum_costs_the_least_of_all_decisions(
 
 
 @OBJECTIVES
+def test_optimum_costs_the_least_from_a_bad_start_too(objective: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients of one DNN can cut in ways of equal work: a best response would have found the optimum beforehand."""
+    monkeypatch.setattr(BestResponse, "act", lambda self, observation, view: AllLocal(view.problem).act(observation))
+    for times in (0.0, 1.0):
+        view = loaded(random_view(SAME_TYPE, 8, seed=3), times)
+        found, least = ExactSlot(view.problem, objective=objective).solve(view), least_cost(view, 8, objective)
+        np.testing.assert_allclose(found.value, least, rtol=1e-9, atol=1e-9)
+
+
+@OBJECTIVES
 def test_optimum_does_not_depend_on_where_the_search_starts(objective: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     view = random_view(DNNPartition(num_client_vehicles=4, num_service_vehicles=2), 5, seed=4)
     value = ExactSlot(view.problem, objective=objective).solve(view).value

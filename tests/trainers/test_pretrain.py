@@ -168,7 +168,7 @@ def test_what_a_denoiser_predicts_is_what_it_is_told_to(prediction: str) -> None
 @pytest.mark.parametrize("agents", ["qmix", "qmix_diffusion"])
 def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = made(tmp_path / "pre", "--agents", agents)
-    said = f"go on with: python -m trainers.{agents} --init-from {file} {imitation.GOING_ON}\n"
+    said = f" and networks: python -m trainers.{agents} --init-from {file} {imitation.GOING_ON}\n"
     assert capsys.readouterr().out.endswith(said)
     parse(LEARNERS[agents], ["--init-from", str(file), *imitation.GOING_ON.split()])
     learner = LEARNERS[agents]
@@ -237,6 +237,9 @@ def test_an_experts_episodes_can_be_shared_and_not_mistaken(tmp_path: Path) -> N
         with pytest.raises(SystemExit, match=f"holds an expert's episodes of other {name}: choose another folder"):
             made(tmp_path / str(number), "--experts", str(shared), *more)
         assert not (tmp_path / str(number)).exists()
+    (shared / "episodes.json").rename(tmp_path / "episodes.json")
+    with pytest.raises(SystemExit, match="but not of what"):
+        made(tmp_path / "unclaimed", "--experts", str(shared))
     (shared / "episodes.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"episodes\.json is damaged"):
         made(tmp_path / "late", "--experts", str(shared))
