@@ -134,7 +134,7 @@ def scaled(algorithm: QMIX, advantage: np.ndarray) -> np.ndarray:
 def imitation_loss(algorithm: QMIX, observation: np.ndarray, target: np.ndarray) -> Tensor:
     """Returns the mean loss of what the agents' networks predict, over the actions that there are.
 
-    Differs: by default Huber's, as in training; MAD2RL's forward diffusion is usually fitted by squares.
+    By default it is Huber's, as in training; a forward diffusion is usually fitted by squares.
     """
     policy = algorithm.policy
     seen = policy.seen(observation)
