@@ -22,6 +22,7 @@ from vec_envs.problems.problem import Figure, Problem, View
 TIMED_POINTS = 30
 """Of how many points, at most, the time of a decision is taken."""
 MOST_WARNINGS, WARNING_LENGTH = 20, 300
+"""What `result.schema.json` lets a result keep of them."""
 START_LIMITS = 30.0
 """How many decisions' time a policy may take to start an episode."""
 
@@ -65,32 +66,32 @@ def play(
             with at_most(START_LIMITS * limit_s, "starting an episode"):
                 one.reset(of["seed"])
     env.reset(seed=of["seed"])
-    watch, decision_s = Watch(of, env), list[float]()
+    watch, decision_s, warned = Watch(of, env), list[float](), dict[str, None]()
     recorder = Recorder(env) if of.get("recorded") else None
 
     def decide(observation: np.ndarray, view: View) -> np.ndarray:
         seen = observation if sees is view.problem else sees.observe(view.state, view.exogenous)
-        with at_most(limit_s * env.num_envs, f"{env.num_envs} decisions at once"):
+        with (
+            at_most(limit_s * env.num_envs, f"{env.num_envs} decisions at once"),
+            warnings.catch_warnings(record=True, action="always") as said,
+        ):
             action = policy.act(seen, view)
+        warned.update(dict.fromkeys(str(warning.message)[:WARNING_LENGTH] for warning in said))
         if timed is not None and len(decision_s) < TIMED_POINTS and not env.lanes.ended[0]:
-            with at_most(limit_s, "a decision"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it says nothing that the policy itself does not
+            with at_most(limit_s, "a decision"), warnings.catch_warnings(action="ignore"):  # the policy said them
                 decision_s.append(decision_time_s(timed, seen, view))
         if recorder is not None:
             recorder.add(view, action)
         return action
 
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch.add)
-    said = dict.fromkeys(str(warning.message)[:WARNING_LENGTH] for warning in warned)
+    tally = play_out(env.lanes, decide, _figures(of["figures"]), watch=watch.add)
     return Played(
         values=tally.means() | watch.values(),
         decisions=tally.decisions,
         traces=watch.traces(),
         decision_ms=1e3 * float(np.median(decision_s)) if decision_s else None,
         recording=None if recorder is None else recorder.written(),
-        warnings=tuple(said)[:MOST_WARNINGS],
+        warnings=tuple(warned)[:MOST_WARNINGS],
     )
 
 

@@ -36,15 +36,12 @@ class Shard:
     """Reward if the client alone did this, less the expert's; 0 for its own decision, and beyond a client's actions."""
 
 
-def claim(folder: Path, of: Mapping[str, Any]) -> None:
-    """Says in the folder which episodes it is for. Raises `ValueError` where it is for others."""
+def check_episodes(folder: Path, of: Mapping[str, Any]) -> None:
+    """Raises `ValueError` where a folder holds other episodes than these, or does not say which."""
     path, wanted = folder / EPISODES, json.loads(json.dumps(of))
     if not path.exists():
         if any(folder.glob("shard-*.npz")):
-            raise ValueError(
-                f"{folder} holds an expert's episodes, but not of what ({EPISODES}): choose another folder"
-            )
-        replace_file(path, json.dumps(of, indent=2) + "\n")
+            raise ValueError(f"{folder} holds an expert's episodes, and no {EPISODES} of whose: choose another folder")
         return
     try:
         found = json.loads(path.read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import math
 import sys
 from collections.abc import Iterator
@@ -18,19 +19,19 @@ from tqdm import tqdm
 
 from trainers.compute import set_up_torch
 from trainers.env_options import door_of, problem_of
-from trainers.experts import Shard, claim, joined, shards
+from trainers.experts import EPISODES, Shard, check_episodes, joined, shards
 from trainers.learner import Learner
 from trainers.learners.qmix import QMIX, greedy, mean_loss
 from trainers.options import ADJUSTABLE, as_json
 from trainers.pretrain import Pretraining
-from trainers.run_directory import RunDirectory, new_path
+from trainers.run_directory import RunDirectory, new_path, replace_file
 from trainers.training import device_of, evaluate
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 
 EXPERTS = "experts"
-GOING_ON = "--learner.value-penalty 0 --learner.exploration-start 0.05"
-"""The penalty would pull values to zero that mean something already, and chance would undo what was learned."""
+FINE_TUNING = "--learner.value-penalty 0 --learner.exploration-start 0.05"
+"""How training goes on: the penalty would pull values that mean something to zero, chance undo what is learned."""
 HELD_OUT = 16
 """One shard of so many is kept, to see how well the expert is met."""
 
@@ -41,7 +42,7 @@ def main(learner: Learner, run: Pretraining) -> None:
         problem = problem_of(run.env_id, dataclasses.asdict(run.env))
         references(problem).named(run.expert).make(problem)  # what is wrong here is said before there is a folder
         if run.experts is not None:
-            claim(run.experts, episodes_of(run))
+            check_episodes(run.experts, episodes_of(run))
         directory = RunDirectory(run.output or new_path("pretrain"))
         directory.create_or_match(as_json(run, learner.name), but_for=(*ADJUSTABLE, "versions"))
         print(f"pre-training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
@@ -53,8 +54,8 @@ def main(learner: Learner, run: Pretraining) -> None:
         print("\ninterrupted; the same command with the same --output goes on", file=sys.stderr)
         sys.exit(130)
     preset = "" if run.preset == "tuned" else f" --preset {run.preset}"
-    begun = f"python -m trainers.{learner.name}{preset} --init-from {directory.path / 'checkpoint.pt'} {GOING_ON}"
-    print(f"go on, with the same options of environment and networks: {begun}")
+    command = f"python -m trainers.{learner.name}{preset} --init-from {directory.path / 'checkpoint.pt'} {FINE_TUNING}"
+    print(f"go on, with the same options of environment and networks: {command}")
 
 
 def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, experts: Path | None = None) -> None:
@@ -80,7 +81,9 @@ def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, expert
 def made(run: Pretraining, folder: Path) -> tuple[Any, list[Shard]]:
     """Returns the problem, and the expert's shards on it, those that are missing made now."""
     rounds, options = math.ceil(run.episodes / run.num_envs), dataclasses.asdict(run.env)
-    claim(folder, episodes_of(run))
+    check_episodes(folder, episodes_of(run))
+    if not (folder / EPISODES).exists():
+        replace_file(folder / EPISODES, json.dumps(episodes_of(run), indent=2) + "\n")
     with contextlib.closing(door_of(run.env_id).vector_env(num_envs=run.num_envs, **options)) as env:
         one_by_one = shards(env, folder, expert=run.expert, rounds=rounds, exploration=run.exploration, seed=run.seed)
         return env.problem, list(tqdm(one_by_one, total=rounds, unit="shard", desc=run.expert))

@@ -18,7 +18,7 @@ import tyro
 
 from trainers.env_options import door_of, env_options_type
 from trainers.learner import Learner
-from trainers.run_directory import RunDirectory, newest_path
+from trainers.run_directory import CONFIG, RunDirectory, newest_path
 from vec_envs.validation import count, not_negative
 
 R = TypeVar("R", bound="Run")
@@ -198,6 +198,21 @@ def resumed(begun: Run, asked: Run) -> Run:
             f"--resume goes on as configured: {', '.join(wrong)} cannot be changed, only {', '.join(ADJUSTABLE)}"
         )
     return dataclasses.replace(begun, resume=True, **{name: now[name] for name in ADJUSTABLE})
+
+
+def other_options(run: Run, learner: Learner, checkpoint: Path) -> list[str]:
+    """Returns which options of environment and learner a checkpoint was learned with otherwise than a run has them.
+
+    As far as a configuration beside it tells. Raises `ValueError` where that is damaged, or of another version.
+    """
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    if not (folder / CONFIG).exists():
+        return []
+    was, now = (
+        {"env": dataclasses.asdict(of.env), "learner": dataclasses.asdict(of.learner)}
+        for of in (from_json(RunDirectory(folder).config(), learner), run)
+    )
+    return _changed(was, now)
 
 
 def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ from trainers.evaluate import evaluate_run, label, print_table, shown
 from trainers.experience import EXPERIENCES, Experience
 from trainers.learner import Learner, LearnerOptions, Schedule
 from trainers.learners.options import annealed
-from trainers.options import Run, as_json, configured, resumed
+from trainers.options import Run, as_json, configured, other_options, resumed
 from trainers.run_directory import CHECKPOINT, RunDirectory, new_path, newest_path, read_checkpoint
 from trainers.tianshou_bridge.policy import ExploringPolicy
 from vec_envs.faces.vector_env import LanesVectorEnv
@@ -91,7 +91,7 @@ def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
         else:
             training.check_traffic()
             if run.init_from is not None:
-                training.start_from(run.init_from)
+                training.start_from(learner, run.init_from)
             directory.create(as_json(run, learner.name))
         with stop_signals() as stop:
             training.go_on(stop)
@@ -134,10 +134,11 @@ class Training:
         """Raises `TrafficError` where the lanes' first episodes cannot be had; the first round draws them again."""
         self._env.reset(seed=self._lane_seeds)
 
-    def start_from(self, path: Path) -> None:
+    def start_from(self, learner: Learner, path: Path) -> None:
         """Takes over the weights of a checkpoint or a run's folder, not its optimisers, which hold learning rates.
 
-        Raises `OSError` or `ValueError` where they cannot be had, or do not fit.
+        Says which options they were learned with otherwise: weights may fit and mean something else. Raises `OSError`
+        or `ValueError` where they cannot be had, or do not fit.
         """
         path = path / CHECKPOINT if path.is_dir() else path
         state, own = read_checkpoint(path), self.algorithm.state_dict()
@@ -150,6 +151,8 @@ class Training:
                 f"{path} is an exported policy, or of another learner, other agents, actions or networks: "
                 f"{said[:2][-1] if said else type(error).__name__}"
             ) from error
+        if other := other_options(self._run, learner, path):
+            print(f"the weights of {path} were learned with other {', '.join(other)}", flush=True)
 
     def go_on(self, stop: Stop) -> None:
         """Plays rounds until the end or until told to stop; writes checkpoints on the way and at last."""

@@ -142,8 +142,9 @@ MAD2RL_FIG6 = (
         claims=(Claim(case=sized(*_SIZES[-1]), than="p-qmix", percent=52.0, figure="return_mean", in_training=True),),
     ),
 )
-_CAREFUL = {"options": {"exploration_start": 0.05}, **_THREE}
-_FIRST = {"pretraining": {}, "options": {"exploration_start": 0.05, "value_penalty": 0.0}, **_THREE}
+_LOW_EXPLORATION = {"options": {"exploration_start": 0.05}, **_THREE}
+_PRETRAINED = {"pretraining": {}, "options": {"exploration_start": 0.05, "value_penalty": 0.0}, **_THREE}
+"""As `trainers.pretrain` says how to go on; from nothing the penalty is needed, so that it differs between the two."""
 _QUARTER = {"run": {"episodes": 480}}
 MAD2RL_PRETRAINING = Suite(
     name="mad2rl-pretraining",
@@ -152,13 +153,13 @@ MAD2RL_PRETRAINING = Suite(
         clients_case(
             *_SIZES[-1],
             *_OF_FIGURES,
-            replace(_MAD2RL, name="mad2rl-careful", **_CAREFUL),
-            replace(_P_QMIX, name="p-qmix-careful", **_CAREFUL),
-            replace(_MAD2RL, name="mad2rl-pretrained", **_FIRST),
-            replace(_P_QMIX, name="p-qmix-pretrained", **_FIRST),
+            replace(_MAD2RL, name="mad2rl-low-exploration", **_LOW_EXPLORATION),
+            replace(_P_QMIX, name="p-qmix-low-exploration", **_LOW_EXPLORATION),
+            replace(_MAD2RL, name="mad2rl-pretrained", **_PRETRAINED),
+            replace(_P_QMIX, name="p-qmix-pretrained", **_PRETRAINED),
             replace(_MAD2RL, name="mad2rl-quarter", **_QUARTER, **_THREE),
-            replace(_MAD2RL, name="mad2rl-careful-quarter", **_QUARTER, **_CAREFUL),
-            replace(_MAD2RL, name="mad2rl-pretrained-quarter", **_QUARTER, **_FIRST),
+            replace(_MAD2RL, name="mad2rl-low-exploration-quarter", **_QUARTER, **_LOW_EXPLORATION),
+            replace(_MAD2RL, name="mad2rl-pretrained-quarter", **_QUARTER, **_PRETRAINED),
             Reference(name="best-response-drift"),
         ),
     ),

@@ -168,20 +168,36 @@ def test_what_a_denoiser_predicts_is_what_it_is_told_to(prediction: str) -> None
 @pytest.mark.parametrize("agents", ["qmix", "qmix_diffusion"])
 def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = made(tmp_path / "pre", "--agents", agents)
-    said = f" and networks: python -m trainers.{agents} --init-from {file} {imitation.GOING_ON}\n"
+    said = f" and networks: python -m trainers.{agents} --init-from {file} {imitation.FINE_TUNING}\n"
     assert capsys.readouterr().out.endswith(said)
-    parse(LEARNERS[agents], ["--init-from", str(file), *imitation.GOING_ON.split()])
+    parse(LEARNERS[agents], ["--init-from", str(file), *imitation.FINE_TUNING.split()])
     learner = LEARNERS[agents]
     few = ("--num-envs", "3", "--episodes", "6", "--learner.hidden", "16", "--learner.warm-up-episodes", "3")
     learned = ("--learner.learning-rate", "1e-12", "--learner.target-update-rate", "1e-9", "--evaluation-episodes", "0")
     arguments = [*ENV, *few, *learned, "--output", str(tmp_path / "run")]
     train_main(learner, parse(learner, [*arguments, "--init-from", str(file.parent)]))
     ours, theirs = (read_checkpoint(path)["algorithm"] for path in (tmp_path / "run" / "checkpoint.pt", file))
+    assert f"{file.parent / 'checkpoint.pt'} were learned with other learner.learning_rate, " in capsys.readouterr().out
     names = [name for name in ours if name.startswith(("policy", "target"))]
     assert len(names) > 4
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in names)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["init_from"] == str(file.parent)
     assert read_checkpoint(export(file.parent, tmp_path / "exported"))["round"] == 0
+
+
+def test_weights_that_fit_and_mean_something_else_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    meant = ("--learner.prediction", "noise", "--learner.noise", "1")
+    file = made(tmp_path / "pre", *meant, "--env.lyapunov-v", "50")
+    few = [*ENV, *FEW[:4], *FEW[6:], "--learner.warm-up-episodes", "3", "--init-from", str(file)]
+    learner = qmix_diffusion.LEARNER
+    train_main(learner, parse(learner, [*few, "--output", str(tmp_path / "run")]))
+    said = f"{file} were learned with other env.lyapunov_v, learner.prediction, learner.noise, "
+    assert said in capsys.readouterr().out
+    train_main(learner, parse(learner, [*few, *meant, "--env.lyapunov-v", "50", "--output", str(tmp_path / "same")]))
+    assert "learned with other learner.warm_up_episodes\n" in capsys.readouterr().out
+    (file.parent / "config.json").write_text("junk")
+    with pytest.raises(SystemExit, match=r"config\.json is damaged"):
+        train_main(learner, parse(learner, [*few, "--output", str(tmp_path / "third")]))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +254,7 @@ def test_an_experts_episodes_can_be_shared_and_not_mistaken(tmp_path: Path) -> N
             made(tmp_path / str(number), "--experts", str(shared), *more)
         assert not (tmp_path / str(number)).exists()
     (shared / "episodes.json").rename(tmp_path / "episodes.json")
-    with pytest.raises(SystemExit, match="but not of what"):
+    with pytest.raises(SystemExit, match=r"and no episodes\.json of whose"):
         made(tmp_path / "unclaimed", "--experts", str(shared))
     (shared / "episodes.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"episodes\.json is damaged"):

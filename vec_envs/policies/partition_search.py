@@ -18,8 +18,8 @@ fall where work grows. It costs at least what the best sharing would, and that a
 a sum over types. The programme is solved with the best of these bounds in place of G_0: a bound on everything; and the
 sets of clients at the unit for which it is below the best known are taken one after another, their cuts enumerated as
 far as the bounds leave them open, of cuts that leave the same work the cheapest: the unit sees tasks and work alone.
-What is known at first is the best response's answer. So the result does not depend
-on how good prices and first answer were, only the time does.
+What is known at first is the best response's answer. So the result does not depend on how good prices and first answer
+were, only the time does.
 """
 
 from __future__ import annotations
