@@ -58,7 +58,7 @@ class ConvexSlots:
         self._local.value, self._load.value = local, local * rate_hz
         self._server.value, self._no_work.value = server, 1.0 * (server == 0.0)
         weight = queue * problem.transmit_power_w * rate_hz + problem.lyapunov_v
-        snr = problem.snr(np.asarray(now.gain))
+        snr = problem.channel.snr(np.asarray(now.gain))
         self._snr.value, self._alone.value, self._silent.value = snr, np.log2(1.0 + snr), 1.0 * (sent == 0.0)
         cost = weight * sent / np.log2(1.0 + snr)
         self._sent.value = cost / max(cost.max(), np.finfo(float).tiny)

@@ -92,7 +92,7 @@ def inference_allocation() -> Iterator[dict[str, Any]]:
     """The three allocations of 1,024 slots of five devices, together, on one core; and as a multiple, cvxpy's time."""
     problem, rng = CooperativeInference(), np.random.default_rng(0)
     shape = 1024, problem.num_devices
-    gain = problem.mean_gain(150.0) * rng.standard_exponential(shape)
+    gain = problem.channel.mean_gain(150.0) * rng.standard_exponential(shape)
     now = Exogenous(gain=gain, arrival_rate_hz=rng.uniform(0.5, 2.5, shape))
     state = State(energy_queue=rng.uniform(0.0, 50.0, shape), memory_queue=np.zeros(shape))
     cut = rng.integers(0, problem.num_layers + 1, shape)

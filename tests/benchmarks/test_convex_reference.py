@@ -17,7 +17,7 @@ SLOTS = 40
 def test_our_allocations_are_those_of_cvxpy() -> None:
     problem, rng = CooperativeInference(), np.random.default_rng(5)
     shape = SLOTS, problem.num_devices
-    gain = problem.mean_gain(150.0) * rng.standard_exponential(shape)
+    gain = problem.channel.mean_gain(150.0) * rng.standard_exponential(shape)
     now = Exogenous(gain=gain, arrival_rate_hz=rng.uniform(0.5, 2.5, shape))
     state = State(energy_queue=rng.uniform(0.0, 50.0, shape), memory_queue=np.zeros(shape))
     cut = rng.integers(0, problem.num_layers + 1, shape)

@@ -47,7 +47,7 @@ def random_view(
         energy_queue=10.0 ** rng.uniform(-2.0, 2.3, shape) * used[0],
         memory_queue=10.0 ** rng.uniform(-2.0, 2.3, shape) * used[1],
     )
-    gain = problem.mean_gain(np.full(shape, 150.0)) * 10.0 ** rng.uniform(*decades, shape)
+    gain = problem.channel.mean_gain(np.full(shape, 150.0)) * 10.0 ** rng.uniform(*decades, shape)
     return View(
         problem=problem, state=state, exogenous=Exogenous(gain=gain, arrival_rate_hz=rng.uniform(0.5, 2.5, shape))
     )

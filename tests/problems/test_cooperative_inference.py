@@ -29,7 +29,7 @@ def state(problem: CooperativeInference = PROBLEM, *, energy: float = 0.0, memor
 
 
 def slot(problem: CooperativeInference = PROBLEM, *, rate_hz: float = 1.5, fading: float = 1.0) -> Exogenous:
-    gain = problem.mean_gain(np.full(problem.num_devices, 150.0)) * fading
+    gain = problem.channel.mean_gain(np.full(problem.num_devices, 150.0)) * fading
     return Exogenous(gain=gain, arrival_rate_hz=np.full(problem.num_devices, rate_hz))
 
 
@@ -40,7 +40,7 @@ def outcome(cuts: np.ndarray, before: State, now: Exogenous, problem: Cooperativ
 def test_the_papers_numbers() -> None:
     assert PROBLEM.num_devices == 5
     assert [PROBLEM.profiles[k].name for k in PROBLEM.dnn_of_device] == ["alexnet"] * 2 + ["resnet18"] * 3
-    assert PROBLEM.mean_gain(150.0) == pytest.approx(3.0 * (3e8 / (4 * np.pi * 915e6 * 150.0)) ** 3)
+    assert PROBLEM.channel.mean_gain(150.0) == pytest.approx(3.0 * (3e8 / (4 * np.pi * 915e6 * 150.0)) ** 3)
 
 
 def test_all_local_takes_the_devices_time_and_energy_alone() -> None:
@@ -173,7 +173,7 @@ def test_devices_at_150_m_have_the_papers_mean_gain() -> None:
     gain = with_lanes.episode(0).gain
     assert gain.shape == (401, 5)
     every = np.concatenate([with_lanes.episode(n).gain for n in range(20)])
-    assert every.mean() == pytest.approx(PROBLEM.mean_gain(150.0), rel=0.03)
+    assert every.mean() == pytest.approx(PROBLEM.channel.mean_gain(150.0), rel=0.03)
     rates = with_lanes.episode(3).arrival_rate_hz
     assert (rates.min(), rates.max()) == (pytest.approx(0.5, abs=0.02), pytest.approx(2.5, abs=0.02))
 

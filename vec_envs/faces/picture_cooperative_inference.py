@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from vec_envs.core.lanes import Lanes
-from vec_envs.problems.cooperative_inference import GAIN_DISTANCE_M, CooperativeInference, Exogenous, Outcome, State
+from vec_envs.problems.cooperative_inference import CooperativeInference, Exogenous, Outcome, State
+from vec_envs.problems.inference_observation import GAIN_DISTANCE_M
 from vec_envs.records import map_arrays
 
 _DEVICE, _SENDING, _SERVER, _UNUSED = "#33629c", "#c8501e", "#2e8540", "#dcdcd8"
@@ -81,7 +82,7 @@ def _draw_scene(axes: Any, problem: CooperativeInference, exogenous: Exogenous, 
     devices, size = problem.num_devices, _font_size(problem)
     angles = 2.0 * np.pi * np.arange(devices) / devices
     gain_db = 10.0 * np.log10(exogenous.gain)
-    usual_db = 10.0 * np.log10(problem.mean_gain(np.array(GAIN_DISTANCE_M)))
+    usual_db = 10.0 * np.log10(problem.channel.mean_gain(np.array(GAIN_DISTANCE_M)))
     widths = np.clip(_USUAL_WIDTH + _WIDTH_PER_DB * (gain_db - usual_db), *_WIDTHS)
     for device, place in enumerate(zip(np.cos(angles), np.sin(angles), strict=True)):
         here = bool(exogenous.arrival_rate_hz[device] > 0.0)

@@ -119,7 +119,7 @@ def _costs(problem: CooperativeInference, view: View) -> _Costs:
         own=np.where(there, own, np.inf),
         server=np.broadcast_to(v * table.server_gcycles, own.shape),
         sent=weight * table.sent_mbit / problem.bandwidth_mhz,
-        snr=problem.snr(view.exogenous.gain),
+        snr=problem.channel.snr(view.exogenous.gain),
         server_ghz=np.full(len(own), problem.server_ghz),
     )
 

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Float32, Int, Shaped
 from vec_envs.dnn.profile import DNNProfile, as_profiles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import energy, lyapunov, offloading
-from vec_envs.physics.inference import Factor, free_space_gain, sojourn_s
+from vec_envs.physics.inference import sojourn_s
 from vec_envs.physics.inference_allocation import (
     bandwidth_share,
     device_speed_ghz,
@@ -37,7 +37,9 @@ from vec_envs.problems.cooperative_inference_records import (
 )
 from vec_envs.problems.inference_action import InferenceAction
 from vec_envs.problems.inference_budgets import Budgets, drift
+from vec_envs.problems.inference_channel import InferenceChannel
 from vec_envs.problems.inference_cuts import CutTable, cut_table
+from vec_envs.problems.inference_observation import OBSERVATIONS, InferenceObservation
 from vec_envs.problems.problem import Choices, Figure, Numbers
 from vec_envs.units import watt_from_dbm
 from vec_envs.validation import count, one_of, positive, positive_range
@@ -47,11 +49,6 @@ __all__ = ["Allocation", "CooperativeInference", "Exogenous", "Luck", "Outcome",
 REWARDS = ("drift_bound", "drift", "delay")
 ALLOCATIONS = ("exact", "learned")
 UNSTABLE = ("error", "clip")
-OBSERVATIONS = ("paper", "extended")
-
-GAIN_DISTANCE_M = 150.0
-RATE_SCALE_HZ = 2.5
-QUEUE_SCALE = 10.0
 _POSITIVE = (
     "lyapunov_v",
     "slot_s",
@@ -216,7 +213,7 @@ class CooperativeInference:
         self, observation: Float32[np.ndarray, "*lanes devices features"]
     ) -> Bool[np.ndarray, "*lanes devices cuts"]:
         """Returns the same, as far as the devices' own observations tell: to seven digits of the rate."""
-        return self._carried(observation[..., 1] * RATE_SCALE_HZ)
+        return self._carried(self.features.rates_of(observation))
 
     def _carried(
         self, rate_hz: PerDevice | Float32[np.ndarray, "*lanes devices"]
@@ -270,15 +267,17 @@ class CooperativeInference:
             slots = np.minimum(np.arange(self.episode_slots + 1), len(self.arrival_profile_hz) - 1)
             rate_hz = np.broadcast_to(np.array(self.arrival_profile_hz)[slots][:, None], luck.arrival.shape)
         rate_hz = np.where(traffic.client_vehicle >= 0, rate_hz, 0.0)
-        return Exogenous(gain=self.mean_gain(distance_m) * luck.fading_power, arrival_rate_hz=rate_hz)
+        return Exogenous(gain=self.channel.mean_gain(distance_m) * luck.fading_power, arrival_rate_hz=rate_hz)
 
-    def mean_gain(self, distance_m: Factor) -> Factor:
-        """Returns the mean gain of a channel of this length, at least 1 m."""
-        return free_space_gain(
-            np.maximum(distance_m, 1.0),
+    @cached_property
+    def channel(self) -> InferenceChannel:
+        """How a device hears the server."""
+        return InferenceChannel(
             antenna_gain=self.antenna_gain,
             carrier_mhz=self.carrier_mhz,
             exponent=self.path_loss_exponent,
+            transmit_power_w=self.transmit_power_w,
+            noise_w=watt_from_dbm(self.noise_dbm_per_hz) * self.bandwidth_mhz * 1e6,
         )
 
     # What the agents see ------------------------------------------------------------------------------------------
@@ -286,33 +285,23 @@ class CooperativeInference:
     @property
     def observation_size(self) -> int:
         """Number of features a device observes: 4, and the number of types and 1 more where extended."""
-        return 4 if self.observation == "paper" else 5 + len(self.profiles)
+        return self.features.size
 
     def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*lanes devices features"]:
-        """Returns every device's own state, scaled to order one by the constants of this file.
+        """Returns every device's own state, scaled to order one; `InferenceObservation` says what stands where."""
+        return self.features.of(state, exogenous)
 
-        Features: logarithm of 1 + the signal-to-noise ratio over the whole band, in units of that at 150 m; arrival
-        rate; energy and memory queue. Where extended: DNN type (one for each, 1 or 0), whether it may run all layers.
-
-        Paper: LyMDO Eq. (12).
-        Differs: the gain as a logarithm, since it varies over decades.
-        """
-        seen = np.zeros((*exogenous.gain.shape, self.observation_size), dtype=np.float32)
-        usual = np.log1p(self.snr(self.mean_gain(GAIN_DISTANCE_M)))
-        seen[..., 0] = np.log1p(self.snr(exogenous.gain)) / usual
-        seen[..., 1] = exogenous.arrival_rate_hz / RATE_SCALE_HZ
-        seen[..., 2] = state.energy_queue / QUEUE_SCALE
-        seen[..., 3] = state.memory_queue / QUEUE_SCALE
-        if self.observation == "extended":
-            seen[..., 4:-1] = self.device_types[:, None] == np.arange(len(self.profiles))
-            whole = self.cut_table.local_gcycles[np.arange(self.num_devices), self.num_layers]
-            seen[..., -1] = np.less(whole * exogenous.arrival_rate_hz, self.device_ghz)
-        return seen
-
-    def snr(self, gain: Factor) -> Any:
-        """Returns the signal-to-noise ratio of a device that has the whole band."""
-        noise_w = watt_from_dbm(self.noise_dbm_per_hz) * self.bandwidth_mhz * 1e6
-        return self.transmit_power_w * gain / noise_w
+    @cached_property
+    def features(self) -> InferenceObservation:
+        """What stands where in an observation."""
+        return InferenceObservation(
+            kind=self.observation,
+            device_types=self.device_types,
+            num_types=len(self.profiles),
+            whole_gcycles=self.cut_table.local_gcycles[np.arange(self.num_devices), self.num_layers],
+            device_ghz=self.device_ghz,
+            channel=self.channel,
+        )
 
     # What a decision does -----------------------------------------------------------------------------------------
 
@@ -350,7 +339,7 @@ class CooperativeInference:
                 max_ghz=self.device_ghz,
             ),
             server_ghz=server_speed_ghz(server, max_ghz=self.server_ghz),
-            bandwidth_share=bandwidth_share(weight, sent, self.snr(exogenous.gain)),
+            bandwidth_share=bandwidth_share(weight, sent, self.channel.snr(exogenous.gain)),
         )
 
     def _needed(self, cut: Cuts, exogenous: Exogenous) -> tuple[PerDevice, PerDevice, PerDevice]:
@@ -396,7 +385,9 @@ class CooperativeInference:
         """
         local, server, sent = self._needed(cut, exogenous)
         rate_hz = exogenous.arrival_rate_hz
-        rate_mbps = self.bandwidth_mhz * spectral_efficiency(allocation.bandwidth_share, self.snr(exogenous.gain))
+        rate_mbps = self.bandwidth_mhz * spectral_efficiency(
+            allocation.bandwidth_share, self.channel.snr(exogenous.gain)
+        )
         local_s = sojourn_s(local, allocation.device_ghz, rate_hz)
         transmit_s = offloading.transmit_s(sent, rate_mbps)
         server_s = np.divide(server, allocation.server_ghz, out=np.zeros(server.shape), where=server > 0.0)
