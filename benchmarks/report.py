@@ -2,6 +2,7 @@
 
 The page `SUITE.md` keeps its prose: what is measured stands between marks, and only that is written anew. The results
 themselves go beside it, into a folder of the suite's name, with an index: the tables can be computed again from them.
+A result that another page has beside it already is read there, and stands once.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def section(suite: Suite, lines: list[Line]) -> str:
     if not tables:
         return "Nothing has been measured yet.\n"
     missing = _missing(lines)
-    parts = [f"![{suite.title}]({suite.name}.svg)\n", conditions(lines)]
+    parts = [] if suite.picture == "none" else [f"![{suite.title}]({suite.name}.svg)\n"]
+    parts += [conditions(lines)]
     parts += [f"{missing}\n"] if missing else []
     parts += [f"{line.policy} on {line.case} warned: {escaped(line.warned)}\n" for line in lines if line.warnings]
     for title, table in tables:
@@ -90,8 +92,9 @@ def write_page(name: str, measured: Measured, folder: Path) -> Path:
     beside = folder / name
     used = {result.path for _, lines in measured for line in lines for result in line.found}
     beside.mkdir(parents=True, exist_ok=True)
+    kept = {path.resolve() for path in (beside, *_of_other_pages(name, folder))}
     for path in used:
-        if path.resolve().parent != beside.resolve():
+        if path.resolve().parent not in kept:
             shutil.copyfile(path, beside / path.name)
     expected = {f"{name}.json" for _, lines in measured for line in lines for name in line.expected}
     for path in sorted(beside.glob("*.json")):
@@ -109,6 +112,11 @@ def write_page(name: str, measured: Measured, folder: Path) -> Path:
     return page
 
 
+def _of_other_pages(name: str, folder: Path) -> list[Path]:
+    """Returns the folders of results that stand beside other pages."""
+    return [index.parent for index in sorted(folder.glob(f"*/{INDEX}")) if index.parent.name != name]
+
+
 def with_section(page: str, name: str, measured: str) -> str:
     """Returns the page with what is measured between the marks of that name, which are added where they are not."""
     begin, end = f"<!-- measured: {name} -->", f"<!-- end: {name} -->"
@@ -120,23 +128,25 @@ def with_section(page: str, name: str, measured: str) -> str:
 
 
 def indexed(name: str, folder: Path, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> Measured:
-    """Returns the lines of a page that was written, from the results beside it."""
+    """Returns the lines of a page that was written, from the results beside it and beside other pages."""
     beside = folder / name
     index = json.loads((beside / INDEX).read_text())
     return [
-        (suite, [_line(line, beside) for line in index[suite.name]])
+        (suite, [_line(line, beside, *_of_other_pages(name, folder)) for line in index[suite.name]])
         for suite in suites_of(name, known)
         if suite.name in index
     ]
 
 
-def _line(line: dict[str, Any], folder: Path) -> Line:
+def _line(line: dict[str, Any], *folders: Path) -> Line:
+    paths = ([folder / f"{name}.json" for folder in folders] for name in line["results"])
+    there = (next((path for path in of_name if path.exists()), None) for of_name in paths)
     return Line(
         case=line["case"],
         x=line["x"],
         policy=line["policy"],
         expected=tuple(line["results"]),
-        found=tuple(results.read(path) for name in line["results"] if (path := folder / f"{name}.json").exists()),
+        found=tuple(results.read(path) for path in there if path is not None),
     )
 
 
@@ -152,7 +162,8 @@ def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ..
         if not (options.results / "results").is_dir():
             raise ValueError(f"{options.results} holds no results: run benchmarks.run with --output {options.results}")
         suites = suites_of(options.suite, known)
-        folders = options.results / "results", options.output / options.suite  # what is published already counts too
+        others = _of_other_pages(options.suite, options.output)  # what is published already counts too
+        folders = *others, options.results / "results", options.output / options.suite
         measured = [(suite, collect(suite, options.seeds or suite.seeds, *folders)) for suite in suites]
         page = write_page(options.suite, measured, options.output)
     except (OSError, ValueError) as error:

@@ -116,7 +116,9 @@ def case_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row]:
     """Returns the table of a case, its head first, the best policy on top and those without results below."""
     found = {line.policy: line for line in lines if line.found}
     baseline = found.get(suite.baseline)
-    figures = list(dict.fromkeys([ranked_by, *suite.columns]))
+    kept = [result.values for line in lines for result in line.found]
+    asked = dict.fromkeys([ranked_by, *suite.columns])
+    figures = [figure for figure in asked if all(figure in values for values in kept)]
     compared = list(dict.fromkeys([ranked_by, *suite.compared])) if suite.baseline else []
     head = ["policy", "runs", *map(in_words, figures), *(f"{label(figure)} {minus(suite)}" for figure in compared)]
     head += [f"{label(ranked_by)} {minus(suite)}, plain bootstrap"] if suite.plain else []

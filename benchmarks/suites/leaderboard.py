@@ -118,6 +118,7 @@ MAIN = Suite(
     baseline="",
     picture="none",
     shows="",
+    columns=("backlog_gcycles", "trend_backlog_gcycles", "failed", "time_s", "energy_j", "queue_s", *_BUDGETS),
     version="1",
 )
 

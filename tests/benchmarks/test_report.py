@@ -93,6 +93,27 @@ def test_what_is_missing_is_shown(
     assert "2 results are missing" in capsys.readouterr().out
 
 
+def test_a_result_that_another_page_has_stands_once(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    report("tiny-parts", whole, tmp_path, tiny)
+    page = report("tiny-curves", whole, tmp_path, tiny)  # its two runs are those of the first page
+    assert [path.name for path in (tmp_path / "tiny-curves").iterdir()] == ["index.json"]
+    ((suite, lines),) = indexed("tiny-curves", tmp_path, tiny["SUITES"])
+    assert [len(line.found) for line in lines] == [2]
+    assert with_section(page, suite.name, section(suite, lines)) == page
+
+
+def test_a_suite_without_a_picture_shows_none_and_only_what_its_cases_have(
+    whole: Path, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    (parts,) = tiny["SUITES"]["tiny-parts"]
+    suites = {"plain": (replace(parts, name="plain", picture="none", columns=("failed", "backlog_gcycles")),)}
+    main(["plain", "--results", str(whole), "--output", str(tmp_path), "--seeds", "2"], suites)
+    page = (tmp_path / "plain.md").read_text()
+    assert "![" not in page
+    assert "| policy | runs | cost | failed | cost minus rtd's |" in page
+    assert not list(tmp_path.glob("*.svg"))
+
+
 def test_stale_results_leave_the_page(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     report("tiny-parts", whole, tmp_path, tiny)
     there = next((tmp_path / "tiny-parts").glob("gbs-best-*.json"))
