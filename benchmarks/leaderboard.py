@@ -1,7 +1,8 @@
 """The leaderboard's page: `python -m benchmarks.leaderboard [RESULTS_DIR] [--output SITE_DIR] [--suite NAME]`.
 
 RESULTS_DIR is the `--output` of `benchmarks.run`, or its `results/`; several are read as one. SITE_DIR gets
-`index.html`, a page that needs nothing else, and `leaderboard.md`.
+`index.html`, a page that needs nothing else, and `leaderboard.md`; with `--into README.md` its tables also stand there,
+between marks.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.board import Board
+from benchmarks.report import with_section
 from benchmarks.run import OUTPUT, jobs_of_suites
-from benchmarks.site.markdown import markdown
+from benchmarks.site.markdown import markdown, rankings
 from benchmarks.site.page import page
 from benchmarks.standing import board_of
 from benchmarks.suite import Suite
@@ -48,6 +51,11 @@ def results_in(folder: Path) -> Path:
     return inner
 
 
+def within(text: str, board: Board) -> str:
+    """Returns a page's text with the board's tables between its marks."""
+    return with_section(text, "leaderboard", rankings(board, level=3))
+
+
 def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:
     """Writes the page and the table of the command line's results; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
@@ -57,11 +65,14 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     parser.add_argument("--output", type=Path, default=Path("site"), metavar="SITE_DIR", help="default: %(default)s")
     parser.add_argument("--suite", help="which suite's (default: the one that has results)")
     parser.add_argument("--seeds", type=int, help="training seeds that there should be (default: the suite's)")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="a Markdown page in which the tables stand too")
     options = parser.parse_args(arguments)
     try:
         folders = [results_in(folder) for folder in options.results]
         suites = suites_of(options.suite or suite_in(folders, known), known)
         board = board_of(suites, options.seeds or seeds_of(suites), *folders)
+        if options.into:
+            replace_file(options.into, within(options.into.read_text(), board))
         replace_file(options.output / "index.html", page(board))
         replace_file(options.output / "leaderboard.md", markdown(board))
     except (ImportError, OSError, ValueError) as error:

@@ -17,10 +17,15 @@ SPECIAL = re.compile(r"([\\`*_\[\]~|#])")
 
 def markdown(board: Board) -> str:
     """Returns the text of `leaderboard.md`."""
+    return f"# {escaped(board.title)}\n\n{rankings(board, level=2)}"
+
+
+def rankings(board: Board, *, level: int) -> str:
+    """Returns how the numbers are read, and the table of each track under a heading of this level."""
     version = f"Suite {escaped(board.suite)}, version {escaped(board.version)}; {escaped(board.code)}."
-    parts = [f"# {escaped(board.title)}", version, READING]
+    parts = [version, READING]
     for track in board.tracks:
-        parts += [f"## {escaped(track.title)}", ranking(track)]
+        parts += [f"{'#' * level} {escaped(track.title)}", ranking(track)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -22,6 +22,7 @@ from benchmarks.standing import board_of
 from benchmarks.suite import Case, Learned, Reference, Suite
 
 EPISODES, SEEDS = 12, 3
+BEGIN, END = "<!-- measured: leaderboard -->", "<!-- end: leaderboard -->"
 POLICIES = (
     Learned(name="mine", learner="qmix"),
     Learned(name="worse", learner="qmix", options={"hidden": 9}),
@@ -380,7 +381,16 @@ def test_aggregates_and_profiles() -> None:
 
 def test_the_page_is_written(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = {"two": (SUITE, SWEEP)}
-    assert main([str(folder), "--output", str(tmp_path / "site"), "--seeds", str(SEEDS)], known) == 0
+    (tmp_path / "README.md").write_text(
+        "# Mine\n\n<!-- measured: leaderboard -->\nold\n<!-- end: leaderboard -->\n\nMore."
+    )
+    asked = ["--output", str(tmp_path / "site"), "--seeds", str(SEEDS), "--into", str(tmp_path / "README.md")]
+    assert main([str(folder), *asked], known) == 0
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith(f"# Mine\n\n{BEGIN}\n\nSuite two, version 7")
+    assert "\n### Cutting and offloading DNNs (MAD2RL)\n\n| rank | policy" in readme
+    assert "| 1 | optimum-drift | 1.000" in readme
+    assert readme.endswith(f"{END}\n\nMore.")
     assert "worse" in (tmp_path / "site" / "index.html").read_text()
     assert "| 1 | optimum-drift | 1.000" in (tmp_path / "site" / "leaderboard.md").read_text()
     (tmp_path / "empty").mkdir()
@@ -388,6 +398,7 @@ def test_the_page_is_written(folder: Path, tmp_path: Path, capsys: pytest.Captur
         (["nowhere"], "nowhere is no folder of results"),
         ([str(tmp_path / "empty")], "has no results of two"),
         ([str(folder), "--suite", "three"], "the suite 'three' is unknown"),
+        ([str(folder), "--seeds", str(SEEDS), "--into", str(tmp_path / "no.md")], "no.md"),
     ):
         assert main([*arguments, "--output", str(tmp_path / "none")], known) == 2
         assert says in capsys.readouterr().err
