@@ -7,12 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymoo.algorithms.soo.nonconvex.ga import GA
+from pymoo.core.problem import Problem
+from pymoo.operators.crossover.ux import UniformCrossover
+from pymoo.operators.mutation.pm import PM
+from pymoo.operators.repair.rounding import RoundingRepair
+from pymoo.operators.sampling.rnd import IntegerRandomSampling
+from pymoo.optimize import minimize
 
 from tests.policies.slots import OBJECTIVES, RULES, TINY, blank, cost, least_cost, make_env, random_view
 from vec_envs.policies import AllLocal, AllRSU, BestResponse, Genetic, PaperGreedy, Policy, genetic
 from vec_envs.policies.partition_costs import cost_of_slot
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.problem import View
+from vec_envs.records import map_arrays
 
 # Best response --------------------------------------------------------------------------------------------------------
 
@@ -102,6 +110,39 @@ def test_genes_mutate_to_what_no_parent_had(monkeypatch: pytest.MonkeyPatch) -> 
     cuts = np.concatenate(tried, axis=1)[0] // view.problem.num_nodes
     assert len(tried) == 40
     assert sum(len(np.unique(of_client)) > 2 for of_client in cuts.T) >= 4
+
+
+def test_genetic_algorithm_finds_what_pymoos_own_finds() -> None:
+    """The same algorithm on other random numbers: over many searches of a slot their means are the same."""
+    seeds, population, generations = 60, 12, 30
+    view = random_view(DNNPartition(), 1, seed=12)
+    state, exogenous = (map_arrays(lambda a: np.repeat(a, seeds, axis=0), of) for of in (view.state, view.exogenous))
+    many = View(problem=view.problem, state=state, exogenous=exogenous)
+    policy = Genetic(view.problem, population=population, generations=generations)
+    found = cost(many, policy.act(blank(view.problem, seeds), many), "drift")
+    theirs = np.array([pymoos_own(view, population, generations, seed) for seed in range(seeds)])
+    error = np.hypot(found.std(), theirs.std()) / np.sqrt(seeds)
+    assert abs(found.mean() - theirs.mean()) < 2.5 * error
+
+
+def pymoos_own(view: View, population: int, generations: int, seed: int) -> float:
+    """Returns the least cost that pymoo's `GA` finds with operators of its own."""
+    num_layers, nodes = view.problem.num_layers, view.problem.num_nodes
+
+    class Slot(Problem):
+        def _evaluate(self, x: np.ndarray, out: dict[str, Any], *_: Any, **__: Any) -> None:
+            cut, node = np.split(x.astype(np.int64), 2, axis=-1)
+            out["F"] = cost_of_slot(view, (cut * nodes + node)[None], "drift")[0]
+
+    highest = np.concatenate([num_layers, np.full(len(num_layers), nodes - 1)])
+    operators = {
+        "sampling": IntegerRandomSampling(),
+        "crossover": UniformCrossover(),
+        "mutation": PM(eta=3, vtype=float, repair=RoundingRepair()),
+    }
+    search = GA(pop_size=population, eliminate_duplicates=False, **operators)
+    slot = Slot(n_var=len(highest), n_obj=1, xl=0, xu=highest, vtype=int)
+    return float(minimize(slot, search, ("n_gen", generations), seed=seed).F[0])
 
 
 def test_without_pymoo_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
