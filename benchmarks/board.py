@@ -33,11 +33,13 @@ class Row:
     """How many training seeds there are results of; 1 for a policy that does not train."""
     complete: bool
     score: Interval
-    """0: the random policy, 1: the exact optimum or the best reference."""
+    """0: the random policy, 1: the exact optimum or the best reference; by the figure's logarithm in between."""
     regret: Interval | None
     """How much more of the first figure than the optimum's; None where the case has no optimum."""
     growing: bool
     """Whether the queue still grows."""
+    decision_ms: float | None
+    """Median CPU time of one decision, all agents together."""
     figures: Mapping[str, Interval]
 
 
@@ -71,7 +73,9 @@ class Entry:
     note: str
     seeds: int
     scores: Mapping[str, Interval]
-    """`iqm`, `mean`, `optimality_gap`."""
+    """`mean`, by which entries are ranked, `iqm`, `optimality_gap`."""
+    times_best: float | None
+    """The figure in times that of the reference whose score is 1: the geometric mean over cases."""
     decision_ms: float | None
     """Median CPU time of one decision, all agents together."""
     options: Mapping[str, Any]

@@ -47,6 +47,7 @@ def execute(job: Job, directory: Path) -> None:
         if path.exists():
             print(f"{path} is there already")
             return
+        results.provenance()  # of the code that is running, not of what the checkout has become when it ends
         curve, training_s = None, 0.0
         if run is not None:
             train_run(job, run)

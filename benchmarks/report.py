@@ -2,7 +2,8 @@
 
 The page `SUITE.md` keeps its prose: what is measured stands between marks, and only that is written anew. The results
 themselves go beside it, into a folder of the suite's name, with an index: the tables can be computed again from them.
-A result that another page has beside it already is read there, and stands once.
+A result that another page has beside it already stands once, there: where it was run again, it is replaced there, and
+that page must be written again too.
 """
 
 from __future__ import annotations
@@ -92,10 +93,13 @@ def write_page(name: str, measured: Measured, folder: Path) -> Path:
     beside = folder / name
     used = {result.path for _, lines in measured for line in lines for result in line.found}
     beside.mkdir(parents=True, exist_ok=True)
-    kept = {path.resolve() for path in (beside, *_of_other_pages(name, folder))}
+    places = (beside, *_of_other_pages(name, folder))
     for path in used:
-        if path.resolve().parent not in kept:
-            shutil.copyfile(path, beside / path.name)
+        place = next((place for place in places if (place / path.name).exists()), beside) / path.name
+        if path.resolve() != place.resolve() and (not place.exists() or path.read_bytes() != place.read_bytes()):
+            if place.parent != beside:
+                print(f"{place} is replaced: run benchmarks.report {place.parent.name} too")
+            shutil.copyfile(path, place)
     expected = {f"{name}.json" for _, lines in measured for line in lines for name in line.expected}
     for path in sorted(beside.glob("*.json")):
         if path.name not in {*expected, INDEX}:
@@ -162,8 +166,8 @@ def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ..
         if not (options.results / "results").is_dir():
             raise ValueError(f"{options.results} holds no results: run benchmarks.run with --output {options.results}")
         suites = suites_of(options.suite, known)
-        others = _of_other_pages(options.suite, options.output)  # what is published already counts too
-        folders = *others, options.results / "results", options.output / options.suite
+        published = options.output / options.suite, *_of_other_pages(options.suite, options.output)
+        folders = options.results / "results", *published  # what is published already counts too
         measured = [(suite, collect(suite, options.seeds or suite.seeds, *folders)) for suite in suites]
         page = write_page(options.suite, measured, options.output)
     except (OSError, ValueError) as error:

@@ -1,8 +1,10 @@
 """Normalised scores, and what rliable makes of them.
 
 A score is 0 for the random policy and 1 for the exact optimum, or where there is none the best reference whose queue
-does not grow; all policies of a case play the same episodes. A *run* is a training seed: the episodes of a case are
-fixed, so a policy without learning has one run. Intervals are rliable's stratified bootstrap over runs.
+does not grow; in between it goes by the logarithm of the figure, since the random policy may be twenty or a hundred
+times worse than the best: on a straight scale all that is of interest would be above 0.95. All policies of a case play
+the same episodes. A *run* is a training seed: the episodes of a case are fixed, so a policy without learning has one
+run. Intervals are rliable's stratified bootstrap over runs.
 """
 
 from __future__ import annotations
@@ -42,30 +44,49 @@ class Scale:
     """What is 0 and what is 1 on a case, by its first figure."""
 
     figure: str
-    zero: float
-    one: float
+    zero: Estimate
+    one: Estimate
     best: str
     """The reference that is 1."""
 
     def score(self, value: Any) -> Any:
-        """Returns the score of a value of the figure, or of many."""
-        return (self.zero - value) / (self.zero - self.one)
+        """Returns the score of a value of the figure, or of many: of what is above 0, and better the less it is."""
+        return np.log(self.zero.value / value) / np.log(self.zero.value / self.one.value)
+
+    def interval(self, of: Estimate) -> Interval:
+        """Returns the score of an estimate, with its interval, paired with 0 and 1 on the episodes."""
+        zero, one, draws = (_above_0(estimate) for estimate in (self.zero, self.one, of))
+        low, high = np.percentile(np.log(zero / draws) / np.log(zero / one), (2.5, 97.5))
+        return float(self.score(of.value)), float(low), float(high)
+
+
+def _above_0(of: Estimate) -> Float[np.ndarray, "resamples"]:
+    """Returns an estimate's draws; widened as they are, one of them might be below 0."""
+    return np.maximum(of.draws, 0.01 * of.value)
 
 
 def scale_of(case: Case, lines: Mapping[str, Played]) -> Scale:
     """Returns a case's scale. Raises `ValueError` where the random policy or any that could be 1 lacks its result."""
     if "random" not in lines:
         raise ValueError(f"the case {case.name!r} has no result of the random policy, which is 0")
-    figure = lines["random"].found[0].definition["evaluation"]["figures"][0]
-    zero = lines["random"].mean(figure).value
-    names = case.optima or [policy.name for policy in case.policies if isinstance(policy, Reference)]
-    if lacking := [name for name in names if name not in lines]:
+    figure = ranked_by(lines["random"].found[0])
+    references = [policy.name for policy in case.policies if isinstance(policy, Reference)]
+    if lacking := [name for name in case.optima or references if name not in lines]:
         raise ValueError(f"the case {case.name!r} has no result of {', '.join(lacking)}: one of these may be 1")
-    means = {name: lines[name].mean(figure).value for name in names if not grows(case, lines[name])}
-    best = min(means, key=means.__getitem__, default="")
-    if not best or means[best] >= zero:
-        raise ValueError(f"on the case {case.name!r} the random policy is as good as {', '.join(names)}")
-    return Scale(figure=figure, zero=zero, one=means[best], best=best)
+    settled = [name for name in references if name in lines and not grows(case, lines[name])]
+    names = [name for name in settled if name in case.optima] or settled
+    if not names:
+        raise ValueError(f"on the case {case.name!r} no reference's queue settles: none can be 1")
+    best = min(names, key=lambda name: lines[name].mean(figure).value)
+    zero, one = lines["random"].mean(figure), lines[best].mean(figure)
+    if one.value >= zero.value:
+        raise ValueError(f"on the case {case.name!r} the random policy is as good as {best}")
+    return Scale(figure=figure, zero=zero, one=one, best=best)
+
+
+def ranked_by(result: Result) -> str:
+    """Returns the figure by which a result is ranked."""
+    return result.definition["evaluation"]["figures"][0]
 
 
 def is_reference(line: Played) -> bool:
@@ -94,12 +115,6 @@ def interval(of: Estimate) -> Interval:
     return (of.value, *of.interval)
 
 
-def score_interval(scale: Scale, of: Estimate) -> Interval:
-    """Returns the score of an estimate of the figure, with its interval, which the scale turns around."""
-    low, high = of.interval
-    return scale.score(of.value), scale.score(high), scale.score(low)
-
-
 def regret(line: Played, best: Played, figure: str) -> Interval:
     """Returns by how much a policy's figure is above the optimum's, paired on the episodes."""
     return interval(line.mean(figure) - best.mean(figure))
@@ -109,7 +124,13 @@ def regret(line: Played, best: Played, figure: str) -> Interval:
 
 
 def aggregates(runs: Runs) -> dict[str, dict[str, Interval]]:
-    """Returns interquartile mean, mean and optimality gap of each policy."""
+    """Returns interquartile mean, mean and optimality gap of each policy.
+
+    A policy with one run has it as often as others have runs: which scores an interquartile mean leaves out would
+    depend on their number otherwise.
+    """
+    most = max(map(len, runs.values()), default=1)
+    runs = {name: np.repeat(of, most, axis=0) if len(of) == 1 else of for name, of in runs.items()}
     metrics = _rliable("metrics")
     functions = {
         "iqm": metrics.aggregate_iqm,

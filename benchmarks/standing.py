@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import board, recording, results
-from benchmarks.board import Board, CaseBoard, Entry, Head, Interval, Kind, Plot, Rejected, Track
+from benchmarks.board import Board, CaseBoard, Entry, Head, Kind, Plot, Rejected, Track
 from benchmarks.plan import given_job, jobs_of, options_of, problem_of
 from benchmarks.plots import curve_plot, queue_plots, sweep_plots
 from benchmarks.report import INDEX
@@ -25,13 +25,13 @@ from benchmarks.scores import (
     interval,
     is_reference,
     profiles,
+    ranked_by,
     regret,
     run_scores,
     scale_of,
-    score_interval,
 )
 from benchmarks.suite import Case, Suite
-from benchmarks.tables import SPELLED, Line, in_code
+from benchmarks.tables import DECISIONS, SPELLED, Line, in_code
 from trainers.evaluate import label
 
 TITLES = {
@@ -78,23 +78,34 @@ def board_of(suites: Sequence[Suite], seeds: int, *folders: Path) -> Board:
 
 
 def read_all(folders: Sequence[Path]) -> tuple[dict[str, Result], list[Rejected]]:
-    """Returns the results of folders by name, and the files that are none."""
+    """Returns the results of folders by name, and files that are none, or that differ from one of their name."""
     there, rejected = dict[str, Result](), list[Rejected]()
     for path in (path for folder in folders for path in sorted(folder.glob("*.json*"))):
         if path.name == INDEX:  # of a page beside which results were published
             continue
         try:
-            there.setdefault(path.stem, _checked(results.read(path)))
+            result = _checked(results.read(path))
+            first = there.setdefault(path.stem, result)
+            if not _same(first, result):
+                raise ValueError(f"in {path.parent} has other values than in {first.path.parent}, which count")
         except (OSError, ValueError) as error:
             rejected.append(Rejected(what=path.name, why=str(error).removeprefix(f"{path} ")))
     return there, rejected
 
 
+def _same(one: Result, other: Result) -> bool:
+    """Returns whether two results of a name are of the same episodes, up to rounding."""
+    return one.values.keys() == other.values.keys() and all(
+        of.shape == other.values[name].shape and np.allclose(of, other.values[name], rtol=1e-6, equal_nan=True)
+        for name, of in one.values.items()
+    )
+
+
 def _checked(result: Result) -> Result:
     """Returns a result.
 
-    Raises `ValueError` where it is of an environment, or sees by fields, that do not exist, or a trace is not of all
-    points of an episode.
+    Raises `ValueError` where it is of an environment, or sees by fields, that do not exist, a trace is not of all
+    points of an episode, or what it is ranked by is not above 0.
     """
     env_id, of = result.definition["env_id"], result.definition["evaluation"]
     options_of(env_id, result.definition["policy"].get("sees", {}))
@@ -102,6 +113,8 @@ def _checked(result: Result) -> Result:
     for name, trace in result.traces.items():
         if len(trace) != problem.episode_points and not problem.one_at_a_time:
             raise ValueError(f"its trace of {name} has {len(trace)} points, an episode {problem.episode_points}")
+    if not (mean := result.values[figure := ranked_by(result)].mean()) > 0.0:
+        raise ValueError(f"its {label(figure)} is {mean:g} on average, which is not above 0")
     return result
 
 
@@ -169,9 +182,13 @@ def _track(
         if _is_whole(name, scaled, len(stages))
     }
     of_all = aggregates(whole) if whole else {}
+    times = {name: _times_best(name, scaled) for name in whole}
     scales = {stage.case.name for stage, _ in scaled}
     unscaled = [stage.case.name for stage in stages if stage.case.name not in scales]
-    entries = [_entry(name, scaled, unscaled, of_all.get(name), suite, seeds) for name in _names(stages)]
+    entries = [
+        replace(_entry(name, scaled, unscaled, suite, seeds), scores=of_all.get(name, {}), times_best=times.get(name))
+        for name in _names(stages)
+    ]
     best = [entry.name for entry in sorted(entries, key=_order) if entry.scores]
     pairs = improvements({name: whole[name] for name in best}) if len(best) > 1 else {}
     seen = [stage for stage, _ in scaled if not stage.case.unseen]
@@ -211,21 +228,36 @@ def _is_whole(name: str, scaled: Sequence[tuple[Stage, Scale]], cases: int) -> b
     return len(lines) == cases and all(len(line.found) == len(line.expected) for line in lines)
 
 
+def _times_best(name: str, scaled: Sequence[tuple[Stage, Scale]]) -> float:
+    """Returns the geometric mean over cases of a policy's figure, in times that of the reference that is 1."""
+    means = [(stage.found[name].mean(scale.figure).value, scale.one.value) for stage, scale in scaled]
+    return float(np.exp(np.mean([np.log(value / one) for value, one in means])))
+
+
 def _order(entry: Entry) -> tuple[bool, bool, float]:
     """Stable ones first, then by score; those without a score last."""
-    return not entry.scores, not entry.stable, -entry.scores["iqm"][0] if entry.scores else 0.0
+    return not entry.scores, not entry.stable, -entry.scores["mean"][0] if entry.scores else 0.0
 
 
 def _ranked(entries: list[Entry]) -> tuple[Entry, ...]:
-    ranked = sorted(entries, key=_order)
-    return tuple(replace(entry, rank=n if entry.scores else None) for n, entry in enumerate(ranked, start=1))
+    """Returns entries with their ranks; who has the same score as the page prints it shares one."""
+    ranked: list[Entry] = []
+    for n, entry in enumerate(sorted(entries, key=_order), start=1):
+        above = ranked[-1] if ranked else None
+        tied = above is not None and above.stable == entry.stable and _printed(above) == _printed(entry)
+        rank = above.rank if above is not None and tied else n
+        ranked.append(replace(entry, rank=rank if entry.scores else None))
+    return tuple(ranked)
+
+
+def _printed(entry: Entry) -> float | None:
+    return round(entry.scores["mean"][0], 3) if entry.scores else None
 
 
 def _entry(
     name: str,
     scaled: Sequence[tuple[Stage, Scale]],
     unscaled: Sequence[str],
-    scores: dict[str, Interval] | None,
     suite: str,
     seeds: int,
 ) -> Entry:
@@ -240,7 +272,6 @@ def _entry(
     note += [f"not ranked: {', '.join(unscaled)} cannot be scored"] if unscaled else []
     note += [f"on {stage.case.name} it warned: {line.warned}" for stage, line in lines if line.warnings]
     note += ["one run, of its author's choice"] if _kind(name, trained=False) == "given" else []
-    decision_ms = [result.decision_ms for result in found if result.decision_ms is not None]
     trained = any("-seed" in name for _, line in lines for name in line.expected)
     return Entry(
         name=name,
@@ -249,8 +280,9 @@ def _entry(
         stable=not growing,
         note="; ".join(note),
         seeds=max((len(line.found) for _, line in lines), default=0),
-        scores=scores or {},
-        decision_ms=float(np.median(decision_ms)) if decision_ms else None,
+        scores={},
+        times_best=None,
+        decision_ms=_decision_ms(found),
         options=_options(found),
         command=f"python -m benchmarks.run {suite} --policies {shlex.quote(name.partition(' (')[0])}"
         + (f" --seeds {seeds}" if trained else ""),
@@ -282,7 +314,9 @@ def _options(found: Sequence[Result]) -> dict[str, Any]:
 def _case_board(stage: Stage, scale: Scale) -> CaseBoard:
     case, found = stage.case, stage.found
     evaluation = found["random"].found[0].definition["evaluation"]
+    problem = problem_of(case.env_id, evaluation["env"])
     figures = [*evaluation["figures"], *(f"trend_{name}" for name in case.trends)]
+    figures += [DECISIONS] if problem.one_at_a_time else []
     rows = [_row(case, line, scale, found.get(scale.best), figures) for line in found.values()]
     usual = options_of(case.env_id, {})
     return CaseBoard(
@@ -305,11 +339,18 @@ def _row(case: Case, line: Line, scale: Scale, best: Line | None, figures: list[
         policy=line.policy,
         seeds=len(line.found),
         complete=len(line.found) == len(line.expected),
-        score=score_interval(scale, means[scale.figure]),
+        score=scale.interval(means[scale.figure]),
         regret=regret(line, best, scale.figure) if exact and best is not None else None,
         growing=grows(case, line),
+        decision_ms=_decision_ms(line.found),
         figures={name: interval(of) for name, of in means.items()},
     )
+
+
+def _decision_ms(found: Sequence[Result]) -> float | None:
+    """Returns the median over results."""
+    times = [result.decision_ms for result in found if result.decision_ms is not None]
+    return float(np.median(times)) if times else None
 
 
 def _unit(figure: str) -> str:

@@ -21,6 +21,8 @@ from vec_envs.dnn import DNNProfile
 Row = list[str]
 SPELLED = {"j": "J", "w": "W", "ghz": "GHz", "gcycles": "Gcycles", "mbit": "Mbit", "mbps": "Mbit/s", "gb": "GB"}
 """Units as they are written."""
+DECISIONS = "decisions"
+"""The figure that is how many decisions an episode had."""
 LAYER_GHZ = 5.0
 """The mean speed of a client of MAD2RL."""
 
@@ -56,7 +58,9 @@ class Line:
         return f"{first} (and {len(more)} more)" if more else first
 
     def values(self, figure: str) -> Float[np.ndarray, "seeds episodes"]:
-        """Returns a figure of each seed's episodes: means over an episode's decisions."""
+        """Returns a figure of each seed's episodes: means over an episode's decisions, or the number of these."""
+        if figure == DECISIONS:
+            return np.stack([result.decisions.astype(np.float64) for result in self.found])
         return np.stack([result.values[figure] for result in self.found])
 
     def mean(self, figure: str, *, widened: bool = True) -> Estimate:

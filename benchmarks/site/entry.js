@@ -26,8 +26,8 @@ function entryView(track, entry) {
 /** Returns an entry's scores and time as large figures. */
 function tiles(entry) {
   const scores = [
-    ["iqm", "Score (IQM)"],
-    ["mean", "Mean score"],
+    ["mean", "Score"],
+    ["iqm", "IQM of the score"],
     ["optimality_gap", "Optimality gap"],
   ];
   const ofScores = scores.map(([name, label]) => {

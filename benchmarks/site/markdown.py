@@ -7,10 +7,13 @@ import re
 from benchmarks.board import Board, Entry, Track
 from trainers.evaluate import shown
 
-HEAD = ("rank", "policy", "IQM of the score, 95%", "optimality gap", "decision", "note")
+HEAD = ("rank", "policy", "score, 95%", "IQM", "optimality gap", "x best", "decision", "note")
 READING = (
-    "Score 0 is the random policy, 1 the exact optimum or the best reference. Intervals are of 95% over training "
-    "seeds. Growing queues rank below stable ones; entries with missing seeds are not ranked."
+    "Score 0 is the random policy, 1 the best reference whose queue does not grow, of the exact optima where there are "
+    "any: these are optimal for a slot, so that who sees further may have more. In between it goes by the logarithm of "
+    "completion time, cost or delay; a track's score is the mean over its cases and runs, with a 95% interval over "
+    "runs, which are trainings. Equal to three digits is the same rank; growing queues rank below stable ones; entries "
+    "with missing seeds are not ranked. *x best* is that figure in times the reference's, the geometric mean."
 )
 SPECIAL = re.compile(r"([\\`*_\[\]~|#])")
 
@@ -38,12 +41,14 @@ def ranking(track: Track) -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    iqm, gap = entry.scores.get("iqm"), entry.scores.get("optimality_gap")
+    score, iqm, gap = (entry.scores.get(name) for name in ("mean", "iqm", "optimality_gap"))
     return (
         "-" if entry.rank is None else str(entry.rank),
         escaped(entry.name),
-        _interval(*iqm) if iqm else "-",
+        _interval(*score) if score else "-",
+        _fixed(iqm[0]) if iqm else "-",
         _fixed(gap[0]) if gap else "-",
+        "-" if entry.times_best is None else _fixed(entry.times_best),
         "-" if entry.decision_ms is None else shown(entry.decision_ms, "ms"),
         escaped(entry.note or ("" if entry.stable else "queues grow")),
     )

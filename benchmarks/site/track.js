@@ -2,15 +2,18 @@
 
 const PLOT_GROUPS = [
   ["profiles", "Performance profiles", "The part of runs whose score is above x: higher is better."],
-  ["curves", "Learning curves", "What an evaluation gives while a policy trains."],
-  ["queues", "Queues", "What waits, slot by slot: a line that keeps rising will not last."],
+  ["curves", "Learning curves", "What a policy's own training episodes gave, its exploration included."],
+  ["queues", "Queues", "What waits, slot by slot, where it settles: policies whose queue grows are left out."],
   ["sweeps", "Trade-offs", "How figures move with an option of the environment."],
 ];
 
 const RANKING_NOTE =
-  "Score 0 is the random policy, 1 the exact optimum or the best reference, whose queue does not grow; small: 95% over " +
-  "runs, which are trainings. A decision is of all agents together, at the median.";
-const CASES_NOTE = "Regret is how much more of the first figure than the exact optimum's; small: 95% over runs and episodes.";
+  "Score 0 is the random policy, 1 the best reference whose queue does not grow, by the logarithm of the figure in " +
+  "between; small: 95% over runs, which are trainings. × best is the figure in times that reference's. A decision is of " +
+  "all agents together, at the median.";
+const CASES_NOTE =
+  "Regret is how much more of the first figure than the exact optimum's; small: 95% over runs and episodes. The optimum " +
+  "is that of a slot: who sees further may have a score above 1, and less than no regret.";
 
 /** Returns the address of an entry's view. */
 function entryAddress(track, name) {
@@ -45,26 +48,27 @@ function trackView(track, charts) {
 
 /** Returns the columns of the ranking. */
 function rankingColumns(track) {
-  const domain = scoreDomain(track.entries.map((entry) => entry.scores.iqm));
+  const domain = scoreDomain(track.entries.map((entry) => entry.scores.mean));
   const score = (name) => (entry) => entry.scores[name]?.[0] ?? null;
   const number = { numeric: true };
   return [
     { label: "Rank", ...number, value: (entry) => entry.rank, cell: (entry) => rankMark(entry.rank) },
     { label: "Policy", rowHead: true, value: (entry) => entry.name, cell: (entry) => policyLink(track, entry.name) },
     {
-      label: "Score (IQM)",
+      label: "Score",
       ...number,
       best: "high",
-      value: score("iqm"),
-      cell: (entry) => scoreCell(entry.scores.iqm, domain),
+      value: score("mean"),
+      cell: (entry) => scoreCell(entry.scores.mean, domain),
     },
-    { label: "Mean", ...number, best: "high", value: score("mean"), cell: (entry) => fixed(score("mean")(entry)) },
+    { label: "IQM", ...number, best: "high", value: score("iqm"), cell: (entry) => fixed(score("iqm")(entry)) },
     {
       label: "Optimality gap",
       ...number,
       value: score("optimality_gap"),
       cell: (entry) => fixed(score("optimality_gap")(entry)),
     },
+    { label: "× best", ...number, value: (entry) => entry.times_best, cell: (entry) => fixed(entry.times_best) },
     { label: "Seeds", ...number, value: (entry) => entry.seeds, cell: (entry) => String(entry.seeds) },
     {
       label: "Decision [ms]",
@@ -192,6 +196,7 @@ function rowColumns(domain, heads) {
       value: (row) => row.figures[head.name]?.[0] ?? null,
       cell: (row) => figureCell(row.figures[head.name]),
     })),
+    { label: "Decision [ms]", numeric: true, value: (row) => row.decision_ms, cell: (row) => shownTime(row.decision_ms) },
     { label: "Seeds", numeric: true, value: (row) => row.seeds, cell: (row) => seedsCell(row) },
     { label: "Queue", value: (row) => (row.growing ? "growing" : "stable"), cell: (row) => queueChip(row.growing) },
   ];

@@ -71,6 +71,7 @@ def entry(index: int, name: str, kind: Kind, score: float, stable: bool) -> Entr
             "mean": around(score - 0.02, reach),
             "optimality_gap": around(1.0 - score, reach),
         },
+        times_best=round(2.0 - score, 4),
         decision_ms=None if kind == "given" else (0.21, 118.0, 2.4, 9.5, 0.0, 0.02, 0.02, 0.01, 30.0, 1.1)[index],
         options={"learning_rate": 3e-4, "hidden": [128, 128], "preset": "joint"} if learned else {},
         command=f"python -m benchmarks.run lymdo-board --policies {name} --seeds 5 --output runs/board",
@@ -88,6 +89,7 @@ def row(index: int, name: str, kind: Kind, score: float, shift: float, stable: b
         score=around(at, reach),
         regret=around(1.2 * (1.0 - at), reach) if shift == 0.0 else None,
         growing=not stable and shift > 0.1,
+        decision_ms=None if kind == "given" else round(0.2 + 0.3 * index, 2),
         figures={
             "delay_s": around(0.2 + 1.1 * (1.0 - at), reach),
             "energy_j": around(12.0 + 130.0 * (1.0 - at), reach),

@@ -102,6 +102,24 @@ def test_a_result_that_another_page_has_stands_once(whole: Path, tiny: dict[str,
     assert with_section(page, suite.name, section(suite, lines)) == page
 
 
+def test_a_result_that_was_run_again_is_replaced_where_it_stands(
+    whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report("tiny-parts", whole, tmp_path / "docs", tiny)
+    shutil.copytree(whole / "results", tmp_path / "again" / "results")
+    path = next((tmp_path / "again" / "results").glob("sac-seed0-*.json"))
+    of = results.read(path)
+    path.unlink()
+    results.write(
+        path.parent, of.definition, values=of.values, decisions=of.decisions, curve=of.curve, traces=of.traces,
+        training_s=of.training_s + 1.0, evaluation_s=1.0, recording=of.recording,
+    )  # fmt: skip
+    report("tiny-curves", tmp_path / "again", tmp_path / "docs", tiny)
+    assert (tmp_path / "docs" / "tiny-parts" / path.name).read_bytes() == path.read_bytes()
+    assert not (tmp_path / "docs" / "tiny-curves" / path.name).exists()
+    assert "is replaced: run benchmarks.report tiny-parts too" in capsys.readouterr().out
+
+
 def test_a_suite_without_a_picture_shows_none_and_only_what_its_cases_have(
     whole: Path, tiny: dict[str, Any], tmp_path: Path
 ) -> None:

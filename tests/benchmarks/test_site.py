@@ -122,7 +122,8 @@ def test_the_ranking_says_what_the_board_says(open_page: Open) -> None:
     assert tab.get_by_role("heading", level=1).inner_text() == BOARD.title
     assert column(tab, "Ranking", 0) == [str(entry.rank) if entry.rank else NONE for entry in TRACK.entries]
     assert column(tab, "Ranking", 1) == [entry.name for entry in TRACK.entries]
-    assert column(tab, "Ranking", 2) == [f"{entry.scores['iqm'][0]:.3f}" for entry in TRACK.entries]
+    assert column(tab, "Ranking", 2) == [f"{entry.scores['mean'][0]:.3f}" for entry in TRACK.entries]
+    assert column(tab, "Ranking", 5) == [f"{entry.times_best:.3f}" for entry in TRACK.entries]
     unranked = part(tab, "Ranking").get_by_role("row", name="mappo")
     assert "seeds 3 and 4 of ring road are missing" in unranked.inner_text()
     assert part(tab, "Ranking").locator("svg.bar .whisker").count() == 3 * len(TRACK.entries)
@@ -138,11 +139,11 @@ def test_a_click_on_a_head_sorts_by_number_both_ways(open_page: Open) -> None:
     assert as_text != sorted(as_text), "numbers must differ from text"
     head.get_by_role("button").click()
     assert head.get_attribute("aria-sort") == "ascending"
-    assert column(tab, "Ranking", 6) == [*as_text, NONE]
+    assert column(tab, "Ranking", 7) == [*as_text, NONE]
     head.get_by_role("button").press("Enter")
     assert head.get_attribute("aria-sort") == "descending"
-    assert column(tab, "Ranking", 6) == [*reversed(as_text), NONE], "what has no value stays last"
-    score = ranking.get_by_role("columnheader", name="Score (IQM)")
+    assert column(tab, "Ranking", 7) == [*reversed(as_text), NONE], "what has no value stays last"
+    score = ranking.get_by_role("columnheader", name="Score")
     score.get_by_role("button").click()
     assert (score.get_attribute("aria-sort"), head.get_attribute("aria-sort")) == ("descending", "none")
     assert column(tab, "Ranking", 1)[0] == "greedy", "the greatest score is on top"
@@ -421,9 +422,10 @@ def test_a_line_has_its_colour_and_dashes_in_all_plots() -> None:
 def test_markdown_has_a_table_of_each_track() -> None:
     text = markdown(BOARD)
     assert text.startswith("# VEC-Envs leaderboard\n\nSuite board, version 1; vec-envs 0.9.0, SUMO 1.24.0.\n")
-    assert "| 1 | lymdo | 0.931 [0.901, 0.955] | 0.069 | 0.2100 ms |  |" in text
-    assert "| 9 | greedy | 0.951 | 0.049 | 30.00 ms | queue of 2.5 tasks/s grows |" in text
-    assert "| - | mappo | 0.802 [0.772, 0.826] | 0.198 | 1.100 ms | seeds 3 and 4 of ring road are missing |" in text
+    assert "| 1 | lymdo | 0.911 [0.881, 0.935] | 0.931 | 0.069 | 1.069 | 0.2100 ms |  |" in text
+    assert "| 9 | greedy | 0.931 | 0.951 | 0.049 | 1.049 | 30.00 ms | queue of 2.5 tasks/s grows |" in text
+    unranked = "| - | mappo | 0.782 [0.752, 0.806] | 0.802 | 0.198 | 1.198 | 1.100 ms | seeds 3 and 4 of"
+    assert f"{unranked} ring road are missing |" in text
     assert "## DNN partitioning\n\nNothing has been measured yet.\n" in text
 
 
@@ -431,5 +433,5 @@ def test_markdown_keeps_text_as_text() -> None:
     assert escaped("a|b`c`\n*d* <b>&[x](y)") == "a\\|b\\`c\\` \\*d\\* &lt;b&gt;&amp;\\[x\\](y)"
     rows = [line for line in markdown(BOARDS["harmful"]()).splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(TRACK.entries)
-    assert all(len(re.findall(r"(?<!\\)\|", row)) == 7 for row in rows)
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 9 for row in rows)
     assert not any("<" in row for row in rows)

@@ -48,6 +48,7 @@ SWEEP = Suite(
 MEANS = {"mine": 12.0, "worse": 20.0, "optimum-drift": 10.0, "least-delay": 11.0, "all-local": 60.0, "random": 110.0}
 GROWING = {"least-delay", "all-local"}
 THEIRS = {"given": "hers:Policy", "sha256": "ab" * 8}
+TWIN = {"given": "his:Policy", "sha256": "cd" * 8}
 
 
 def write(folder: Path, case: Case, name: str, mean: float, *, growing: bool, definitions: list[Any]) -> None:
@@ -106,13 +107,76 @@ def entries(board: Board) -> dict[str, Entry]:
 
 def test_scores_are_0_for_random_and_1_for_the_optimum(board: Board) -> None:
     of = entries(board)
-    assert of["random"].scores["iqm"] == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
-    assert of["optimum-drift"].scores["iqm"] == pytest.approx((1.0, 1.0, 1.0), abs=1e-9)
-    assert of[THEIRS["given"]].scores["iqm"][0] == pytest.approx(0.99, abs=1e-3)
-    value, low, high = of["mine"].scores["iqm"]
-    assert value == pytest.approx(1.0 - 2.5 / 100.0, abs=1e-3)
+    assert of["random"].scores["mean"] == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+    assert of["optimum-drift"].scores["mean"] == pytest.approx((1.0, 1.0, 1.0), abs=1e-9)
+    assert of[THEIRS["given"]].scores["mean"][0] == pytest.approx(np.log(10.0) / np.log(11.0), abs=1e-3)
+    value, low, high = of["mine"].scores["mean"]
+    by_hand = np.mean(np.log(110.0 / np.array([12.0, 12.5, 13.0])) / np.log(11.0))
+    assert value == pytest.approx(by_hand, abs=1e-3)
     assert low < value < high
-    assert of["mine"].scores["optimality_gap"][0] == pytest.approx(0.025, abs=1e-3)
+    assert of["mine"].scores["optimality_gap"][0] == pytest.approx(1.0 - by_hand, abs=1e-3)
+    assert of["mine"].times_best == pytest.approx(1.25, abs=1e-3)
+    assert of["worse"].times_best == pytest.approx(np.sqrt(2.05 * 2.45), abs=1e-3)  # 20.5 and 24.5 over 10
+
+
+def test_a_scores_interval_is_paired_with_0_and_1(board: Board) -> None:
+    (track,) = board.tracks
+    rows = {row.policy: row for row in case_of(track, "seen").rows}
+    assert rows["random"].score == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+    assert rows["optimum-drift"].score == pytest.approx((1.0, 1.0, 1.0), abs=1e-9)
+    assert rows["mine"].decision_ms == 0.5
+
+
+def test_who_has_the_same_score_in_print_shares_a_rank(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    for case in (BASE, UNSEEN):
+        write(other, case, "as good", 11.001, growing=False, definitions=[given_job(case, TWIN).definition])
+    of = entries(board_of((SUITE,), SEEDS, other))
+    assert of[THEIRS["given"]].scores["mean"] != of[TWIN["given"]].scores["mean"]
+    ranks = {name: entry.rank for name, entry in of.items()}
+    assert ranks[THEIRS["given"]] == ranks[TWIN["given"]] == 2
+    assert (ranks["optimum-drift"], ranks["mine"], ranks["least-delay"]) == (1, 4, 7)
+
+
+@pytest.mark.parametrize(
+    ("growing", "says"),
+    [
+        ({"optimum-drift": True, "least-delay": False}, ""),
+        ({"optimum-drift": True}, "the random policy is as good as random"),
+        ({"optimum-drift": True, "random": True}, "no reference's queue settles"),
+    ],
+)
+def test_where_no_optimums_queue_settles_the_best_reference_is_1(
+    folder: Path, tmp_path: Path, growing: dict[str, bool], says: str
+) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    for name, grows in growing.items():
+        definitions = [job.definition for job in jobs_of(BASE, Reference(name=name), SEEDS)]
+        write(other, BASE, name, MEANS[name], growing=grows, definitions=definitions)
+    board = board_of((SUITE,), SEEDS, other)
+    assert [rejected.what for rejected in board.left_out if says in rejected.why] == (["seen"] if says else [])
+    assert ("seen", "least-delay") in {(case.name, case.best) for case in board.tracks[0].cases} or says
+
+
+def test_a_figure_that_is_not_above_0_cannot_be_scored(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    write(other, BASE, "theirs", -1.0, growing=False, definitions=[given_job(BASE, THEIRS).definition])
+    board = board_of((SUITE,), SEEDS, other)
+    assert "on average, which is not above 0" in board.left_out[0].why
+    assert entries(board)[THEIRS["given"]].rank is None
+
+
+def test_another_result_of_a_name_is_said(folder: Path, board: Board, tmp_path: Path) -> None:
+    (job,) = jobs_of(BASE, Reference(name="least-delay"), SEEDS)
+    write(tmp_path, BASE, "least-delay", 9.0, growing=True, definitions=[job.definition])
+    both = board_of((SUITE, SWEEP), SEEDS, folder, tmp_path)
+    assert both.tracks == board.tracks
+    (rejected,) = both.left_out
+    assert rejected.what == f"{job.name}.json"
+    assert f"in {tmp_path} has other values than in {folder}, which count" in rejected.why
 
 
 def test_growing_queues_rank_below_stable_ones(board: Board) -> None:
@@ -375,6 +439,8 @@ def test_aggregates_and_profiles() -> None:
     assert of["a"]["iqm"][0] == pytest.approx(metrics.aggregate_iqm(RUNS["a"]))
     assert of["a"]["iqm"][1] < of["a"]["iqm"][0] < of["a"]["iqm"][2]
     assert of["c"]["iqm"][1] == of["c"]["iqm"][2] == pytest.approx(of["c"]["iqm"][0])  # a single run does not vary
+    many = aggregates({"c": np.repeat(RUNS["c"], 5, axis=0)})
+    assert of["c"] == many["c"]  # a single run counts as often as others have runs
     line = profiles(RUNS, (0.0, 0.8, 5.0))[0]
     assert line.value == pytest.approx((1.0, float((RUNS["a"] > 0.8).mean()), 0.0), abs=1e-4)
 
