@@ -34,6 +34,8 @@ from benchmarks.suite import Case, Suite
 from benchmarks.tables import DECISIONS, SPELLED, Line, in_code
 from trainers.evaluate import label
 
+NAMED = 2
+"""So many cases are named one by one."""
 TITLES = {
     "VEC-DNNPartition-v0": "Cutting and offloading DNNs (MAD2RL)",
     "VEC-TaskDiversion-v0": "Tasks diverted between roadside units (RTD)",
@@ -70,7 +72,7 @@ def board_of(suites: Sequence[Suite], seeds: int, *folders: Path) -> Board:
         suite=ranked.name,
         title=ranked.title,
         version=ranked.version,
-        code="; ".join(sorted({in_code(result.provenance) for result in used})),
+        code=in_code(result.provenance for result in used),
         tracks=tuple(track for track in tracks if track.cases),
         recordings=tuple(_recordings(played)),
         left_out=tuple(rejected),
@@ -267,7 +269,7 @@ def _entry(
     lacks = [
         f"{stage.case.name} ({line.runs or 'missing'})" for stage, line in lines if len(line.found) < len(line.expected)
     ]
-    note = [f"its queue grows on {', '.join(growing)}"] if growing else []
+    note = [f"its queue grows on {_some(growing, len(lines))}"] if growing else []
     note += [f"not ranked: incomplete on {', '.join(lacks)}"] if lacks else []
     note += [f"not ranked: {', '.join(unscaled)} cannot be scored"] if unscaled else []
     note += [f"on {stage.case.name} it warned: {line.warned}" for stage, line in lines if line.warnings]
@@ -287,6 +289,13 @@ def _entry(
         command=f"python -m benchmarks.run {suite} --policies {shlex.quote(name.partition(' (')[0])}"
         + (f" --seeds {seeds}" if trained else ""),
     )
+
+
+def _some(cases: Sequence[str], of: int) -> str:
+    """Returns cases in words, by name where they are few."""
+    if len(cases) == of > 1:
+        return "every case"
+    return ", ".join(cases) if len(cases) <= NAMED else f"{len(cases)} of {of} cases"
 
 
 def _kind(name: str, trained: bool) -> Kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -267,24 +267,28 @@ def conditions(lines: list[Line]) -> str:
         return "Computed from the profile.\n"
     of = {(r.definition["evaluation"]["episodes"], r.definition["evaluation"]["seed"]) for r in found}
     played = " or ".join(f"{episodes} held-out episodes from seed {seed}" for episodes, seed in sorted(of))
-    code = sorted({in_code(result.provenance) for result in found})
     trained = [result.training_s for result in found if result.curve is not None]
     sentences = [
         f"Means over {played}, the same for all policies, and over training seeds.",
         "In brackets: 95% intervals of a hierarchical bootstrap, paired on the episodes; with a single seed, of the "
         "episodes alone. In the picture an arrow stands for a value that is beyond it.",
-        f"Code: {'; '.join(code)}.",
+        f"Code: {in_code(result.provenance for result in found)}.",
     ]
     if trained:
         sentences.append(f"Training took {np.median(trained) / 60:.1f} minutes (median).")
     return " ".join(sentences) + "\n"
 
 
-def in_code(provenance: Mapping[str, Any]) -> str:
-    """Returns in words what code a result is of."""
-    commit = provenance["commit"]
-    changed = " with changes" if provenance["dirty"] else ""
-    return f"version {provenance['version']}" + (f", commit {commit[:10]}{changed}" if commit else "")
+def in_code(of: Iterable[Mapping[str, Any]]) -> str:
+    """Returns in words what code results of these provenances are of."""
+    commits: dict[str, set[str]] = {}
+    for provenance in of:
+        commit, changed = provenance["commit"], " with changes" if provenance["dirty"] else ""
+        commits.setdefault(provenance["version"], set()).update({commit[:10] + changed} if commit else ())
+    return "; ".join(
+        f"version {version}" + (f", commit{'s' * (len(names) > 1)} {', '.join(sorted(names))}" if names else "")
+        for version, names in sorted(commits.items())
+    )
 
 
 def minus(suite: Suite) -> str:

@@ -186,7 +186,7 @@ def test_growing_queues_rank_below_stable_ones(board: Board) -> None:
     assert ranks == list(enumerate([*stable, "least-delay", "all-local"], start=1))
     of = entries(board)
     assert not of["least-delay"].stable
-    assert "its queue grows on seen, new road" in of["least-delay"].note
+    assert "its queue grows on every case" in of["least-delay"].note
     assert of["mine"].stable
     assert (of["mine"].kind, of["random"].kind, of[THEIRS["given"]].kind) == ("learned", "reference", "given")
     assert of["worse"].options["hidden"] == 9
