@@ -37,8 +37,9 @@ def section(suite: Suite, lines: list[Line]) -> str:
     if not tables:
         return "Nothing has been measured yet.\n"
     missing = _missing(lines)
-    parts = [] if suite.picture == "none" else [f"![{suite.title}]({suite.name}.svg)\n"]
-    parts += [conditions(lines)]
+    pictured = suite.picture != "none"
+    parts = [f"![{suite.title}]({suite.name}.svg)\n"] if pictured else []
+    parts += [conditions(lines, pictured=pictured)]
     parts += [f"{missing}\n"] if missing else []
     parts += [f"{line.policy} on {line.case} warned: {escaped(line.warned)}\n" for line in lines if line.warnings]
     for title, table in tables:

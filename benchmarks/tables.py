@@ -260,23 +260,31 @@ def aligned(table: list[Row]) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def conditions(lines: list[Line]) -> str:
+def conditions(lines: list[Line], *, pictured: bool = True) -> str:
     """Returns how the figures were had: episodes, statistics, and the code and machines of the results."""
     found = [result for line in lines for result in line.found]
     if not found:
         return "Computed from the profile.\n"
-    of = {(r.definition["evaluation"]["episodes"], r.definition["evaluation"]["seed"]) for r in found}
-    played = " or ".join(f"{episodes} held-out episodes from seed {seed}" for episodes, seed in sorted(of))
+    of = {(r.definition["evaluation"]["seed"], r.definition["evaluation"]["episodes"]) for r in found}
+    played = " or ".join(
+        f"{_or([episodes for first, episodes in sorted(of) if first == seed])} held-out episodes from seed {seed}"
+        for seed in sorted({seed for seed, _ in of})
+    )
     trained = [result.training_s for result in found if result.curve is not None]
     sentences = [
         f"Means over {played}, the same for all policies, and over training seeds.",
         "In brackets: 95% intervals of a hierarchical bootstrap, paired on the episodes; with a single seed, of the "
-        "episodes alone. In the picture an arrow stands for a value that is beyond it.",
+        "episodes alone." + (" In the picture an arrow stands for a value that is beyond it." if pictured else ""),
         f"Code: {in_code(result.provenance for result in found)}.",
     ]
     if trained:
         sentences.append(f"Training took {np.median(trained) / 60:.1f} minutes (median).")
     return " ".join(sentences) + "\n"
+
+
+def _or(numbers: list[int]) -> str:
+    *before, last = map(str, numbers)
+    return f"{', '.join(before)} or {last}" if before else last
 
 
 def in_code(of: Iterable[Mapping[str, Any]]) -> str:

@@ -1,12 +1,13 @@
-"""The tiny suite, and one run of it that nothing disturbed."""
+"""The tiny suite, one run of it that nothing disturbed, and a browser."""
 
 from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from benchmarks.jobs import locked
 
 TINY = Path(__file__).with_name("tiny.py")
+LOCAL = ("file:", "data:", "blob:")
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +48,39 @@ def whole(start: Callable[..., subprocess.Popen[str]], tmp_path_factory: pytest.
             assert process.returncode == 0, errors
             (folder / "printed.txt").write_text(printed)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        assert os.environ.get("CI") != "true", "CI must have chromium: the leaderboard's page is tested in it"
+        pytest.skip("there is no chromium to look at the page with")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_url(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page; in the end there must be no error, no warning that was not expected, and no request elsewhere."""
+    contexts: list[Any] = []
+    wrong: list[str] = []
+
+    def opened(url: str, *, expected: str = "", **options: Any) -> Any:
+        context = browser.new_context(**{"color_scheme": "light", "reduced_motion": "no-preference", **options})
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(10_000)
+        tab.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        tab.on("console", lambda said: None if expected and expected in said.text else wrong.append(said.text))
+        tab.on("request", lambda asked: None if asked.url.startswith(LOCAL) else wrong.append(asked.url))
+        tab.goto(url)
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []

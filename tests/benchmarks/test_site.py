@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import runpy
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,21 +30,7 @@ GO = """(at) => new Promise((done) => {
   addEventListener("hashchange", () => requestAnimationFrame(() => requestAnimationFrame(done)), { once: true });
   location.hash = at;
 })"""
-LOCAL = ("file:", "data:", "blob:")
 Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        assert os.environ.get("CI") != "true", "CI must have chromium: the leaderboard's page is tested in it"
-        pytest.skip("there is no chromium to look at the page with")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -61,26 +45,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def open_page(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
-    """Opens a page; in the end there must be no error, no warning that was not expected, and no request elsewhere."""
-    contexts: list[Any] = []
-    wrong: list[str] = []
+def open_page(open_url: Open, pages: dict[str, Path]) -> Open:
+    """Opens one of the made-up boards' pages."""
 
-    def opened(name: str = "full", at: str = "", *, expected: str = "", **options: Any) -> Any:
-        context = browser.new_context(**{"color_scheme": "light", "reduced_motion": "no-preference", **options})
-        contexts.append(context)
-        tab = context.new_page()
-        tab.set_default_timeout(10_000)
-        tab.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        tab.on("console", lambda said: None if expected and expected in said.text else wrong.append(said.text))
-        tab.on("request", lambda asked: None if asked.url.startswith(LOCAL) else wrong.append(asked.url))
-        tab.goto(pages[name].as_uri() + at)
-        return tab
+    def opened(name: str = "full", at: str = "", **options: Any) -> Any:
+        return open_url(pages[name].as_uri() + at, **options)
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    return opened
 
 
 def part(tab: Any, title: str) -> Any:

@@ -1,0 +1,61 @@
+"""The leaderboard of `main` that is committed: whole, in the README as it follows from the results, and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.board import Board
+from benchmarks.leaderboard import within
+from benchmarks.plan import jobs_of
+from benchmarks.site.page import page
+from benchmarks.standing import board_of
+from benchmarks.suites import SUITES, seeds_of
+
+for needed in ("altair", "rliable", "vl_convert"):
+    pytest.importorskip(needed)
+ROOT = Path(__file__).parents[2]
+FOLDERS = tuple(ROOT / "docs" / "results" / name for name in ("main", "mad2rl"))
+MAIN = SUITES["main"]
+
+
+@pytest.fixture(scope="module")
+def board() -> Board:
+    return board_of(MAIN, seeds_of(MAIN), *FOLDERS)
+
+
+def test_every_policy_of_the_project_has_played_every_case_with_all_seeds() -> None:
+    there = {path.stem for folder in FOLDERS for path in folder.glob("*.json")}
+    for case in MAIN[0].cases:
+        for policy in case.policies:
+            assert {job.name for job in jobs_of(case, policy, 5)} <= there, (case.name, policy.name)
+
+
+def test_everybody_is_ranked(board: Board) -> None:
+    assert board.left_out == ()
+    assert [len(track.cases) for track in board.tracks] == [6, 5, 4]
+    for track in board.tracks:
+        assert all(entry.rank is not None for entry in track.entries)
+        assert {entry.seeds for entry in track.entries} == {1, 5}
+
+
+def test_the_readme_has_the_ranking_that_follows_from_the_results(board: Board) -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert within(readme, board) == readme, "run benchmarks.leaderboard docs/results/main docs/results/mad2rl --into"
+
+
+def test_its_page_shows_all_tracks(board: Board, open_url: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text(page(board))
+    for track in board.tracks:
+        tab = open_url((tmp_path / "index.html").as_uri() + f"#track/{track.env_id}")
+        ranking, cases = (
+            tab.locator("section", has=tab.get_by_role("heading", name=title, exact=True))
+            for title in ("Ranking", "Cases")
+        )
+        assert ranking.locator("tbody tr").count() == len(track.entries)
+        assert cases.get_by_label("Case").locator("option").count() == len(track.cases)
+        tab.locator(".chart").first.scroll_into_view_if_needed()
+        tab.locator(".chart canvas").first.wait_for()
