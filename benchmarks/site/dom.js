@@ -37,7 +37,8 @@ function shownTime(milliseconds) {
 
 /** Returns a score or probability with fixed digits, so that a column of them lines up; a dash for none. */
 function fixed(value, digits = 3) {
-  return value === null || value === undefined ? "–" : value.toFixed(digits);
+  if (value === null || value === undefined) return "–";
+  return (Number(value.toFixed(digits)) + 0).toFixed(digits); // adding 0 turns -0 around
 }
 
 /** Returns a label with its unit. */

@@ -94,6 +94,7 @@ def test_the_ranking_says_what_the_board_says(open_page: Open) -> None:
     assert column(tab, "Ranking", 0) == [str(entry.rank) if entry.rank else NONE for entry in TRACK.entries]
     assert column(tab, "Ranking", 1) == [entry.name for entry in TRACK.entries]
     assert column(tab, "Ranking", 2) == [f"{entry.scores['mean'][0]:.3f}" for entry in TRACK.entries]
+    assert column(tab, "Ranking", 3)[7] == "0.000", "what rounds to nothing has no sign"
     assert column(tab, "Ranking", 5) == [f"{entry.times_best:.3f}" for entry in TRACK.entries]
     unranked = part(tab, "Ranking").get_by_role("row", name="mappo")
     assert "seeds 3 and 4 of ring road are missing" in unranked.inner_text()
