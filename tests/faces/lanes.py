@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pytest
-from gymnasium.vector import AutoresetMode
 
 import vec_envs
 from vec_envs.faces.joint_env import JointEnv
@@ -21,9 +18,6 @@ SMALL: dict[str, Any] = {
     "episode_slots": 5,
     "observation": "extended",
 }
-MODES = list(AutoresetMode)
-WITHOUT_SUMO = pytest.mark.parametrize("mobility", ["straight", "replay"])
-QUIET = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def random_actions(slots: int, lanes: int = 1, seed: int = 0) -> np.ndarray:
@@ -45,22 +39,3 @@ def play(env: JointEnv, actions: np.ndarray, seed: int | None) -> list[Any]:
 
 def observations(trace: list[Any]) -> list[np.ndarray]:
     return [trace[0], *trace[1::5]]
-
-
-def assert_same(one: Any, other: Any) -> None:
-    if isinstance(one, Mapping):
-        assert one.keys() == other.keys()
-        for name in one:
-            assert_same(one[name], other[name])
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            assert_same(a, b)
-    else:
-        np.testing.assert_array_equal(one, other, strict=isinstance(one, np.ndarray))
-
-
-def first_of(infos: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the infos of the first lane, as a single environment gives them."""
-    named = {name: value for name, value in infos.items() if not name.startswith("_")}
-    return {n: first_of(v) if isinstance(v, Mapping) else v[0].item() for n, v in named.items()}

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from tests.faces.lanes import (
-    MODES,
-    SMALL,
-    assert_same,
-    door,
-    first_of,
-    random_actions,
-)
-
-
-def visible(infos: Mapping[str, Any], lanes: int) -> dict[str, Any]:
-    """Returns the infos with whatever their masks hide taken away, so that two vectorisers can be compared."""
-    shown: dict[str, Any] = {}
-    for name in (n for n in infos if f"_{n}" in infos and infos[f"_{n}"].any()):
-        value, mask = infos[name], infos[f"_{name}"]
-        if isinstance(value, Mapping):
-            shown[name] = visible(value, lanes)
-        else:
-            shown[name] = [np.asarray(value[b]).tolist() if mask[b] else None for b in range(lanes)]
-    return shown
+from tests.faces.comparing import MODES, assert_same, first_of, visible
+from tests.faces.lanes import SMALL, door, random_actions
 
 
 @pytest.mark.parametrize("mode", MODES)

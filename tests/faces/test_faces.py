@@ -11,20 +11,8 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo.test import api_test, parallel_api_test
 
 import vec_envs
-from tests.faces.lanes import (
-    ENV_ID,
-    MODES,
-    QUIET,
-    SMALL,
-    WITHOUT_SUMO,
-    assert_same,
-    by_agent,
-    door,
-    first_of,
-    observations,
-    play,
-    random_actions,
-)
+from tests.faces.comparing import MODES, QUIET, WITHOUT_SUMO, assert_same, first_of
+from tests.faces.lanes import ENV_ID, SMALL, by_agent, door, observations, play, random_actions
 from vec_envs.faces.joint_env import JointEnv
 from vec_envs.faces.vector_env import LanesVectorEnv
 

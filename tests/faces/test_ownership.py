@@ -11,15 +11,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from tests.faces.lanes import (
-    ENV_ID,
-    MODES,
-    SMALL,
-    assert_same,
-    by_agent,
-    door,
-    random_actions,
-)
+from tests.faces.comparing import MODES, assert_same
+from tests.faces.lanes import ENV_ID, SMALL, by_agent, door, random_actions
 from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.faces import doors
 from vec_envs.faces.parallel_env import ParallelLaneEnv

@@ -11,14 +11,8 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from pettingzoo.env_registry.exceptions import NameNotFound
 
-from tests.faces.lanes import (
-    ENV_ID,
-    MODES,
-    SMALL,
-    by_agent,
-    door,
-    random_actions,
-)
+from tests.faces.comparing import MODES, makers
+from tests.faces.lanes import ENV_ID, SMALL, by_agent, door, random_actions
 from vec_envs.faces.joint_env import JointEnv
 
 
@@ -145,11 +139,7 @@ def test_unknown_ids_say_what_exists() -> None:
             pettingzoo.make(kind, "VEC-Unknown-v0")
 
 
-MAKERS = pytest.mark.parametrize(
-    "make",
-    [door.joint_env, door.parallel_env, door.env, door.vector_env, lambda **o: gymnasium.make(ENV_ID, **o)],
-    ids=["joint", "parallel", "aec", "vector", "gymnasium"],
-)
+MAKERS = makers(door, ENV_ID)
 
 
 @MAKERS

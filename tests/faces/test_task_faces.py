@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from pettingzoo.test import api_test, parallel_api_test
 
+from tests.faces.comparing import MODES, QUIET, WITHOUT_SUMO, assert_same, makers, visible
 from vec_envs import task_diversion_v0 as door
 from vec_envs.faces.joint_env import JointEnv
 from vec_envs.faces.slot_env import SlotEnv
@@ -32,9 +32,6 @@ INFOS = {
     "cost", "time_s", "energy_j", "vehicle_energy_j", "missed", "failed", "offloaded", "queue_s", "cut", "battery",
     "low_battery", "low_battery_energy_j",
 }  # fmt: skip
-MODES = list(AutoresetMode)
-WITHOUT_SUMO = pytest.mark.parametrize("mobility", ["straight", "replay"])
-QUIET = pytest.mark.filterwarnings("ignore::UserWarning")
 IDLE = np.zeros(3)
 
 
@@ -68,19 +65,6 @@ def play_slots(env: SlotEnv, seed: int | None) -> list[Any]:
         trace.append(env.step({agent: decision(slot, k) for k, agent in enumerate(env.agents)}))
         slot += 1
     return trace
-
-
-def assert_same(one: Any, other: Any) -> None:
-    if isinstance(one, Mapping):
-        assert one.keys() == other.keys()
-        for name in one:
-            assert_same(one[name], other[name])
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            assert_same(a, b)
-    else:
-        np.testing.assert_array_equal(one, other, strict=isinstance(one, np.ndarray))
 
 
 # The APIs -------------------------------------------------------------------------------------------------------------
@@ -139,11 +123,7 @@ def test_padding_means_nothing_here(make: Any) -> None:
         make(padded=True, **SMALL)
 
 
-MAKERS = pytest.mark.parametrize(
-    "make",
-    [door.joint_env, door.parallel_env, door.env, door.vector_env, lambda **o: gymnasium.make(ENV_ID, **o)],
-    ids=["joint", "parallel", "aec", "vector", "gymnasium"],
-)
+MAKERS = makers(door, ENV_ID)
 
 
 @MAKERS
@@ -286,18 +266,6 @@ def test_lane_b_is_the_single_env_of_seed_s_plus_b_through_episodes_of_any_lengt
         times_ended += ended
     assert len(set(times_ended.tolist())) > 1
     assert times_ended.min() >= 1
-
-
-def visible(infos: Mapping[str, Any], lanes: int) -> dict[str, Any]:
-    """Returns the infos with whatever their masks hide taken away, so that two vectorisers can be compared."""
-    shown: dict[str, Any] = {}
-    for name in (n for n in infos if f"_{n}" in infos and infos[f"_{n}"].any()):
-        value, mask = infos[name], infos[f"_{name}"]
-        if isinstance(value, Mapping):
-            shown[name] = visible(value, lanes)
-        else:
-            shown[name] = [np.asarray(value[b]).tolist() if mask[b] else None for b in range(lanes)]
-    return shown
 
 
 @pytest.mark.parametrize("mode", MODES)
