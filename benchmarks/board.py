@@ -72,9 +72,9 @@ class Entry:
     stable: bool
     note: str
     seeds: int
-    scores: Mapping[str, Interval]
+    scores: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     """`mean`, by which entries are ranked, `iqm`, `optimality_gap`."""
-    times_best: float | None
+    times_best: float | None = None
     """The figure in times that of the reference whose score is 1: the geometric mean over cases."""
     decision_ms: float | None
     """Median CPU time of one decision, all agents together."""

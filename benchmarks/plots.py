@@ -20,7 +20,7 @@ def curve_plot(case: Case, lines: Sequence[Played]) -> Plot | None:
     for line in lines:
         curves = [result.curve for result in line.found if result.curve is not None]
         if curves:
-            figure = line.found[0].definition["evaluation"]["figures"][0]
+            figure = line.found[0].ranked_by
             points = min(len(curve["episodes"]) for curve in curves)
             of_seeds = np.stack([curve[figure][:points] for curve in curves])
             drawn.append(_over_seeds(line.policy, curves[0]["episodes"][:points], of_seeds))

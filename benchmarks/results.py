@@ -51,6 +51,11 @@ class Result:
     provenance: Mapping[str, Any]
     path: Path
 
+    @property
+    def ranked_by(self) -> str:
+        """The figure by which policies are ranked: the first."""
+        return self.definition["evaluation"]["figures"][0]
+
 
 def key_of(definition: Mapping[str, Any]) -> str:
     """Returns a hash of what defines a result."""

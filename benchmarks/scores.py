@@ -69,7 +69,7 @@ def scale_of(case: Case, lines: Mapping[str, Played]) -> Scale:
     """Returns a case's scale. Raises `ValueError` where the random policy or any that could be 1 lacks its result."""
     if "random" not in lines:
         raise ValueError(f"the case {case.name!r} has no result of the random policy, which is 0")
-    figure = ranked_by(lines["random"].found[0])
+    figure = lines["random"].found[0].ranked_by
     references = [policy.name for policy in case.policies if isinstance(policy, Reference)]
     if lacking := [name for name in case.optima or references if name not in lines]:
         raise ValueError(f"the case {case.name!r} has no result of {', '.join(lacking)}: one of these may be 1")
@@ -82,11 +82,6 @@ def scale_of(case: Case, lines: Mapping[str, Played]) -> Scale:
     if one.value >= zero.value:
         raise ValueError(f"on the case {case.name!r} the random policy is as good as {best}")
     return Scale(figure=figure, zero=zero, one=one, best=best)
-
-
-def ranked_by(result: Result) -> str:
-    """Returns the figure by which a result is ranked."""
-    return result.definition["evaluation"]["figures"][0]
 
 
 def is_reference(line: Played) -> bool:

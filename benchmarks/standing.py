@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from benchmarks import board, recording, results
 from benchmarks.board import Board, CaseBoard, Entry, Head, Kind, Plot, Rejected, Track
@@ -25,7 +26,6 @@ from benchmarks.scores import (
     interval,
     is_reference,
     profiles,
-    ranked_by,
     regret,
     run_scores,
     scale_of,
@@ -115,7 +115,7 @@ def _checked(result: Result) -> Result:
     for name, trace in result.traces.items():
         if len(trace) != problem.episode_points and not problem.one_at_a_time:
             raise ValueError(f"its trace of {name} has {len(trace)} points, an episode {problem.episode_points}")
-    if not (mean := result.values[figure := ranked_by(result)].mean()) > 0.0:
+    if not (mean := result.values[figure := result.ranked_by].mean()) > 0.0:
         raise ValueError(f"its {label(figure)} is {mean:g} on average, which is not above 0")
     return result
 
@@ -232,8 +232,7 @@ def _is_whole(name: str, scaled: Sequence[tuple[Stage, Scale]], cases: int) -> b
 
 def _times_best(name: str, scaled: Sequence[tuple[Stage, Scale]]) -> float:
     """Returns the geometric mean over cases of a policy's figure, in times that of the reference that is 1."""
-    means = [(stage.found[name].mean(scale.figure).value, scale.one.value) for stage, scale in scaled]
-    return float(np.exp(np.mean([np.log(value / one) for value, one in means])))
+    return float(stats.gmean([stage.found[name].mean(scale.figure).value / scale.one.value for stage, scale in scaled]))
 
 
 def _order(entry: Entry) -> tuple[bool, bool, float]:
@@ -282,8 +281,6 @@ def _entry(
         stable=not growing,
         note="; ".join(note),
         seeds=max((len(line.found) for _, line in lines), default=0),
-        scores={},
-        times_best=None,
         decision_ms=_decision_ms(found),
         options=_options(found),
         command=f"python -m benchmarks.run {suite} --policies {shlex.quote(name.partition(' (')[0])}"

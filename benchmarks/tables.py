@@ -108,7 +108,7 @@ def readable(path: Path) -> Result | None:
 
 def first_figure(lines: list[Line]) -> str | None:
     """Returns the figure by which policies are ranked; None where there are no results."""
-    return next((result.definition["evaluation"]["figures"][0] for line in lines for result in line.found), None)
+    return next((result.ranked_by for line in lines for result in line.found), None)
 
 
 def by_case(lines: list[Line]) -> dict[str, list[Line]]:

@@ -2,7 +2,7 @@
 
 A chromosome holds the cuts and nodes of all clients. Parents are chosen by tournament, children take each gene of one
 of them at random, genes mutate to values nearby, and the best of parents and children live on: pymoo's `GA` with its
-defaults, on arrays with a leading lane, since its objects of one chromosome each take twenty times as long.
+defaults, on arrays with a leading lane, since its objects of one chromosome each take a dozen times as long.
 """
 
 from __future__ import annotations

@@ -12,7 +12,10 @@ from vec_envs.physics.inference import Factor, free_space_gain
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceChannel:
-    """A channel of free space with Rayleigh fading: its gain on average, and what a gain means over the whole band."""
+    """A channel of free space with Rayleigh fading: its gain on average, and what a gain means over the whole band.
+
+    Section V.A of LyMDO.
+    """
 
     antenna_gain: float
     carrier_mhz: float
