@@ -1,6 +1,6 @@
 """Plots as Vega-Lite specifications, checked by altair, and the library that draws them.
 
-A specification holds no data and no colours of a theme: the page gives both when it draws.
+A specification holds no data, no colours of a theme and no size: the page gives them when it draws.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from benchmarks.board import Plot, Track
 MISSING = 'pages need altair and vl-convert: pip install "vec-envs[leaderboard]"'
 DATA = "lines"
 """The page's name for the rows `name`, `x`, `value`, `low`, `high`."""
-HEIGHT = 260
 FEW = 20
 """Lines of at most so many points show each of them."""
 SOLID, DASHED = [1, 0], [6, 3]
@@ -93,7 +92,7 @@ def specification(plot: Plot, names: Sequence[str], dashes: Sequence[Sequence[in
     near = alt.selection_point(name="near", nearest=True, on="pointerover", clear="pointerout", empty=False)
     given = alt.param(name="hidden", value=[]), alt.param(name="marked", value="")
     chart = alt.layer(band, line, point.add_params(near)).add_params(*given)
-    return chart.properties(width="container", height=HEIGHT, description=plot.title).to_dict()
+    return chart.properties(width="container", height="container", description=plot.title).to_dict()
 
 
 def _tooltip(plot: Plot) -> list[dict[str, str]]:

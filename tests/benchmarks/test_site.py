@@ -271,6 +271,15 @@ def test_charts_are_drawn_and_their_lines_can_be_hidden(open_page: Open) -> None
     assert tab.locator(".chart").count() == 5
 
 
+def test_nothing_moves_when_a_chart_is_drawn(open_page: Open) -> None:
+    tab = open_page()
+    heights = "() => [...document.querySelectorAll('.chart')].map((box) => box.getBoundingClientRect().height)"
+    before = tab.evaluate(heights)
+    for index, height in enumerate(before):
+        assert drawn(tab, index).bounding_box()["height"] == pytest.approx(height, abs=1)
+    assert tab.evaluate(heights) == before
+
+
 def test_the_theme_changes_the_page_and_its_charts(open_page: Open) -> None:
     tab = open_page()
     ground = "() => getComputedStyle(document.body).backgroundColor"
