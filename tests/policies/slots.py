@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.made_up import profile
 from vec_envs import dnn_partition_v0
-from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
 from vec_envs.problems.problem import View
@@ -21,14 +21,6 @@ OBJECTIVES = pytest.mark.parametrize("objective", ["drift", "drift_bound"])
 def make_env(**options: object) -> LanesVectorEnv:
     sizes = {"num_client_vehicles": 4, "num_service_vehicles": 2, "episode_slots": 6}
     return dnn_partition_v0.vector_env(num_envs=LANES, mobility="straight", **(sizes | options))
-
-
-def profile(name: str, gflops: tuple[float, ...], mbit: tuple[float, ...]) -> DNNProfile:
-    layers = tuple(
-        Layer(name=f"layer{n}", gflops=work, gmacs=work / 2, output_mbit=size, parameter_mbyte=0.0)
-        for n, (work, size) in enumerate(zip(gflops, mbit[1:], strict=True), start=1)
-    )
-    return DNNProfile(name=name, input_mbit=mbit[0], layers=layers)
 
 
 A = profile("a", (1.0, 1.0, 1.0), (4.0, 2.0, 3.0, 0.1))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.made_up import profile
 from vec_envs import cooperative_inference_v0
-from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.policies import AllEdge, ExactCuts, LargestCut, Policy, RandomCuts, inference_optimum, references
 from vec_envs.problems.cooperative_inference import CooperativeInference, Exogenous, State
@@ -21,17 +21,8 @@ LANES = 4
 REFERENCES = references(CooperativeInference).policies
 ALL = pytest.mark.parametrize("name", REFERENCES)
 
-
-def profile(name: str, gmacs: tuple[float, ...], mbit: tuple[float, ...], mbyte: tuple[float, ...]) -> DNNProfile:
-    layers = tuple(
-        Layer(name=f"layer{n}", gflops=2 * work, gmacs=work, output_mbit=size, parameter_mbyte=parameters)
-        for n, (work, size, parameters) in enumerate(zip(gmacs, mbit[1:], mbyte, strict=True), start=1)
-    )
-    return DNNProfile(name=name, input_mbit=mbit[0], layers=layers)
-
-
-SHORT = profile("short", (1.0, 0.0, 2.0), (4.0, 2.0, 3.0, 0.1), (10.0, 0.0, 200.0))
-LONG = profile("long", (0.5, 1.5, 0.2, 2.5), (5.0, 9.0, 1.0, 1.0, 0.1), (1.0, 2.0, 150.0, 40.0))
+SHORT = profile("short", (2.0, 0.0, 4.0), (4.0, 2.0, 3.0, 0.1), (10.0, 0.0, 200.0))
+LONG = profile("long", (1.0, 3.0, 0.4, 5.0), (5.0, 9.0, 1.0, 1.0, 0.1), (1.0, 2.0, 150.0, 40.0))
 SYNTHETIC = CooperativeInference(dnns=(SHORT, LONG), dnn_of_device=(0, 1, 1))
 REAL = CooperativeInference(dnn_of_device=(0, 1, 1))
 HEAVY = CooperativeInference(dnns=("alexnet", "vgg16"), dnn_of_device=(1, 0, 1))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.made_up import profile
 from vec_envs import task_diversion_v0
-from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.faces.vector_env import LanesVectorEnv
 from vec_envs.policies import CheapestCut, Policy, RandomNumbers, references
 from vec_envs.policies.task_rules import task_options
@@ -20,15 +20,6 @@ from vec_envs.problems.task_diversion_records import Request
 LANES = 4
 REFERENCES = references(TaskDiversion).policies
 ALL = pytest.mark.parametrize("name", REFERENCES)
-
-
-def profile(name: str, gflops: tuple[float, ...], mbit: tuple[float, ...]) -> DNNProfile:
-    layers = tuple(
-        Layer(name=f"layer{n}", gflops=work, gmacs=work / 2, output_mbit=size, parameter_mbyte=0.0)
-        for n, (work, size) in enumerate(zip(gflops, mbit[1:], strict=True), start=1)
-    )
-    return DNNProfile(name=name, input_mbit=mbit[0], layers=layers)
-
 
 DNNS = (profile("short", (1.0, 3.0), (40.0, 2.0, 0.5)), profile("long", (0.0, 2.0, 0.1, 5.0), (8.0, 60.0, 3.0, 9.0, 1)))
 

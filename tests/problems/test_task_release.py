@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vec_envs.dnn import DNNProfile, Layer
+from tests.made_up import profile
 from vec_envs.mobility.straight import StraightMobility
 from vec_envs.mobility.traffic import Road, TrafficBlock
 from vec_envs.physics.channel import v2i_rate_mbps
@@ -27,14 +27,7 @@ ROAD = Road(
     speed_limit_mps=20.0,
     axis_xy_m=((-1000.0, 0.0), (1000.0, 0.0)),
 )
-DNNS = tuple(
-    DNNProfile(
-        name=f"dnn{k}",
-        input_mbit=1.0,
-        layers=(Layer(name="a", gflops=3.0 * (k + 1), gmacs=1.0, output_mbit=1.0, parameter_mbyte=0.0),),
-    )
-    for k in range(4)
-)
+DNNS = tuple(profile(f"dnn{k}", (3.0 * (k + 1),), (1.0, 1.0)) for k in range(4))
 HOLDERS = np.array([[0, 1, 2], [0, 3, 2], [-1, 3, 4], [5, 3, -1], [5, -1, -1]])
 
 
