@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks import scores
+from benchmarks.board import Board
 from benchmarks.jobs import locked
+from benchmarks.standing import board_of
+from tests.benchmarks.known import SEEDS, SUITE, SWEEP, write_all
 
 TINY = Path(__file__).with_name("tiny.py")
 LOCAL = ("file:", "data:", "blob:")
@@ -48,6 +52,28 @@ def whole(start: Callable[..., subprocess.Popen[str]], tmp_path_factory: pytest.
             assert process.returncode == 0, errors
             (folder / "printed.txt").write_text(printed)
     return folder
+
+
+@pytest.fixture(scope="module")
+def few_resamples() -> Iterator[None]:
+    """Intervals are of 100 resamples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scores, "RESAMPLES", 100)
+        yield
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the suites of `known`."""
+    folder = tmp_path_factory.mktemp("results")
+    write_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def board(folder: Path, few_resamples: None) -> Board:
+    """What stands in them."""
+    return board_of((SUITE, SWEEP), SEEDS, folder)
 
 
 @pytest.fixture(scope="session")
