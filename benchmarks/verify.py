@@ -113,14 +113,18 @@ def _jobs(
 ) -> tuple[dict[str, Job], dict[str, str]]:
     """Returns the jobs of a submission, and the names of those that lack a result with their cases.
 
-    Somebody's own policy is told by its results, nothing of it imported, and must play all cases of an environment.
+    Somebody's own policy is told by its results, nothing of it imported, and must play all cases of an environment;
+    those of a suite that ranks nobody may lack.
     """
     own = is_source(submission.policy)
     suites = suites_of(submission.suite, known, () if own else (submission.policy,))
-    cases = [case for suite in suites if suite.version for case in suite.cases]
-    jobs = {(job.name): (job, case) for case in cases for job in _jobs_of(submission, case, there, own=own)}
-    lacking = {name: f"{case.name} of {case.env_id}" for name, (_, case) in jobs.items() if name not in there}
-    return {name: job for name, (job, _) in jobs.items()}, lacking
+    jobs, lacking = dict[str, Job](), dict[str, str]()
+    for ranks, case in ((bool(suite.version), case) for suite in suites for case in suite.cases):
+        for job in _jobs_of(submission, case, there, own=own):
+            jobs[job.name] = job
+            if ranks and job.name not in there:
+                lacking[job.name] = f"{case.name} of {case.env_id}"
+    return jobs, lacking
 
 
 def _jobs_of(submission: Submission, case: Case, there: Mapping[str, Result], *, own: bool) -> list[Job]:

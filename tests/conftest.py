@@ -15,11 +15,14 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 OWN_WORDS = (
+    "CooperativeInference.__init__",
     "DNNPartition.__init__",
+    "DNNProfile.load",
     "ExactSlot.__init__",
     "Scenario.load",
     "SumoMobility.__init__",
     "TaskDiversion.__init__",
+    "as_profiles",
     "make_mobility",
 )
 

@@ -59,6 +59,20 @@ def positive_range(**options: Any) -> None:
             raise ValueError(f"{name}={value!r} must be a range (low, high) with 0 < low <= high")
 
 
+def a_list(**options: object) -> None:
+    """Refuses what is no list, tuple or array with one axis; what stands in it is not looked at."""
+    for name, value in options.items():
+        if not (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)):
+            raise ValueError(f"{name}={value!r} must be a list of numbers")
+
+
+def yes_or_no(**options: object) -> None:
+    """Refuses what is neither True nor False."""
+    for name, value in options.items():
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{name}={value!r} must be True or False")
+
+
 def a_function(**options: object) -> None:
     """Refuses what cannot be called."""
     for name, value in options.items():

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,10 @@ CASE = Case(
     ),
     episodes=6,
 )
-SUITES = {"s": (Suite(name="s", title="S", cases=(CASE,), baseline="", picture="none", shows="", version="1"),)}
+_SHOWN = {"title": "S", "baseline": "", "picture": "none", "shows": ""}
+SUITES = {"s": (Suite(name="s", cases=(CASE,), version="1", **_SHOWN),)}
+_GREATER_V = replace(CASE, name="V = 30", env={**CASE.env, "lyapunov_v": 30.0})
+BESIDE = {"s": (*SUITES["s"], Suite(name="v", cases=(_GREATER_V,), **_SHOWN))}
 MODULE = """
 import numpy as np
 
@@ -55,10 +59,11 @@ class Hers:
 
 @pytest.fixture(scope="module")
 def submissions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two good submissions: a learner's and somebody's own."""
+    """Good submissions: a learner's, somebody's own, and one that has also played a suite which ranks nobody."""
     folders: dict[str, Path] = {}
     with pytest.MonkeyPatch.context() as patch:
-        for name, policy in (("learned", "mine"), ("own", "hers_in_test:Hers")):
+        own = "hers_in_test:Hers"
+        for name, policy, suites in (("learned", "mine", SUITES), ("own", own, SUITES), ("beside", own, BESIDE)):
             folder = folders[name] = tmp_path_factory.mktemp(name)
             (folder / "hers_in_test.py").write_text(MODULE)
             np.save(folder / "hers.npy", np.zeros(3))
@@ -66,7 +71,7 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             patch.chdir(folder)
             patch.syspath_prepend(folder)
             arguments = ["s", "--policies", policy, "--seeds", "1", "--workers", "1", "--output", str(folder)]
-            assert run(arguments, SUITES) == 0
+            assert run(arguments, suites) == 0
     return folders
 
 
@@ -86,6 +91,22 @@ def test_what_can_be_had_again_is_accepted(
 ) -> None:
     assert main([str(copy(name))], SUITES) == 0
     assert "\naccepted, with --seed " in capsys.readouterr().out
+
+
+def test_results_of_a_suite_that_ranks_nobody_may_be_there(
+    copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copy("beside")
+    read = {path: results.read(path).definition["evaluation"]["env"] for path in folder.glob("results/*")}
+    paths = {env["lyapunov_v"]: path for path, env in read.items()}
+    assert main([str(folder)], BESIDE) == 0
+    rewritten(paths[30.0], 0.9)
+    assert main([str(folder)], BESIDE) == 1
+    paths[30.0].unlink()
+    assert main([str(folder)], BESIDE) == 0
+    assert main([str(folder)], SUITES) == 0
+    paths[10.0].unlink()
+    assert main([str(folder)], BESIDE) == 1
 
 
 def test_a_policy_alone_is_enough_to_be_played_again(copy: Callable[[str], Path]) -> None:

@@ -75,8 +75,15 @@ def test_policy_writes_to_nothing_it_is_shown(name: str) -> None:
 def test_policy_that_looks_at_the_slot_says_so(name: str) -> None:
     envs = make_env()
     observation, _ = envs.reset(seed=0)
-    with pytest.raises(ValueError, match=r"pass act\(observation, view=env.view\)"):
+    with pytest.raises(ValueError, match=r"pass act\(observation, env.unwrapped.view\)"):
         POLICIES[name](envs.problem).act(observation)
+
+
+def test_an_observation_of_one_environment_lacks_an_axis() -> None:
+    seen = make_env().reset(seed=0)[0]
+    assert lanes_of(seen) == LANES
+    with pytest.raises(ValueError, match=r"got shape \(4, \d+\): give the axes that lack"):
+        lanes_of(seen[0])
 
 
 @pytest.mark.parametrize("name", BLIND)

@@ -144,7 +144,7 @@ class DNNProfile:
             raise ValueError(f"no profile {name!r} in the library; it has {', '.join(cls.library())}")
         table: dict[str, Any] = json.loads((_LIBRARY / f"{name}.json").read_text(encoding="utf-8"))
         workloads: dict[str, float] = table["layers"][0]["gflops"]
-        if workload not in workloads:
+        if workload not in list(workloads):  # whatever it is
             raise ValueError(f"no workload {workload!r} for {name!r}; it has {', '.join(workloads)}")
         layers = tuple(
             Layer(

@@ -79,7 +79,7 @@ _REFERENCES: dict[type[Any], References] = {
             "reo-best": Reference(make=partial(CheapestCut, cuts="offload"), env=_NEAREST),
             "gbs-full": Reference(make=partial(CheapestCut, speeds="full"), env=_NEAREST),
             "gbs-best": Reference(make=CheapestCut, env=_NEAREST),
-            "gbs-best-diverted": Reference(make=CheapestCut),
+            "gbs-best-diverted": Reference(make=CheapestCut, env={"diversion": "probability"}),
         },
         to_beat="gbs-best",
     ),

@@ -40,7 +40,7 @@ class BestResponse:
         self, observation: Float32[np.ndarray, "lanes agents features"], view: View | None = None
     ) -> Int[np.ndarray, "lanes agents"]:
         """Returns the best actions found. Raises `ValueError` without a view."""
-        view = needs_view(view, self)
+        view = needs_view(view, self, observation)
         counts = np.array(self._problem.action_counts)
         lanes = observation.shape[0]
         actions = self._rng.integers(0, counts, (lanes, self.num_starts, len(counts)))

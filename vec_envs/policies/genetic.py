@@ -57,7 +57,7 @@ class Genetic:
         self, observation: Float32[np.ndarray, "lanes agents features"], view: View | None = None
     ) -> Int[np.ndarray, "lanes agents"]:
         """Returns the best actions found. Raises `ValueError` without a view."""
-        view = needs_view(view, self)
+        view = needs_view(view, self, observation)
         size = len(observation), self._population, len(self._highest)
         people = self._rng.integers(0, self._highest + 1, size)
         people, cost = self._best(people, self._cost(view, people))

@@ -97,7 +97,7 @@ class ExactCuts:
         self, observation: Float32[np.ndarray, "lanes agents features"], view: View | None = None
     ) -> Int[np.ndarray, "lanes agents"]:
         """Returns the best cuts. Raises `ValueError` without a view."""
-        costs = _costs(self._problem, needs_view(view, self))
+        costs = _costs(self._problem, needs_view(view, self, observation))
         starts = range(0, len(costs.own), LANES_AT_ONCE)
         blocks = (map_arrays(lambda a, i=i: a[i : i + LANES_AT_ONCE], costs) for i in starts)
         return np.concatenate([_optimum(block).cuts for block in blocks])

@@ -31,7 +31,7 @@ class RandomCuts:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns random cuts. Raises `ValueError` without a view."""
-        return self._rng.integers(0, _counts(self._problem, needs_view(view, self)))
+        return self._rng.integers(0, _counts(self._problem, needs_view(view, self, observation)))
 
 
 class LargestCut:
@@ -46,7 +46,7 @@ class LargestCut:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the largest cuts. Raises `ValueError` without a view."""
-        return _counts(self._problem, needs_view(view, self)) - 1
+        return _counts(self._problem, needs_view(view, self, observation)) - 1
 
 
 def AllEdge(problem: CooperativeInference) -> Constant:

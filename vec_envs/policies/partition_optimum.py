@@ -71,7 +71,7 @@ class ExactSlot:
         self, observation: Float32[np.ndarray, "lanes agents features"], view: View | None = None
     ) -> Int[np.ndarray, "lanes agents"]:
         """Returns the best actions, with a warning where not proven. Raises `ValueError` without a view."""
-        found = self.solve(needs_view(view, self))
+        found = self.solve(needs_view(view, self, observation))
         unproven = np.flatnonzero(found.gap > 0.0)
         if len(unproven):
             limit = "" if self._limit_s is None else f" or hit the time limit of {self._limit_s:g} s"

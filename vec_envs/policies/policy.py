@@ -25,8 +25,19 @@ class Policy(Protocol):
         ...
 
 
-def needs_view(view: View | None, policy: object) -> View:
-    """Returns the view. Raises `ValueError` where there is none."""
+def lanes_of(observation: np.ndarray) -> int:
+    """Returns how many lanes are seen. Raises `ValueError` for what is not of lanes, agents and features."""
+    if observation.ndim != 3:
+        raise ValueError(
+            f"policies see [lanes, agents, features], got shape {observation.shape}: give the axes that lack, such as "
+            "policy.act(observation[None], env.unwrapped.view)[0] of a single environment"
+        )
+    return len(observation)
+
+
+def needs_view(view: View | None, policy: object, observation: np.ndarray) -> View:
+    """Returns the view. Raises `ValueError` where there is none, or the observation is not of lanes."""
+    lanes_of(observation)
     if view is None:
-        raise ValueError(f"{type(policy).__name__} looks at the whole slot: pass act(observation, view=env.view)")
+        raise ValueError(f"{type(policy).__name__} looks at the whole slot: pass act(observation, env.unwrapped.view)")
     return view

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Int
 
-from vec_envs.policies.policy import needs_view
+from vec_envs.policies.policy import lanes_of, needs_view
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.problem import View
 from vec_envs.records import map_arrays
@@ -27,7 +27,7 @@ class Random:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns random actions."""
-        return self._rng.integers(0, self._counts, observation.shape[:2])
+        return self._rng.integers(0, self._counts, (lanes_of(observation), len(self._counts)))
 
 
 class Constant:
@@ -41,7 +41,7 @@ class Constant:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the constant actions."""
-        return np.tile(self._action, (observation.shape[0], 1))
+        return np.tile(self._action, (lanes_of(observation), 1))
 
 
 def AllLocal(problem: DNNPartition) -> Constant:
@@ -71,7 +71,7 @@ class PaperGreedy:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the rule's actions. Raises `ValueError` without a view."""
-        state = needs_view(view, self).state
+        state = needs_view(view, self, observation).state
         rsu = state.rsu_backlog_gcycles.sum(axis=-1, keepdims=True)
         node = np.concatenate([rsu, state.service_backlog_gcycles], axis=-1).argmin(axis=-1)
         return self._cut * self._num_nodes + node[:, None]
@@ -92,10 +92,10 @@ class LeastDelay:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the actions of least own delay. Raises `ValueError` without a view."""
-        view = needs_view(view, self)
+        view = needs_view(view, self, observation)
         all_local = self._problem.num_layers * self._problem.num_nodes
         state, exogenous = (map_arrays(lambda a: a[:, None], record) for record in (view.state, view.exogenous))
-        chosen = np.empty(observation.shape[:2], dtype=np.int64)
+        chosen = np.empty((lanes_of(observation), len(all_local)), dtype=np.int64)
         for client, count in enumerate(self._problem.action_counts):
             tried = np.tile(all_local, (len(chosen), count, 1))
             tried[..., client] = np.arange(count)

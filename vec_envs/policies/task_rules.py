@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from vec_envs.policies.policy import needs_view
+from vec_envs.policies.policy import lanes_of, needs_view
 from vec_envs.problems.problem import View
 from vec_envs.problems.task_diversion import TaskDiversion
 from vec_envs.problems.task_diversion_records import Request, TaskOutcome
@@ -39,7 +39,7 @@ class RandomNumbers:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns random actions."""
-        return self._rng.uniform(-1.0, 1.0, (*observation.shape[:2], self._size))
+        return self._rng.uniform(-1.0, 1.0, (lanes_of(observation), 1, self._size))
 
 
 class CheapestCut:
@@ -63,7 +63,7 @@ class CheapestCut:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the actions. Raises `ValueError` without a view."""
-        view = needs_view(view, self)
+        view = needs_view(view, self, observation)
         request = self._problem.request(view.state, view.exogenous)
         dnn = view.exogenous.dnn
         cut, vehicle_ghz, rsu_ghz, outcome = task_options(self._problem, dnn, request, speeds=self._speeds)

@@ -42,7 +42,7 @@ from vec_envs.problems.inference_cuts import CutTable, cut_table
 from vec_envs.problems.inference_observation import OBSERVATIONS, InferenceObservation
 from vec_envs.problems.problem import Choices, Figure, Numbers
 from vec_envs.units import watt_from_dbm
-from vec_envs.validation import count, one_of, positive, positive_range
+from vec_envs.validation import a_list, count, finite, one_of, positive, positive_range
 
 __all__ = ["Allocation", "CooperativeInference", "Exogenous", "Luck", "Outcome", "State"]
 
@@ -134,10 +134,12 @@ class CooperativeInference:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dnns", as_profiles(self.dnns, workload="mad2rl"))
         for name in ("dnn_of_device", "energy_budget_j", "memory_budget_gb", "arrival_rate_hz", "arrival_profile_hz"):
+            a_list(**{name: getattr(self, name)})
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_devices(self)
         for name in _POSITIVE:
             positive(**{name: getattr(self, name)})
+        finite(noise_dbm_per_hz=self.noise_dbm_per_hz)
         count(1, episode_slots=self.episode_slots)
         positive_range(arrival_rate_hz=self.arrival_rate_hz)
         for n, rate in enumerate(self.arrival_profile_hz):

@@ -48,6 +48,7 @@ from vec_envs.validation import (
     one_of,
     positive,
     positive_range,
+    yes_or_no,
 )
 
 __all__ = ["Exogenous", "Luck", "Outcome", "State", "TaskDiversion", "TaskOutcome"]
@@ -499,11 +500,13 @@ def _check_numbers(problem: TaskDiversion) -> None:
     one_of(OBSERVATIONS, observation=problem.observation)
     for name in _POSITIVE:
         positive(**{name: getattr(problem, name)})
+    yes_or_no(overlap=problem.overlap, battery_factor=problem.battery_factor)
+    positive(battery_floor=problem.battery_floor)
     not_negative(beta=problem.beta, deadline_penalty=problem.deadline_penalty)
     positive_range(deadline_factor=problem.deadline_factor, battery=problem.battery)
     for name in ("deadline_factor", "battery"):
         object.__setattr__(problem, name, tuple(getattr(problem, name)))
-    if problem.battery[1] > 1.0 or not 0.0 < problem.battery_floor <= 1.0:
+    if problem.battery[1] > 1.0 or problem.battery_floor > 1.0:
         raise ValueError(
             f"battery levels are in (0, 1], got battery={problem.battery} and battery_floor={problem.battery_floor}"
         )
