@@ -24,6 +24,7 @@ from benchmarks.limits import at_most
 from vec_envs.policies.policy import Policy
 from vec_envs.problems.problem import View, action_shape
 from vec_envs.records import map_arrays
+from vec_envs.registration import ENVIRONMENTS
 
 _WRITTEN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 IMPORT_S = 120.0
@@ -55,8 +56,11 @@ def maker(source: str) -> Callable[[Any], Policy]:
 
 
 def plays(source: str, env_id: str) -> bool:
-    """Returns whether the policy is meant for an environment."""
-    return env_id in getattr(maker(source), "env_ids", (env_id,))
+    """Returns whether the policy is meant for an environment. Raises `ValueError` where it names none that exists."""
+    meant = getattr(maker(source), "env_ids", tuple(ENVIRONMENTS))
+    if isinstance(meant, str) or not meant or not set(meant) <= set(ENVIRONMENTS):
+        raise ValueError(f"env_ids={meant!r} of the policy {source!r} must be some of {', '.join(ENVIRONMENTS)}")
+    return env_id in meant
 
 
 def told(source: str) -> dict[str, Any]:

@@ -39,7 +39,10 @@ def suite_in(folders: Sequence[Path], known: Mapping[str, tuple[Suite, ...]]) ->
     most = max(parts, key=parts.__getitem__)
     if not parts[most]:
         where = " and ".join(map(str, folders))
-        raise ValueError(f"{where} has no results of {' or '.join(ranked)}: run benchmarks.run with one of them first")
+        raise ValueError(
+            f"{where} has no results of the policies of {' or '.join(ranked)}, by which all others are scored: play "
+            f"these first, python -m benchmarks.run {next(iter(ranked))} with the same --output"
+        )
     return most
 
 

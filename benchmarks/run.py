@@ -112,6 +112,8 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
         engine = engine_of(options.engine, options.workers, options.ray_address)
         limit = {"decision_limit_s": options.decision_limit}
         jobs = [replace(job, **limit) for job in jobs_of_suites(suites, seeds)]
+        if not jobs and policies:
+            raise ValueError(f"{' and '.join(policies)} plays none of the environments of {options.suite}")
         todo = [job for job in jobs if not is_done(job, directory)]
         print(f"{len(jobs)} jobs, of which {len(jobs) - len(todo)} are done; results are in {directory}", flush=True)
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="vehicles may enter and leave; the clients and service vehicles are those a window must begin with",
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--overwrite", action="store_true", help="where the file exists")
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.slots < 1:
         parser.error(f"--episodes and --slots must be at least 1, got {options.episodes} and {options.slots}")
@@ -56,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     output = options.output or Path(f"{mobility.road.name}.npz")
+    if output.exists() and not options.overwrite:
+        parser.error(f"{output} exists: choose another --output, or --overwrite it")
     windows: list[TrafficWindow] = []
     try:
         for window in islice(mobility.windows(options.seed, shape), options.episodes):

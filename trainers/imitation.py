@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +23,7 @@ from trainers.env_options import door_of, problem_of
 from trainers.experts import EPISODES, Shard, check_episodes, joined, shards
 from trainers.learner import Learner
 from trainers.learners.qmix import QMIX, greedy, mean_loss
-from trainers.options import ADJUSTABLE, as_json
+from trainers.options import ADJUSTABLE, as_json, spelled
 from trainers.pretrain import Pretraining
 from trainers.run_directory import RunDirectory, new_path, replace_file
 from trainers.training import device_of, evaluate
@@ -30,7 +31,7 @@ from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 
 EXPERTS = "experts"
-FINE_TUNING = "--learner.value-penalty 0 --learner.exploration-start 0.05"
+FINE_TUNING = {"learner.value_penalty": 0, "learner.exploration_start": 0.05}
 """How training goes on: the penalty would pull values that mean something to zero, chance undo what is learned."""
 HELD_OUT = 16
 """One shard of so many is kept, to see how well the expert is met."""
@@ -53,9 +54,16 @@ def main(learner: Learner, run: Pretraining) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command with the same --output goes on", file=sys.stderr)
         sys.exit(130)
-    preset = "" if run.preset == "tuned" else f" --preset {run.preset}"
-    command = f"python -m trainers.{learner.name}{preset} --init-from {directory.path / 'checkpoint.pt'} {FINE_TUNING}"
-    print(f"go on, with the same options of environment and networks: {command}")
+    print(f"go on: {command_after(learner, run, directory.path)}")
+
+
+def command_after(learner: Learner, run: Pretraining, path: Path) -> str:
+    """Returns the command of the training that begins with what was learned, on the same environment."""
+    preset = "" if run.preset == "tuned" else f"--preset {run.preset}"
+    env_id = "" if run.env_id == learner.env_ids[0] else f"--env-id {run.env_id}"
+    begin = f"--init-from {shlex.quote(str(path / 'checkpoint.pt'))}"
+    program = f"python -m trainers.{learner.name}"
+    return " ".join(filter(None, (program, preset, env_id, begin, spelled(run, learner, FINE_TUNING))))
 
 
 def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, experts: Path | None = None) -> None:

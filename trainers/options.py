@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import math
+import shlex
 import sys
 import typing
 from collections.abc import Mapping, Sequence
@@ -180,8 +181,14 @@ def from_json(text: str, learner: Learner) -> Run:
 
 
 def configured(learner: Learner, path: Path) -> Run:
-    """Returns the run in a folder, as it goes on. Raises where there is none of the learner."""
-    return dataclasses.replace(from_json(RunDirectory(path).config(), learner), output=path, resume=True)
+    """Returns the run in a folder, as it goes on. Raises where there is none of the learner, or a pre-training."""
+    text = RunDirectory(path).config()
+    run = from_json(text, learner)
+    if "pretraining" in json.loads(text):
+        raise ValueError(
+            f"{path} is a pre-training: begin with it by --init-from {path}; it goes on by its own command again"
+        )
+    return dataclasses.replace(run, output=path, resume=True)
 
 
 def resumed(begun: Run, asked: Run) -> Run:
@@ -200,6 +207,27 @@ def resumed(begun: Run, asked: Run) -> Run:
     return dataclasses.replace(begun, resume=True, **{name: now[name] for name in ADJUSTABLE})
 
 
+def spelled(run: Run, learner: Learner, more: Mapping[str, Any]) -> str:
+    """Returns how a command line asks for what a run's environment and learner have otherwise than its preset.
+
+    And for `more`, such as `{"learner.hidden": 64}`, whatever they have.
+    """
+    changed = _changed(_fields(preset_run(learner, run.preset, run.env_id)), _fields(run))
+    return " ".join(_flag(name, value) for name, value in {**changed, **more}.items())
+
+
+def _fields(run: Run) -> dict[str, Any]:
+    return {"env": dataclasses.asdict(run.env), "learner": dataclasses.asdict(run.learner)}
+
+
+def _flag(name: str, value: Any) -> str:
+    group, _, name = name.replace("_", "-").partition(".")
+    if isinstance(value, bool):
+        return f"--{group}.{name}" if value else f"--{group}.no-{name}"
+    values = value if isinstance(value, tuple) else (value,)
+    return shlex.join([f"--{group}.{name}", *map(str, typing.cast(tuple[Any, ...], values))])
+
+
 def other_options(run: Run, learner: Learner, checkpoint: Path) -> list[str]:
     """Returns which options of environment and learner a checkpoint was learned with otherwise than a run has them.
 
@@ -208,23 +236,19 @@ def other_options(run: Run, learner: Learner, checkpoint: Path) -> list[str]:
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     if not (folder / CONFIG).exists():
         return []
-    was, now = (
-        {"env": dataclasses.asdict(of.env), "learner": dataclasses.asdict(of.learner)}
-        for of in (from_json(RunDirectory(folder).config(), learner), run)
-    )
-    return _changed(was, now)
+    return list(_changed(_fields(from_json(RunDirectory(folder).config(), learner)), _fields(run)))
 
 
-def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Returns the names of what differs, as the command line spells them."""
-    names: list[str] = []
+def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what differs as it is now, under the names that the command line has for it."""
+    found: dict[str, Any] = {}
     for name, value in now.items():
         if isinstance(value, dict) and isinstance(was[name], dict):
             inside = _changed(was[name], typing.cast(dict[str, Any], value))
-            names += [f"{name}.{of.rpartition('.')[2]}" for of in inside]
+            found |= {f"{name}.{of.rpartition('.')[2]}": changed for of, changed in inside.items()}
         elif value != was[name]:
-            names.append(name)
-    return names
+            found[name] = value
+    return found
 
 
 def _nested(kind: type[Any], values: dict[str, Any]) -> Any:

@@ -46,6 +46,10 @@ class Pretraining(Run):
     """Slots of a gradient step."""
     learning_rate: float = 5e-4
     """Of Adam, at first; it falls linearly to 0."""
+    init_from: Path | None = None
+    """Not here: pre-training starts from nothing."""
+    resume: bool = False
+    """Not here: the same command goes on."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

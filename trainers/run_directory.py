@@ -29,10 +29,10 @@ class RunDirectory:
     def check_free(self) -> None:
         """Raises `FileExistsError` where the folder holds a run already, or is no folder."""
         if self.path.exists() and not self.path.is_dir():
-            raise FileExistsError(f"{self.path} is a file: choose another --output")
+            raise FileExistsError(f"{self.path} is a file: choose another folder")
         if (self.path / CONFIG).exists():
             raise FileExistsError(
-                f"{self.path} holds a run already: go on with it by --resume, or choose another --output"
+                f"{self.path} holds a run already: choose another folder; a training goes on by --resume"
             )
 
     def create(self, config: str) -> None:
@@ -118,7 +118,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises `FileNotFoundError` where there is none, `ValueError` where it is damaged.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path.parent} has no {path.name}")
+        raise FileNotFoundError(f"there is no {path}")
     import torch
 
     try:

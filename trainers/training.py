@@ -29,7 +29,7 @@ from tqdm import tqdm
 from trainers.compute import set_up_torch
 from trainers.env_options import door_of
 from trainers.episodes import Rows, Tally, step
-from trainers.evaluate import evaluate_run, label, print_table, shown
+from trainers.evaluate import EXPORTED, evaluate_run, label, print_table, shown
 from trainers.experience import EXPERIENCES, Experience
 from trainers.learner import Learner, LearnerOptions, Schedule
 from trainers.learners.options import annealed
@@ -142,16 +142,17 @@ class Training:
         """
         path = path / CHECKPOINT if path.is_dir() else path
         state, own = read_checkpoint(path), self.algorithm.state_dict()
+        if EXPORTED in state:
+            raise ValueError(f"{path} is an exported policy, which plays and cannot learn on: take the run itself")
+        other = other_options(self._run, learner, path)
         kept = {name: value for name, value in own.items() if not isinstance(value, torch.Tensor)}
         try:
             self.algorithm.load_state_dict({**state["algorithm"], **kept})
         except (KeyError, IndexError, TypeError, RuntimeError) as error:
             said = [line.strip() for line in str(error).splitlines()]
-            raise ValueError(
-                f"{path} is an exported policy, or of another learner, other agents, actions or networks: "
-                f"{said[:2][-1] if said else type(error).__name__}"
-            ) from error
-        if other := other_options(self._run, learner, path):
+            why = f"it was learned with other {', '.join(other)}" if other else said[:2][-1] if said else str(error)
+            raise ValueError(f"{path} is of another learner, other agents, actions or networks: {why}") from error
+        if other:
             print(f"the weights of {path} were learned with other {', '.join(other)}", flush=True)
 
     def go_on(self, stop: Stop) -> None:

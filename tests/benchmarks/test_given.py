@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -113,6 +114,24 @@ def test_what_a_policy_does_wrong_is_said(name: str, says: str) -> None:
 def test_a_policy_that_is_not_there_is_refused_before_anything_runs(source: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         suites_of("small", SUITES, (source,))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "Nowhere",
+            r"env_ids=\('VEC-DNNPartition-v1',\) of the policy .*:Nowhere' must be some of VEC-DNNPartition-v0, ",
+        ),
+        ("OneName", r"env_ids='VEC-DNNPartition-v0' of the policy .*:OneName' must be some of"),
+        ("Elsewhere", r":Elsewhere plays none of the environments of small"),
+    ],
+)
+def test_a_policy_that_plays_nothing_is_said(
+    name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["small", "--policies", f"{MODULE}:{name}", "--output", str(tmp_path)], SUITES) == 2
+    assert re.search(says, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

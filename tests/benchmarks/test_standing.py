@@ -240,7 +240,7 @@ def test_the_page_is_written(folder: Path, tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "empty").mkdir()
     for arguments, says in (
         (["nowhere"], "nowhere is no folder of results"),
-        ([str(tmp_path / "empty")], "has no results of two"),
+        ([str(tmp_path / "empty")], "has no results of the policies of two"),
         ([str(folder), "--suite", "three"], "the suite 'three' is unknown"),
         ([str(folder), "--seeds", str(SEEDS), "--into", str(tmp_path / "no.md")], "no.md"),
     ):

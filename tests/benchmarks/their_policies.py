@@ -44,6 +44,18 @@ class Warns(Local):
         return super().act(observation, view)
 
 
+class Elsewhere(Local):
+    env_ids = ("VEC-TaskDiversion-v0",)
+
+
+class Nowhere(Local):
+    env_ids = ("VEC-DNNPartition-v1",)
+
+
+class OneName(Local):
+    env_ids: Any = "VEC-DNNPartition-v0"
+
+
 class Raises(Local):
     def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
         raise KeyError("no such thing")

@@ -121,5 +121,14 @@ def test_numbers_become_cuts_by_a_tanh_and_every_cut_is_reached() -> None:
     for wrong in (np.zeros(4), np.full(5, np.nan)):
         with pytest.raises(ValueError, match="an action is 5 numbers"):
             env.action(wrong)
-    with pytest.raises(ValueError, match="needs an environment of MultiDiscrete cuts"):
-        TanhCuts(gymnasium.make(ENV_ID, allocation="learned"))
+    for other in ((ENV_ID, {"allocation": "learned"}), ("VEC-DNNPartition-v0", {"mobility": "straight"})):
+        with pytest.raises(ValueError, match="needs VEC-CooperativeInference-v0 with exact allocation"):
+            TanhCuts(gymnasium.make(other[0], **other[1]))
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(3), np.full(4, np.nan), np.full(4, 1.01), None, "x"], ids=str)
+def test_wrong_numbers_of_an_agent_are_refused_by_its_name(wrong: Any) -> None:
+    env = door.parallel_env(**SMALL, allocation="learned")
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"the action of device_3 must be 4 numbers in \[-1, 1\]"):
+        env.step({agent: wrong if agent == "device_3" else np.zeros(4) for agent in env.agents})

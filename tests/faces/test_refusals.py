@@ -173,5 +173,13 @@ def test_wrong_option_of_the_batched_env_is_refused(options: dict[str, Any], mes
 
 
 def test_as_many_seeds_as_lanes() -> None:
-    with pytest.raises(ValueError, match="2 seeds for 3 lanes"):
+    with pytest.raises(ValueError, match=r"seed=\[1, 2\] must be an integer, or one for each of 3 lanes"):
         door.vector_env(num_envs=3, **SMALL).reset(seed=[1, 2])
+
+
+@pytest.mark.parametrize("make", [door.vector_env, door.parallel_env])
+def test_a_seed_is_not_negative(make: Any) -> None:
+    env = make(**SMALL)
+    env.reset(seed=3)
+    with pytest.raises(ValueError, match="seed=-4 must be an integer of at least 0"):
+        env.reset(seed=-4)

@@ -110,6 +110,8 @@ def test_coming_and_going_is_recorded_as_sumo_served_it(tmp_path: Path) -> None:
     output = tmp_path / "mine.npz"
     arguments = ["two-way-road", "--output", str(output), "--episodes", "3", "--slots", "40", "--seed", "9"]
     assert record.main([*arguments, "--come-and-go"]) == 0
+    with pytest.raises(SystemExit):
+        record.main([*arguments, "--come-and-go"])
     live = SumoMobility("two-way-road")
     served = live.windows(9, shape(slots=40, come_and_go=True))
     for recorded, window in zip(read_recording(output)[2], served, strict=False):

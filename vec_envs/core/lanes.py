@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32, Int, Shaped
 from vec_envs.mobility.traffic import Mobility, TrafficBlock, TrafficError
 from vec_envs.problems.problem import Outcome, Problem, TurnProblem, View, action_shape
 from vec_envs.records import map_arrays, stack, with_rows
+from vec_envs.validation import count
 
 
 @dataclass(kw_only=True)
@@ -110,6 +111,9 @@ class Lanes:
         A seed starts the lane's sources of randomness anew; None lets them run on (or seeds a new lane from the
         operating system). Raises `TrafficError` where the traffic cannot serve an episode.
         """
+        for seed in seeds:
+            if seed is not None:
+                count(0, seed=seed)
         ordered = sorted(zip(rows, seeds, strict=True), key=lambda pair: pair[0])
         rows = [row for row, _ in ordered]
         for row, seed in ordered:

@@ -1,4 +1,4 @@
-"""Any torch module as a DNN profile: where it can be cut, and what each piece costs.
+"""A torch module as a DNN profile, where torch.fx can trace it: where it can be cut, and what each piece costs.
 
 The module is traced by torch.fx and run once on the meta device, which computes shapes and touches
 no weights. Wherever exactly one tensor is alive the graph can be cut; what lies between two

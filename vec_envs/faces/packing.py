@@ -41,6 +41,12 @@ def check_action_shape(problem: Problem, action: np.ndarray, wanted: tuple[int, 
     raise ValueError(f"{each}; needed is shape {wanted}, got {action.shape}")
 
 
+def check_numbers(agent: str, action: np.ndarray, size: int) -> None:
+    """Refuses what is not so many numbers in [-1, 1], and says whose action it is."""
+    if action.shape != (size,) or action.dtype.kind not in "fiu" or not ((action >= -1.0) & (action <= 1.0)).all():
+        raise ValueError(f"the action of {agent} must be {size} numbers in [-1, 1], got {action}")
+
+
 def as_seen(
     problem: Problem, observation: Float32[np.ndarray, "*lanes deciders features"]
 ) -> Float32[np.ndarray, "..."]:

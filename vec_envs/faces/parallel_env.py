@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from pettingzoo import ParallelEnv
 
 from vec_envs.faces.one_lane import OneLane
-from vec_envs.faces.packing import first_lane, observation_box, own_copy
+from vec_envs.faces.packing import check_numbers, first_lane, observation_box, own_copy
 from vec_envs.faces.rendering import RENDER_MODES
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.problem import ChoiceProblem, Choices, Numbers, Problem, View
@@ -129,9 +129,10 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
             missing = [agent for agent in self.agents if agent not in actions]
             unknown = [agent for agent in actions if agent not in self._action_spaces]
             raise ValueError(f"every agent must act, and no other: missing {missing}, unknown {unknown}")
-        if isinstance(self.problem.actions, Numbers):
-            return
         for agent, action in actions.items():
+            if isinstance(self.problem.actions, Numbers):
+                check_numbers(agent, np.asarray(action), self.problem.actions.size)
+                continue
             if isinstance(action, int | np.integer):
                 continue
             if np.shape(action) or np.asarray(action).dtype.kind not in "iu":

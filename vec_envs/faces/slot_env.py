@@ -11,10 +11,10 @@ from jaxtyping import Float32, Int
 from pettingzoo import ParallelEnv
 
 from vec_envs.faces.one_lane import OneLane
-from vec_envs.faces.packing import action_space, first_lane, observation_box
+from vec_envs.faces.packing import action_space, check_numbers, first_lane, observation_box
 from vec_envs.faces.rendering import RENDER_MODES
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.problem import Problem, TurnProblem, View
+from vec_envs.problems.problem import Numbers, Problem, TurnProblem, View
 
 
 class SlotEnv(ParallelEnv[str, Any, Any]):
@@ -133,13 +133,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
             raise ValueError(f"every agent whose mask is 1 must act: missing {missing}, unknown {unknown}")
         given = {agent: np.asarray(actions[agent]) for agent in self._due}
         for agent, action in given.items():
-            space = self._action_spaces[agent]
-            if (
-                action.shape != space.shape
-                or action.dtype.kind not in "fiu"
-                or not ((action >= -1.0) & (action <= 1.0)).all()
-            ):
-                raise ValueError(f"the action of {agent} must be {space.shape[0]} numbers in [-1, 1], got {action}")
+            check_numbers(agent, action, cast(Numbers, self.problem.actions).size)
         return given
 
     def _observations(self) -> dict[str, Any]:

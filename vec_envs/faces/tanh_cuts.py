@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from vec_envs.problems.cooperative_inference import CooperativeInference
 from vec_envs.problems.inference_action import cut_of
+from vec_envs.problems.problem import Choices
 
 
 class TanhCuts(gymnasium.ActionWrapper[Any, np.ndarray, np.ndarray]):
@@ -20,9 +22,10 @@ class TanhCuts(gymnasium.ActionWrapper[Any, np.ndarray, np.ndarray]):
 
     def __init__(self, env: gymnasium.Env[Any, np.ndarray]) -> None:
         super().__init__(env)
-        if not isinstance(env.action_space, gymnasium.spaces.MultiDiscrete):
-            raise ValueError(f"TanhCuts needs an environment of MultiDiscrete cuts, not {env.action_space}")
-        self._last = env.action_space.nvec.astype(np.int64) - 1
+        problem: Any = getattr(env.unwrapped, "problem", None)
+        if not isinstance(problem, CooperativeInference) or not isinstance(problem.actions, Choices):
+            raise ValueError(f"TanhCuts needs VEC-CooperativeInference-v0 with exact allocation, not {env}")
+        self._last = np.array(problem.action_counts) - 1
         self.action_space = gymnasium.spaces.Box(-np.inf, np.inf, self._last.shape, np.float32)
 
     def action(self, action: ArrayLike) -> Int[np.ndarray, "devices"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -130,14 +130,14 @@ class LanesVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         final_info = with_masks(figures, mask)
         return {"final_obs": final_obs, "_final_obs": mask.copy(), "final_info": final_info, "_final_info": mask.copy()}
 
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+    def _seeds(self, seed: Any) -> list[int | None]:
         if seed is None:
             return [None] * self.num_envs
         if isinstance(seed, int | np.integer):
-            return [int(seed) + b for b in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(f"{len(seed)} seeds for {self.num_envs} lanes")
-        return list(seed)
+            return [int(cast(int, seed)) + b for b in range(self.num_envs)]
+        if not isinstance(seed, list | tuple | np.ndarray) or np.shape(seed) != (self.num_envs,):  # pyright: ignore[reportUnknownArgumentType]
+            raise ValueError(f"seed={seed!r} must be an integer, or one for each of {self.num_envs} lanes")
+        return list(cast(Sequence[int | None], seed))
 
     def _checked_mask(self, mask: Any) -> Bool[np.ndarray, "lanes"]:
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
