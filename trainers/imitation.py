@@ -31,8 +31,9 @@ from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 
 EXPERTS = "experts"
-FINE_TUNING = {"learner.value_penalty": 0, "learner.exploration_start": 0.05}
-"""How training goes on: the penalty would pull values that mean something to zero, chance undo what is learned."""
+FINE_TUNING = {"learner.value_penalty": 0.01, "learner.exploration_start": 0.05}
+"""How training goes on: chance undoes what is learned, and so does the usual penalty, which pulls values to zero. With
+none MAD2RL's run away while the mixer is new."""
 HELD_OUT = 16
 """One shard of so many is kept, to see how well the expert is met."""
 

@@ -143,8 +143,9 @@ MAD2RL_FIG6 = (
     ),
 )
 _LOW_EXPLORATION = {"options": {"exploration_start": 0.05}, **_THREE}
-_PRETRAINED = {"pretraining": {}, "options": {"exploration_start": 0.05, "value_penalty": 0.0}, **_THREE}
-"""As `trainers.pretrain` says how to go on; from nothing the penalty is needed, so that it differs between the two."""
+_PRETRAINED = {"pretraining": {}, "options": {"exploration_start": 0.05, "value_penalty": 0.01}, **_THREE}
+"""As `trainers.pretrain` says how to go on; from nothing the whole penalty is needed, so that it differs."""
+_NO_PENALTY = {**_PRETRAINED, "options": {"exploration_start": 0.05, "value_penalty": 0.0}}
 _QUARTER = {"run": {"episodes": 480}}
 MAD2RL_PRETRAINING = Suite(
     name="mad2rl-pretraining",
@@ -157,9 +158,12 @@ MAD2RL_PRETRAINING = Suite(
             replace(_P_QMIX, name="p-qmix-low-exploration", **_LOW_EXPLORATION),
             replace(_MAD2RL, name="mad2rl-pretrained", **_PRETRAINED),
             replace(_P_QMIX, name="p-qmix-pretrained", **_PRETRAINED),
+            replace(_MAD2RL, name="mad2rl-pretrained: no penalty", **_NO_PENALTY),
+            replace(_P_QMIX, name="p-qmix-pretrained: no penalty", **_NO_PENALTY),
             replace(_MAD2RL, name="mad2rl-quarter", **_QUARTER, **_THREE),
             replace(_MAD2RL, name="mad2rl-low-exploration-quarter", **_QUARTER, **_LOW_EXPLORATION),
             replace(_MAD2RL, name="mad2rl-pretrained-quarter", **_QUARTER, **_PRETRAINED),
+            replace(_MAD2RL, name="mad2rl-pretrained-quarter: no penalty", **_QUARTER, **_NO_PENALTY),
             Reference(name="best-response-drift"),
         ),
     ),

@@ -174,7 +174,7 @@ def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, caps
     assert said.startswith(f"go on: python -m trainers.{agents} --init-from {file} ")
     asked = parse(learner, said.split()[5:])
     begun = from_json((file.parent / "config.json").read_text(), learner)
-    tuned = {"value_penalty": 0.0, "exploration_start": 0.05}
+    tuned = {"value_penalty": 0.01, "exploration_start": 0.05}
     assert asdict(asked.env) == asdict(begun.env)
     assert asdict(asked.learner) == {**(of := asdict(begun.learner)), "qmix": {**of["qmix"], **tuned}}
     few = ("--num-envs", "3", "--episodes", "6", "--learner.hidden", "16", "--learner.warm-up-episodes", "3")
