@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from benchmarks.lines import Line, by_case
 from benchmarks.suite import Suite
-from benchmarks.tables import LAYER_GHZ, Line, by_case, in_words
+from benchmarks.tables import LAYER_GHZ, in_words
 from trainers.evaluate import shown
 from vec_envs.dnn import DNNProfile
 

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks.board import Line, Plot
+from benchmarks.lines import Line as Played
+from benchmarks.lines import by_case, collect
 from benchmarks.suite import Case, Suite
-from benchmarks.tables import Line as Played
-from benchmarks.tables import by_case, collect, in_words
+from benchmarks.tables import in_words
 
 
 def curve_plot(case: Case, lines: Sequence[Played]) -> Plot | None:

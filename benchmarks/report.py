@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results
+from benchmarks.lines import Line, collect
 from benchmarks.pictures import NoMatplotlib, draw
 from benchmarks.site.markdown import escaped
 from benchmarks.suite import Suite
 from benchmarks.suites import SUITES, suites_of
-from benchmarks.tables import Line, collect, conditions, markdown, suite_tables
+from benchmarks.tables import conditions, markdown, suite_tables
 from trainers.run_directory import replace_file
 
 INDEX = "index.json"

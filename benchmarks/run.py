@@ -19,10 +19,11 @@ from benchmarks import report
 from benchmarks.engines import ENGINES, engine_of
 from benchmarks.engines.files import is_done
 from benchmarks.jobs import INTERRUPTED
+from benchmarks.lines import collect
 from benchmarks.plan import DECISION_LIMIT_S, Job, jobs_of
 from benchmarks.suite import Suite
 from benchmarks.suites import SUITES, seeds_of, suites_of, with_own
-from benchmarks.tables import aligned, collect, suite_tables
+from benchmarks.tables import aligned, suite_tables
 
 OUTPUT = Path("runs/benchmarks")
 

@@ -20,10 +20,10 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks.board import Interval, Line
+from benchmarks.lines import Line as Played
 from benchmarks.results import Result
 from benchmarks.statistics import Estimate, estimate
 from benchmarks.suite import Case, Reference
-from benchmarks.tables import Line as Played
 
 Runs = Mapping[str, Float[np.ndarray, "runs cases"]]
 RESAMPLES = 2_000

@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks import results
 from benchmarks.board import Rejected
+from benchmarks.lines import Line
 from benchmarks.plan import given_job, jobs_of, options_of, problem_of
 from benchmarks.report import INDEX
 from benchmarks.results import Result
 from benchmarks.suite import Case
-from benchmarks.tables import Line
 from trainers.evaluate import label
 
 

@@ -13,6 +13,7 @@ from scipy import stats
 
 from benchmarks import board, recording
 from benchmarks.board import Board, CaseBoard, Entry, Head, Kind, Plot, Rejected, Track
+from benchmarks.lines import DECISIONS, Line
 from benchmarks.plan import options_of, problem_of
 from benchmarks.plots import curve_plot, queue_plots, sweep_plots
 from benchmarks.results import Result
@@ -30,7 +31,7 @@ from benchmarks.scores import (
 )
 from benchmarks.stages import Stage, read_all
 from benchmarks.suite import Case, Suite
-from benchmarks.tables import DECISIONS, SPELLED, Line, in_code
+from benchmarks.tables import SPELLED, in_code
 from trainers.evaluate import label
 
 NAMED = 2

@@ -136,6 +136,9 @@ class Suite:
     """Policies of whose first figure the tables say how many times it the others' are."""
     tables: Literal["cases", "figures"] = "cases"
     """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
+    milestones: tuple[float | str, ...] = ()
+    """What the first figure is to come down to in training, as numbers or as what a policy of that name has: the tables
+    say after how many episodes."""
     ratio: Ratio | None = None
     claims: tuple[Claim, ...] = ()
     seeds: int = 5

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
-from benchmarks import results
-from benchmarks.plan import jobs_of
-from benchmarks.results import Result
-from benchmarks.statistics import Estimate, estimate
+from benchmarks.lines import Line, by_case, first_figure
+from benchmarks.statistics import Estimate
 from benchmarks.suite import Suite
 from trainers.evaluate import UNITS, label, shown
 from vec_envs.dnn import DNNProfile
@@ -21,99 +16,10 @@ from vec_envs.dnn import DNNProfile
 Row = list[str]
 SPELLED = {"j": "J", "w": "W", "ghz": "GHz", "gcycles": "Gcycles", "mbit": "Mbit", "mbps": "Mbit/s", "gb": "GB"}
 """Units as they are written."""
-DECISIONS = "decisions"
-"""The figure that is how many decisions an episode had."""
+SMOOTHED = 5
+"""Rounds of training whose mean is looked at."""
 LAYER_GHZ = 5.0
 """The mean speed of a client of MAD2RL."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """A policy on a case: the results that there should be, by name, and those that there are."""
-
-    case: str
-    x: float
-    policy: str
-    expected: tuple[str, ...]
-    found: tuple[Result, ...]
-
-    @property
-    def runs(self) -> str:
-        """How complete it is, in words."""
-        there, wanted = len(self.found), len(self.expected)
-        learns = any("-seed" in name for name in self.expected)
-        if there < wanted:
-            return f"{there} of {wanted} seeds" if learns else "missing"
-        return ("1 seed" if wanted == 1 else f"{wanted} seeds") if learns else ""
-
-    @property
-    def warnings(self) -> list[str]:
-        """What the policy warned of while it played, each once."""
-        return list(dict.fromkeys(text for result in self.found for text in result.warnings))
-
-    @property
-    def warned(self) -> str:
-        """The first of its warnings, and how many more there are."""
-        first, *more = self.warnings
-        return f"{first} (and {len(more)} more)" if more else first
-
-    def values(self, figure: str) -> Float[np.ndarray, "seeds episodes"]:
-        """Returns a figure of each seed's episodes: means over an episode's decisions, or the number of these."""
-        if figure == DECISIONS:
-            return np.stack([result.decisions.astype(np.float64) for result in self.found])
-        return np.stack([result.values[figure] for result in self.found])
-
-    def mean(self, figure: str, *, widened: bool = True) -> Estimate:
-        """Returns the mean over seeds and episodes."""
-        return estimate(self.values(figure), name=self._stream, widened=widened)
-
-    def last_trained(self, figure: str) -> Estimate:
-        """Returns the mean over seeds and the last tenth of their learning curves."""
-        curves = [result.curve[figure] for result in self.found if result.curve is not None]
-        tail = max(1, min(map(len, curves)) // 10)
-        return estimate(np.stack([curve[-tail:] for curve in curves]), name=self._stream)
-
-    def ratio(self, of: str, to: str) -> Estimate:
-        """Returns the ratio of the sums over all decisions. Raises `ValueError` where the divisor may be 0."""
-        decisions = np.stack([result.decisions for result in self.found])
-        return estimate(self.values(of) * decisions, name=self._stream, to=self.values(to) * decisions)
-
-    @property
-    def _stream(self) -> str:
-        """What the results have in common: who was trained on what, whatever a suite calls it."""
-        definition = self.found[0].definition
-        of_all = {name: value for name, value in definition["policy"].items() if name != "seed"}
-        return results.key_of({**definition, "policy": of_all})
-
-
-def collect(suite: Suite, seeds: int, *folders: Path) -> list[Line]:
-    """Returns a suite's lines with the results in the first folder that has them; unreadable ones count as missing."""
-    lines: list[Line] = []
-    for case in suite.cases:
-        for policy in case.policies:
-            names = tuple(job.name for job in jobs_of(case, policy, seeds))
-            there = (next(filter(None, (readable(f / f"{name}.json") for f in folders)), None) for name in names)
-            found = tuple(result for result in there if result is not None)
-            lines.append(Line(case=case.name, x=case.x, policy=policy.name, expected=names, found=found))
-    return lines
-
-
-def readable(path: Path) -> Result | None:
-    """Returns the result in a file; None where there is none, or one that cannot be read."""
-    try:
-        return results.read(path)
-    except (OSError, ValueError):
-        return None
-
-
-def first_figure(lines: list[Line]) -> str | None:
-    """Returns the figure by which policies are ranked; None where there are no results."""
-    return next((result.ranked_by for line in lines for result in line.found), None)
-
-
-def by_case(lines: list[Line]) -> dict[str, list[Line]]:
-    """Returns the lines of each case."""
-    return {case: [line for line in lines if line.case == case] for case in dict.fromkeys(line.case for line in lines)}
 
 
 def case_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row]:
@@ -226,6 +132,35 @@ def layer_table(name: str) -> list[Row]:
     return [["layer", "work [Gcycles]", f"time at {LAYER_GHZ:g} GHz [s]", "output [Mbit]"], *rows]
 
 
+def milestone_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row]:
+    """Returns after how many training episodes each policy has reached the suite's milestones, seed by seed.
+
+    Reached is one where the mean of `SMOOTHED` rounds, exploration included, is at or below it.
+    """
+    means = {line.policy: line.mean(ranked_by).value for line in lines if line.found}
+    wanted = {
+        f"{of}'s {shown(means[of])}" if isinstance(of, str) else f"{of:g}": means[of] if isinstance(of, str) else of
+        for of in suite.milestones
+        if not isinstance(of, str) or of in means
+    }
+    rows = [
+        [line.policy, line.runs, *(_reached(line, ranked_by, value) for value in wanted.values())]
+        for line in sorted(filter(lambda line: line.found, lines), key=lambda line: means[line.policy])
+        if line.found[0].curve is not None
+    ]
+    return [["policy", "runs", *(f"{in_words(ranked_by)} of {of}" for of in wanted)], *rows]
+
+
+def _reached(line: Line, figure: str, value: float) -> str:
+    """Returns the episodes of the seeds in their order, "-" for one that never is so low."""
+    cells: list[str] = []
+    for curve in (result.curve for result in line.found if result.curve is not None):
+        mean = np.convolve(curve[figure], np.ones(SMOOTHED) / SMOOTHED, "valid")
+        first = np.flatnonzero(mean <= value)
+        cells.append(f"{curve['episodes'][first[0] + SMOOTHED - 1]:.0f}" if len(first) else "-")
+    return ", ".join(cells)
+
+
 def suite_tables(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Row]]]:
     """Returns the suite's tables with their titles."""
     if suite.picture == "layers":
@@ -240,6 +175,12 @@ def suite_tables(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Row]]]
     if suite.picture == "sweep" and len(cases) > 1:
         names = list(cases)
         tables.append((f"From {names[0]} to {names[-1]}", growth_table(suite, lines)))
+    if suite.milestones:
+        tables += [
+            (f"{case}: training episodes until a mean of {SMOOTHED} rounds is reached", table)
+            for case, of_case in cases.items()
+            if len(table := milestone_table(suite, of_case, first_figure(of_case) or ranked_by)) > 1
+        ]
     if suite.claims:
         tables.append(("What the paper says", claim_table(suite, lines, ranked_by)))
     return tables

@@ -171,6 +171,7 @@ MAD2RL_PRETRAINING = Suite(
     picture="curves",
     shows="completion_time_s",
     columns=("backlog_gcycles",),
+    milestones=(15.0, 12.0, "best-response-drift"),
 )
 MAD2RL_FIG7 = Suite(
     name="mad2rl-fig7",

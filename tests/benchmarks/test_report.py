@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import results
+from benchmarks.lines import Line, collect
 from benchmarks.pictures import _apart, draw
 from benchmarks.report import indexed, main, section, with_section, write_suite
 from benchmarks.results import Result
@@ -19,7 +20,7 @@ from benchmarks.run import jobs_of_suites
 from benchmarks.run import main as run_main
 from benchmarks.suite import Claim
 from benchmarks.suites import SUITES
-from benchmarks.tables import Line, case_table, collect, suite_tables
+from benchmarks.tables import case_table, suite_tables
 from trainers.evaluate import shown
 from vec_envs.dnn import DNNProfile
 
@@ -248,6 +249,23 @@ def test_a_claim_of_training_is_of_the_ends_of_the_learning_curves(tiny: dict[st
     _, (_, row) = suite_tables(suite, [trained("ours", -40.0, -60.0), trained("rule", -200.0)])[-1]
     assert row[1:4] == ["return mean, in training", "rule", "52 %"]
     assert row[4].startswith("+75.00 % [")
+
+
+def test_milestones_are_reached_where_the_mean_of_five_rounds_is(tiny: dict[str, Any]) -> None:
+    def trained(policy: str, *curves: list[float]) -> Line:
+        line = made_up(policy, "slow", 1.0, *[3.0] * len(curves))
+        of = [{"delay_s": np.array(c), "episodes": 16.0 * np.arange(1, len(c) + 1)} for c in curves]
+        found = (replace(result, curve=curve) for result, curve in zip(line.found, of, strict=True))
+        return replace(line, found=tuple(found))
+
+    rule = made_up("rule", "slow", 1.0, 5.0)
+    falls = [*[20.0] * 3, *[5.0] * 7]  # the mean of rounds 3 to 7 is 8, of 4 to 8 it is 5
+    suite = replace(tiny["PARTS"], baseline="ours", columns=(), ratio=None, milestones=(8.0, "rule", "nobody"))
+    lines = [trained("ours", falls, [20.0] * 10, falls[:5]), rule]
+    title, (head, *rows) = suite_tables(suite, lines)[-1]
+    assert title == "slow: training episodes until a mean of 5 rounds is reached"
+    assert head[2:] == ["delay [s] of 8", "delay [s] of rule's 5.000"]
+    assert [row[:1] + row[2:] for row in rows] == [["ours", "112, -, -", "128, -, -"]]
 
 
 def test_traces_are_drawn_point_by_point(tiny: dict[str, Any]) -> None:
