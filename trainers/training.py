@@ -150,7 +150,9 @@ class Training:
             self.algorithm.load_state_dict({**state["algorithm"], **kept})
         except (KeyError, IndexError, TypeError, RuntimeError) as error:
             said = [line.strip() for line in str(error).splitlines()]
-            why = f"it was learned with other {', '.join(other)}" if other else said[:2][-1] if said else str(error)
+            why = said[:2][-1] if said else type(error).__name__
+            if other:
+                why = f"it was learned with other {', '.join(other)}"
             raise ValueError(f"{path} is of another learner, other agents, actions or networks: {why}") from error
         if other:
             print(f"the weights of {path} were learned with other {', '.join(other)}", flush=True)

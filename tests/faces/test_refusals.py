@@ -175,6 +175,7 @@ def test_wrong_option_of_the_batched_env_is_refused(options: dict[str, Any], mes
 def test_as_many_seeds_as_lanes() -> None:
     with pytest.raises(ValueError, match=r"seed=\[1, 2\] must be an integer, or one for each of 3 lanes"):
         door.vector_env(num_envs=3, **SMALL).reset(seed=[1, 2])
+    door.vector_env(num_envs=3, **SMALL).reset(seed=range(3))
 
 
 @pytest.mark.parametrize("make", [door.vector_env, door.parallel_env])

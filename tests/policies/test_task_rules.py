@@ -42,6 +42,20 @@ def seen_and_view(name: str) -> tuple[np.ndarray, View]:
 # The interface --------------------------------------------------------------------------------------------------------
 
 
+def test_who_is_diverted_is_so_where_actions_would_choose() -> None:
+    envs = make_env("gbs-best-diverted", **({"diversion": "chosen"} | dict(REFERENCES["gbs-best-diverted"].env)))
+    policy = REFERENCES["gbs-best-diverted"].make(envs.problem)
+    observation, _ = envs.reset(seed=0)
+    second = 0
+    for _ in range(30):
+        nearest = envs.view.exogenous.unit[:, 0]
+        action = policy.act(observation[:, None], envs.view)
+        asked = envs.problem.request(envs.view.state, envs.view.exogenous).unit
+        second += int(((asked >= 0) & (asked != nearest)).sum())
+        observation, *_ = envs.step(action[:, 0])
+    assert second > 0
+
+
 @ALL
 def test_policy_plays_the_environment_under_its_own_options(name: str) -> None:
     envs = make_env(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -135,9 +135,10 @@ class LanesVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
             return [None] * self.num_envs
         if isinstance(seed, int | np.integer):
             return [int(cast(int, seed)) + b for b in range(self.num_envs)]
-        if not isinstance(seed, list | tuple | np.ndarray) or np.shape(seed) != (self.num_envs,):  # pyright: ignore[reportUnknownArgumentType]
+        seeds: list[int | None] = [] if isinstance(seed, str) or not isinstance(seed, Iterable) else list(seed)  # pyright: ignore[reportUnknownArgumentType]
+        if len(seeds) != self.num_envs:
             raise ValueError(f"seed={seed!r} must be an integer, or one for each of {self.num_envs} lanes")
-        return list(cast(Sequence[int | None], seed))
+        return seeds
 
     def _checked_mask(self, mask: Any) -> Bool[np.ndarray, "lanes"]:
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
