@@ -12,6 +12,7 @@ import pytest
 
 from tests.policies.slots import LANES, RULES, blank, make_env, random_view
 from vec_envs.policies import AllLocal, AllRSU, Genetic, LeastDelay, PaperGreedy, Policy, Random, references
+from vec_envs.policies.policy import lanes_of
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.problem import View
 from vec_envs.records import map_arrays
