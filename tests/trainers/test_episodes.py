@@ -128,14 +128,25 @@ def test_a_decision_that_chooses_the_second_unit_is_kept_with_the_next_one_there
     fields = {"diversion": "chosen", "num_rsus": 2, "num_client_vehicles": 6, "episode_slots": 20}
     env = task_diversion_v0.vector_env(num_envs=2, mobility="straight", **fields)
     env.reset(seed=0)
-    rows, observation, elsewhere = Rows(env.lanes), env.lanes.observe(), 0
+    rows, observation, elsewhere, number = Rows(env.lanes), env.lanes.observe(), 0, np.arange(2)
+    waits: dict[tuple[int, int], tuple[Any, ...]] = {}
+    kept = 0
     while not env.lanes.ended.all():
         nearest = env.problem.stream(env.lanes.state, env.lanes.exogenous)
         result = step(env.lanes, np.full((2, 1, 4), 0.5))
         elsewhere += int(((result.stream >= 0) & (result.stream != nearest))[result.running].sum())
-        joined = rows.join(observation, np.arange(2), result)
+        joined = rows.join(observation, number, result)
         now = env.problem.stream(env.lanes.state, env.lanes.exogenous)
-        assert len(joined.reward) <= int(((now >= 0) & result.running).sum())
-        observation = result.following
+        running = np.flatnonzero(result.running)
+        for lane in running[result.stream[running] >= 0]:
+            waits[lane, int(result.stream[lane])] = (observation[lane], number[lane], result.reward[lane])
+        expected = [(*waits.pop((b, int(now[b]))), result.following[b]) for b in running if (b, int(now[b])) in waits]
+        assert len(joined.reward) == len(expected)
+        for n, of in enumerate(expected):
+            for name, value in zip(("observation", "action", "reward", "following"), of, strict=True):
+                np.testing.assert_array_equal(getattr(joined, name)[n], value, err_msg=name)
+        kept += len(expected)
+        observation, number = result.following, number + 2
     assert elsewhere > 10
+    assert kept > 10
     env.close()

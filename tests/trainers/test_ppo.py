@@ -215,6 +215,18 @@ def tianshous(self: SeededPPO, batch: Any, batch_size: int, repeat: int) -> Any:
     return PPO._update_with_batch(self, batch, batch_size, repeat)
 
 
+def test_what_is_usual_is_that_of_what_is_played() -> None:
+    algorithm = choices(usual_rate=0.1)
+    experience = Rollout(RolloutOptions(), algorithm)
+    experience.add(transitions(np.random.default_rng(0), 50, np.zeros(50)))
+    batch, rows = experience.sample(None)
+    algorithm._preprocess_batch(batch, experience, rows)
+    for head in (algorithm.policy.head, algorithm.critic):
+        assert head.seen.usual.batches == 1
+        seen = head.seen.flat(torch.as_tensor(batch.obs))
+        torch.testing.assert_close(head.seen.usual.mean, seen.mean(0))
+
+
 def test_networks_see_what_differs_from_the_usual() -> None:
     usual = Usual(3, rate=0.1)
     rng = np.random.default_rng(0)

@@ -61,7 +61,8 @@ class QMIXOptions:
     learning_rate: float = 1e-3
     """Of Adam; 5e-4 in Section 8.1."""
     final_learning_rate: float = 0.05
-    """What is left of it at the end of the run, as a part; it falls over the second half."""
+    """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
+    would have it."""
     target_update_rate: float = 0.005
     """0.001 in Section 8.1, which lags a thousand updates behind."""
     double_q: bool = True
@@ -160,7 +161,8 @@ class SACOptions:
     learning_rate: float = 3e-3
     """Of Adam, for the actor, the critics and the temperature; 0.05 in Section IV.C."""
     final_learning_rate: float = 0.05
-    """Part of the learning rate to which it falls, linearly, over the second half of the run."""
+    """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
+    would have it."""
     target_update_rate: float = 0.005
     """How fast the two target critics follow."""
     temperature: float = 0.2
@@ -215,7 +217,8 @@ class DQNOptions:
     learning_rate: float = 1e-3
     """Of Adam; 0.05 in Section IV.C."""
     final_learning_rate: float = 0.05
-    """Part of the learning rate to which it falls, linearly, over the second half of the run."""
+    """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
+    would have it."""
     speeds: str = "full"
     """At which speeds both sides run: `"full"`, as the baseline has it, or `"best"`, at which work costs least. At full
     speeds a Gcycle costs more at a unit than at any vehicle, so that all local is the answer to everything."""
@@ -272,7 +275,8 @@ class PPOOptions:
     learning_rate: float = 1e-3
     """Of Adam, for actor and critic; 3e-4 in Section V.A."""
     final_learning_rate: float = 0.05
-    """Part of the learning rate to which it falls, linearly, over the second half of the run."""
+    """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
+    would have it."""
     clip: float = 0.2
     """How far the ratio of new to old probabilities counts. Section V.A."""
     entropy_weight: float = 0.1
