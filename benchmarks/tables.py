@@ -138,11 +138,12 @@ def milestone_table(suite: Suite, lines: list[Line], ranked_by: str) -> list[Row
     Reached is one where the mean of `SMOOTHED` rounds, exploration included, is at or below it.
     """
     means = {line.policy: line.mean(ranked_by).value for line in lines if line.found}
-    wanted = {
-        f"{of}'s {shown(means[of])}" if isinstance(of, str) else f"{of:g}": means[of] if isinstance(of, str) else of
-        for of in suite.milestones
-        if not isinstance(of, str) or of in means
-    }
+    wanted: dict[str, float] = {}
+    for of in suite.milestones:
+        if not isinstance(of, str):
+            wanted[f"{of:g}"] = of
+        elif of in means:
+            wanted[f"{of}'s {shown(means[of])}"] = means[of]
     rows = [
         [line.policy, line.runs, *(_reached(line, ranked_by, value) for value in wanted.values())]
         for line in sorted(filter(lambda line: line.found, lines), key=lambda line: means[line.policy])
@@ -155,9 +156,9 @@ def _reached(line: Line, figure: str, value: float) -> str:
     """Returns the episodes of the seeds in their order, "-" for one that never is so low."""
     cells: list[str] = []
     for curve in (result.curve for result in line.found if result.curve is not None):
-        mean = np.convolve(curve[figure], np.ones(SMOOTHED) / SMOOTHED, "valid")
-        first = np.flatnonzero(mean <= value)
-        cells.append(f"{curve['episodes'][first[0] + SMOOTHED - 1]:.0f}" if len(first) else "-")
+        ends = range(SMOOTHED, len(curve[figure]) + 1)
+        first = next((n for n in ends if curve[figure][n - SMOOTHED : n].mean() <= value), None)
+        cells.append("-" if first is None else f"{curve['episodes'][first - 1]:.0f}")
     return ", ".join(cells)
 
 

@@ -24,16 +24,13 @@ from trainers.experts import EPISODES, Shard, check_episodes, joined, shards
 from trainers.learner import Learner
 from trainers.learners.qmix import QMIX, greedy, mean_loss
 from trainers.options import ADJUSTABLE, as_json, spelled
-from trainers.pretrain import Pretraining
+from trainers.pretrain import FINE_TUNING, Pretraining
 from trainers.run_directory import RunDirectory, new_path, replace_file
 from trainers.training import device_of, evaluate
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 
 EXPERTS = "experts"
-FINE_TUNING = {"learner.value_penalty": 0.01, "learner.exploration_start": 0.05}
-"""How training goes on: chance undoes what is learned, and so does the usual penalty, which pulls values to zero. With
-none MAD2RL's run away while the mixer is new."""
 HELD_OUT = 16
 """One shard of so many is kept, to see how well the expert is met."""
 
@@ -64,7 +61,8 @@ def command_after(learner: Learner, run: Pretraining, path: Path) -> str:
     env_id = "" if run.env_id == learner.env_ids[0] else f"--env-id {run.env_id}"
     begin = f"--init-from {shlex.quote(str(path / 'checkpoint.pt'))}"
     program = f"python -m trainers.{learner.name}"
-    return " ".join(filter(None, (program, preset, env_id, begin, spelled(run, learner, FINE_TUNING))))
+    tuned = {f"learner.{name}": value for name, value in FINE_TUNING.items()}
+    return " ".join(filter(None, (program, preset, env_id, begin, spelled(run, learner, tuned))))
 
 
 def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, experts: Path | None = None) -> None:

@@ -21,6 +21,9 @@ from trainers.options import Run, parse
 from vec_envs.validation import count, fraction, positive
 
 AGENTS = ("qmix_diffusion", "qmix")
+FINE_TUNING = {"value_penalty": 0.01, "exploration_start": 0.05}
+"""How training goes on, the learner's other options as they are: chance undoes what is learned, and so does the usual
+penalty, which pulls values to zero. Without any MAD2RL's values run away while the mixer is new."""
 
 
 @dataclass(frozen=True, kw_only=True)

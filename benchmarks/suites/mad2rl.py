@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.suite import AnyPolicy, Case, Claim, Learned, Reference, Suite
+from trainers.pretrain import FINE_TUNING
 
 _SLOTS = "VEC-DNNPartition-v0"
 _MAD2RL = Learned(name="mad2rl", learner="qmix_diffusion")
@@ -143,9 +144,9 @@ MAD2RL_FIG6 = (
     ),
 )
 _LOW_EXPLORATION = {"options": {"exploration_start": 0.05}, **_THREE}
-_PRETRAINED = {"pretraining": {}, "options": {"exploration_start": 0.05, "value_penalty": 0.01}, **_THREE}
-"""As `trainers.pretrain` says how to go on; from nothing the whole penalty is needed, so that it differs."""
-_NO_PENALTY = {**_PRETRAINED, "options": {"exploration_start": 0.05, "value_penalty": 0.0}}
+_PRETRAINED = {"pretraining": {}, "options": FINE_TUNING, **_THREE}
+"""From nothing the whole penalty is needed, so that it differs."""
+_NO_PENALTY = {**_PRETRAINED, "options": {**FINE_TUNING, "value_penalty": 0.0}}
 _QUARTER = {"run": {"episodes": 480}}
 MAD2RL_PRETRAINING = Suite(
     name="mad2rl-pretraining",

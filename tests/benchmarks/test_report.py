@@ -261,11 +261,11 @@ def test_milestones_are_reached_where_the_mean_of_five_rounds_is(tiny: dict[str,
     rule = made_up("rule", "slow", 1.0, 5.0)
     falls = [*[20.0] * 3, *[5.0] * 7]  # the mean of rounds 3 to 7 is 8, of 4 to 8 it is 5
     suite = replace(tiny["PARTS"], baseline="ours", columns=(), ratio=None, milestones=(8.0, "rule", "nobody"))
-    lines = [trained("ours", falls, [20.0] * 10, falls[:5]), rule]
+    lines = [trained("ours", falls, [20.0] * 10, falls[:5], [1.0] * 4), rule]
     title, (head, *rows) = suite_tables(suite, lines)[-1]
     assert title == "slow: training episodes until a mean of 5 rounds is reached"
     assert head[2:] == ["delay [s] of 8", "delay [s] of rule's 5.000"]
-    assert [row[:1] + row[2:] for row in rows] == [["ours", "112, -, -", "128, -, -"]]
+    assert [row[:1] + row[2:] for row in rows] == [["ours", "112, -, -, -", "128, -, -, -"]]
 
 
 def test_traces_are_drawn_point_by_point(tiny: dict[str, Any]) -> None:

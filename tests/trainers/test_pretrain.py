@@ -20,7 +20,7 @@ from trainers.experts import advantages, made_shard, read_shard, shards
 from trainers.export import export
 from trainers.imitation import EXPERTS, main
 from trainers.options import from_json, parse
-from trainers.pretrain import read_arguments
+from trainers.pretrain import FINE_TUNING, read_arguments
 from trainers.run_directory import read_checkpoint
 from trainers.training import main as train_main
 from vec_envs import dnn_partition_v0
@@ -174,9 +174,8 @@ def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, caps
     assert said.startswith(f"go on: python -m trainers.{agents} --init-from {file} ")
     asked = parse(learner, said.split()[5:])
     begun = from_json((file.parent / "config.json").read_text(), learner)
-    tuned = {"value_penalty": 0.01, "exploration_start": 0.05}
     assert asdict(asked.env) == asdict(begun.env)
-    assert asdict(asked.learner) == {**(of := asdict(begun.learner)), "qmix": {**of["qmix"], **tuned}}
+    assert asdict(asked.learner) == {**(of := asdict(begun.learner)), "qmix": {**of["qmix"], **FINE_TUNING}}
     few = ("--num-envs", "3", "--episodes", "6", "--learner.hidden", "16", "--learner.warm-up-episodes", "3")
     learned = ("--learner.learning-rate", "1e-12", "--learner.target-update-rate", "1e-9", "--evaluation-episodes", "0")
     arguments = [*ENV, *few, *learned, "--output", str(tmp_path / "run")]

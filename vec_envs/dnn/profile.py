@@ -144,7 +144,7 @@ class DNNProfile:
             raise ValueError(f"no profile {name!r} in the library; it has {', '.join(cls.library())}")
         table: dict[str, Any] = json.loads((_LIBRARY / f"{name}.json").read_text(encoding="utf-8"))
         workloads: dict[str, float] = table["layers"][0]["gflops"]
-        if workload not in list(workloads):  # whatever it is
+        if workload not in list(workloads):  # a name that has no hash is none either
             raise ValueError(f"no workload {workload!r} for {name!r}; it has {', '.join(workloads)}")
         layers = tuple(
             Layer(
