@@ -63,7 +63,7 @@ class Run:
     evaluation_episodes: int = 32
     """Held-out episodes of the final table; 0 for none."""
     evaluation_seed: int = 1000
-    """Seed of the first held-out episode."""
+    """Seed of the first held-out episode. From 1000 on are the leaderboard's own: tune on others, from 500000 on."""
 
     def __post_init__(self) -> None:
         count(1, episodes=self.episodes, num_envs=self.num_envs)

@@ -15,7 +15,7 @@ from trainers import ppo
 from trainers.episodes import Transitions
 from trainers.experience import Rollout
 from trainers.learners.options import PPOOptions, RolloutOptions
-from trainers.learners.ppo import AgentChoices, SeededPPO, Shuffled, TanhNumbers, assemble, likeliest
+from trainers.learners.ppo import AgentChoices, SeededPPO, Shuffled, TanhNumbers, TogetherPolicy, assemble, likeliest
 from trainers.networks.dense import Seen, Usual
 from trainers.options import parse
 from trainers.tianshou_bridge.draws import seeded_weights
@@ -217,14 +217,39 @@ def tianshous(self: SeededPPO, batch: Any, batch_size: int, repeat: int) -> Any:
 
 def test_what_is_usual_is_that_of_what_is_played() -> None:
     algorithm = choices(usual_rate=0.1)
-    experience = Rollout(RolloutOptions(), algorithm)
-    experience.add(transitions(np.random.default_rng(0), 50, np.zeros(50)))
-    batch, rows = experience.sample(None)
-    algorithm._preprocess_batch(batch, experience, rows)
+    experience = Rollout(RolloutOptions(steps=1), algorithm)
+    played = transitions(np.random.default_rng(0), 50, np.zeros(50))
+    experience.add(played)
+    experience.learn_after_step()
     for head in (algorithm.policy.head, algorithm.critic):
         assert head.seen.usual.batches == 1
-        seen = head.seen.flat(torch.as_tensor(batch.obs))
+        seen = head.seen.flat(torch.as_tensor(played.observation))
         torch.testing.assert_close(head.seen.usual.mean, seen.mean(0))
+
+
+def test_ratios_are_to_the_policy_that_acted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what is usual moves from one update to the next."""
+    algorithm = choices(usual_rate=0.5)
+    acted: list[torch.Tensor] = []
+    forward, preprocess = TogetherPolicy.forward, SeededPPO._preprocess_batch
+
+    def seen_acting(self: TogetherPolicy, batch: Any, *rest: Any, **kwargs: Any) -> Any:
+        decided = forward(self, batch, *rest, **kwargs)
+        if "act" not in batch:
+            acted.append(decided.dist.log_prob(decided.act))
+        return decided
+
+    def compared(self: SeededPPO, *arguments: Any) -> Any:
+        batch = preprocess(self, *arguments)
+        torch.testing.assert_close(batch.logp_old, torch.stack(acted, 1).flatten())
+        acted.clear()
+        return batch
+
+    monkeypatch.setattr(TogetherPolicy, "forward", seen_acting)
+    monkeypatch.setattr(SeededPPO, "_preprocess_batch", compared)
+    experience = learn(algorithm, lambda seen, taken: seen[:, 0, 0] * taken[:, 0], steps=32)
+    assert experience.updates > 0
+    assert algorithm.policy.head.seen.usual.batches == 4
 
 
 def test_networks_see_what_differs_from_the_usual() -> None:

@@ -205,13 +205,15 @@ class SeededPPO(PPO):
         batch.rew = batch.rew * self.options.reward_scale
         if self.options.compress_reward:
             batch.rew = np.sign(batch.rew) * np.log1p(np.abs(batch.rew))
-        for head in self._heads:
-            head.watch(batch.obs)
         return super()._preprocess_batch(batch, buffer, indices)
 
     def _update_with_batch(self, batch: Any, batch_size: int | None, repeat: int) -> A2CTrainingStats:
+        """What is usual moves last: until then it is that of the policy which acted, of which ratios are taken."""
         self.ent_coef = self.policy.exploration
-        return super()._update_with_batch(Shuffled(batch, self.policy.draws.numpy), batch_size, repeat)  # type: ignore[arg-type]
+        stats = super()._update_with_batch(Shuffled(batch, self.policy.draws.numpy), batch_size, repeat)  # type: ignore[arg-type]
+        for head in self._heads:
+            head.watch(batch.obs)
+        return stats
 
 
 def assemble(*, size: int, decisions: Decisions, options: PPOOptions, seed: int) -> SeededPPO:
