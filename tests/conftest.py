@@ -15,14 +15,24 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 OWN_WORDS = (
+    "BestResponse.__init__",
+    "CheapestCut.__init__",
     "CooperativeInference.__init__",
     "DNNPartition.__init__",
+    "DNNProfile.from_torch",
     "DNNProfile.load",
+    "Door.parallel_env",
+    "Door.traffic",
+    "Door.vector_env",
     "ExactSlot.__init__",
+    "LanesVectorEnv.__init__",
+    "ParallelLaneEnv.__init__",
     "Scenario.load",
+    "StraightMobility.__init__",
     "SumoMobility.__init__",
     "TaskDiversion.__init__",
     "as_profiles",
+    "check_sumo_options",
     "make_mobility",
 )
 

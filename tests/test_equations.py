@@ -16,7 +16,7 @@ ROOMS = ("vec_envs", "trainers")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 TAG = re.compile(r"Paper: (\w+) (Eq\. \(\d+\)|Eqs\. \(\d+\)(?:-\(\d+\)|, \(\d+\))+)\.")
 ROW = re.compile(r"\| (\d+) \| (.+?) \| (.+?) \|")
-LAST_OF_MAD2RL = 61
+LAST = {"MAD2RL": 61, "RTD": 30, "LyMDO": 24}
 
 Equation = tuple[str, int]
 
@@ -101,9 +101,14 @@ def test_a_departure_follows_a_tag() -> None:
     assert stray == []
 
 
-def test_every_equation_of_mad2rl_has_one_row() -> None:
-    rows = [number for (paper, number), _ in table() if paper == "MAD2RL"]
-    assert rows == list(range(1, LAST_OF_MAD2RL + 1))
+@pytest.mark.parametrize("paper", LAST)
+def test_every_equation_of_a_paper_has_one_row(paper: str) -> None:
+    rows = [number for (of, number), _ in table() if of == paper]
+    assert rows == list(range(1, LAST[paper] + 1))
+
+
+def test_there_are_no_other_papers() -> None:
+    assert {paper for (paper, _), _ in table()} == LAST.keys()
 
 
 def test_no_equation_has_two_rows_or_two_tags() -> None:

@@ -22,9 +22,10 @@ whole band (that at 150 m), arrival rate (2.5 per s), energy queue and memory qu
 **Reward.** Minus the sum over devices of energy queue x energy, memory queue x memory, and V x delay; `reward="drift"`
 has the exact drift of the virtual queues for the first two, `"delay"` the last alone.
 
-**Infos.** Means over the devices: `delay_s` of a task, `energy_j` of the slot, `memory_gb`, `energy_queue`,
-`memory_queue`; `drift` and `drift_plus_penalty` (sums); and for each DNN type `energy_to_budget_<dnn>` and
-`memory_to_budget_<dnn>`, which the long-term budgets hold at 1 or below, and `energy_queue_<dnn>`.
+**Infos.** Means over the devices that have tasks: `delay_s` of a task, `energy_j` of a second, `memory_gb`; over all
+seats: `energy_queue`, `memory_queue`; `drift` and `drift_plus_penalty` (sums); and for each DNN type
+`energy_to_budget_<dnn>` and `memory_to_budget_<dnn>`, which the long-term budgets hold at 1 or below, and
+`energy_queue_<dnn>`.
 
 **Where the devices are.** `mobility="still"`, the default: all 150 m from the server's antenna. With `"sumo"`,
 `"replay"` or `"straight"` they are seats of vehicles on a road, and gains follow their distances: where a vehicle

@@ -16,7 +16,7 @@ every service vehicle's processor (10 GHz), the own and every service vehicle's 
 
 **Reward.** Shared by all: minus the Lyapunov drift of all queues, or its bound, minus V times the sum of the tasks'
 completion times. `reward="drift_bound"` is the paper's; it pays for keeping a backlog, so learn on `"drift"` and
-compare policies by `completion_time_s` and `backlog_gcycles`.
+compare policies by `completion_time_s` and `backlog_gcycles`. `"delay"` is minus the completion times alone, without V.
 
 **Infos.** `completion_time_s` (summed over clients), `backlog_gcycles` (summed over queues, after the slot) and its
 parts, `client_backlog_gcycles`, `rsu_backlog_gcycles` and `service_backlog_gcycles`, `drift`, `drift_bound`,

@@ -1,4 +1,4 @@
-"""Conversions between the units of the papers and of the code: the only powers of ten of the project."""
+"""Between decibels and what they stand for."""
 
 from __future__ import annotations
 

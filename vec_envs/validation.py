@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,13 @@ def a_list(**options: object) -> None:
     for name, value in options.items():
         if not (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)):
             raise ValueError(f"{name}={value!r} must be a list of numbers")
+
+
+def a_path(**options: object) -> None:
+    """Refuses what is neither a text nor a path."""
+    for name, value in options.items():
+        if not isinstance(value, str | Path):
+            raise ValueError(f"{name}={value!r} must be a name or a path")
 
 
 def yes_or_no(**options: object) -> None:

@@ -202,7 +202,7 @@ def test_attention_counts_what_torch_counts(norm_first):
     [
         (nn.Sequential(nn.Conv2d(3, 4, 3)), (2, 3, 8, 8), "one sample"),
         (nn.Sequential(nn.Conv2d(3, 4, 3)), (1,), "one sample"),
-        (nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 5, 8, 8), "cannot be traced by torch.fx"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 5, 8, 8), r"cannot be run on an input of shape \(1, 5, 8, 8\): .+$"),
         (DependsOnData(), (1, 3), "cannot be traced by torch.fx"),
         (nn.Sequential(nn.ReLU(), nn.Flatten()), (1, 3, 8, 8), "no convolution, pooling or matrix product"),
     ],
@@ -210,6 +210,11 @@ def test_attention_counts_what_torch_counts(norm_first):
 def test_what_cannot_be_profiled_says_why(module, shape, message):
     with pytest.raises(ValueError, match=message):
         DNNProfile.from_torch(module, torch.zeros(shape), name="odd")
+
+
+def test_an_example_that_is_no_tensor_is_refused():
+    with pytest.raises(ValueError, match="example_input must be a tensor, got list"):
+        DNNProfile.from_torch(nn.Linear(2, 2), [[0.0, 0.0]], name="one")
 
 
 def test_unknown_workload_lists_those_there_are():

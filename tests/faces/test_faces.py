@@ -217,3 +217,41 @@ def test_a_seed_for_each_lane() -> None:
     seen, _ = batched.reset(seed=[None, 4, None], options={"reset_mask": np.array([False, True, False])})
     assert_same(seen[1], door.joint_env(**SMALL).reset(seed=4)[0])
     assert_same(batched.view.exogenous.v2i_mbps[[0, 2]], before[[0, 2]])
+
+
+def test_a_wrong_turn_is_refused_as_it_is_given_and_can_be_mended() -> None:
+    turns, right, slot = door.env(**SMALL), door.env(**SMALL), [int(a) for a in random_actions(1)[0, 0]]
+    turns.reset(seed=3)
+    right.reset(seed=3)
+    for agent, action in zip(turns.possible_agents, slot, strict=True):
+        for wrong, message in ((999, f"action 999 of {agent} is outside"), (0.5, f"{agent} must be one integer")):
+            with pytest.raises(ValueError, match=message):
+                turns.step(wrong)
+            assert turns.agent_selection == agent
+        turns.step(action)
+        right.step(action)
+    assert turns.rewards == right.rewards
+    assert_same(turns.observe("client_0"), right.observe("client_0"))
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_an_episode_is_repeated_by_the_seed_that_gymnasium_names(seed: int | None) -> None:
+    env = door.joint_env(**SMALL)
+    first = env.reset(seed=seed)[0]
+    assert_same(env.reset(seed=env.np_random_seed)[0], first)
+    env = door.joint_env(**SMALL)
+    env.np_random = np.random.default_rng(5)
+    mine = env.reset()[0]
+    other = door.joint_env(**SMALL)
+    other.np_random = np.random.default_rng(5)
+    assert_same(other.reset()[0], mine)
+
+
+def test_a_seed_seeds_the_batched_environments_generator_too() -> None:
+    envs = door.vector_env(num_envs=2, **SMALL)
+    drawn = []
+    for _ in range(2):
+        envs.reset(seed=5)
+        drawn.append(envs.np_random.random())
+    assert envs.np_random_seed == 5
+    assert drawn[0] == drawn[1]

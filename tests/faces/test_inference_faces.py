@@ -132,3 +132,29 @@ def test_wrong_numbers_of_an_agent_are_refused_by_its_name(wrong: Any) -> None:
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"the action of device_3 must be 4 numbers in \[-1, 1\]"):
         env.step({agent: wrong if agent == "device_3" else np.zeros(4) for agent in env.agents})
+
+
+@pytest.mark.parametrize("allocation", ["exact", "learned"])
+def test_a_lane_that_is_reset_by_the_step_needs_no_stable_cut(allocation: str) -> None:
+    options = {**HEAVY, "episode_slots": 2, "allocation": allocation}
+    envs = door.vector_env(num_envs=2, autoreset_mode="NEXT_STEP", **options)
+    envs.reset(seed=0)
+    least = np.full(envs.action_space.shape, 0 if allocation == "exact" else -1.0, envs.action_space.dtype)
+    for _ in range(2):
+        envs.step(least)
+    middle = np.full_like(least, 11 if allocation == "exact" else 0.0)
+    _, reward, _, truncated, _ = envs.step(middle)  # not stable, but not played either
+    assert (reward == 0.0).all()
+    assert not truncated.any()
+    with pytest.raises(ValueError, match="cut 11 of device 0 is not stable"):
+        envs.step(middle)
+
+
+def test_a_cut_that_is_not_stable_is_refused_as_it_is_given() -> None:
+    turns = door.env(**HEAVY, **SMALL)
+    turns.reset(seed=0)
+    turns.step(0)
+    with pytest.raises(ValueError, match="cut 11 of device 1 is not stable"):
+        turns.step(11)
+    turns.step(0)
+    assert turns.rewards["device_0"] == turns.rewards["device_1"] < 0.0

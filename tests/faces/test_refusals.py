@@ -14,6 +14,7 @@ from pettingzoo.env_registry.exceptions import NameNotFound
 from tests.faces.comparing import MODES, makers
 from tests.faces.lanes import ENV_ID, SMALL, by_agent, door, random_actions
 from vec_envs.faces.joint_env import JointEnv
+from vec_envs.mobility import StraightMobility
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_unknown_option_lists_what_exists(make: Any, options: dict[str, Any], ki
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_envs": 0}, "num_envs=0 must be at least 1"),
+        ({"num_envs": 0}, "num_envs=0 must be an integer of at least 1"),
         ({"autoreset_mode": "never"}, "'never' is unknown; there are 'NEXT_STEP', 'SAME_STEP', 'DISABLED'"),
     ],
 )
@@ -184,3 +185,22 @@ def test_a_seed_is_not_negative(make: Any) -> None:
     env.reset(seed=3)
     with pytest.raises(ValueError, match="seed=-4 must be an integer of at least 0"):
         env.reset(seed=-4)
+
+
+def test_wrong_options_of_a_door_are_refused_by_name() -> None:
+    for wrong in (1.5, "2", True):
+        with pytest.raises(ValueError, match=f"num_envs={wrong!r} must be an integer"):
+            door.vector_env(num_envs=wrong, **SMALL)
+        with pytest.raises(ValueError, match=f"num_workers={wrong!r} must be an integer"):
+            door.joint_env(num_workers=wrong, **SMALL)
+    with pytest.raises(ValueError, match="padded='no' must be True or False"):
+        door.parallel_env(padded="no", **SMALL)
+    with pytest.raises(ValueError, match="scenario='motorway' is for a mobility of a name; this one has its own road"):
+        door.joint_env(**{**SMALL, "mobility": StraightMobility()}, scenario="motorway")
+
+
+def test_an_unknown_option_of_a_reset_is_refused() -> None:
+    envs = door.vector_env(num_envs=2, **SMALL)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match="options has 'reset_maks'; there is 'reset_mask' alone"):
+        envs.reset(options={"reset_maks": np.array([True, False])})

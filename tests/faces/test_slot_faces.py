@@ -189,3 +189,16 @@ def test_the_aec_env_plays_the_parallel_episode_turn_by_turn() -> None:
             assert_same(turns.observe(agent), observations[agent])
             assert turns.rewards[agent] == rewards[agent]
     assert all(turns.truncations.values())
+
+
+def test_a_wrong_turn_is_refused_as_it_is_given_where_it_counts() -> None:
+    turns, refused = door.env(**SMALL), 0
+    turns.reset(seed=1)
+    for agent in turns.agent_iter():
+        observation, _, _, ended, _ = turns.last()
+        if not ended and observation["agent_mask"][0]:
+            with pytest.raises(ValueError, match=f"the action of {agent} must be 3 numbers"):
+                turns.step(np.array([0.0, 2.0, 0.0]))
+            refused += 1
+        turns.step(None if ended else turns.action_space(agent).sample())
+    assert refused > 0

@@ -100,11 +100,19 @@ def test_unknown_names_list_what_exists(tmp_path: Path) -> None:
         make_mobility("walking")
     with pytest.raises(ValueError, match="a Mobility object, got 7"):
         make_mobility(7)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="libsumo, traci, traci-gui, got 'sumo'"):
-        make_mobility("sumo", sumo_backend="sumo")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="num_workers must be at least 1, got 0"):
-        make_mobility("sumo", num_workers=0)
     mine = StraightMobility()
+    for mobility in ("sumo", "straight", mine):
+        with pytest.raises(
+            ValueError, match="sumo_backend='sumo' is unknown; there are 'libsumo', 'traci', 'traci-gui'"
+        ):
+            make_mobility(mobility, sumo_backend="sumo")  # type: ignore[arg-type]
+        for wrong in (0, 1.5, "2", True):
+            with pytest.raises(ValueError, match=f"num_workers={wrong!r} must be an integer of at least 1"):
+                make_mobility(mobility, num_workers=wrong)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="scenario=3 must be a name or a path"):
+            make_mobility(mobility, scenario=3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="gui_delay_ms=-1 must be an integer of at least 0"):
+        make_mobility("sumo", gui_delay_ms=-1)
     assert make_mobility(mine) is mine
 
 

@@ -60,7 +60,9 @@ def test_an_episode_longer_than_the_range_is_refused_with_the_numbers() -> None:
     [
         ({"speed_mps": -1.0}, "speed_mps must be at least 0, got -1.0"),
         ({"speed_spread": 1.0}, "speed_spread must be at least 0 and below 1, got 1.0"),
-        ({"lanes": 0}, "lanes must be at least 1"),
+        ({"lanes": 0}, "lanes=0 must be an integer of at least 1"),
+        ({"lanes": 2.5}, "lanes=2.5 must be an integer of at least 1"),
+        ({"lane_width_m": 0.0}, "lane_width_m=0.0 must be a finite number above 0"),
         ({"range_m": 10.0}, "range_m must be above 21.6, the distance to the far lane, got 10.0"),
         ({"range_m": float("nan")}, "range_m must be above"),
     ],

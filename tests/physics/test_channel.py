@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from vec_envs.physics.channel import RateFunction, shannon_rate_mbps, v2i_rate_mbps, v2v_rate_mbps
+from vec_envs.physics.channel import RateFunction, checked_rates_mbps, shannon_rate_mbps, v2i_rate_mbps, v2v_rate_mbps
 
 BOTH = pytest.mark.parametrize("rate", [v2i_rate_mbps, v2v_rate_mbps])
 
@@ -77,3 +77,26 @@ def test_rates_broadcast_over_lanes() -> None:
 def test_power_at_the_noise_carries_one_bit_a_hertz() -> None:
     rate = shannon_rate_mbps(0.0, 1.0, bandwidth_mhz=3.0, transmit_power_dbm=-90.0, noise_dbm=-90.0)
     assert rate == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (np.array([1.0, np.nan]), "mine gave nan, which is no finite rate above 0"),
+        (np.array([1.0, np.inf]), "mine gave inf"),
+        (np.array([0.0, 1.0]), "mine gave 0.0"),
+        (-1.0, "mine gave -1.0"),
+        (np.ones(3), r"mine gave rates of shape \(3,\) for distances of shape \(2,\)"),
+    ],
+    ids=str,
+)
+def test_what_no_channel_can_give_is_refused(rate: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        checked_rates_mbps(rate, np.ones(2), of="mine")
+
+
+def test_a_channel_may_give_one_rate_for_all_and_none_where_it_may() -> None:
+    assert checked_rates_mbps(3.0, np.ones((2, 2)), of="mine").tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    assert checked_rates_mbps(np.array([0.0, 2.0]), np.ones(2), of="mine", may_be_0=True).tolist() == [0.0, 2.0]
+    with pytest.raises(ValueError, match=r"mine gave -2\.0, which is no finite rate of at least 0 Mbit/s"):
+        checked_rates_mbps(-2.0, np.ones(2), of="mine", may_be_0=True)

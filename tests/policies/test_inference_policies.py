@@ -29,7 +29,12 @@ HEAVY = CooperativeInference(dnns=("alexnet", "vgg16"), dnn_of_device=(1, 0, 1))
 
 
 def random_view(
-    problem: CooperativeInference, lanes: int, seed: int = 0, *, decades: tuple[float, float] = (-3.0, 3.0)
+    problem: CooperativeInference,
+    lanes: int,
+    seed: int = 0,
+    *,
+    decades: tuple[float, float] = (-3.0, 3.0),
+    empty_seats: float = 0.0,
 ) -> View:
     rng = np.random.default_rng(seed)
     shape = lanes, problem.num_devices
@@ -39,9 +44,8 @@ def random_view(
         memory_queue=10.0 ** rng.uniform(-2.0, 2.3, shape) * used[1],
     )
     gain = problem.channel.mean_gain(np.full(shape, 150.0)) * 10.0 ** rng.uniform(*decades, shape)
-    return View(
-        problem=problem, state=state, exogenous=Exogenous(gain=gain, arrival_rate_hz=rng.uniform(0.5, 2.5, shape))
-    )
+    rate_hz = rng.uniform(0.5, 2.5, shape) * (rng.random(shape) >= empty_seats)
+    return View(problem=problem, state=state, exogenous=Exogenous(gain=gain, arrival_rate_hz=rate_hz))
 
 
 def act(policy: Policy, view: View) -> np.ndarray:
@@ -186,8 +190,8 @@ def test_no_policy_chooses_a_cut_that_a_device_cannot_carry(name: str) -> None:
     ids=["synthetic", "two", "one", "five", "little weight of delay", "real", "great weight of delay", "heavy"],
 )
 def test_optimum_costs_the_least_of_all_cuts(problem: CooperativeInference, lanes: int) -> None:
-    for decades in ((-3.0, 3.0), (0.0, 2.0)):
-        view = random_view(problem, lanes // 2, seed=1, decades=decades)
+    for decades, empty_seats in (((-3.0, 3.0), 0.0), ((0.0, 2.0), 0.0), ((0.0, 2.0), 0.3)):
+        view = random_view(problem, lanes // 3, seed=1, decades=decades, empty_seats=empty_seats)
         chosen = cost(view, act(ExactCuts(problem), view))
         np.testing.assert_allclose(chosen, costs_of_all(view)[1].min(axis=-1), rtol=1e-9)
 
@@ -266,7 +270,7 @@ def test_the_bound_at_the_prices_of_the_best_resources_is_the_cost_itself() -> N
 
 def test_where_everything_is_free_the_optimum_costs_nothing() -> None:
     free = profile("free", (0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0))
-    view = random_view(CooperativeInference(dnns=(free, free), dnn_of_device=(0, 1)), 10)
+    view = random_view(CooperativeInference(dnns=(free, replace(free, name="free too")), dnn_of_device=(0, 1)), 10)
     view = replace(view, state=map_arrays(np.zeros_like, view.state))
     assert (cost(view, act(ExactCuts(view.problem), view)) == 0.0).all()
 

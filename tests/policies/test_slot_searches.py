@@ -163,3 +163,8 @@ def test_genetic_algorithm_needs_a_population_and_a_generation() -> None:
         Genetic(TINY, population=1)
     with pytest.raises(ValueError, match="generations"):
         Genetic(TINY, generations=0)
+
+
+def test_an_unknown_objective_is_refused() -> None:
+    with pytest.raises(ValueError, match="objective='delay' is unknown; there are 'drift', 'drift_bound'"):
+        BestResponse(DNNPartition(), objective="delay")  # type: ignore[arg-type]

@@ -287,3 +287,10 @@ def test_greedy_decides_for_any_library_of_dnns() -> None:
     least = outcome_of(CheapestCut(problem, cuts="local"), view).task.cost
     assert (outcome.task.cost <= least + 1e-9).all()
     assert 0 < outcome.offloaded.sum() < 400
+
+
+@pytest.mark.parametrize("options", [{"cuts": "loca"}, {"speeds": "Full"}], ids=str)
+def test_an_unknown_choice_of_a_rule_is_refused(options: dict[str, Any]) -> None:
+    (name, value), *_ = options.items()
+    with pytest.raises(ValueError, match=f"{name}='{value}' is unknown; there are '"):
+        CheapestCut(TaskDiversion(), **options)

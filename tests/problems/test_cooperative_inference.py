@@ -154,8 +154,12 @@ def test_a_device_without_arrivals_needs_nothing() -> None:
     for problem in (PROBLEM, replace(PROBLEM, allocation="learned")):
         action = EDGE if problem is PROBLEM else np.zeros((5, 4))
         brought = outcome(action, state(energy=5.0), now, problem)
-        for name in ("delay_s", "energy_j", "device_ghz", "server_ghz", "bandwidth_share"):
+        for name in ("delay_s", "energy_j", "memory_gb", "device_ghz", "server_ghz", "bandwidth_share"):
             assert (getattr(brought, name)[[1, 3]] == 0.0).all()
+            assert (getattr(brought, name)[[0, 2, 4]] >= 0.0).all()
+        figures = problem.figures(state(), brought)
+        for name in ("delay_s", "energy_j", "memory_gb"):
+            assert figures[name] == pytest.approx(getattr(brought, name)[[0, 2, 4]].mean()), "empty seats do not count"
         assert brought.server_ghz.sum() == pytest.approx(15.0)
         assert brought.bandwidth_share.sum() == pytest.approx(1.0)
 
@@ -278,3 +282,7 @@ def test_a_gain_of_zero_and_a_negative_rate_are_refused() -> None:
         outcome(EDGE, state(), slot(fading=0.0))
     with pytest.raises(ValueError, match=r"arrival_rate_hz=-1.0 must be at least 0"):
         outcome(EDGE, state(), slot(rate_hz=-1.0))
+
+
+def test_slots_may_be_numpys_integers() -> None:
+    assert type(replace(PROBLEM, episode_slots=np.int64(20)).episode_slots) is int

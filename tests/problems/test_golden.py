@@ -131,7 +131,7 @@ def one_task(rate_mbps: float, battery: float) -> Task:
     )
 
 
-@pytest.mark.parametrize("name", ["dnn_partition.json", "task_diversion.json"])
+@pytest.mark.parametrize("name", ["dnn_partition.json", "task_diversion.json", "cooperative_inference.json"])
 def test_own_copy_is_the_shared_one(name: str) -> None:
     if not (SHARED / name).exists():
         pytest.skip("no shared cases here")

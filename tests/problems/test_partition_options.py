@@ -155,6 +155,7 @@ def test_the_last_action_of_every_client_is_accepted_in_any_integer_type() -> No
         ({"dnn_of_client": (0.5,) * 7}, "dnn_of_client=.* integers"),
         ({"dnn_of_client": 0}, "dnn_of_client=0 .* integers"),
         ({"dnns": ()}, "dnns is empty"),
+        ({"dnns": ("vgg16", "alexnet", "vgg16")}, r"dnns has 'vgg16' twice; give one .*: replace\(profile, name="),
         ({"dnns": "alexnet"}, "dnns='alexnet' must be a list"),
         ({"dnns": ("alexnet", "lenet")}, "'lenet' .* alexnet, .* vgg16"),
         ({"workload": "guess"}, "'guess' .* mad2rl, mad2rl-literal, rtd"),

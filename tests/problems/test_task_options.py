@@ -134,7 +134,7 @@ def test_units_out_of_range_are_seen_as_zeros() -> None:
 
 @pytest.mark.parametrize("diversion", ["probability", "chosen"])
 @pytest.mark.parametrize("observation", ["paper", "extended"])
-@pytest.mark.parametrize("dnns", [(SHORT,), (SHORT, LONG), (SHORT, LONG, SHORT)])
+@pytest.mark.parametrize("dnns", [(SHORT,), (SHORT, LONG), (SHORT, LONG, replace(SHORT, name="third"))])
 def test_the_size_of_an_observation(diversion: str, observation: str, dnns: tuple[DNNProfile, ...]) -> None:
     problem = TaskDiversion(dnns=dnns, diversion=diversion, observation=observation)
     units = 2 if diversion == "chosen" else 1

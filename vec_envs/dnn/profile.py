@@ -178,14 +178,20 @@ class DNNProfile:
 def as_profiles(dnns: Any, *, workload: str) -> tuple[DNNProfile, ...]:
     """Returns DNN types, given as profiles or names of the library, as profiles; names are counted by `workload`.
 
-    Raises `ValueError` for what is neither, for a name that the library does not have, and for none at all.
+    Raises `ValueError` for what is neither, for a name that the library does not have, for none at all, and for two of
+    one name, under which figures are reported.
     """
     if not isinstance(dnns, tuple | list) or not all(isinstance(d, str | DNNProfile) for d in cast(list[Any], dnns)):
         raise ValueError(f"dnns={dnns!r} must be a list of DNN types, profiles or names")
     given = cast(list[str | DNNProfile], dnns)
     if not given:
         raise ValueError("dnns is empty; at least one DNN type is needed")
-    return tuple(DNNProfile.load(d, workload=workload) if isinstance(d, str) else d for d in given)
+    profiles = tuple(DNNProfile.load(d, workload=workload) if isinstance(d, str) else d for d in given)
+    names = [profile.name for profile in profiles]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"dnns has {name!r} twice; give one a name of its own: replace(profile, name=...)")
+    return profiles
 
 
 def by_type(rows: Iterable[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "types cuts"]:

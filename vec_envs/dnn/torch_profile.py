@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -26,22 +27,25 @@ from vec_envs.dnn.torch_operations import nothing_padded, recorded
 from vec_envs.dnn.workload import convention, logical_layer, mbit
 
 
-def profile_module(module: torch.nn.Module, example_input: torch.Tensor, *, name: str, workload: str) -> DNNProfile:
+def profile_module(module: torch.nn.Module, example_input: object, *, name: str, workload: str) -> DNNProfile:
     """The profile of `module` on one sample; the module itself is left as it is, its mode included.
 
-    `example_input`: [1, ...]; parameters used in several layers count in the first. Raises ValueError for another
-    batch size, an unknown workload, a module that torch.fx cannot trace, and one without counted work.
+    `example_input`: a tensor [1, ...]; parameters used in several layers count in the first. Raises ValueError for
+    another batch size, an unknown workload, a module that torch.fx cannot trace or that does not take such an input,
+    and one without counted work.
     """
     convention(workload)
-    if example_input.ndim < 2 or example_input.shape[0] != 1:
-        raise ValueError(f"example_input has shape {tuple(example_input.shape)}; it must be one sample, [1, ...]")
-    try:
-        segments = _segments(module, example_input)
-    except Exception as error:
-        raise ValueError(f"{name!r} ({type(module).__name__}) cannot be traced by torch.fx: {error}") from error
-    layers = _folded(segments)
+    if not isinstance(example_input, torch.Tensor):
+        raise ValueError(f"example_input must be a tensor, got {type(example_input).__name__}")
+    called, shape = f"{name!r} ({type(module).__name__})", tuple(example_input.shape)
+    if len(shape) < 2 or shape[0] != 1:
+        raise ValueError(f"example_input has shape {shape}; it must be one sample, [1, ...]")
+    with _said_as(f"{called} cannot be traced by torch.fx"):
+        traced = _traced(_on_meta(module))
+    with _said_as(f"{called} cannot be run on an input of shape {shape}"):
+        layers = _folded(_segments(traced, example_input))
     if not layers[0].operations:
-        raise ValueError(f"{name!r} ({type(module).__name__}) has no convolution, pooling or matrix product to count")
+        raise ValueError(f"{called} has no convolution, pooling or matrix product to count")
     return DNNProfile(
         name=name,
         input_mbit=mbit(example_input.numel()),
@@ -56,6 +60,16 @@ def profile_module(module: torch.nn.Module, example_input: torch.Tensor, *, name
             for layer in layers
         ),
     )
+
+
+@contextmanager
+def _said_as(what: str) -> Generator[None]:
+    """Raises `ValueError` for whatever goes wrong, with the first line of the cause: torch.fx adds a page to it."""
+    try:
+        yield
+    except Exception as error:
+        cause = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ValueError(f"{what}: {cause}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +115,8 @@ def _folded(segments: Iterable[_Segment]) -> list[_Segment]:
     return layers
 
 
-def _segments(module: torch.nn.Module, example_input: torch.Tensor) -> list[_Segment]:
+def _segments(traced: torch.fx.GraphModule, example_input: torch.Tensor) -> list[_Segment]:
     """The pieces between one place where a single tensor is alive and the next."""
-    traced = _traced(_on_meta(module))
     interpreter = _Counter(traced)
     with torch.no_grad(), torch.device("meta"):
         interpreter.run(torch.empty_like(example_input, device="meta"))

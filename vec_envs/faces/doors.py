@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from gymnasium.vector import AutoresetMode
 from pettingzoo import AECEnv
-from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
+from vec_envs.faces.checked_turns import CheckedTurns
 from vec_envs.faces.joint_env import JointEnv
 from vec_envs.faces.parallel_env import ParallelLaneEnv
 from vec_envs.faces.slot_env import SlotEnv
@@ -66,7 +66,7 @@ class Door:
 
     def env(self, **options: Any) -> AECEnv[str, Any, Any]:
         """Returns the same as `parallel_env`, turn by turn: a `pettingzoo.AECEnv`."""
-        return OrderEnforcingWrapper(parallel_to_aec(cast(Any, self.parallel_env(**options))))
+        return OrderEnforcingWrapper(CheckedTurns(self.parallel_env(**options)))
 
     def problem(self, **fields_by_name: Any) -> Problem:
         """Returns the problem with these fields. Raises `TypeError` listing what exists for an unknown one."""
@@ -88,6 +88,8 @@ class Door:
         num_workers: int = 1,
     ) -> Mobility:
         """Returns the source of traffic. Raises `ValueError` listing what exists for an unknown name."""
+        if scenario is not None and isinstance(mobility, Mobility):
+            raise ValueError(f"scenario={scenario!r} is for a mobility of a name; this one has its own road")
         return make_mobility(
             self.default_mobility if mobility is None else mobility,
             scenario=self.default_scenario if scenario is None else scenario,

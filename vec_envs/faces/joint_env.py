@@ -48,10 +48,14 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode. Raises `TrafficError` where the traffic cannot serve one."""
+        """Starts an episode; the first one of no seed has `np_random_seed`, which repeats it.
+
+        Raises `TrafficError` where the traffic cannot serve one.
+        """
         super().reset(seed=seed)
         if seed is None and not self._seeded:
-            seed = int(self.np_random.integers(2**63))
+            own = self.np_random_seed  # -1 where the generator was handed in
+            seed = int(self.np_random.integers(2**63)) if own == -1 else own
         self._lanes.reset([0], [seed])
         self._seeded = True
         return self._observation(), {}

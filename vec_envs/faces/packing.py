@@ -32,6 +32,11 @@ def action_space(problem: Problem) -> spaces.MultiDiscrete | spaces.Box:
     return spaces.Box(-1.0, 1.0, (*agents, actions.size), np.float32)
 
 
+def least_action(problem: Problem) -> float:
+    """Returns what an agent may always do, by itself or with others: its first choice, or the least numbers."""
+    return 0 if isinstance(problem.actions, Choices) else -1.0
+
+
 def check_action_shape(problem: Problem, action: np.ndarray, wanted: tuple[int, ...]) -> None:
     """Refuses an action, of one lane or more, of another shape than the wanted one, and says what an action is."""
     if action.shape == wanted:

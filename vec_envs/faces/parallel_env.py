@@ -11,10 +11,11 @@ from jaxtyping import Float32
 from pettingzoo import ParallelEnv
 
 from vec_envs.faces.one_lane import OneLane
-from vec_envs.faces.packing import check_numbers, first_lane, observation_box, own_copy
+from vec_envs.faces.packing import check_numbers, first_lane, least_action, observation_box, own_copy
 from vec_envs.faces.rendering import RENDER_MODES
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.problem import ChoiceProblem, Choices, Numbers, Problem, View
+from vec_envs.problems.problem import ChoiceProblem, Choices, Numbers, Problem, View, action_shape
+from vec_envs.validation import yes_or_no
 
 
 class ParallelLaneEnv(ParallelEnv[str, Any, int]):
@@ -41,6 +42,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         owns_mobility: bool = False,
         render_mode: str | None = None,
     ) -> None:
+        yes_or_no(padded=padded)
         self.metadata = {**type(self).metadata, "name": name}
         self.problem = cast(ChoiceProblem, problem)
         self._one = OneLane(problem, mobility, owns_mobility=owns_mobility, render_mode=render_mode)
@@ -96,6 +98,16 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
             {agent: own_copy(info) for agent in agents},
         )
 
+    def check_action(self, agent: str, action: Any) -> None:
+        """Raises the `ValueError` that `step` would for an action of one agent, whatever the others do; plays nothing.
+
+        A transition is a pure function: it is tried.
+        """
+        self._check_kind(agent, action)
+        tried = np.full((1, *action_shape(self.problem)), least_action(self.problem))
+        tried[0, self.possible_agents.index(agent)] = action
+        self.problem.transition(self.view.state, tried, self.view.exogenous)
+
     def state(self) -> Float32[np.ndarray, "features"]:
         """Returns all agents' observations in a row."""
         return self._lanes.observe().ravel()
@@ -130,13 +142,16 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
             unknown = [agent for agent in actions if agent not in self._action_spaces]
             raise ValueError(f"every agent must act, and no other: missing {missing}, unknown {unknown}")
         for agent, action in actions.items():
-            if isinstance(self.problem.actions, Numbers):
-                check_numbers(agent, np.asarray(action), self.problem.actions.size)
-                continue
-            if isinstance(action, int | np.integer):
-                continue
-            if np.shape(action) or np.asarray(action).dtype.kind not in "iu":
-                raise ValueError(f"the action of {agent} must be one integer, got {action!r}")
+            self._check_kind(agent, action)
+
+    def _check_kind(self, agent: str, action: Any) -> None:
+        actions = cast(Choices | Numbers, self.problem.actions)
+        if isinstance(actions, Numbers):
+            check_numbers(agent, np.asarray(action), actions.size)
+        elif not isinstance(action, int | np.integer) and (
+            np.shape(action) or np.asarray(action).dtype.kind not in "iu"
+        ):
+            raise ValueError(f"the action of {agent} must be one integer, got {action!r}")
 
     def _observations(self) -> dict[str, Any]:
         rows = self._lanes.observe()[0]

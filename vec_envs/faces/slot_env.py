@@ -100,6 +100,11 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
             self.agents = []
         return observations, rewards, dict.fromkeys(agents, False), dict.fromkeys(agents, truncated), infos
 
+    def check_action(self, agent: str, action: Any) -> None:
+        """Raises the `ValueError` that `step` would for an action of one agent, where it counts; plays nothing."""
+        if agent in self._due:
+            check_numbers(agent, np.asarray(action), cast(Numbers, self.problem.actions).size)
+
     def state(self) -> Float32[np.ndarray, "features"]:
         """Returns all agents' observations in a row."""
         return np.concatenate([seen["observation"] for seen in self._observations().values()])
@@ -131,10 +136,9 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         unknown = [agent for agent in actions if agent not in self._action_spaces]
         if missing or unknown:
             raise ValueError(f"every agent whose mask is 1 must act: missing {missing}, unknown {unknown}")
-        given = {agent: np.asarray(actions[agent]) for agent in self._due}
-        for agent, action in given.items():
-            check_numbers(agent, action, cast(Numbers, self.problem.actions).size)
-        return given
+        for agent in self._due:
+            self.check_action(agent, actions[agent])
+        return {agent: np.asarray(actions[agent]) for agent in self._due}
 
     def _observations(self) -> dict[str, Any]:
         blank = self.problem.observation_size

@@ -12,10 +12,11 @@ from jaxtyping import Bool, Float32
 from numpy.typing import ArrayLike
 
 from vec_envs.core.lanes import Lanes
-from vec_envs.faces.packing import action_space, as_seen, as_taken, check_action_shape, observation_space
+from vec_envs.faces.packing import action_space, as_seen, as_taken, check_action_shape, least_action, observation_space
 from vec_envs.faces.rendering import RENDER_MODES, checked_render_mode, draw_lane
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.problem import Problem, View
+from vec_envs.validation import count
 
 Observations = Float32[np.ndarray, "lanes ..."]
 
@@ -40,10 +41,9 @@ class LanesVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         render_mode: str | None = None,
     ) -> None:
         super().__init__()
-        if num_envs < 1:
-            raise ValueError(f"num_envs={num_envs} must be at least 1")
+        count(1, num_envs=num_envs)
         self.problem = problem
-        self.num_envs = num_envs
+        self.num_envs = int(num_envs)
         self.render_mode = checked_render_mode(render_mode)
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
@@ -64,12 +64,17 @@ class LanesVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
     ) -> tuple[Observations, dict[str, Any]]:
         """Starts episodes in all lanes, or in those of `options["reset_mask"]`.
 
-        An integer seed s seeds lane b with s + b. Raises `TrafficError` where the traffic cannot serve an episode.
+        An integer seed s seeds lane b with s + b. Raises `ValueError` for another option, `TrafficError` where the
+        traffic cannot serve an episode.
         """
+        if unknown := sorted(set(options or {}) - {"reset_mask"}):
+            raise ValueError(f"options has {', '.join(map(repr, unknown))}; there is 'reset_mask' alone")
         mask = (options or {}).get("reset_mask")
         rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(self._checked_mask(mask))
         seeds = self._seeds(seed)
         self.lanes.reset([int(row) for row in rows], [seeds[row] for row in rows])
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
         return self._observations(), {}
 
     def step(self, actions: ArrayLike) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -81,7 +86,7 @@ class LanesVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
             self._check_autoreset(had_ended)
             if actions.shape == self.action_space.shape:
                 actions = actions.copy()
-                actions[had_ended] = 0
+                actions[had_ended] = least_action(self.problem)
         check_action_shape(self.problem, actions, (self.num_envs, *(self.single_action_space.shape or ())))
         outcome = self.lanes.step(as_taken(self.problem, actions))
         figures = self.problem.figures(self.lanes.state, outcome)

@@ -10,7 +10,7 @@ from vec_envs.mobility.scenario import Scenario, scenario_names
 from vec_envs.mobility.selection import choose
 from vec_envs.mobility.still import StillMobility
 from vec_envs.mobility.straight import StraightMobility
-from vec_envs.mobility.sumo import SumoBackend, SumoMobility
+from vec_envs.mobility.sumo import SumoBackend, SumoMobility, check_sumo_options
 from vec_envs.mobility.traffic import (
     EpisodeShape,
     Mobility,
@@ -19,6 +19,7 @@ from vec_envs.mobility.traffic import (
     TrafficError,
     TrafficWindow,
 )
+from vec_envs.validation import a_path
 
 __all__ = [
     "EpisodeShape",
@@ -55,10 +56,12 @@ def make_mobility(
 
     `"sumo"` simulates the scenario live, `"replay"` draws from its recording (`scenario` may be the path of one),
     `"straight"` and `"still"` need neither. The remaining arguments are those of `SumoMobility`; they concern
-    `"sumo"` only.
+    `"sumo"` only, and are checked for all.
 
     Raises `ValueError` for an unknown mobility, scenario or backend, with a list of what exists.
     """
+    check_sumo_options(sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
+    a_path(scenario=scenario)
     if isinstance(mobility, Mobility):
         return mobility
     if mobility == "sumo":

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count as endless
 
 import numpy as np
 from jaxtyping import Float
 
 from vec_envs.mobility.selection import EpisodeRandom, numbered, split, staying_vehicles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError
+from vec_envs.validation import count, positive
 
 STANDING_MPS = 1e-9
 """What is no faster does not leave a road."""
@@ -49,10 +50,8 @@ class StraightMobility:
                 raise ValueError(f"{name} must be at least 0, got {value}")
         if not 0.0 <= self.speed_spread < 1.0:
             raise ValueError(f"speed_spread must be at least 0 and below 1, got {self.speed_spread}")
-        if self.lanes < 1 or not 0.0 < self.lane_width_m < math.inf:
-            raise ValueError(
-                f"lanes must be at least 1 and lane_width_m above 0, got {self.lanes}, {self.lane_width_m}"
-            )
+        count(1, lanes=self.lanes)
+        positive(lane_width_m=self.lane_width_m)
         farthest_m = math.hypot(self.rsu_offset_m + self.lanes * self.lane_width_m / 2.0, self.rsu_height_m)
         if not farthest_m < self.range_m < math.inf:
             raise ValueError(
@@ -94,7 +93,7 @@ class StraightMobility:
         vehicles = shape.num_client_vehicles + shape.num_service_vehicles
         lane_y_m = (np.arange(self.lanes) - (self.lanes - 1) / 2.0) * self.lane_width_m
         lane_half_m = np.sqrt(self.range_m**2 - (lane_y_m + self.rsu_offset_m) ** 2 - self.rsu_height_m**2)
-        for episode in count(start):
+        for episode in endless(start):
             lane, speed, place = random.at(episode).random((3, vehicles))
             lane = (lane * self.lanes).astype(np.intp)
             speed_mps = self.speed_mps * (1.0 - self.speed_spread) + 2.0 * self.speed_mps * self.speed_spread * speed
@@ -130,7 +129,7 @@ class StraightMobility:
         fastest_mps = self.speed_mps * (1.0 + self.speed_spread)
         followers = int(time_s[-1, 0] * fastest_mps / (2.0 * half_m)) + 1 if self.speed_mps > STANDING_MPS else 0
         lane_y_m = (np.arange(2 * self.lanes) - (2 * self.lanes - 1) / 2.0) * self.lane_width_m
-        for episode in count(start):
+        for episode in endless(start):
             lane, speed, place = random.at(episode).random((3, followers + 1, seats))
             lane = (lane * 2 * self.lanes).astype(np.intp)
             speed_mps = self._renewed_speeds_mps(speed)

@@ -12,7 +12,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count as endless
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,6 +24,7 @@ from vec_envs.mobility.scenario import Scenario
 from vec_envs.mobility.selection import EpisodeRandom, choose, choose_vehicles, split, staying_vehicles
 from vec_envs.mobility.sumo_pool import RawWindow, WindowJob, WorkerPool
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficWindow
+from vec_envs.validation import count, one_of
 
 FIRST_TAPE, LONGEST_TAPE = 2, 32
 SumoBackend = Literal["libsumo", "traci", "traci-gui"]
@@ -69,14 +70,9 @@ class SumoMobility:
         num_workers: int = 1,
         gui_delay_ms: int = 100,
     ) -> None:
-        if sumo_backend not in get_args(SumoBackend):
-            raise ValueError(f"sumo_backend must be one of {', '.join(get_args(SumoBackend))}, got {sumo_backend!r}")
-        if num_workers < 1:
-            raise ValueError(f"num_workers must be at least 1, got {num_workers}")
-        if gui_delay_ms < 0:
-            raise ValueError(f"gui_delay_ms must be at least 0, got {gui_delay_ms}")
+        check_sumo_options(sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
         self._scenario = Scenario.load(scenario)
-        self._num_workers = num_workers
+        self._num_workers = int(num_workers)
         self._settings = _worker_settings(self._scenario, sumo_backend, gui_delay_ms)
         self._axis = RoadAxis(self._scenario.road)
         # One pool a process: a fork inherits neither the threads nor the right to talk to the workers.
@@ -130,7 +126,7 @@ class SumoMobility:
 
         process, jobs = os.getpid(), [request(tape_part(start))]
         try:
-            for episode in count(start):
+            for episode in endless(start):
                 part = tape_part(episode)
                 if os.getpid() != process:
                     process, jobs = os.getpid(), [request(part)]
@@ -218,6 +214,13 @@ def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int
         "num_services": shape.num_service_vehicles,
         "come_and_go": shape.come_and_go,
     }
+
+
+def check_sumo_options(*, sumo_backend: str, num_workers: int, gui_delay_ms: int) -> None:
+    """Refuses what `SumoMobility` could not run with."""
+    one_of(get_args(SumoBackend), sumo_backend=sumo_backend)
+    count(1, num_workers=num_workers)
+    count(0, gui_delay_ms=gui_delay_ms)
 
 
 def _worker_settings(scenario: Scenario, backend: str, gui_delay_ms: int) -> dict[str, Any]:

@@ -20,7 +20,27 @@ Numbers = Real[np.ndarray, "*#lanes"] | float
 Rates = Float[np.ndarray, "*#lanes"] | float
 
 RateFunction = Callable[..., Any]
-"""(distance_m, fading_power, *, bandwidth_mhz, transmit_power_dbm, noise_dbm) -> Mbit/s: a channel model."""
+"""(distance_m, fading_power, *, bandwidth_mhz, transmit_power_dbm, noise_dbm) -> Mbit/s: a channel model.
+
+Of arrays of one shape it gives one of that shape, or a number for all.
+"""
+
+
+def checked_rates_mbps(
+    rate_mbps: Any, like: Float[np.ndarray, "*lanes"], *, of: str, may_be_0: bool = False
+) -> Float[np.ndarray, "*lanes"]:
+    """Returns what the channel model `of` that name gave, in the shape of what it was asked for.
+
+    Raises `ValueError` for another shape, and for what is no finite rate above 0, or of 0 where it may be.
+    """
+    rates = np.asarray(rate_mbps, dtype=np.float64)
+    if rates.shape not in ((), like.shape):
+        raise ValueError(f"{of} gave rates of shape {rates.shape} for distances of shape {like.shape}")
+    sound = np.isfinite(rates) & ((rates >= 0.0) if may_be_0 else (rates > 0.0))
+    if not sound.all():
+        bound = "of at least 0" if may_be_0 else "above 0"
+        raise ValueError(f"{of} gave {rates[~sound][0]}, which is no finite rate {bound} Mbit/s")
+    return np.broadcast_to(rates, like.shape)
 
 
 def shannon_rate_mbps(

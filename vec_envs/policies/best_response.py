@@ -6,6 +6,8 @@ local minimum of the slot's objective, and the best of several. Not the exact op
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
@@ -13,6 +15,7 @@ from vec_envs.policies.partition_costs import Objective, cost_of_slot
 from vec_envs.policies.policy import needs_view
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.problem import View
+from vec_envs.validation import one_of
 
 Starts = Int[np.ndarray, "lanes starts clients"]
 
@@ -28,6 +31,7 @@ class BestResponse:
     max_sweeps = 10
 
     def __init__(self, problem: DNNPartition, *, objective: Objective = "drift") -> None:
+        one_of(get_args(Objective), objective=objective)
         self._problem = problem
         self._objective: Objective = objective
         self._rng = np.random.default_rng(0)

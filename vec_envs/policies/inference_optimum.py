@@ -107,18 +107,20 @@ def _costs(problem: CooperativeInference, view: View) -> _Costs:
     there = problem.alternatives(view.state, view.exogenous)
     table, v = problem.cut_table, problem.lyapunov_v
     rate_hz, queue = view.exogenous.arrival_rate_hz[..., None], view.state.energy_queue[..., None]
-    local = np.where(there, table.local_gcycles, 0.0)
+    arrives = rate_hz > 0.0  # an empty seat needs nothing, whatever its cut
+    local = np.where(there & arrives, table.local_gcycles, 0.0)
     kappa = problem.kappa_j_per_gcycle_ghz2
     speed = device_speed_ghz(
         local, rate_hz, queue, lyapunov_v=v, kappa_j_per_gcycle_ghz2=kappa, max_ghz=problem.device_ghz
     )
     energy_j = kappa * local * rate_hz * speed**2
-    own = v * sojourn_s(local, speed, rate_hz) + queue * energy_j + view.state.memory_queue[..., None] * table.memory_gb
+    memory_gb = table.memory_gb * arrives
+    own = v * sojourn_s(local, speed, rate_hz) + queue * energy_j + view.state.memory_queue[..., None] * memory_gb
     weight = queue * problem.transmit_power_w * rate_hz + v
     return _Costs(
         own=np.where(there, own, np.inf),
-        server=np.broadcast_to(v * table.server_gcycles, own.shape),
-        sent=weight * table.sent_mbit / problem.bandwidth_mhz,
+        server=v * table.server_gcycles * arrives,
+        sent=weight * table.sent_mbit * arrives / problem.bandwidth_mhz,
         snr=problem.channel.snr(view.exogenous.gain),
         server_ghz=np.full(len(own), problem.server_ghz),
     )

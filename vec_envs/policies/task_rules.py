@@ -8,7 +8,7 @@ done before the unit's queue is: no time is lost until then.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
@@ -18,6 +18,7 @@ from vec_envs.problems.problem import View
 from vec_envs.problems.task_diversion import TaskDiversion
 from vec_envs.problems.task_diversion_records import Request, TaskOutcome
 from vec_envs.records import pick
+from vec_envs.validation import one_of
 
 Observation = Float32[np.ndarray, "lanes 1 features"]
 Action = Float[np.ndarray, "lanes 1 numbers"]
@@ -54,6 +55,8 @@ class CheapestCut:
     """
 
     def __init__(self, problem: TaskDiversion, *, cuts: Cuts = "any", speeds: Speeds = "best") -> None:
+        one_of(get_args(Cuts), cuts=cuts)
+        one_of(get_args(Speeds), speeds=speeds)
         self._problem = problem
         self._cuts: Cuts = cuts
         self._speeds: Speeds = speeds

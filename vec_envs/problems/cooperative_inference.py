@@ -81,13 +81,13 @@ class CooperativeInference:
     dnn_of_device: tuple[int, ...] = (0, 0, 1, 1, 1)
     """Index into `dnns` for each device; as many as there are devices. Section V.A."""
     energy_budget_j: tuple[float, ...] = (0.040, 0.060)
-    """What a device may spend in a slot in the long run, by DNN type. Table I."""
+    """What a device may spend in a second in the long run, by DNN type. Table I."""
     memory_budget_gb: tuple[float, ...] = (0.100, 0.030)
     """What a device's tasks may occupy in the long run, here and at the server together, by DNN type. Table I."""
     lyapunov_v: float = 10.0
     """Weight of delay against the virtual queues. Table I."""
     slot_s: float = 1.0
-    """How far traffic moves on in a slot; energies are those of a second."""
+    """How far traffic moves on in a slot; energies are those of a second of it, whatever its length."""
     episode_slots: int = 200
     """Section V.A."""
     arrival_rate_hz: tuple[float, float] = (0.5, 2.5)
@@ -141,6 +141,7 @@ class CooperativeInference:
             positive(**{name: getattr(self, name)})
         finite(noise_dbm_per_hz=self.noise_dbm_per_hz)
         count(1, episode_slots=self.episode_slots)
+        object.__setattr__(self, "episode_slots", int(self.episode_slots))
         positive_range(arrival_rate_hz=self.arrival_rate_hz)
         for n, rate in enumerate(self.arrival_profile_hz):
             positive(**{f"arrival_profile_hz[{n}]": rate})
@@ -329,7 +330,7 @@ class CooperativeInference:
 
     def allocate(self, state: State, cut: Cuts, exogenous: Exogenous) -> Allocation:
         """Returns the resources that are best for these cuts: P3, P4 and P5, solved exactly."""
-        local, server, sent = self._needed(cut, exogenous)
+        local, server, sent, _ = self._needed(cut, exogenous)
         weight = state.energy_queue * self.transmit_power_w * exogenous.arrival_rate_hz + self.lyapunov_v
         return Allocation(
             device_ghz=device_speed_ghz(
@@ -344,18 +345,18 @@ class CooperativeInference:
             bandwidth_share=bandwidth_share(weight, sent, self.channel.snr(exogenous.gain)),
         )
 
-    def _needed(self, cut: Cuts, exogenous: Exogenous) -> tuple[PerDevice, PerDevice, PerDevice]:
-        """Returns Gcycles of device and server and Mbit sent; 0 where no tasks arrive, as in an empty seat."""
-        local, server, sent, _ = self.cut_table.of(cut)
+    def _needed(self, cut: Cuts, exogenous: Exogenous) -> tuple[PerDevice, PerDevice, PerDevice, PerDevice]:
+        """Returns Gcycles of device and server, Mbit sent and GB; 0 where no tasks arrive, as in an empty seat."""
         arrives = exogenous.arrival_rate_hz > 0.0
-        return local * arrives, server * arrives, sent * arrives
+        local, server, sent, memory = (needed * arrives for needed in self.cut_table.of(cut))
+        return local, server, sent, memory
 
     @cached_property
     def _read(self) -> InferenceAction:
         return InferenceAction(num_layers=self.num_layers, learned=self.allocation == "learned")
 
     def _given(self, cut: Cuts, numbers: Float[np.ndarray, "*lanes devices 3"], exogenous: Exogenous) -> Allocation:
-        local, server, sent = self._needed(cut, exogenous)
+        local, server, sent, _ = self._needed(cut, exogenous)
         return self._read.resources(
             numbers,
             local=local > 0.0,
@@ -385,7 +386,7 @@ class CooperativeInference:
 
         Paper: LyMDO Eqs. (1), (3), (4), (5).
         """
-        local, server, sent = self._needed(cut, exogenous)
+        local, server, sent, memory = self._needed(cut, exogenous)
         rate_hz = exogenous.arrival_rate_hz
         rate_mbps = self.bandwidth_mhz * spectral_efficiency(
             allocation.bandwidth_share, self.channel.snr(exogenous.gain)
@@ -400,7 +401,7 @@ class CooperativeInference:
         parts: dict[str, Any] = {
             "delay_s": local_s + transmit_s + server_s,
             "energy_j": computing_j + sending_j,
-            "memory_gb": np.broadcast_to(self.cut_table.of(cut)[-1], local.shape),
+            "memory_gb": memory,
         }
         grown = drift(state, self._budgets.after(state, energy_j=parts["energy_j"], memory_gb=parts["memory_gb"]))
         return Outcome(
@@ -413,6 +414,7 @@ class CooperativeInference:
             bandwidth_share=allocation.bandwidth_share,
             drift=grown,
             reward=self._reward(state, grown, **parts),
+            has_tasks=np.broadcast_to(rate_hz > 0.0, local.shape),
             **parts,
         )
 
@@ -440,8 +442,15 @@ class CooperativeInference:
         )
 
     def figures(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
-        """Returns what is reported of a slot, means over devices: `[*lanes]` arrays under the names of the infos."""
-        means = {name: getattr(outcome, name).mean(axis=-1) for name in ("delay_s", "energy_j", "memory_gb")}
+        """Returns what is reported of a slot, means over devices: `[*lanes]` arrays under the names of the infos.
+
+        Delay, energy and memory are means over the devices that have tasks: all but empty seats, which would seem fast.
+        """
+        with_tasks = np.maximum(np.add.reduce(outcome.has_tasks, axis=-1), 1)
+        means = {
+            name: np.add.reduce(getattr(outcome, name), axis=-1) / with_tasks
+            for name in ("delay_s", "energy_j", "memory_gb")
+        }
         delay = self.lyapunov_v * outcome.delay_s.sum(axis=-1)
         by_dnn: dict[str, Any] = {}
         for k in sorted(set(self.dnn_of_device)):

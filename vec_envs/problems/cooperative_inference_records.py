@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from jaxtyping import Real as RealArray
 
 from vec_envs.physics.lyapunov import PerLane
@@ -64,5 +64,7 @@ class Outcome:
     device_ghz: PerDevice
     server_ghz: PerDevice
     bandwidth_share: PerDevice
+    has_tasks: Bool[np.ndarray, "*lanes devices"]
+    """False for an empty seat."""
     drift: PerLane
     reward: PerLane

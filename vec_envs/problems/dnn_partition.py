@@ -24,7 +24,7 @@ from vec_envs.dnn.profile import DNNProfile, as_profiles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics import lyapunov, offloading
 from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped
-from vec_envs.physics.channel import RateFunction, v2i_rate_mbps, v2v_rate_mbps
+from vec_envs.physics.channel import RateFunction, checked_rates_mbps, v2i_rate_mbps, v2v_rate_mbps
 from vec_envs.physics.queues import next_backlog_gcycles
 from vec_envs.problems.dnn_partition_records import Exogenous, Luck, Outcome, QueueRow, Queues, State
 from vec_envs.problems.partition_choices import PartitionChoices
@@ -201,11 +201,13 @@ class DNNPartition:
             "transmit_power_dbm": self.transmit_power_dbm,
             "noise_dbm": self.noise_dbm,
         }
+        v2i_mbps = self.v2i_rate(v2i_m, luck.fading_power[..., 0], **radio)
+        v2v_mbps = self.v2v_rate(v2v_m, luck.fading_power[..., 1:], **radio)
         return Exogenous(
             client_position_m=traffic.client_position_m,
             service_position_m=traffic.service_position_m,
-            v2i_mbps=self.v2i_rate(v2i_m, luck.fading_power[..., 0], **radio),
-            v2v_mbps=self.v2v_rate(v2v_m, luck.fading_power[..., 1:], **radio),
+            v2i_mbps=checked_rates_mbps(v2i_mbps, v2i_m, of="v2i_rate"),
+            v2v_mbps=checked_rates_mbps(v2v_mbps, v2v_m, of="v2v_rate"),
             client_ghz=np.broadcast_to(luck.client_ghz[..., None, :], traffic.client_position_m.shape),
             service_ghz=np.broadcast_to(luck.service_ghz[..., None, :], traffic.service_position_m.shape),
             client_speed_mps=traffic.client_speed_mps,

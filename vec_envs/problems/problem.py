@@ -28,7 +28,7 @@ class Numbers:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A figure that runs report, under the name it has in the infos; less is better."""
+    """A figure that runs report, under the name it has in the infos; of the first one less is better."""
 
     name: str
     unit: str

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from vec_envs.mobility.axis import roadside_units
 from vec_envs.mobility.traffic import Road
-from vec_envs.physics.channel import RateFunction
+from vec_envs.physics.channel import RateFunction, checked_rates_mbps
 from vec_envs.units import dbm_from_watt
 
 Pair = tuple[Int[np.ndarray, "*lanes tasks 2"], Float[np.ndarray, "*lanes tasks 2"]]
@@ -41,7 +41,7 @@ class RoadsideLinks:
             transmit_power_dbm=dbm_from_watt(self.transmit_power_w),
             noise_dbm=dbm_from_watt(self.noise_w),
         )
-        return unit, np.where(heard, rate_mbps, 0.0)
+        return unit, np.where(heard, checked_rates_mbps(rate_mbps, distance_m, of="v2i_rate", may_be_0=True), 0.0)
 
 
 def nearest_two(xy_m: Float[np.ndarray, "*lanes tasks 2"], unit_xyz_m: Float[np.ndarray, "units 3"]) -> Pair:
