@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -114,6 +115,8 @@ class Guarded:
 
     def __init__(self, policy: Policy, problem: Any) -> None:
         self._policy, self._problem, self._shape = policy, problem, action_shape(problem)
+        self.decided_s = 0.0
+        """CPU time of the last decision, without what guards it."""
 
     def reset(self, seed: int) -> None:
         """Starts anew."""
@@ -126,7 +129,10 @@ class Guarded:
         """Returns the actions. Raises `ValueError` for ones of wrong shape, or that are no finite numbers."""
         shown = None if view is None else self._copy(view)
         try:
-            action = np.asarray(self._policy.act(observation.copy(), shown))
+            began = time.thread_time()
+            given = self._policy.act(observation.copy(), shown)
+            self.decided_s = time.thread_time() - began
+            action = np.asarray(given)
         except (Exception, SystemExit) as error:
             raise ValueError(f"the policy's act raised {type(error).__name__}: {error}") from error
         expected = (len(observation), *self._shape)

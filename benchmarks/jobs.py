@@ -7,6 +7,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -48,10 +49,11 @@ def execute(job: Job, directory: Path) -> None:
             print(f"{path} is there already")
             return
         results.provenance()  # of the code that is running, not of what the checkout has become when it ends
-        curve, training_s = None, 0.0
+        curve, training_s, trained_by = None, 0.0, None
         if run is not None:
             train_run(job, run)
             curve, training_s = results.learning_curve(run / METRICS)
+            trained_by = begun_by(run)
         began = time.monotonic()
         played = evaluate(job, run)
         results.write(
@@ -66,6 +68,7 @@ def execute(job: Job, directory: Path) -> None:
             curve=curve,
             training_s=training_s,
             evaluation_s=time.monotonic() - began,
+            trained_by=trained_by,
         )
 
 
@@ -104,6 +107,13 @@ def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
         pretrain(learner, first, directory, experts)
         print(f"pre-training took {time.monotonic() - began:.0f} s", flush=True)
     return path / CHECKPOINT
+
+
+def begun_by(path: Path) -> str | None:
+    """Returns the commit by which a run began; None where it does not say so."""
+    versions = json.loads(RunDirectory(path).config()).get("versions")
+    commit = versions.get("commit") if isinstance(versions, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return commit if isinstance(commit, str) and re.fullmatch("[0-9a-f]{7,40}", commit) else None
 
 
 def rounds_played(path: Path, learner: Learner) -> int | None:

@@ -70,14 +70,17 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     parser.add_argument("--seeds", type=int, help="training seeds that there should be (default: the suite's)")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="a Markdown page in which the tables stand too")
     options = parser.parse_args(arguments)
+    if options.seeds is not None and options.seeds < 1:
+        parser.error(f"--seeds {options.seeds} must be at least 1")
     try:
         folders = [results_in(folder) for folder in options.results]
         suites = suites_of(options.suite or suite_in(folders, known), known)
         board = board_of(suites, options.seeds or seeds_of(suites), *folders)
+        texts = {options.output / "index.html": page(board), options.output / "leaderboard.md": markdown(board)}
         if options.into:
-            replace_file(options.into, within(options.into.read_text(), board))
-        replace_file(options.output / "index.html", page(board))
-        replace_file(options.output / "leaderboard.md", markdown(board))
+            texts[options.into] = within(options.into.read_text(), board)
+        for path, text in texts.items():
+            replace_file(path, text)
     except (ImportError, OSError, ValueError) as error:
         print(f"benchmarks.leaderboard: {error}", file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.given import Guarded
 from benchmarks.limits import at_most
 from benchmarks.recording import Recorder
 from trainers.episodes import Step, Tally, Trend, play_out
@@ -79,7 +80,8 @@ def play(
         warned.update(dict.fromkeys(str(warning.message)[:WARNING_LENGTH] for warning in said))
         if timed is not None and len(decision_s) < TIMED_POINTS and not env.lanes.ended[0]:
             with at_most(limit_s, "a decision"), warnings.catch_warnings(action="ignore"):  # the policy said them
-                decision_s.append(decision_time_s(timed, seen, view))
+                took_s = decision_time_s(timed, seen, view)
+            decision_s.append(timed.decided_s if isinstance(timed, Guarded) else took_s)
         if recorder is not None:
             recorder.add(view, action)
         return action

@@ -3,7 +3,8 @@
 The page `SUITE.md` keeps its prose: what is measured stands between marks, and only that is written anew. The results
 themselves go beside it, into a folder of the suite's name, with an index: the tables can be computed again from them.
 A result that another page has beside it already stands once, there: where it was run again, it is replaced there, and
-that page must be written again too.
+that page must be written again too. One that the page no longer asks for goes to another page that does, or goes;
+with `--seeds` it stays.
 """
 
 from __future__ import annotations
@@ -85,8 +86,12 @@ def write_picture(suite: Suite, lines: list[Line], folder: Path) -> Path | None:
     return path
 
 
-def write_page(name: str, measured: Measured, folder: Path) -> Path:
-    """Writes the page of some suites, their pictures, and the results, with an index, beside it; returns the page."""
+def write_page(name: str, measured: Measured, folder: Path, *, drop: bool = True) -> Path:
+    """Writes the page of some suites, their pictures, and the results, with an index, beside it; returns the page.
+
+    Results beside it that it does not ask for are given to a page that does, or removed where none does and `drop` is
+    true. Raises `ValueError` for a page whose marks are not in pairs.
+    """
     page = folder / f"{name}.md"
     text = page.read_text() if page.exists() else f"# {name}\n"
     for suite, lines in measured:
@@ -102,11 +107,10 @@ def write_page(name: str, measured: Measured, folder: Path) -> Path:
             if place.parent != beside:
                 print(f"{place} is replaced: run benchmarks.report {place.parent.name} too")
             shutil.copyfile(path, place)
-    expected = {f"{name}.json" for _, lines in measured for line in lines for name in line.expected}
+    expected = {result for _, lines in measured for line in lines for result in line.expected}
     for path in sorted(beside.glob("*.json")):
-        if path.name not in {*expected, INDEX}:
-            print(f"removed {path}: it is no job of these suites, or of other options")
-            path.unlink()
+        if path.stem not in expected and path.name != INDEX:
+            _let_go(path, _of_other_pages(name, folder), drop=drop)
     index = {
         suite.name: [
             {"case": line.case, "x": line.x, "policy": line.policy, "results": line.expected} for line in lines
@@ -118,17 +122,40 @@ def write_page(name: str, measured: Measured, folder: Path) -> Path:
     return page
 
 
+def _let_go(path: Path, others: list[Path], *, drop: bool) -> None:
+    """Gives a result to the first of other pages that asks for it; removes it where none does."""
+    asking = next((other for other in others if path.stem in _asked_for(other)), None)
+    if asking is not None:
+        print(f"{path} now stands in {asking}, whose page asks for it")
+        path.replace(asking / path.name)
+    elif drop:
+        print(f"removed {path}: it is no job of these suites, or of other options")
+        path.unlink()
+
+
+def _asked_for(beside: Path) -> set[str]:
+    """Returns the names of the results that a page was written of."""
+    index = json.loads((beside / INDEX).read_text())
+    return {name for lines in index.values() for line in lines for name in line["results"]}
+
+
 def _of_other_pages(name: str, folder: Path) -> list[Path]:
     """Returns the folders of results that stand beside other pages."""
     return [index.parent for index in sorted(folder.glob(f"*/{INDEX}")) if index.parent.name != name]
 
 
 def with_section(page: str, name: str, measured: str) -> str:
-    """Returns the page with what is measured between the marks of that name, which are added where they are not."""
+    """Returns the page with what is measured between the marks of that name, which are added where they are not.
+
+    Raises `ValueError` where one of them is missing, or they are there twice: prose behind them would go.
+    """
     begin, end = f"<!-- measured: {name} -->", f"<!-- end: {name} -->"
     block = f"{begin}\n\n{measured}\n{end}"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    if not pattern.search(page):
+    marks = page.count(begin), page.count(end)
+    if marks not in {(0, 0), (1, 1)} or page.find(begin) > page.find(end):
+        raise ValueError(f"the page has {marks[0]} of {begin} and {marks[1]} of {end}; there must be one of each")
+    if not marks[0]:
         return f"{page.rstrip()}\n\n{block}\n"
     return pattern.sub(lambda _: block, page, count=1)
 
@@ -164,6 +191,8 @@ def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ..
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="default: %(default)s")
     parser.add_argument("--seeds", type=int, help="training seeds that there should be (default: the suite's)")
     options = parser.parse_args(arguments)
+    if options.seeds is not None and options.seeds < 1:
+        parser.error(f"--seeds {options.seeds} must be at least 1")
     try:
         if not (options.results / "results").is_dir():
             raise ValueError(f"{options.results} holds no results: run benchmarks.run with --output {options.results}")
@@ -171,7 +200,7 @@ def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ..
         published = options.output / options.suite, *_of_other_pages(options.suite, options.output)
         folders = options.results / "results", *published  # what is published already counts too
         measured = [(suite, collect(suite, options.seeds or suite.seeds, *folders)) for suite in suites]
-        page = write_page(options.suite, measured, options.output)
+        page = write_page(options.suite, measured, options.output, drop=options.seeds is None)
     except (OSError, ValueError) as error:
         sys.exit(f"benchmarks.report: {error}")
     missing = sum(len(line.expected) - len(line.found) for _, lines in measured for line in lines)

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 import vec_envs
+from trainers import checkout
 from trainers.run_directory import replace_file
 
 FORMAT = 1
@@ -86,15 +86,21 @@ def write(
     decision_ms: float | None = None,
     recording: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
+    trained_by: str | None = None,
 ) -> Path:
-    """Writes a result beside its place, then renames it there. Raises `ValueError` where a value is not finite."""
-    policy = definition["policy"]
+    """Writes a result beside its place, then renames it there. Raises `ValueError` where a value is not finite.
+
+    `trained_by` is the commit by which training began.
+    """
+    policy, code = definition["policy"], provenance()
+    if trained_by not in (None, code["commit"]):
+        code = {**code, "trained_by": trained_by}
     content = {
         "format": FORMAT,
         "key": key_of(definition),
         "seed": policy.get("seed"),
         "definition": definition,
-        "provenance": provenance(),
+        "provenance": code,
         "training_s": rounded(training_s),
         "evaluation_s": rounded(evaluation_s),
         "decision_ms": None if decision_ms is None else rounded(decision_ms),
@@ -136,6 +142,7 @@ def read(path: Path) -> Result:
 
 def _check(content: Mapping[str, Any], path: Path) -> None:
     """Raises `ValueError` where a result is not what its name, key and digest say, or not whole."""
+    json.dumps(content, ensure_ascii=False).encode()  # half a character is no text that a page could hold
     if content["key"] != key_of(content["definition"]):
         raise ValueError("its key is not that of what it holds")
     if path.stem != name_of(content["definition"]):
@@ -228,11 +235,10 @@ def provenance() -> dict[str, Any]:
     import sys
 
     packages = ("torch", "tianshou", "numpy", "libsumo")
-    commit = _git("rev-parse", "HEAD")
     return {
         "version": vec_envs.__version__,
-        "commit": commit,
-        "dirty": None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "commit": checkout.commit(),
+        "dirty": checkout.is_changed(),
         "machine": {"system": platform.system(), "architecture": platform.machine(), "cores": os.cpu_count()},
         "versions": {"python": sys.version.split()[0]} | {name: _version(name) for name in packages},
     }
@@ -243,15 +249,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _git(*arguments: str) -> str | None:
-    """Returns what git says of the tree that this code is in; None where it is in none."""
-    root = Path(__file__).resolve().parents[1]
-    if not (root / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

@@ -1,7 +1,8 @@
 """How fast things are: `python -m benchmarks.speed [NAME ...]`, one JSON line a figure.
 
 Each line has the figure, its target where there is one, and whether it is met. Repetitions are taken one after another
-and the best is reported: these are figures of the code, not of what else the machine was doing.
+and the best is reported, where a figure says nothing else: these are figures of the code, not of what else the machine
+was doing.
 """
 
 from __future__ import annotations

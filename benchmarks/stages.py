@@ -20,18 +20,21 @@ from benchmarks.suite import Case
 from trainers.evaluate import label
 
 
-def read_all(folders: Sequence[Path]) -> tuple[dict[str, Result], list[Rejected]]:
-    """Returns the results of folders by name, and files that are none, or that differ from one of their name."""
+def read_all(folders: Sequence[Path], cases: Sequence[Case]) -> tuple[dict[str, Result], list[Rejected]]:
+    """Returns the results of folders by name, and files that are none, or that differ from one of their name.
+
+    Results of other people's policies are those that can play all cases of their environment.
+    """
     there, rejected = dict[str, Result](), list[Rejected]()
     for path in (path for folder in folders for path in sorted(folder.glob("*.json*"))):
         if path.name == INDEX:  # of a page beside which results were published
             continue
         try:
-            result = _checked(results.read(path))
+            result = _checked(results.read(path), cases)
             first = there.setdefault(path.stem, result)
             if not _same(first, result):
                 raise ValueError(f"in {path.parent} has other values than in {first.path.parent}, which count")
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:  # a field that an environment lacks is a TypeError
             rejected.append(Rejected(what=path.name, why=str(error).removeprefix(f"{path} ")))
     return there, rejected
 
@@ -44,14 +47,16 @@ def _same(one: Result, other: Result) -> bool:
     )
 
 
-def _checked(result: Result) -> Result:
+def _checked(result: Result, cases: Sequence[Case]) -> Result:
     """Returns a result.
 
-    Raises `ValueError` where it is of an environment, or sees by fields, that do not exist, a trace is not of all
-    points of an episode, or what it is ranked by is not above 0.
+    Raises `ValueError` or `TypeError` where it is of an environment, or sees by fields, that do not exist or do not fit
+    a case, a trace is not of all points of an episode, or what it is ranked by is not above 0.
     """
-    env_id, of = result.definition["env_id"], result.definition["evaluation"]
-    options_of(env_id, result.definition["policy"].get("sees", {}))
+    env_id, of, who = result.definition["env_id"], result.definition["evaluation"], result.definition["policy"]
+    options_of(env_id, who.get("sees", {}))
+    for case in (case for case in cases if "given" in who and case.env_id == env_id):
+        given_job(case, dict(who))
     problem = problem_of(env_id, of["env"])
     for name, trace in result.traces.items():
         if len(trace) != problem.episode_points and not problem.one_at_a_time:

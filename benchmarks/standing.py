@@ -54,7 +54,7 @@ def board_of(suites: Sequence[Suite], seeds: int, *folders: Path) -> Board:
     ranked = next((suite for suite in suites if suite.version), None)
     if ranked is None:
         raise ValueError(f"{' and '.join(suite.name for suite in suites)}: none of these ranks anybody")
-    there, rejected = read_all(folders)
+    there, rejected = read_all(folders, ranked.cases)
     played = [Stage.of(case, seeds, there) for case in ranked.cases]
     by_env = {id_: [stage for stage in played if stage.case.env_id == id_] for id_ in TITLES}
     sweeps = [plot for suite in suites if not suite.version for plot in sweep_plots(suite, seeds, *folders)]

@@ -234,7 +234,9 @@ def in_code(of: Iterable[Mapping[str, Any]]) -> str:
     commits: dict[str, set[str]] = {}
     for provenance in of:
         commit, changed = provenance["commit"], " with changes" if provenance["dirty"] else ""
-        commits.setdefault(provenance["version"], set()).update({commit[:10] + changed} if commit else ())
+        names = {commit[:10] + changed} if commit else set[str]()
+        names |= {trained_by[:10]} if (trained_by := provenance.get("trained_by")) else set()
+        commits.setdefault(provenance["version"], set()).update(names)
     return "; ".join(
         f"version {version}" + (f", commit{'s' * (len(names) > 1)} {', '.join(sorted(names))}" if names else "")
         for version, names in sorted(commits.items())

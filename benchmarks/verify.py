@@ -32,9 +32,12 @@ from benchmarks.results import Result
 from benchmarks.suite import Case, Suite
 from benchmarks.suites import SUITES, suites_of
 from trainers.options import from_json
-from trainers.run_directory import CONFIG, RunDirectory
+from trainers.run_directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
 
 SUBMISSION = "submission.json"
+MOST_SEEDS = 1000
+RUN_FILES = CONFIG, METRICS, CHECKPOINT
+"""What is copied of a run, regular files alone: a link could lead anywhere."""
 SAME = 1e-4
 """How much two values of an episode may differ, as a part of them: results are written with six digits."""
 SAME_EPISODES = 0.95
@@ -63,8 +66,13 @@ class Submission:
             raise ValueError(f"{folder} has no {SUBMISSION}: {error}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f'{folder / SUBMISSION} does not say "suite", "policy" and "seeds": {error!r}') from error
-        if not isinstance(suite, str) or not isinstance(policy, str) or not isinstance(seeds, int) or seeds < 1:
-            raise ValueError(f"{folder / SUBMISSION}: suite and policy are text, seeds is a number from 1 on")
+        if (
+            not isinstance(suite, str)
+            or not isinstance(policy, str)
+            or not isinstance(seeds, int)
+            or not 1 <= seeds <= MOST_SEEDS
+        ):
+            raise ValueError(f"{folder / SUBMISSION}: suite and policy are text, seeds is from 1 to {MOST_SEEDS}")
         return Submission(folder=folder, suite=suite, policy=policy, seeds=seeds)
 
 
@@ -140,12 +148,14 @@ def _run_reasons(job: Job, folder: Path) -> list[str]:
     if job.training is None:
         return []
     path = run_of(job, folder)
+    if not all(file.is_file() and not file.is_symlink() for file in (path / name for name in RUN_FILES)):
+        return [f"{job.name}: its trained run, runs/{path.name}, is not a folder of {', '.join(RUN_FILES)}"]
     try:
         learner = learner_named(job.training["learner_name"])
         texts = json.dumps(job.training), (path / CONFIG).read_text()
         asked, has = (from_json(text, learner) for text in texts)
         trained = int(RunDirectory(path).load_checkpoint()["round"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, OverflowError, TypeError, ValueError) as error:
         return [f"{job.name}: its trained run, runs/{path.name}, cannot be read: {error}"]
     first = () if "pretraining" in job.training else ("init_from",)
     names = ("env", "learner", "env_id", "seed", "episodes", "num_envs", *first)
@@ -161,8 +171,10 @@ def _played_again(job: Job, recorded: Result, submission: Submission) -> list[st
     """Returns in what a result differs from what its policy does, in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="vec-envs-") as folder:
         directory = Path(folder)
-        if job.training is not None and run_of(job, submission.folder).is_dir():
-            shutil.copytree(run_of(job, submission.folder), run_of(job, directory))
+        if job.training is not None:
+            run_of(job, directory).mkdir(parents=True)
+            for name in RUN_FILES:
+                shutil.copyfile(run_of(job, submission.folder) / name, run_of(job, directory) / name)
         process = start(job, directory, **_where(submission))
         try:
             code = process.wait()

@@ -56,9 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
         mobility = SumoMobility(options.scenario)
     except ValueError as error:
         parser.error(str(error))
-    output = options.output or Path(f"{mobility.road.name}.npz")
-    if output.exists() and not options.overwrite:
-        parser.error(f"{output} exists: choose another --output, or --overwrite it")
+    output: Path = options.output or Path(f"{mobility.road.name}.npz")
+    if wrong := _no_place(output, overwrite=options.overwrite):
+        mobility.close()
+        parser.error(wrong)
     windows: list[TrafficWindow] = []
     try:
         for window in islice(mobility.windows(options.seed, shape), options.episodes):
@@ -74,6 +75,17 @@ def main(arguments: list[str] | None = None) -> int:
     average = sum(vehicles) / len(vehicles)
     print(f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles at a time, {average:.1f} on average")
     return 0
+
+
+def _no_place(output: Path, *, overwrite: bool) -> str:
+    """Returns why a recording cannot be written there, before it is made; "" where it can."""
+    if output.suffix != ".npz":
+        return f"--output {output} must end in .npz"
+    if not output.parent.is_dir():
+        return f"{output.parent} is no folder"
+    if output.exists() and not overwrite:
+        return f"{output} exists: choose another --output, or --overwrite it"
+    return ""
 
 
 if __name__ == "__main__":

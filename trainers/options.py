@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from trainers import checkout
 from trainers.env_options import door_of, env_options_type
 from trainers.learner import Learner
 from trainers.run_directory import CONFIG, RunDirectory, newest_path
@@ -151,7 +152,8 @@ def as_json(run: Run, learner: str) -> str:
     more = {name: value for name, value in more.items() if not isinstance(value, Path | None)}  # where files lie
     versions = {name: metadata.version(name) for name in ("vec-envs", "tianshou", "torch", "numpy", "libsumo")}
     kind = {"pretraining": more} if more else {}
-    return json.dumps({"learner_name": learner, "versions": versions, **values, **kind}, indent=2) + "\n"
+    code = {**versions, "commit": checkout.commit()}
+    return json.dumps({"learner_name": learner, "versions": code, **values, **kind}, indent=2) + "\n"
 
 
 def learner_of(text: str) -> object:

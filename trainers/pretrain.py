@@ -28,7 +28,8 @@ penalty, which pulls values to zero. Without any MAD2RL's values run away while 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining(Run):
-    """Learns from an expert that plays `episodes`. The same command goes on where its making was ended.
+    """Learns from an expert that plays `episodes`. The same command, with `--output`, goes on where it was
+    ended.
 
     Of the learner's options those of its networks, of the loss and of its scale count, and none of how it trains.
     """
@@ -52,7 +53,7 @@ class Pretraining(Run):
     init_from: Path | None = None
     """Not here: pre-training starts from nothing."""
     resume: bool = False
-    """Not here: the same command goes on."""
+    """Not here: the same command goes on, where `--output` is given."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,11 +5,13 @@ Torch is imported where it is needed: `trainers.evaluate` reads its command line
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
 import json
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,16 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / METRICS).write_text("")  # first: a folder with a configuration holds a run
         replace_file(self.path / CONFIG, config)
+
+    @contextlib.contextmanager
+    def claimed(self) -> Generator[None]:
+        """Holds the run for this process. Raises `BlockingIOError` where another one is at it."""
+        with (self.path / CONFIG).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BlockingIOError(f"another process is training the run in {self.path}") from None
+            yield
 
     def create_or_match(self, config: str, but_for: Collection[str] = ()) -> None:
         """Makes the folder of a new run, or finds that of the same, but for some of its options.
@@ -154,12 +166,14 @@ def _without(names: Collection[str], config: str) -> dict[str, Any]:
 
 
 def new_path(learner: str) -> Path:
-    """Returns a folder under runs/ that does not exist."""
+    """Makes a folder of its own under runs/, also where several processes ask at once, and returns it."""
     base = Path("runs") / learner / time.strftime("%Y%m%d-%H%M%S")
-    path, n = base, 1
-    while path.exists():
-        path, n = base.with_name(f"{base.name}-{n}"), n + 1
-    return path
+    for n in itertools.count():
+        with contextlib.suppress(FileExistsError):
+            path = base.with_name(f"{base.name}-{n}") if n else base
+            path.mkdir(parents=True)
+            return path
+    raise AssertionError
 
 
 def newest_path(learner: str) -> Path:

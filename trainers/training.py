@@ -84,15 +84,18 @@ def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
     """Trains to the end, or until interrupted; returns whether it was. Leaves a checkpoint either way."""
     set_up_torch(run.threads)
     options = dataclasses.asdict(run.env)
-    with contextlib.closing(door_of(run.env_id).vector_env(num_envs=run.num_envs, **options)) as env:
+    with contextlib.ExitStack() as held:
+        env = held.enter_context(contextlib.closing(door_of(run.env_id).vector_env(num_envs=run.num_envs, **options)))
         training = Training(learner, run, directory, env)
         if run.resume:
+            held.enter_context(directory.claimed())
             training.load(directory.load_checkpoint())
         else:
             training.check_traffic()
             if run.init_from is not None:
                 training.start_from(learner, run.init_from)
             directory.create(as_json(run, learner.name))
+            held.enter_context(directory.claimed())
         with stop_signals() as stop:
             training.go_on(stop)
         directory.close()

@@ -87,8 +87,13 @@ async function draw(box) {
 /** Draws what is drawn already again, in the colours of a new theme; what is out of the page when it comes back. */
 function redrawCharts() {
   for (const [box, state] of drawnCharts) {
-    if (state.view && box.isConnected) draw(box);
-    else state.view = null;
+    if (!state.turn) continue; // not drawn yet, nor on the way
+    if (box.isConnected) draw(box);
+    else {
+      state.turn += 1; // what is on the way comes too late
+      state.view?.finalize();
+      state.view = null;
+    }
   }
 }
 

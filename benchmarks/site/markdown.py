@@ -64,7 +64,8 @@ def _fixed(value: float) -> str:
 
 
 def escaped(text: str) -> str:
-    """Returns text that Markdown shows as it is, in one line: no markup, HTML or table cell of its own."""
+    """Returns text that Markdown shows as it is, in one line: no markup, HTML, link or table cell of its own."""
     one_line = " ".join(text.split())
     as_html = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return SPECIAL.sub(r"\\\1", as_html)
+    unlinked = as_html.replace("://", "&#58;//").replace("www.", "www&#46;")
+    return SPECIAL.sub(r"\\\1", unlinked)

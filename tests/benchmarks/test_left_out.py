@@ -175,3 +175,66 @@ def test_a_case_that_cannot_be_scored_is_left_out(folder: Path, tmp_path: Path) 
         board_of((SUITE,), SEEDS, other)
     with pytest.raises(ValueError, match="none of these ranks anybody"):
         board_of((SWEEP,), SEEDS, folder)
+
+
+def put(folder: Path, definition: dict[str, Any]) -> Path:
+    """Writes a result, whatever it is of."""
+    values = {name: np.full(EPISODES, 5000.0) for name in ("completion_time_s", "backlog_gcycles")}
+    return results.write(
+        folder, definition, values=values | {"trend_backlog_gcycles": np.zeros(EPISODES)},
+        decisions=np.full(EPISODES, 30), curve=None, traces={"backlog_gcycles": np.zeros(30)},
+        training_s=0.0, evaluation_s=0.0,
+    )  # fmt: skip
+
+
+def test_results_that_would_speak_or_score_for_others_are_none(folder: Path, tmp_path: Path) -> None:
+    whole = jobs_of(BASE, Reference(name="random"), 1)[0].definition
+    learned = {"learner_name": "x", "learner": {}, "env": {}, "episodes": 1, "seed": 0}
+    for name, of in (("given", {"given": "random", "sha256": "0" * 16}), ("reference", {"reference": "random"})):
+        path = put(tmp_path / name, {**whole, "policy": {**learned, **of}})
+        with pytest.raises(ValueError, match="damaged or of other content"):
+            results.read(path)
+    for said in ({"version": "1.0 (all verified, https://evil.example)"}, {"commit": "see https://evil.example"}):
+        (job,) = jobs_of(BASE, Reference(name="least-delay"), 1)
+        path = Path(shutil.copy(folder / f"{job.name}.json", tmp_path))
+        content = json.loads(path.read_text())
+        content["provenance"].update(said)
+        content["digest"] = results.digest_of(content)
+        path.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match="provenance"):
+            results.read(path)
+
+
+def test_half_a_character_is_no_text(folder: Path, tmp_path: Path) -> None:
+    (job,) = jobs_of(BASE, Reference(name="least-delay"), 1)
+    path = Path(shutil.copy(folder / f"{job.name}.json", tmp_path))
+    content = json.loads(path.read_text())
+    content["warnings"] = ["\ud800"]
+    content["digest"] = results.digest_of(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        results.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"evaluation": {"env": {"nothing_of_it": 1}}}, "has no option nothing_of_it"),
+        ({"policy": {"sees": {"dnn_of_client": [0] * 7}}}, "dnn_of_client has 7 entries"),
+    ],
+    ids=["an option that is gone", "sees by fields of another size"],
+)
+def test_what_no_environment_can_be_made_of_is_left_out(
+    folder: Path, tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    who = {"given": "theirs:Other", "sha256": "0" * 16}
+    definition = {**given_job(BASE, who).definition}
+    for part, of in change.items():
+        definition[part] = {**definition[part], **of}
+    path = put(other, definition)
+    smaller = replace(BASE, name="three", env={**BASE.env, "num_client_vehicles": 3}, policies=())
+    board = board_of((replace(SUITE, cases=(*SUITE.cases, smaller)),), SEEDS, other)
+    rejected = next(of for of in board.left_out if of.what == path.name)
+    assert why in rejected.why

@@ -138,6 +138,9 @@ def test_stale_results_leave_the_page(whole: Path, tiny: dict[str, Any], tmp_pat
     there = next((tmp_path / "tiny-parts").glob("gbs-best-*.json"))
     of_other_options = shutil.copyfile(there, there.with_name("gbs-best-0123456789abcdef.json"))
     report("tiny-parts", whole, tmp_path, tiny)
+    assert of_other_options.exists(), "with --seeds nothing goes"
+    (parts,) = tiny["SUITES"]["tiny-parts"]
+    main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path)], {"tiny-parts": (replace(parts, seeds=2),)})
     assert there.exists()
     assert not of_other_options.exists()
 
@@ -371,3 +374,39 @@ def test_a_long_curve_is_thinned_to_means(tmp_path: Path) -> None:
     assert len(curve["cost"]) == 200
     assert curve["cost"][0] == pytest.approx(2.0)
     assert curve["episodes"][-1] == 16000
+
+
+def test_a_result_that_another_page_asks_for_is_given_to_it(
+    whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report("tiny-parts", whole, tmp_path, tiny)
+    report("tiny-curves", whole, tmp_path, tiny)
+    (parts,) = tiny["SUITES"]["tiny-parts"]
+    shorter = replace(parts, cases=tuple(replace(case, policies=case.policies[-1:]) for case in parts.cases))
+    main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path)], {"tiny-parts": (shorter,)})
+    ((_, lines),) = indexed("tiny-curves", tmp_path, tiny["SUITES"])
+    assert [len(line.found) for line in lines] == [2]
+    assert "tiny-curves, whose page asks for it" in capsys.readouterr().out
+
+
+def test_fewer_seeds_remove_nothing(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    report("tiny-parts", whole, tmp_path, tiny)
+    before = {path.name for path in (tmp_path / "tiny-parts").iterdir()}
+    main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path), "--seeds", "1"], tiny["SUITES"])
+    assert {path.name for path in (tmp_path / "tiny-parts").iterdir()} == before
+    with pytest.raises(SystemExit):
+        main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path), "--seeds", "-1"], tiny["SUITES"])
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<!-- measured: a -->\n\nProse that matters.\n",
+        "<!-- end: a -->\n<!-- measured: a -->\n",
+        "<!-- measured: a -->\n<!-- end: a -->\n<!-- measured: a -->\n<!-- end: a -->\n",
+    ],
+    ids=["no end", "the other way", "twice"],
+)
+def test_a_page_whose_marks_are_not_in_pairs_is_left_alone(page: str) -> None:
+    with pytest.raises(ValueError, match="there must be one of each"):
+        with_section(page, "a", "new")

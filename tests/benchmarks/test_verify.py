@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import results
 from benchmarks.run import main as run
@@ -226,7 +227,7 @@ def test_forged_decisions_are_rejected(copy: Callable[[str], Path], capsys: pyte
         (None, "has no submission.json"),
         ("{", "does not say"),
         ('{"suite": "s"}', "does not say"),
-        ('{"suite": "s", "policy": "mine", "seeds": 0}', "seeds is a number from 1 on"),
+        ('{"suite": "s", "policy": "mine", "seeds": 0}', "seeds is from 1 to 1000"),
         ('{"suite": "t", "policy": "mine", "seeds": 1}', "the suite 't' is unknown"),
         ('{"suite": "s", "policy": "his", "seeds": 1}', "the policy 'his' is not in s"),
     ],
@@ -236,3 +237,26 @@ def test_what_is_no_submission(text: str | None, says: str, tmp_path: Path, caps
         (tmp_path / "submission.json").write_text(text)
     assert main([str(tmp_path)], SUITES) == 2
     assert says in capsys.readouterr().err
+
+
+def test_what_a_run_links_to_is_not_copied(copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = copy("learned")
+    (run,) = (path for path in (folder / "runs").glob("qmix-*") if path.is_dir())
+    (run / "elsewhere").symlink_to("/")
+    assert main([str(folder)], SUITES) == 0
+    kept = run / "config.json"
+    kept.rename(folder / "config.json")
+    kept.symlink_to(folder / "config.json")
+    assert main([str(folder)], SUITES) == 1
+    assert f"runs/{run.name}, is not a folder of config.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [[1], {"round": None}, {"round": float("inf")}], ids=str)
+def test_a_checkpoint_of_anything_is_a_reason(
+    content: object, copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copy("learned")
+    (run,) = (path for path in (folder / "runs").glob("qmix-*") if path.is_dir())
+    torch.save(content, run / "checkpoint.pt")
+    assert main([str(folder)], SUITES) == 1
+    assert "cannot be read" in capsys.readouterr().err

@@ -247,3 +247,13 @@ for name in ("replay", "straight"):
 """
     process = start_script(tmp_path / "script.py", script)
     assert process.communicate(timeout=60) == ("(31, 7, 2)\n(31, 7, 2)\n", "")
+
+
+def test_where_a_recording_cannot_be_written_is_said_before_it_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "there.npz").touch()
+    for name, why in (("mine", "must end in .npz"), ("no/mine.npz", "is no folder"), ("there.npz", "exists: choose")):
+        with pytest.raises(SystemExit):
+            record.main(["motorway", "--output", str(tmp_path / name)])
+        assert why in capsys.readouterr().err

@@ -22,7 +22,7 @@ from trainers.evaluate import Stages, evaluate_run
 from trainers.evaluate import main as evaluate_main
 from trainers.export import main as export_main
 from trainers.options import parse
-from trainers.run_directory import RunDirectory
+from trainers.run_directory import RunDirectory, new_path
 from trainers.training import main
 
 SMALL = [
@@ -387,3 +387,21 @@ def test_help_tells_what_the_fields_of_the_environment_are(env_id: str, capsys: 
     for name in env_options_type(door).__dataclass_fields__:
         assert f"--env.{name.replace('_', '-')}" in shown
         assert "".join(docs.get(name, "").split()) in shown
+
+
+def test_a_run_is_one_processs_at_a_time(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.create("{}")
+    with directory.claimed():
+        other = RunDirectory(tmp_path / "run").claimed()
+        with pytest.raises(BlockingIOError, match="another process is training the run in"):
+            other.__enter__()
+    with directory.claimed():
+        pass
+
+
+def test_every_new_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [new_path("qmix") for _ in range(3)]
+    assert len(set(paths)) == 3
+    assert all(path.is_dir() for path in paths)
