@@ -28,8 +28,7 @@ penalty, which pulls values to zero. Without any MAD2RL's values run away while 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining(Run):
-    """Learns from an expert that plays `episodes`. The same command, with `--output`, goes on where it was
-    ended.
+    """Learns from an expert that plays `episodes`. The same command, with `--output`, goes on where it was ended.
 
     Of the learner's options those of its networks, of the loss and of its scale count, and none of how it trains.
     """

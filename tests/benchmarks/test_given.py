@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,18 @@ def test_a_bad_policy_is_left_out_and_the_rest_goes_on(tmp_path: Path, capsys: p
     assert code == 1
     assert "the policy's act raised KeyError" in capsys.readouterr().err
     assert [path.stem[:9] for path in (tmp_path / "results").glob("*.json")] == ["all-local"]
+
+
+def test_a_decisions_time_is_without_the_copies_that_guard_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(dnn_partition_v0.vector_env(num_envs=2, **ENV)) as env:
+        make = partial(given.make, given.told(f"{MODULE}:Random"), env.problem)
+        monkeypatch.setattr(given.Guarded, "_copy", lambda self, view: (busy(0.02), view)[1])
+        played = play(make(), env, env.problem, {"seed": 1, "figures": ["completion_time_s"]}, timed=make())
+    assert played.decision_ms is not None
+    assert 0.0 < played.decision_ms < 20.0
+
+
+def busy(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
