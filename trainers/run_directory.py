@@ -44,6 +44,11 @@ class RunDirectory:
         (self.path / METRICS).write_text("")  # first: a folder with a configuration holds a run
         replace_file(self.path / CONFIG, config)
 
+    def drop_if_empty(self) -> None:
+        """Removes the folder of a run that could not begin."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
     @contextlib.contextmanager
     def claimed(self) -> Generator[None]:
         """Holds the run for this process. Raises `BlockingIOError` where another one is at it."""

@@ -85,6 +85,8 @@ def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
     set_up_torch(run.threads)
     options = dataclasses.asdict(run.env)
     with contextlib.ExitStack() as held:
+        if run.output is None:
+            held.callback(directory.drop_if_empty)
         env = held.enter_context(contextlib.closing(door_of(run.env_id).vector_env(num_envs=run.num_envs, **options)))
         training = Training(learner, run, directory, env)
         if run.resume:

@@ -405,3 +405,10 @@ def test_every_new_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pyte
     paths = [new_path("qmix") for _ in range(3)]
     assert len(set(paths)) == 3
     assert all(path.is_dir() for path in paths)
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="must be above warm_up_episodes=32"):
+        main(qmix.LEARNER, parse(qmix.LEARNER, [*SMALL, "--learner.warm-up-episodes", "32", "--episodes", "8"]))
+    assert list((tmp_path / "runs" / "qmix").iterdir()) == []
