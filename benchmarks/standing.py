@@ -182,7 +182,7 @@ def _entry(
         f"{stage.case.name} ({line.runs or 'missing'})" for stage, line in lines if len(line.found) < len(line.expected)
     ]
     note = [f"its queue grows on {_some(growing, len(lines))}"] if growing else []
-    note += [f"not ranked: incomplete on {', '.join(lacks)}"] if lacks else []
+    note += [f"not ranked: incomplete on {' and on '.join(lacks)}"] if lacks else []
     note += [f"not ranked: {', '.join(unscaled)} cannot be scored"] if unscaled else []
     note += [f"on {stage.case.name} it warned: {line.warned}" for stage, line in lines if line.warnings]
     note += ["one run, of its author's choice"] if _kind(name, trained=False) == "given" else []
@@ -205,7 +205,7 @@ def _some(cases: Sequence[str], of: int) -> str:
     """Returns cases in words, by name where they are few."""
     if len(cases) == of > 1:
         return "every case"
-    return ", ".join(cases) if len(cases) <= NAMED else f"{len(cases)} of {of} cases"
+    return " and on ".join(cases) if len(cases) <= NAMED else f"{len(cases)} of {of} cases"
 
 
 def _kind(name: str, trained: bool) -> Kind:

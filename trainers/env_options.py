@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
-import inspect
-import textwrap
 import types
 import typing
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Annotated, Any
 
 import tyro
 
 from vec_envs.dnn.profile import DNNProfile
-from vec_envs.faces.doors import Door
+from vec_envs.faces.doors import TRAFFIC_DOCS, Door
+from vec_envs.field_docs import field_docs
 from vec_envs.mobility import SumoBackend
 from vec_envs.problems.problem import Problem
 from vec_envs.registration import ENVIRONMENTS
-
-TRAFFIC_DOCS = {
-    "mobility": '"sumo" (live), "replay" (recorded), "straight" or "still".',
-    "scenario": "Name or folder of the road.",
-    "sumo_backend": "How live SUMO is driven.",
-    "num_workers": "Processes of live SUMO.",
-}
 
 
 def door_of(env_id: str) -> Door:
@@ -60,19 +50,6 @@ def env_options_type(door: Door) -> type[Any]:
 def problem_of(env_id: str, options: Mapping[str, Any]) -> Problem:
     """Returns the problem of an environment's options, those of its traffic among them."""
     return door_of(env_id).problem(**{name: of for name, of in options.items() if name not in TRAFFIC_DOCS})
-
-
-def field_docs(kind: type[Any]) -> dict[str, str]:
-    """Returns the docstrings under a dataclass's fields, those that have one."""
-    (of_class,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(of_class, ast.ClassDef)
-    docs: dict[str, str] = {}
-    for statement, following in pairwise(of_class.body):
-        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
-            continue
-        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-            docs[statement.target.id] = " ".join(str(following.value.value).split())
-    return docs
 
 
 def _written(hint: Any) -> Any:

@@ -15,9 +15,10 @@ below with `unstable="clip"`. By the paper's numbers every cut is one. With `all
 `Box(-1, 1, (devices, 4))`: cut, the device's speed between its load and its fastest, and the logits of its parts of
 server and bandwidth. `vec_envs.faces.tanh_cuts.TanhCuts` gives a continuous policy cuts by a tanh of unbounded numbers.
 
-**Observations.** float32, of order one, a row for each device: the logarithm of 1 + the signal-to-noise ratio over the
-whole band (that at 150 m), arrival rate (2.5 per s), energy queue and memory queue (10). `observation=
-"extended"` adds the DNN type (one for each) and whether the device could run all layers.
+**Observations.** float32, of order one, a row of 4 for each device, a number in parentheses being what is seen as 1:
+the logarithm of 1 + the signal-to-noise ratio over the whole band (that at 150 m), arrival rate (2.5 per s), energy
+queue and memory queue (10). `observation="extended"` (7 a row) adds the DNN type (one for each) and whether the device
+could run all layers.
 
 **Reward.** Minus the sum over devices of energy queue x energy, memory queue x memory, and V x delay; `reward="drift"`
 has the exact drift of the virtual queues for the first two, `"delay"` the last alone.
@@ -32,8 +33,7 @@ seats: `energy_queue`, `memory_queue`; `drift` and `drift_plus_penalty` (sums); 
 leaves, another takes its seat, with the budgets overdrawn as they are. An empty seat has no arrivals, and needs
 nothing. The recordings are of 30 and 60 slots: `"replay"` needs `episode_slots` to be no more.
 
-**Episodes** last 200 slots of 1 s and are then truncated. Queues start empty. Every option of
-`vec_envs.problems.cooperative_inference.CooperativeInference` is a keyword of every door.
+**Episodes** last 200 slots of 1 s and are then truncated. Queues start empty.
 """
 
 from vec_envs.faces.doors import Door
@@ -45,3 +45,5 @@ parallel_env = door.parallel_env
 env = door.env
 joint_env = door.joint_env
 vector_env = door.vector_env
+
+__doc__ = door.described(__doc__)

@@ -9,10 +9,11 @@ out in turn.
 **Actions.** One integer a client: `cut, node = divmod(action, J)`. The client runs layers 1 to `cut` itself and sends
 the rest to edge node `node`: 0 is the roadside unit, 1 to S the service vehicles. At `cut = L` nothing is sent.
 
-**Observations.** float32, a row a client: own backlog, the roadside unit's backlog of the own DNN type, every service
-vehicle's backlog (in units of 4 Gcycles); own position and every service vehicle's along the road, zero abeam of the
-roadside unit (in units of 500 m). `observation="extended"` adds the own rate to every node (100 Mbit/s), the own and
-every service vehicle's processor (10 GHz), the own and every service vehicle's speed (30 m/s).
+**Observations.** float32, a row a client of 2 J + 1 numbers: own backlog, the roadside unit's backlog of the own DNN
+type, every service vehicle's backlog (in units of 4 Gcycles); own position and every service vehicle's along the road,
+zero abeam of the roadside unit (in units of 500 m). `observation="extended"` (5 J + 1) adds the own rate to every node
+(100 Mbit/s is seen as 1), the own and every service vehicle's processor (10 GHz), the own and every service vehicle's
+speed (30 m/s).
 
 **Reward.** Shared by all: minus the Lyapunov drift of all queues, or its bound, minus V times the sum of the tasks'
 completion times. `reward="drift_bound"` is the paper's; it pays for keeping a backlog, so learn on `"drift"` and
@@ -22,8 +23,7 @@ compare policies by `completion_time_s` and `backlog_gcycles`. `"delay"` is minu
 parts, `client_backlog_gcycles`, `rsu_backlog_gcycles` and `service_backlog_gcycles`, `drift`, `drift_bound`,
 `reward_terms`.
 
-**Episodes** are truncated after 30 slots of 1 s; queues start empty. Every option of
-`vec_envs.problems.dnn_partition.DNNPartition` is a keyword of every door.
+**Episodes** are truncated after 30 slots of 1 s; queues start empty.
 """
 
 from vec_envs.faces.doors import Door
@@ -35,3 +35,5 @@ parallel_env = door.parallel_env
 env = door.env
 joint_env = door.joint_env
 vector_env = door.vector_env
+
+__doc__ = door.described(__doc__)

@@ -24,6 +24,7 @@ class ReplayOptions:
     """What the training loop asks of every learner: when it learns, how often, and from how many transitions."""
 
     batch_size: int = 128
+    """Transitions of a gradient step."""
     buffer_size: int = 50_000
     """Transitions kept for replay."""
     warm_up_episodes: int = 32
@@ -57,14 +58,14 @@ class QMIXOptions:
     """What P-QMIX and MAD2RL share. Sections are those of MAD2RL."""
 
     discount: float = 0.9
-    """Future rewards; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
+    """How much future rewards count; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
     learning_rate: float = 1e-3
     """Of Adam; 5e-4 in Section 8.1."""
     final_learning_rate: float = 0.05
     """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
     would have it."""
     target_update_rate: float = 0.005
-    """0.001 in Section 8.1, which lags a thousand updates behind."""
+    """How fast the target networks follow; 0.001 in Section 8.1, which lags a thousand updates behind."""
     double_q: bool = True
     """The online network chooses the action that the target network values."""
     loss: str = "huber"
@@ -75,7 +76,7 @@ class QMIXOptions:
     """Weight of the mean square of all agents' values beside the loss, also of actions that an agent with fewer lacks;
     0 for none. The mixer is free to scale them."""
     max_grad_norm: float = 10.0
-    """Of all weights together; 0 for no bound."""
+    """Bound of the gradient of all weights together; 0 for none."""
     reward_scale: float = 0.03
     """Rewards are multiplied by it before learning."""
     act_lagged: bool = True
@@ -85,24 +86,26 @@ class QMIXOptions:
     exploration_start: float = 0.3
     """Probability that a client acts at random, at first. Where all do, queues run away and nothing else is seen."""
     exploration_end: float = 0.02
+    """The same at last."""
     exploration_fraction: float = 0.5
     """Part of the run over which exploration falls linearly."""
     hidden: int = 256
     """Neurons of each hidden layer of an agent. Section 8.1."""
     hidden_layers: int = 3
-    """Of an agent. Section 8.1."""
+    """Hidden layers of an agent. Section 8.1."""
     action_features: bool = True
     """Whether the value of an action is also made of what it shares with others: node, cut, work and data."""
     action_costs: bool = True
     """Whether it is also made of the delays and the drift that the action would bring by what the client sees; with
     the extended observation alone."""
     mixing_embedding: int = 32
+    """Neurons of the mixer's hidden layer."""
     mixing_activation: str = "leaky_relu"
-    """`"leaky_relu"`, or `"elu"` as in QMIX, which is flat far below zero."""
+    """Of the mixer: `"leaky_relu"`, or `"elu"` as in QMIX, which is flat far below zero."""
     hypernetwork_hidden: int = 64
-    """Section 8.1."""
+    """Neurons of each hidden layer of the networks that give the mixer's weights. Section 8.1."""
     hypernetwork_layers: int = 2
-    """Section 8.1."""
+    """Hidden layers of these. Section 8.1."""
 
     def __post_init__(self) -> None:
         fraction(discount=self.discount, target_update_rate=self.target_update_rate)
@@ -127,11 +130,11 @@ class DenoiserOptions:
     """What MAD2RL has beside QMIX."""
 
     denoising_steps: int = 3
-    """M; 7 in Section 8.3.1."""
+    """M, steps of the reverse process; 7 in Section 8.3.1."""
     beta_min: float = 0.1
-    """Open in the paper."""
+    """Where the noise schedule begins; open in the paper."""
     beta_max: float = 10.0
-    """Open in the paper."""
+    """Where it ends; open in the paper."""
     prediction: str = "x0"
     """What the network predicts: `"x0"`, through a smooth bound, or `"noise"` (Eq. 39)."""
     bound: float = 30.0
@@ -157,7 +160,8 @@ class SACOptions:
     """The options of SAC. Sections are those of RTD."""
 
     discount: float = 0.95
-    """Future rewards, a decision at the same unit later. A queue of some seconds is gone after as few tasks."""
+    """How much future rewards count, a decision at the same unit later. A queue of some seconds is gone after as
+    few tasks."""
     learning_rate: float = 3e-3
     """Of Adam, for the actor, the critics and the temperature; 0.05 in Section IV.C."""
     final_learning_rate: float = 0.05
@@ -187,6 +191,7 @@ class SACOptions:
     hidden: int = 64
     """Neurons of each hidden layer of the actor and of the critics."""
     hidden_layers: int = 2
+    """Hidden layers of each."""
     improved: int = 2
     """Alternatives of each situation whose numbers a gradient step improves."""
 
@@ -213,7 +218,7 @@ class DQNOptions:
     """The options of DQN. Sections are those of RTD."""
 
     discount: float = 0.9
-    """Future rewards, a decision at the same unit later."""
+    """How much future rewards count, a decision at the same unit later."""
     learning_rate: float = 1e-3
     """Of Adam; 0.05 in Section IV.C."""
     final_learning_rate: float = 0.05
@@ -237,11 +242,13 @@ class DQNOptions:
     exploration_start: float = 0.5
     """Probability of a random action, at first."""
     exploration_end: float = 0.02
+    """The same at last."""
     exploration_fraction: float = 0.5
     """Part of the run over which exploration falls linearly."""
     hidden: int = 128
     """Neurons of each hidden layer."""
     hidden_layers: int = 2
+    """How many there are."""
 
     def __post_init__(self) -> None:
         fraction(discount=self.discount, exploration_start=self.exploration_start, exploration_end=self.exploration_end)
@@ -268,8 +275,8 @@ class PPOOptions:
     """How cuts are drawn: `"choices"`, a categorical distribution for each device, or `"tanh"`, a normal one whose
     numbers become cuts by a tanh (Eq. 13). Where the action also gives resources all numbers are like the latter."""
     discount: float = 0.0
-    """Future rewards; open in the paper. What overspending costs later is in the queues of the reward: Lyapunov's
-    method makes every slot a problem of its own."""
+    """How much future rewards count; open in the paper. What overspending costs later is in the queues of the
+    reward: Lyapunov's method makes every slot a problem of its own."""
     gae_lambda: float = 0.95
     """How far advantages look ahead; 1 in Eq. (16)."""
     learning_rate: float = 1e-3
@@ -287,7 +294,7 @@ class PPOOptions:
     value_weight: float = 0.5
     """Of the critic's loss beside the actor's."""
     max_grad_norm: float = 0.5
-    """Of all weights together; 0 for no bound."""
+    """Bound of the gradient of all weights together; 0 for none."""
     reward_scale: float = 0.1
     """Rewards are multiplied by it before learning."""
     compress_reward: bool = True

@@ -26,7 +26,7 @@ from trainers.tianshou_bridge.policy import LearnedPolicy
 
 
 class QMIXPolicy(Policy):
-    """Every agent takes the action of its highest value, or while training a random one now and then.
+    """The joint action: every agent's of its highest value (Eq. 54), or while training a random one now and then.
 
     Paper: MAD2RL Eq. (55).
     """

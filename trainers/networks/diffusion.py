@@ -57,8 +57,9 @@ def noised(schedule: Schedule, x0: Tensor, m: int | Tensor, noise: Tensor) -> Te
     """Returns x_m, m noising steps after x0, for one draw of standard normal noise; `m` broadcasts with `x0`.
 
     Paper: MAD2RL Eqs. (34), (35).
+    Differs: (34), a single step, appears only as (35), which is m of them at once.
     """
-    alpha_bar = schedule.alpha_bar[m - 1]
+    alpha_bar = schedule.alpha_bar.to(x0.device)[m - 1]
     return alpha_bar.sqrt() * x0 + (1.0 - alpha_bar).sqrt() * noise
 
 

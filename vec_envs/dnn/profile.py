@@ -98,7 +98,8 @@ class DNNProfile:
         """Work of layers 1..c in Gflop, shape [L + 1].
 
         Paper: RTD Eq. (8).
-        Differs: the paper's two sums share layer x_m and start at a layer 0; its text has layers 1..x_m run locally.
+        Differs: the paper's sums run over layers 0..x_m - 1 and x_m..J; its text, followed here, has layers 1..x_m run
+        locally.
         """
         return _work_before([layer.gflops for layer in self.layers])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +17,18 @@ from vec_envs.faces.joint_env import JointEnv
 from vec_envs.faces.parallel_env import ParallelLaneEnv
 from vec_envs.faces.slot_env import SlotEnv
 from vec_envs.faces.vector_env import LanesVectorEnv
+from vec_envs.field_docs import field_docs
 from vec_envs.mobility import SumoBackend, make_mobility
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.problem import Problem
 
 F = TypeVar("F")
+TRAFFIC_DOCS = {
+    "mobility": '"sumo" (live), "replay" (recorded), "straight" or "still".',
+    "scenario": "Name or folder of the road.",
+    "sumo_backend": "How live SUMO is driven.",
+    "num_workers": "Processes of live SUMO.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +104,19 @@ class Door:
             sumo_backend=sumo_backend,
             num_workers=num_workers,
         )
+
+    def described(self, text: str | None) -> str:
+        """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
+        docs = TRAFFIC_DOCS | field_docs(self.problem_type)
+        defaults = {"mobility": self.default_mobility, "scenario": self.default_scenario}
+        defaults |= {"sumo_backend": "libsumo", "num_workers": 1}
+        defaults |= {f.name: f.default for f in fields(self.problem_type) if f.default is not MISSING}
+        lines = (
+            f"{name} = {getattr(value, '__name__', repr(value))}: {docs.get(name, '')}"
+            for name, value in defaults.items()
+        )
+        wrapped = (textwrap.fill(line, 116, initial_indent="    ", subsequent_indent=" " * 8) for line in lines)
+        return "\n".join([text or "", "**Options**, keywords of every door:", "", *wrapped, ""])
 
     def _face(self, face: Callable[..., F], options: dict[str, Any], **own: Any) -> F:
         """Returns the face, which then ends the traffic where that was made here."""

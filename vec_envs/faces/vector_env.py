@@ -117,7 +117,7 @@ class LanesVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
             shown = f"{rows}" if len(rows) <= 8 else f"{rows[:8]} and {len(rows) - 8} more"
             raise ValueError(
                 f"lanes {shown} have ended; reset them with "
-                'options={"reset_mask": ...}, or make the environment with autoreset_mode="NextStep"'
+                'options={"reset_mask": ...}, or make the environment with autoreset_mode="NEXT_STEP"'
             )
 
     def _restart(self, mask: Bool[np.ndarray, "lanes"]) -> None:

@@ -77,7 +77,7 @@ class CooperativeInference:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18")
-    """The DNN types, profiles or names of the library. Section V.A."""
+    """The DNN types: names of the library, or from Python also profiles. Section V.A."""
     dnn_of_device: tuple[int, ...] = (0, 0, 1, 1, 1)
     """Index into `dnns` for each device; as many as there are devices. Section V.A."""
     energy_budget_j: tuple[float, ...] = (0.040, 0.060)
@@ -89,7 +89,7 @@ class CooperativeInference:
     slot_s: float = 1.0
     """How far traffic moves on in a slot; energies are those of a second of it, whatever its length."""
     episode_slots: int = 200
-    """Section V.A."""
+    """Slots of an episode. Section V.A."""
     arrival_rate_hz: tuple[float, float] = (0.5, 2.5)
     """Range of the uniform draw, per device and slot; a constant where both are equal. Table I."""
     arrival_profile_hz: tuple[float, ...] = ()
@@ -97,31 +97,31 @@ class CooperativeInference:
     device_ghz: float = 1.5
     """The fastest a device can run. Table I."""
     server_ghz: float = 15.0
-    """Table I."""
+    """Speed of the edge server's processor, shared between the devices. Table I."""
     cycles_per_mac: float = 0.12
     """Cycles of a multiply-accumulate. Table I."""
     kappa_j_per_gcycle_ghz2: float = 0.1
-    """Table I: 1e-28 in J/(cycle Hz^2)."""
+    """Energy of computing: this times work times speed squared. Table I: 1e-28 in J/(cycle Hz^2)."""
     bandwidth_mhz: float = 5.0
-    """Section V.A."""
+    """Shared between the devices. Section V.A."""
     noise_dbm_per_hz: float = -174.0
-    """Section V.A, which lacks the sign."""
+    """Density of the noise. Section V.A, which lacks the sign."""
     transmit_power_w: float = 0.1
-    """Table I."""
+    """What a device sends with. Table I."""
     device_memory_factor: float = 0.2
     """What a byte of parameters costs at the device. Table I."""
     server_memory_factor: float = 0.8
-    """Table I."""
+    """What a byte of parameters costs at the server. Table I."""
     energy_queue_scale: float = 100.0
-    """nu_e, in 1/J. Table I."""
+    """nu_e, in 1/J: what a joule above the budget adds to the energy queue. Table I."""
     memory_queue_scale: float = 10.0
-    """nu_c, in 1/GB. Table I."""
+    """nu_c, in 1/GB: what a gigabyte above the budget adds to the memory queue. Table I."""
     antenna_gain: float = 3.0
-    """Section V.A."""
+    """A_d of the free-space path loss. Section V.A."""
     carrier_mhz: float = 915.0
-    """Section V.A."""
+    """Carrier frequency. Section V.A."""
     path_loss_exponent: float = 3.0
-    """Section V.A."""
+    """With distance. Section V.A."""
     allocation: str = "exact"
     """`"exact"`: the three convex problems are solved; `"learned"`: the action also gives the resources."""
     unstable: str = "error"

@@ -50,39 +50,43 @@ class DNNPartition:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18", "vgg16")
-    """The DNN types, profiles or names of the library. Section 8.1."""
+    """The DNN types: names of the library, or from Python also profiles. Section 8.1."""
     workload: str = "mad2rl"
     """How the library's layers are counted; profiles given as such carry their own counts."""
     dnn_of_client: tuple[int, ...] | None = None
     """Index into `dnns` for each client; None deals them out in turn."""
     num_client_vehicles: int = 7
+    """I: vehicles with a task in every slot, the agents. 3 to 7 in Section 8.3."""
     num_service_vehicles: int = 5
+    """S: vehicles that take work of others. 3 to 7 in Section 8.3."""
     lyapunov_v: float = 10.0
     """Weight of delay against drift. Section 8.3."""
     slot_s: float = 1.0
-    """Section 8.1."""
+    """Length of a slot. Section 8.1."""
     episode_slots: int = 30
-    """Section 8.1."""
+    """Slots of an episode. Section 8.1."""
     rsu_ghz: float = 30.0
-    """Section 8.1."""
+    """Speed of the roadside unit's processor, shared between the DNN types. Section 8.1."""
     client_ghz: tuple[float, float] = (4.0, 6.0)
-    """Range of the uniform draw, per client and episode. Section 8.1."""
+    """A client's processor: range of the uniform draw, for each and episode. Section 8.1."""
     service_ghz: tuple[float, float] = (6.0, 8.0)
-    """Range of the uniform draw, per service vehicle and episode. Section 8.1."""
+    """A service vehicle's processor: range of the uniform draw, for each and episode. Section 8.1."""
     bandwidth_mhz: float = 10.0
-    """Section 8.1."""
+    """Of each link. Section 8.1."""
     transmit_power_dbm: float = 23.0
-    """Section 8.1."""
+    """What a client sends with. Section 8.1."""
     noise_dbm: float = -114.0
-    """Section 8.1."""
+    """Noise over the bandwidth. Section 8.1."""
     reward: str = "drift_bound"
-    """`"drift_bound"` (the paper's), `"drift"` or `"delay"`."""
+    """`"drift_bound"` (the paper's, Eq. 56), `"drift"` (with the exact drift) or `"delay"` (completion times alone)."""
     allocation: str = "exact"
     """`"exact"` (P3 to the letter), `"capped"` (no type gets more than it can use) or `"eq46"`."""
     observation: str = "paper"
     """`"paper"` (Eq. 52) or `"extended"` (also link rates, processors and vehicle speeds)."""
     v2i_rate: RateFunction = v2i_rate_mbps
+    """Rates to the roadside unit, in Mbit/s: a function as `vec_envs.physics.channel.v2i_rate_mbps` (Eq. 1)."""
     v2v_rate: RateFunction = v2v_rate_mbps
+    """Rates to service vehicles, likewise (Eq. 2)."""
 
     def __post_init__(self) -> None:
         profiles = as_profiles(self.dnns, workload=self.workload)

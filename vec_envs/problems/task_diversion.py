@@ -81,7 +81,8 @@ class TaskDiversion:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "vgg16", "nin", "tinyyolov2")
-    """The DNN types, profiles or names of the library; a task is any of them, evenly. Section IV.A."""
+    """The DNN types: names of the library, or from Python also profiles; a task is any of them, evenly. Section
+    IV.A."""
     workload: str = "rtd"
     """How the library's layers are counted; profiles given as such carry their own counts."""
     num_client_vehicles: int = 15
@@ -89,14 +90,15 @@ class TaskDiversion:
     num_rsus: int = 4
     """Roadside units, at regular spacing, about the middle of the road."""
     rsu_spacing_m: float = 500.0
-    """So that a vehicle between two units hears both."""
+    """Between neighbouring units: so that a vehicle between two units hears both."""
     rsu_range_m: float = 500.0
-    """Section IV.A."""
+    """How far a unit is heard. Section IV.A."""
     slot_s: float = 1.0
     """How often units broadcast their index, and vehicles may release a task."""
     broadcast_slots: int = 1
     """Slots between two broadcasts: with more than 1, vehicles divert by a stale index."""
     episode_slots: int = 60
+    """Slots in which tasks are released."""
     release_rate_hz: float = 0.3
     """Tasks that an idle vehicle releases in a second, on average."""
     overlap: bool = False
@@ -110,7 +112,7 @@ class TaskDiversion:
     beta: float = 1e-3
     """Cost of a joule, in seconds. With 1e-2 all local at 1.7 GHz would be the answer to everything."""
     kappa_j_per_gcycle_ghz2: float = 10.0
-    """Section IV.A: 1e-26 in J/(cycle Hz^2)."""
+    """Energy of computing: this times work times speed squared. Section IV.A: 1e-26 in J/(cycle Hz^2)."""
     battery: tuple[float, float] = (0.1, 1.0)
     """Range of the uniform draw of a vehicle's level when it comes."""
     battery_capacity_kj: float = 100.0
@@ -129,11 +131,11 @@ class TaskDiversion:
     diversion: str = "probability"
     """Which unit is asked: `"probability"` (Eq. 24), `"shortest"` wait, `"nearest"`, or `"chosen"` by the action."""
     bandwidth_mhz: float = 20.0
-    """Section IV.A."""
+    """Of each link. Section IV.A."""
     transmit_power_w: float = 0.2
-    """23 dBm, the usual power of a vehicle."""
+    """What a vehicle sends with: 23 dBm, the usual power of its radio."""
     noise_w: float = 3e-13
-    """Section IV.A."""
+    """Noise over the bandwidth. Section IV.A."""
     reward: str = "cost"
     """`"cost"`: minus the cost (Eq. 28); `"excess"`: minus what the cost is above that of running all layers at the
     vehicle, with the battery it came with, or at an idle unit beside it, whichever is less, at best speeds: nothing
@@ -142,6 +144,7 @@ class TaskDiversion:
     observation: str = "paper"
     """`"paper"` (Eq. 26 and the inputs of Algorithm 1) or `"extended"` (also what follows from these)."""
     v2i_rate: RateFunction = v2i_rate_mbps
+    """Rates to a unit, in Mbit/s: a function as `vec_envs.physics.channel.v2i_rate_mbps`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dnns", as_profiles(self.dnns, workload=self.workload))
