@@ -7,7 +7,7 @@ nothing, and its action is of no effect.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,11 @@ class Transitions:
 
 
 class Rows:
-    """Joins each decision of an episode to the next one of its row, `problem.stream`; the last of a row has none."""
+    """Joins each decision of an episode to the next one of its row, `problem.stream`; the last of a row has none.
+
+    Where a decision chooses its row, the next one is the first that could have been of it, the row being the nearest,
+    or that chose it.
+    """
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
@@ -97,18 +101,35 @@ class Rows:
         played: Step,
     ) -> Transitions:
         """Keeps the decisions just played; returns those that the present point is the next of their row to."""
-        stream = played.stream
-        decided = np.flatnonzero(played.running & (stream >= 0))
         for name, value in {"observation": observation, "action": action, "reward": played.reward}.items():
             if name not in self._kept:
                 self._kept[name] = np.zeros((*self._waits.shape, *value.shape[1:]), value.dtype)
-            self._kept[name][decided, stream[decided]] = value[decided]
-        self._waits[decided, stream[decided]] = True
-        now = self._lanes.stream
-        seen = np.flatnonzero(played.running & (now >= 0) & self._waits[np.arange(len(now)), np.maximum(now, 0)])
-        self._waits[seen, now[seen]] = False
-        kept = {name: array[seen, now[seen]] for name, array in self._kept.items()}
-        return Transitions(following=played.following[seen], **kept)
+        chosen = self._taken(played.running, played.stream, following=observation)
+        decided = np.flatnonzero(played.running & (played.stream >= 0))
+        for name, value in {"observation": observation, "action": action, "reward": played.reward}.items():
+            self._kept[name][decided, played.stream[decided]] = value[decided]
+        self._waits[decided, played.stream[decided]] = True
+        seen = self._taken(played.running, self._lanes.stream, following=played.following)
+        return seen if not len(chosen.reward) else both(chosen, seen)
+
+    def _taken(
+        self,
+        running: Bool[np.ndarray, "lanes"],
+        stream: Int[np.ndarray, "lanes"],
+        *,
+        following: Float32[np.ndarray, "lanes deciders features"],
+    ) -> Transitions:
+        """Returns the decisions that wait for these rows, one a lane, with what follows; they wait no more."""
+        lane = np.flatnonzero(running & (stream >= 0) & self._waits[np.arange(len(stream)), np.maximum(stream, 0)])
+        self._waits[lane, stream[lane]] = False
+        kept = {name: array[lane, stream[lane]] for name, array in self._kept.items()}
+        return Transitions(following=following[lane], **kept)
+
+
+def both(first: Transitions, second: Transitions) -> Transitions:
+    """Returns the one's transitions, then the other's."""
+    names = [field.name for field in fields(Transitions)]
+    return Transitions(**{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names})
 
 
 class Tally:
