@@ -169,7 +169,7 @@ def decision_s(learner: Any, *, clients: int = 7, **denoiser: Any) -> float:
     """Returns the seconds that clients of one lane take to decide, together, on one thread."""
     set_up_torch(1)
     problem, algorithm = _built(learner, denoiser, num_client_vehicles=clients)
-    policy = learner.policy(algorithm, None, problem)
+    policy = learner.policy(algorithm)
     observation = np.random.default_rng(0).exponential(size=(1, clients, problem.observation_size)).astype(np.float32)
 
     def one_s() -> float:

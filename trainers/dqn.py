@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import tyro
@@ -64,7 +64,7 @@ def build(problem: TaskDiversion, options: DQNLearner, *, seed: int) -> ScaledDQ
 
     if problem.diversion != "chosen":
         raise ValueError(f"dqn chooses the roadside unit: diversion={problem.diversion!r} must be 'chosen'")
-    check_floor(problem, options.dqn.reward_floor)
+    check_floor(problem, options.dqn)
     with seeded_weights(seed) as decisions:
         return assemble(
             observation_size=problem.observation_size,
@@ -75,7 +75,7 @@ def build(problem: TaskDiversion, options: DQNLearner, *, seed: int) -> ScaledDQ
         )
 
 
-def learned(algorithm: ScaledDQN, options: DQNLearner, problem: Any) -> LearnedPolicy:
+def learned(algorithm: ScaledDQN) -> LearnedPolicy:
     """Returns the greedy policy."""
     from trainers.learners.dqn import greedy
 

@@ -117,7 +117,7 @@ def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem
     Raises `ValueError` where the problem has other agents, actions or observations.
     """
     algorithm = learner.build(problem, run.learner, seed=0)
-    policy = learner.policy(algorithm, run.learner, problem)
+    policy = learner.policy(algorithm)
     try:
         if EXPORTED in state:
             policy.network.load_state_dict(dict(state[EXPORTED]))

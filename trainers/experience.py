@@ -123,8 +123,9 @@ class Rollout:
         return self.learn_after_round() if len(self._steps) >= self._options.steps else []
 
     def learn_after_round(self) -> list[Report]:
-        """Learns from what there is, and forgets it."""
-        if not self._steps:
+        """Learns from what there is, and forgets it; not from a single transition, which has no standard deviation."""
+        if sum(len(step.reward) for step in self._steps) < 2:
+            self._steps.clear()
             return []
         with policy_within_training_step(self._algorithm.policy):
             stats: Any = self._algorithm.update(cast(Any, self), self._options.batch_size, self._options.repeats)

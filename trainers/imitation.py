@@ -39,14 +39,18 @@ def main(learner: Learner, run: Pretraining) -> None:
     """Makes what is missing of the expert's episodes, learns from them, and plays held-out ones."""
     try:
         problem = problem_of(run.env_id, dataclasses.asdict(run.env))
-        references(problem).named(run.expert).make(problem)  # what is wrong here is said before there is a folder
+        references(problem).named(run.expert).make(
+            problem
+        )  # what is wrong is said before there are folder and episodes
+        learner.build(problem, run.learner, seed=0).to(device_of(run.device))
         if run.experts is not None:
             check_episodes(run.experts, episodes_of(run))
         directory = RunDirectory(run.output or new_path("pretrain"))
         directory.create_or_match(as_json(run, learner.name), but_for=(*ADJUSTABLE, "versions"))
         print(f"pre-training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
-        pretrain(learner, run, directory, run.experts)
-        evaluate(run, directory)
+        with directory.claimed():
+            pretrain(learner, run, directory, run.experts)
+            evaluate(run, directory)
     except (OSError, RuntimeError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.pretrain: {error}")
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ class Schedule(Protocol):
 
     @property
     def final_learning_rate(self) -> float:
-        """The part of the learning rates that is left at its end."""
+        """The part of the learning rates to which they fall: the round after the last would have it."""
         ...
 
     def explores(self, progress: float, *, warm_up: bool) -> float:
@@ -44,8 +44,8 @@ class Learner:
     """Name -> fields of the environment, `LearnerOptions`, fields of the run."""
     build: Callable[..., Any] = field(repr=False)
     """(problem, options, seed=) -> an `Algorithm` of Tianshou whose policy is an `ExploringPolicy`."""
-    policy: Callable[[Any, Any, Any], LearnedPolicy] = field(repr=False)
-    """(algorithm, options, problem) -> the policy that it has learned."""
+    policy: Callable[[Any], LearnedPolicy] = field(repr=False)
+    """An algorithm -> the policy that it has learned."""
     experience: Literal["replay", "rollout"] = "replay"
     """What it learns from: of `trainers.experience`."""
     shortcuts: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -25,6 +25,7 @@ from vec_envs.validation import count, not_negative
 
 R = TypeVar("R", bound="Run")
 
+LARGEST_SEED = 2**63
 ADJUSTABLE = ("device", "threads", "checkpoint_s", "evaluation_episodes", "evaluation_seed")
 """What may be changed when a run is resumed."""
 
@@ -69,6 +70,9 @@ class Run:
     def __post_init__(self) -> None:
         count(1, episodes=self.episodes, num_envs=self.num_envs)
         count(0, evaluation_episodes=self.evaluation_episodes, evaluation_seed=self.evaluation_seed, seed=self.seed)
+        for name in ("seed", "evaluation_seed"):
+            if getattr(self, name) >= LARGEST_SEED:
+                raise ValueError(f"{name}={getattr(self, name)} must be below 2**63, or torch cannot draw from it")
         count(0, threads=self.threads)
         not_negative(checkpoint_s=self.checkpoint_s)
 
@@ -101,7 +105,7 @@ def parse(
     Exits with a message where it is wrong.
     """
     module = module or learner.name
-    arguments = _spelled_out(learner, list(sys.argv[1:] if arguments is None else arguments))
+    arguments = _spelled_out(learner, [_dashed(a) for a in (sys.argv[1:] if arguments is None else arguments)])
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="tuned")
     first.add_argument("--env-id", default=learner.env_ids[0])
@@ -125,6 +129,12 @@ def parse(
         )
     except ValueError as error:
         sys.exit(f"trainers.{module}: {error}")
+
+
+def _dashed(argument: str) -> str:
+    """Returns an argument with its option's name, of which tyro takes both spellings, written with dashes."""
+    name, is_, value = argument.partition("=")
+    return f"{name.replace('_', '-')}{is_}{value}" if name.startswith("--") else argument
 
 
 def _spelled_out(learner: Learner, arguments: list[str]) -> list[str]:

@@ -86,7 +86,7 @@ def decisions_of(problem: CooperativeInference, options: PPOOptions) -> Decision
     return AgentChoices(problem.action_counts, problem.alternatives_seen)
 
 
-def learned(algorithm: SeededPPO, options: PPOLearner, problem: Any) -> LearnedPolicy:
+def learned(algorithm: SeededPPO) -> LearnedPolicy:
     """Returns the policy of the likeliest actions."""
     from trainers.learners.ppo import likeliest
 

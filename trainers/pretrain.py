@@ -28,7 +28,8 @@ penalty, which pulls values to zero. Without any MAD2RL's values run away while 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining(Run):
-    """Learns from an expert that plays `episodes`. The same command, with `--output`, goes on where it was ended.
+    """Learns from an expert that plays `episodes`. Those are kept: the same command, with the same `--output`, has the
+    expert play what is missing of them, and learns from them anew.
 
     Of the learner's options those of its networks, of the loss and of its scale count, and none of how it trains.
     """

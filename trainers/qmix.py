@@ -74,7 +74,7 @@ def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
         return assemble(problem, network, options.qmix, seed=decisions)
 
 
-def learned(algorithm: QMIX, options: Any, problem: Any) -> LearnedPolicy:
+def learned(algorithm: QMIX) -> LearnedPolicy:
     """Returns the greedy policy."""
     from trainers.learners.qmix import greedy
 

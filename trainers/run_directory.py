@@ -82,7 +82,10 @@ class RunDirectory:
         import torch
 
         beside = self.path / f"{CHECKPOINT}.new"
-        torch.save(dict(state), beside)
+        try:
+            torch.save(dict(state), beside)
+        except RuntimeError as error:  # torch's word for a disk that is full
+            raise OSError(f"{beside} cannot be written: {str(error).splitlines()[0]}") from error
         os.replace(beside, self.path / CHECKPOINT)
 
     def load_checkpoint(self) -> dict[str, Any]:
@@ -139,9 +142,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a reader of pickles makes of bytes that are none
         raise ValueError(f"{path} is damaged: it cannot be read as a checkpoint") from error
+    if not isinstance(state, dict) or "round" not in state:
+        raise ValueError(f"{path} holds something else: it is no checkpoint of a run")
+    return state
 
 
 def replace_file(path: Path, content: str | bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -58,7 +58,7 @@ def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedS
     from trainers.networks.consequences import consequences_of
     from trainers.tianshou_bridge.draws import seeded_weights
 
-    check_floor(problem, options.sac.reward_floor)
+    check_floor(problem, options.sac)
     with seeded_weights(seed) as decisions:
         return assemble(
             observation_size=problem.observation_size,
@@ -70,7 +70,7 @@ def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedS
         )
 
 
-def learned(algorithm: BoundedSAC, options: SACLearner, problem: Any) -> LearnedPolicy:
+def learned(algorithm: BoundedSAC) -> LearnedPolicy:
     """Returns the actor's policy."""
     from trainers.learners.sac import likeliest
 

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import logging
 import math
+import shlex
 import signal
 import sys
 import time
@@ -50,10 +51,11 @@ def main(learner: Learner, run: Run) -> None:
         directory, run = open_run(learner, run)
         print(f"training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
         if train(learner, run, directory):
-            print(f"interrupted; go on with: python -m trainers.{learner.name} --resume --output {directory.path}")
+            where = shlex.quote(str(directory.path))
+            print(f"interrupted; go on with: python -m trainers.{learner.name} --resume --output {where}")
             sys.exit(INTERRUPTED)
         evaluate(run, directory)
-    except (OSError, TrafficError, ValueError) as error:
+    except (OSError, TrafficError, ValueError, torch.cuda.OutOfMemoryError) as error:
         sys.exit(f"trainers.{learner.name}: {error}")
     except KeyboardInterrupt:
         print("\ninterrupted; --resume goes on from the last checkpoint, where there is one", file=sys.stderr)

@@ -21,6 +21,12 @@ from trainers.networks.diffusion import (
 SCHEDULE = variance_preserving_schedule(7, beta_min=0.1, beta_max=10.0)
 
 
+def test_noise_is_added_on_the_device_of_the_values() -> None:
+    """Pre-training draws a step for each slot where the network is; "meta" stands for a GPU."""
+    x0, m = torch.zeros(2, 3, device="meta"), torch.ones(2, 1, dtype=torch.int64, device="meta")
+    assert noised(SCHEDULE, x0, m, x0).shape == (2, 3)
+
+
 def test_beta_is_the_papers_formula() -> None:
     for m in range(1, 8):
         expected = 1.0 - math.exp(-0.1 / 7 - (2 * m - 1) / (2 * 49) * 9.9)

@@ -178,6 +178,16 @@ def test_it_learns_after_so_many_steps_and_at_an_episodes_end() -> None:
         experience.add(transitions(rng, 3, rng.normal(size=3)))
 
 
+def test_a_transition_alone_is_not_learned_from() -> None:
+    """Its advantage has no standard deviation to be divided by."""
+    algorithm, rng = choices(), np.random.default_rng(0)
+    experience = Rollout(RolloutOptions(steps=3, batch_size=4, repeats=2), algorithm)
+    experience.add(transitions(rng, 1, rng.normal(size=1)))
+    assert experience.learn_after_round() == []
+    experience.add(transitions(rng, 2, rng.normal(size=2)))
+    assert all(np.isfinite(value) for value in experience.learn_after_round()[0].values())
+
+
 def test_batches_hold_every_transition_once_in_an_order_of_our_own() -> None:
     batch = Batch(rew=np.arange(23))
     parts = [part.rew for part in Shuffled(batch, np.random.default_rng(0)).split(5, merge_last=True)]
@@ -304,7 +314,7 @@ def test_presets_decide_what_their_environment_takes(preset: str) -> None:
     env = cooperative_inference_v0.vector_env(num_envs=5, episode_slots=3, **options)
     observation, _ = env.reset(seed=0)
     algorithm = ppo.build(env.problem, run.learner, seed=0)
-    policy = ppo.learned(algorithm, run.learner, env.problem)
+    policy = ppo.learned(algorithm)
     for _ in range(3):
         observation, reward, *_ = env.step(policy.act(observation))
         assert np.isfinite(reward).all()
@@ -331,7 +341,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
         PPOOptions(**options)
 
 
-@pytest.mark.parametrize("options", [{"steps": 0}, {"batch_size": 0}, {"repeats": 0}])
+@pytest.mark.parametrize("options", [{"steps": 0}, {"batch_size": 1}, {"repeats": 0}])
 def test_wrong_options_of_rollouts_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         RolloutOptions(**options)

@@ -21,7 +21,7 @@ from trainers.export import export
 from trainers.imitation import EXPERTS, main
 from trainers.options import from_json, parse
 from trainers.pretrain import FINE_TUNING, read_arguments
-from trainers.run_directory import read_checkpoint
+from trainers.run_directory import RunDirectory, read_checkpoint
 from trainers.training import main as train_main
 from vec_envs import dnn_partition_v0
 from vec_envs.faces.vector_env import LanesVectorEnv
@@ -210,12 +210,12 @@ def test_weights_that_fit_and_mean_something_else_are_said(tmp_path: Path, capsy
         ("none.pt", "there is no .*none.pt"),
         ("empty.pt", "is damaged"),
         ("other.pt", "is of another learner"),
-        ("list.pt", "is of another learner"),
+        ("list.pt", "holds something else"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_named(file: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "empty.pt").write_bytes(b"")
-    torch.save({"algorithm": {"policy.network.weight": torch.zeros(2)}}, tmp_path / "other.pt")
+    torch.save({"round": 0, "algorithm": {"policy.network.weight": torch.zeros(2)}}, tmp_path / "other.pt")
     torch.save([1, 2], tmp_path / "list.pt")
     arguments = [*ENV, "--init-from", str(tmp_path / file), "--output", str(tmp_path / "run"), "--episodes", "64"]
     with pytest.raises(SystemExit, match=message):
@@ -275,6 +275,8 @@ def test_an_experts_episodes_can_be_shared_and_not_mistaken(tmp_path: Path) -> N
         (["--episodes", "3"], "episodes=3 must be more than num_envs=3"),
         (["--resume"], "no --resume, --init-from"),
         (["--env-id", "VEC-TaskDiversion-v0"], "does not train on"),
+        (["--env.observation", "paper"], "observation='paper' does not show"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],
 )
 def test_wrong_options_end_with_one_message(
@@ -284,7 +286,13 @@ def test_wrong_options_end_with_one_message(
         made(tmp_path, *arguments)
     captured = capsys.readouterr()
     assert message in f"{stopped.value.code} {captured.err} {captured.out}"
-    assert not (tmp_path / "config.json").exists(), "the right command may have the folder"
+    assert not list(tmp_path.iterdir()), "nothing is played for it, and the right command may have the folder"
+
+
+def test_a_pre_training_is_one_processs_at_a_time(tmp_path: Path) -> None:
+    made(tmp_path)
+    with RunDirectory(tmp_path).claimed(), pytest.raises(SystemExit, match="another process is training the run in"):
+        made(tmp_path)
 
 
 def test_learning_that_diverges_is_said(tmp_path: Path) -> None:

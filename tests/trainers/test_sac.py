@@ -294,3 +294,15 @@ def test_a_floor_that_would_hold_whole_costs_is_refused() -> None:
     with pytest.raises(ValueError, match=r"reward_floor=-8\.0 .* --env\.reward excess"):
         sac.build(problem, sac.SACLearner(), seed=0)
     sac.build(problem, sac.SACLearner(sac=SACOptions(reward_floor=-100.0)), seed=0)
+    with pytest.raises(ValueError, match=r"--learner\.reward-floor -1000 and below"):
+        sac.build(problem, sac.SACLearner(sac=SACOptions(reward_floor=-100.0, reward_scale=10.0)), seed=0)
+    sac.build(problem, sac.SACLearner(sac=SACOptions(reward_scale=0.01)), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [((-0.5, 1.0), r"exploration_ends\[0\]=-0\.5"), ((0.5, 0.6), "the sum of exploration_ends=1.1")],
+)
+def test_wrong_ends_of_exploration_are_refused(ends: tuple[float, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SACOptions(exploration_ends=ends)

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_same_seed_same_run_and_another_seed_another(learner: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("learner", list(MODULES))
-def test_the_learning_rate_of_a_run_ends_as_its_options_say(learner: str, tmp_path: Path) -> None:
+def test_the_learning_rate_of_a_run_falls_as_its_options_say(learner: str, tmp_path: Path) -> None:
     """The last of four rounds is at 3/4 of the run: half of the way down."""
     options = ("--learner.final-learning-rate", "0.2", "--learner.learning-rate", "0.01")
     run(learner, tmp_path / "run", "--episodes", "16", "--evaluation-episodes", "0", *options)
@@ -123,13 +124,15 @@ def test_a_run_learns_as_often_as_its_options_say(per_step: str, updates: int, t
 
 
 @pytest.mark.parametrize("learner", list(MODULES))
+@pytest.mark.parametrize("preset", ["tuned", "paper"])
 def test_a_resumed_run_is_the_run_that_was_never_interrupted(
-    learner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    learner: str, preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trainers.training import Training
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    run(learner, whole, "--episodes", "32", "--evaluation-episodes", "0")
+    options = ("--preset", preset, "--episodes", "32", "--evaluation-episodes", "0")
+    run(learner, whole, *options)
     play_round = Training.play_round
 
     def interrupted(self: Training) -> dict[str, float]:
@@ -139,7 +142,7 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(
 
     monkeypatch.setattr(Training, "play_round", interrupted)
     with pytest.raises(SystemExit) as stopped:
-        run(learner, broken, "--episodes", "32", "--evaluation-episodes", "0")
+        run(learner, broken, *options)
     assert stopped.value.code == 130
     assert len(metrics(broken)) == 4
     monkeypatch.setattr(Training, "play_round", play_round)
@@ -330,17 +333,58 @@ def test_a_run_too_short_to_learn_is_refused(tmp_path: Path) -> None:
         run("qmix", tmp_path / "run", "--episodes", "3", "--learner.warm-up-episodes", "4")
 
 
-def test_the_decision_page_names_every_option_that_the_presets_differ_in() -> None:
+STATED = {
+    "drift_bound": "drift bound",
+    "drift": "exact drift",
+    "paper": "Eq. 52",
+    "huber": "Huber",
+    "leaky_relu": "leaky ReLU",
+    "elu": "ELU",
+    True: "yes",
+    False: "no",
+}
+
+
+def stated(value: Any, cell: str) -> bool:
+    """Whether a cell of the decision's table says this value: a word, or a number as people write it."""
+    if isinstance(value, bool | str):
+        return STATED.get(value, str(value)) in cell or (value is True and "log(1" in cell)
+    numbers = [float(n.replace(",", "")) for n in re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e-\d+)?", cell)]
+    return value in numbers or (value == 0 and "none" in cell)
+
+
+def test_the_decision_page_states_every_option_that_the_presets_differ_in() -> None:
     page = (Path(__file__).parents[2] / "docs" / "decisions" / "0003-the-tuned-preset.md").read_text()
     presets = qmix_diffusion.LEARNER.presets
-    flat = {}
+    flat: dict[str, dict[str, Any]] = {}
     for name in ("tuned", "paper"):
         env, learner, run_options = presets[name]
         flat[name] = {**env, **asdict(learner.qmix), **asdict(learner.denoiser), **asdict(learner.replay)}
+        flat[name] |= {"reward": "drift_bound", "observation": "paper"} | env
         flat[name] |= {"episodes": 1920, "num_envs": 16, "threads": 1} | run_options
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
+    of = {option: row for row in rows for option in re.findall(r"`(\w+)`", row[0])}
     differing = {option for option, value in flat["tuned"].items() if flat["paper"][option] != value}
-    assert {option for option in differing if f"`{option}`" not in page} == set()
-    assert len(differing) > 12
+    assert differing - {"huber_beta"} <= set(of)
+    for option, row in of.items():
+        assert stated(flat["paper"][option], row[1]), (option, flat["paper"][option], row[1])
+        assert stated(flat["tuned"][option], row[2]), (option, flat["tuned"][option], row[2])
+
+
+def test_the_paper_preset_has_the_papers_numbers() -> None:
+    """MAD2RL, Sections 8.1 and 8.3.1."""
+    env, learner, _ = qmix_diffusion.LEARNER.presets["paper"]
+    said = {"learning_rate": 5e-4, "discount": 0.99, "target_update_rate": 0.001, "hidden": 256, "hidden_layers": 3}
+    said |= {"hypernetwork_hidden": 64, "hypernetwork_layers": 2}
+    assert {name: value for name, value in asdict(learner.qmix).items() if name in said} == said
+    assert (learner.denoiser.denoising_steps, learner.denoiser.noise, learner.denoiser.softmax) == (7, 1.0, True)
+    problem = door_of("VEC-DNNPartition-v0").problem(**env)
+    assert (problem.reward, problem.observation, problem.lyapunov_v, problem.episode_slots) == (
+        "drift_bound",
+        "paper",
+        10.0,
+        30,
+    )
 
 
 def test_a_learner_that_needs_another_environment_says_so(tmp_path: Path) -> None:
@@ -413,3 +457,31 @@ def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, monkeypatch: p
     with pytest.raises(SystemExit, match="must be above warm_up_episodes=32"):
         main(qmix.LEARNER, parse(qmix.LEARNER, [*SMALL, "--learner.warm-up-episodes", "32", "--episodes", "8"]))
     assert list((tmp_path / "runs" / "qmix").iterdir()) == []
+
+
+def test_names_of_options_are_taken_with_underscores_too() -> None:
+    with pytest.raises(SystemExit, match="does not train on 'VEC-TaskDiversion-v0'"):
+        parse(qmix.LEARNER, ["--env_id", "VEC-TaskDiversion-v0"])
+    assert parse(qmix.LEARNER, ["--env.num_client_vehicles=3", "--num_envs", "2"]).num_envs == 2
+
+
+def test_seeds_beyond_what_generators_take_are_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(qmix.LEARNER, ["--evaluation-seed", str(2**63)])
+    assert "evaluation_seed=9223372036854775808 must be below 2**63" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    torch.save([1, 2], tmp_path / "run" / "checkpoint.pt")
+    for wrong in (lambda: evaluate_main([str(tmp_path / "run")]), lambda: run("qmix", tmp_path / "run", "--resume")):
+        with pytest.raises(SystemExit, match=r"checkpoint\.pt holds something else: it is no checkpoint of a run"):
+            wrong()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk is Linux's")
+def test_a_full_disk_ends_a_run_with_a_message(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt.new").symlink_to("/dev/full")
+    with pytest.raises(SystemExit, match=r"checkpoint\.pt\.new cannot be written"):
+        run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")

@@ -21,7 +21,7 @@ COSTLIEST = 100.0
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """What the training loop asks of every learner: when it learns, how often, and from how many transitions."""
+    """What the training loop asks of a learner with replay: when it learns, how often, from how many transitions."""
 
     batch_size: int = 128
     """Transitions of a gradient step."""
@@ -45,12 +45,13 @@ class RolloutOptions:
     steps: int = 25
     """Steps of all lanes after which it learns; it also does at the end of an episode."""
     batch_size: int = 200
-    """Transitions of a gradient step."""
+    """Transitions of a gradient step, two at least: advantages are standardised among them."""
     repeats: int = 5
     """How often the transitions are gone over."""
 
     def __post_init__(self) -> None:
-        count(1, steps=self.steps, batch_size=self.batch_size, repeats=self.repeats)
+        count(1, steps=self.steps, repeats=self.repeats)
+        count(2, batch_size=self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +199,9 @@ class SACOptions:
     def __post_init__(self) -> None:
         fraction(discount=self.discount, target_update_rate=self.target_update_rate, exploration=self.exploration)
         fraction(final_learning_rate=self.final_learning_rate, average_rate=self.average_rate)
-        fraction(exploration_ends=sum(self.exploration_ends))
+        for n, part in enumerate(self.exploration_ends):
+            fraction(**{f"exploration_ends[{n}]": part})
+        fraction(**{"the sum of exploration_ends": sum(self.exploration_ends)})
         positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale, average_rate=self.average_rate)
         positive_range(temperature_range=self.temperature_range)
         low, high = self.temperature_range
@@ -289,8 +292,8 @@ class PPOOptions:
     entropy_weight: float = 0.1
     """What entropy is worth beside the clipped gain, at first."""
     final_entropy_weight: float = 0.001
-    """What it is worth at last; it falls by the same part in every round. A policy that settles early settles before
-    it tells states apart."""
+    """What it falls to, by the same part in every round: the round after the last would have it. A policy that settles
+    early settles before it tells states apart."""
     value_weight: float = 0.5
     """Of the critic's loss beside the actor's."""
     max_grad_norm: float = 0.5
@@ -334,12 +337,13 @@ def falling(start: float, end: float, part: float, progress: float) -> float:
     return start + (end - start) * passed
 
 
-def check_floor(problem: Any, reward_floor: float) -> None:
-    """Refuses a floor under rewards for which it was not made: whole costs of ordinary tasks are below it."""
-    if problem.reward == "cost" and reward_floor > -COSTLIEST:
+def check_floor(problem: Any, options: SACOptions | DQNOptions) -> None:
+    """Refuses a floor under scaled rewards for which it was not made: whole costs of ordinary tasks are below it."""
+    lowest = -COSTLIEST * options.reward_scale
+    if problem.reward == "cost" and options.reward_floor > lowest:
         raise ValueError(
-            f"reward_floor={reward_floor} would hold ordinary rewards of reward='cost': take --env.reward excess, or "
-            f"--learner.reward-floor {-COSTLIEST:g} and below"
+            f"reward_floor={options.reward_floor} would hold ordinary rewards of reward='cost': take --env.reward "
+            f"excess, or --learner.reward-floor {lowest:g} and below"
         )
 
 

@@ -69,8 +69,7 @@ class AgentChoices:
 
     def drawn(self, distribution: Any, draws: Draws) -> Tensor:
         """Returns alternatives drawn by their log-probabilities."""
-        log_part = distribution.base_dist.logits
-        return (log_part - draws.exponential_like(log_part).log()).argmax(-1)
+        return draws.choices(distribution.base_dist.logits)
 
     def taken(self, act: np.ndarray) -> Shaped[np.ndarray, "batch agents"]:
         """Returns the alternatives as they are."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from trainers.learners.options import QMIXOptions
 from trainers.networks.agents import Known
 from trainers.networks.costs import SeenCosts
+from trainers.networks.dense import compressed
 from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.draws import Draws
 from trainers.tianshou_bridge.following import follow
@@ -53,7 +54,7 @@ class QMIXPolicy(Policy):
     def seen(self, observation: Any) -> Tensor:
         """Returns an array of observations as the networks see it: on their device, compressed where asked."""
         x = torch.as_tensor(observation, device=self.absent.device)
-        return x.sign() * x.abs().log1p() if self.compress else x
+        return compressed(x) if self.compress else x
 
     def values(self, network: nn.Module, observation: Tensor) -> Tensor:
         """Returns `[batch, agents, actions]` values, minus infinity where an agent has no such action."""

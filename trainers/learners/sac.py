@@ -82,17 +82,13 @@ class HybridPolicy(SACPolicy):
     def decided(self, situation: Situation, actor: HybridActor, *, drawn: bool) -> Batch:
         """Returns stored actions `act`, drawn or likeliest, and their log-densities `log_prob`."""
         log_part, mean, log_scale = actor(situation)
-        index = self.chosen(log_part) if drawn else log_part.argmax(-1)
+        index = self.draws.choices(log_part) if drawn else log_part.argmax(-1)
         row = torch.arange(len(index), device=index.device)
         mean, log_scale = mean[row, index], log_scale[row, index]
         noise = self.draws.normal_like(mean) if drawn else torch.zeros_like(mean)
         numbers, log_density = squashed(mean, log_scale, noise)
         act = torch.cat((index[:, None], numbers), dim=-1)
         return Batch(act=act, log_prob=log_part[row, index] + log_density)
-
-    def chosen(self, log_part: Tensor) -> Tensor:
-        """Returns alternatives drawn by their log-probabilities, along the last axis."""
-        return (log_part - self.draws.exponential_like(log_part).log()).argmax(-1)
 
     def add_exploration_noise(self, act: Any, batch: Any) -> Any:
         """Returns the actions, each replaced by a random one with probability `exploration`.
@@ -150,7 +146,8 @@ class BoundedSAC(SAC[SACTrainingStats]):
     Paper: RTD Eqs. (29), (30).
     Differs: future rewards are discounted; mu, of which the paper gives the range alone, is adapted to a target
     entropy; the cut is drawn from a categorical distribution, as it is a whole number; critics are told the reward of
-    an action (Eq. (28), which whoever decides can compute) and learn what follows alone.
+    an action, as far as whoever decides can compute it, and learn what follows alone: Eq. (28) with the battery as it
+    is now, also in what `reward="excess"` spares, and without the penalty of a task that is lost on the way.
     """
 
     policy: HybridPolicy  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -248,7 +245,7 @@ class BoundedSAC(SAC[SACTrainingStats]):
         """Returns some alternatives of each situation, most as likely as the policy takes them: rows and indices."""
         even = present / present.sum(-1, keepdim=True)
         log_part = torch.lerp(part, even, EVEN_PART).detach().log().expand(self.options.improved, -1, -1)
-        index = self.policy.chosen(log_part).flatten()
+        index = self.policy.draws.choices(log_part).flatten()
         return torch.arange(len(part), device=index.device).repeat(self.options.improved), index
 
     def _least(self, situation: Situation, row: Tensor, index: Tensor, numbers: Tensor) -> Tensor:

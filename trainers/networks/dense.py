@@ -13,6 +13,11 @@ from torch import Tensor, nn
 LEAST_VARIANCE = 1e-6
 
 
+def compressed(x: Tensor) -> Tensor:
+    """Returns sign(x) log(1 + |x|) of each number."""
+    return x.sign() * x.abs().log1p()
+
+
 class Usual(nn.Module):
     """Means and standard deviations of what is seen, as a moving average, so that networks see what differs."""
 
@@ -57,4 +62,4 @@ class Seen(ModuleWithVectorOutput):
     def flat(self, obs: Tensor) -> Tensor:
         """Returns `[batch, size]`, compressed where asked."""
         x = obs.flatten(1)
-        return x.sign() * x.abs().log1p() if self.compress else x
+        return compressed(x) if self.compress else x

@@ -26,6 +26,10 @@ class Draws:
         drawn = torch.empty(like.shape).exponential_(generator=self.torch)
         return drawn.clamp_min(torch.finfo(drawn.dtype).tiny).to(like.device)
 
+    def choices(self, log_part: torch.Tensor) -> torch.Tensor:
+        """Returns alternatives drawn by their log-probabilities, along the last axis."""
+        return (log_part - self.exponential_like(log_part).log()).argmax(-1)
+
     def state(self) -> dict[str, Any]:
         """Returns the generators' states: a tensor, and plain values."""
         return {"torch": self.torch.get_state(), "numpy": self.numpy.bit_generator.state}

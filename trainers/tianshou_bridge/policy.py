@@ -22,7 +22,7 @@ class ExploringPolicy(Protocol):
 
     action_space: gymnasium.Space[Any]
     exploration: float
-    """The probability of a random action, which the loop sets."""
+    """How much is explored, which the loop sets: the probability of a random action, or what entropy is worth."""
     draws: Draws
 
     def __call__(self, batch: Any) -> Any: ...
