@@ -101,12 +101,13 @@ class Rows:
         played: Step,
     ) -> Transitions:
         """Keeps the decisions just played; returns those that the present point is the next of their row to."""
-        for name, value in {"observation": observation, "action": action, "reward": played.reward}.items():
+        made = {"observation": observation, "action": action, "reward": played.reward}
+        for name, value in made.items():
             if name not in self._kept:
                 self._kept[name] = np.zeros((*self._waits.shape, *value.shape[1:]), value.dtype)
         chosen = self._taken(played.running, played.stream, following=observation)
         decided = np.flatnonzero(played.running & (played.stream >= 0))
-        for name, value in {"observation": observation, "action": action, "reward": played.reward}.items():
+        for name, value in made.items():
             self._kept[name][decided, played.stream[decided]] = value[decided]
         self._waits[decided, played.stream[decided]] = True
         seen = self._taken(played.running, self._lanes.stream, following=played.following)
