@@ -85,6 +85,15 @@ def test_rewards_are_what_they_are_named_after(reward: str) -> None:
     )
 
 
+def test_draw_is_sample_then_nature() -> None:
+    mobility = StillMobility(distance_m=150.0)
+    traffic = next(mobility.blocks(0, PROBLEM.traffic_shape))
+    drawn, again = (PROBLEM.draw(np.random.default_rng(seed), traffic, mobility.road) for seed in (3, 4))
+    by_hand = PROBLEM.nature(PROBLEM.sample(np.random.default_rng(3)), traffic, mobility.road)
+    assert all(np.array_equal(getattr(drawn, f.name), getattr(by_hand, f.name)) for f in fields(drawn))
+    assert not np.array_equal(drawn.gain, again.gain)
+
+
 def test_virtual_queues_count_what_exceeds_the_budgets() -> None:
     after, brought = PROBLEM.transition(state(energy=1.0, memory=1.0), LOCAL, slot(rate_hz=2.5))
     budget_j, budget_gb = np.array([0.04, 0.04, 0.06, 0.06, 0.06]), np.array([0.1, 0.1, 0.03, 0.03, 0.03])

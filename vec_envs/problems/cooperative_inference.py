@@ -255,6 +255,10 @@ class CooperativeInference:
             come_and_go=True,
         )
 
+    def draw(self, rng: np.random.Generator, traffic: TrafficBlock, road: Road) -> Exogenous:
+        """Returns nature's part of an episode, one lane a slot: draws with `rng`, then `nature`."""
+        return self.nature(self.sample(rng), traffic, road)
+
     def sample(self, rng: np.random.Generator) -> Luck:
         """Returns the raw draws of one episode."""
         shape = self.episode_slots + 1, self.num_devices

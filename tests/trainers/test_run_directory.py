@@ -1,0 +1,115 @@
+"""What a run's folder holds: never written over, continued as it was configured, and named when damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.trainers.runs import SMALL, run
+from trainers import qmix
+from trainers.evaluate import main as evaluate_main
+from trainers.options import parse
+from trainers.run_directory import RunDirectory, new_path
+from trainers.training import main
+
+
+def test_a_run_is_never_written_over(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    with pytest.raises(SystemExit, match="holds a run already"):
+        run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+def test_resuming_with_another_learner_is_refused(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    with pytest.raises(SystemExit, match="not one of qmix_diffusion"):
+        run("qmix_diffusion", tmp_path / "run", "--resume")
+
+
+def test_a_run_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
+    for wrong in (["--device", "abacus"], ["--env.num-client-vehicles", "0"], ["--env.episode-slots", "900"]):
+        with pytest.raises(SystemExit):
+            run("qmix", tmp_path / "run", *wrong)
+        assert not (tmp_path / "run").exists()
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+
+
+def test_resume_refuses_what_it_cannot_change_and_takes_what_it_can(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0")
+    with pytest.raises(SystemExit, match="episodes cannot be changed, only device"):
+        run("qmix", tmp_path / "run", "--resume", "--episodes", "40")
+    run("qmix", tmp_path / "run", "--resume", "--episodes", "8", "--evaluation-episodes", "3", "--evaluation-seed", "7")
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert (evaluation["episodes"], evaluation["seed"]) == (3, 7)
+
+
+def test_resume_sees_what_is_asked_for_though_it_be_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not said is as configured; what is said counts, whether or not the preset would have it too."""
+    from trainers.options import configured, parse, resumed
+    from trainers.qmix import LEARNER
+
+    few = ("--checkpoint-s", "7", "--evaluation-episodes", "0", "--learner.discount", "0.5")
+    run("qmix", tmp_path / "run", "--episodes", "8", *few)
+    begun = configured(LEARNER, tmp_path / "run")
+    at = ["--resume", "--output", str(tmp_path / "run")]
+    assert resumed(begun, parse(LEARNER, at)) == begun
+    assert resumed(begun, parse(LEARNER, [*at, "--checkpoint-s", "60"])).checkpoint_s == 60.0
+    with pytest.raises(ValueError, match=r"as configured: learner.discount, episodes cannot be changed"):
+        resumed(begun, parse(LEARNER, [*at, "--learner.discount", "0.9", "--episodes", "1920"]))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="there is no run under"):
+        parse(LEARNER, ["--resume"])
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "config.json"])
+def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    (tmp_path / "run" / name).write_text("junk")
+    for again in (lambda: run("qmix", tmp_path / "run", "--resume"), lambda: evaluate_main([str(tmp_path / "run")])):
+        with pytest.raises(SystemExit, match=f"{name} is damaged"):
+            again()
+
+
+def test_a_run_is_one_processs_at_a_time(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.create("{}")
+    with directory.claimed():
+        other = RunDirectory(tmp_path / "run").claimed()
+        with pytest.raises(BlockingIOError, match="another process is training the run in"):
+            other.__enter__()
+    with directory.claimed():
+        pass
+
+
+def test_every_new_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [new_path("qmix") for _ in range(3)]
+    assert len(set(paths)) == 3
+    assert all(path.is_dir() for path in paths)
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="must be above warm_up_episodes=32"):
+        main(qmix.LEARNER, parse(qmix.LEARNER, [*SMALL, "--learner.warm-up-episodes", "32", "--episodes", "8"]))
+    assert list((tmp_path / "runs" / "qmix").iterdir()) == []
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    torch.save([1, 2], tmp_path / "run" / "checkpoint.pt")
+    for wrong in (lambda: evaluate_main([str(tmp_path / "run")]), lambda: run("qmix", tmp_path / "run", "--resume")):
+        with pytest.raises(SystemExit, match=r"checkpoint\.pt holds something else: it is no checkpoint of a run"):
+            wrong()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk is Linux's")
+def test_a_full_disk_ends_a_run_with_a_message(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt.new").symlink_to("/dev/full")
+    with pytest.raises(SystemExit, match=r"checkpoint\.pt\.new cannot be written"):
+        run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
