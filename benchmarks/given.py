@@ -73,13 +73,16 @@ def told(source: str) -> dict[str, Any]:
 def fingerprint(source: str) -> str:
     """Returns a hash of the policy's module and of the files that it names.
 
-    Raises `ValueError` where one is missing.
+    Raises `ValueError` where one is missing, or they are not a tuple of names.
     """
     found, module = maker(source), sys.modules[source.partition(":")[0]]
     file = getattr(module, "__file__", None)
     if file is None:
         raise ValueError(f"the policy {source!r} is in no file")
-    beside = [Path(file).parent / name for name in getattr(found, "files", ())]
+    files = getattr(found, "files", ())
+    if isinstance(files, str):
+        raise ValueError(f"files={files!r} of the policy {source!r} must be a tuple of names: ({files!r},)")
+    beside = [Path(file).parent / name for name in files]
     hashed = hashlib.sha256()
     for path in (Path(file), *beside):
         if not path.is_file():

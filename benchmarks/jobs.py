@@ -77,7 +77,7 @@ def train_run(job: Job, path: Path) -> None:
     text = json.dumps(job.training)
     learner = learner_named(json.loads(text)["learner_name"])
     asked = from_json(text, learner)
-    played = rounds_played(path, learner)
+    played = rounds_played(path, learner, lambda has: other_options(job, asked, has))
     if played is not None and played >= asked.rounds:
         return
     from trainers.training import open_run, train
@@ -116,13 +116,25 @@ def begun_by(path: Path) -> str | None:
     return commit if isinstance(commit, str) and re.fullmatch("[0-9a-f]{7,40}", commit) else None
 
 
-def rounds_played(path: Path, learner: Learner) -> int | None:
-    """Returns how far the run of a folder has come; None where it holds none. What else it holds is put aside."""
+def other_options(job: Job, asked: Run, has: Run) -> list[str]:
+    """Returns the names of what a run has otherwise than its job asks for, of all that changes what is learned."""
+    first = () if "pretraining" in (job.training or {}) else ("init_from",)
+    names = ("env", "learner", "env_id", "seed", "episodes", "num_envs", *first)
+    asked_of, has_of = dataclasses.asdict(asked), dataclasses.asdict(has)
+    return [name for name in names if asked_of[name] != has_of[name]]
+
+
+def rounds_played(path: Path, learner: Learner, others: Callable[[Run], list[str]]) -> int | None:
+    """Returns how far the run of a folder has come; None where it holds none. What else it holds is put aside.
+
+    That is a run of which `others` returns names, too.
+    """
     if not (path / CHECKPOINT).exists():
         shutil.rmtree(path, ignore_errors=True)
         return None
     try:
-        from_json(RunDirectory(path).config(), learner)
+        if names := others(from_json(RunDirectory(path).config(), learner)):
+            raise ValueError(f"{path} is of another {', '.join(names)}")
         return int(RunDirectory(path).load_checkpoint()["round"])
     except (OSError, KeyError, ValueError) as error:
         aside = free_beside(path)

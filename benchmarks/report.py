@@ -104,8 +104,9 @@ def write_page(name: str, measured: Measured, folder: Path, *, drop: bool = True
     for path in used:
         place = next((place for place in places if (place / path.name).exists()), beside) / path.name
         if path.resolve() != place.resolve() and (not place.exists() or path.read_bytes() != place.read_bytes()):
-            if place.parent != beside:
-                print(f"{place} is replaced: run benchmarks.report {place.parent.name} too")
+            if place.exists():
+                too = "" if place.parent == beside else f": run benchmarks.report {place.parent.name} too"
+                print(f"{place} is replaced{too}")
             shutil.copyfile(path, place)
     expected = {result for _, lines in measured for line in lines for result in line.expected}
     for path in sorted(beside.glob("*.json")):

@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 import vec_envs
 from trainers import checkout
-from trainers.run_directory import replace_file
+from trainers.run_directory import LEFT_OVER, replace_file
 
 FORMAT = 1
 CURVE_POINTS = 200
@@ -131,6 +131,8 @@ def _schema() -> Callable[[Any], Any]:
 
 def read(path: Path) -> Result:
     """Returns the result in a file. Raises `ValueError` saying what is wrong where it is none of ours, or damaged."""
+    if path.suffix == LEFT_OVER:
+        raise ValueError(f"{path} is what a stopped write has left: delete it")
     try:
         content = json.loads(path.read_text(), parse_constant=_no_number, parse_float=_number, parse_int=_integer)
         _schema()(content)
@@ -145,8 +147,8 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
     json.dumps(content, ensure_ascii=False).encode()  # half a character is no text that a page could hold
     if content["key"] != key_of(content["definition"]):
         raise ValueError("its key is not that of what it holds")
-    if path.stem != name_of(content["definition"]):
-        raise ValueError(f"it is the result {name_of(content['definition'])}")
+    if path.name != f"{name_of(content['definition'])}.json":
+        raise ValueError(f"it is the result {name_of(content['definition'])}.json")
     if content["digest"] != digest_of(content):
         raise ValueError("it has been edited: its digest is not that of what it holds")
     evaluation = content["definition"]["evaluation"]
@@ -214,8 +216,13 @@ def _arrays(of: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def learning_curve(metrics: Path) -> tuple[dict[str, np.ndarray], float]:
-    """Returns a run's metrics, means over neighbouring rounds where these are many, and the seconds of its rounds."""
+    """Returns a run's metrics, means over neighbouring rounds where these are many, and the seconds of its rounds.
+
+    Raises `ValueError` where there are none.
+    """
     rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    if not rows:
+        raise ValueError(f"{metrics} is empty: delete {metrics.parent}, and it is trained anew")
     names = [name for name in rows[-1] if all(name in row for row in rows) and name != "round_s"]
     parts = np.array_split(np.arange(len(rows)), min(len(rows), CURVE_POINTS))
     columns = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}

@@ -91,10 +91,11 @@ def is_reference(line: Played) -> bool:
 
 def grows(case: Case, line: Played) -> bool:
     """Returns whether a queue of a case still grows under a policy: whether one does in any of its runs."""
-    return any(_run_grows(queue, result) for queue in case.queues for result in line.found)
+    return any(run_grows(queue, result) for queue in case.queues for result in line.found)
 
 
-def _run_grows(queue: str, result: Result) -> bool:
+def run_grows(queue: str, result: Result) -> bool:
+    """Returns whether a queue still grows in the episodes of one run."""
     slopes, points = result.values[f"trend_{queue}"], MEASURED_PART * result.decisions.mean()
     low, _ = estimate(slopes[None], name=queue).interval
     return bool(low * points > GROWS_BY * result.values[queue].mean())

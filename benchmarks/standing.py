@@ -31,7 +31,7 @@ from benchmarks.scores import (
 )
 from benchmarks.stages import Stage, read_all
 from benchmarks.suite import Case, Suite
-from benchmarks.tables import SPELLED, in_code
+from benchmarks.tables import in_code, unit_of
 from trainers.evaluate import label
 
 NAMED = 2
@@ -246,7 +246,7 @@ def _case_board(stage: Stage, scale: Scale) -> CaseBoard:
         episodes=case.episodes,
         seed=case.seed,
         options={name: of for name, of in options_of(case.env_id, case.env).items() if of != usual[name]},
-        heads=tuple(Head(name=name, label=label(name), unit=_unit(name)) for name in figures),
+        heads=tuple(Head(name=name, label=label(name), unit=unit_of(name)) for name in figures),
         rows=tuple(sorted(rows, key=lambda row: -row.score[0])),
     )
 
@@ -254,11 +254,12 @@ def _case_board(stage: Stage, scale: Scale) -> CaseBoard:
 def _row(case: Case, line: Line, scale: Scale, best: Line | None, figures: list[str]) -> board.Row:
     means = {name: line.mean(name) for name in figures}
     exact = bool(case.optima) and best is not None
+    _, low, high = scale.interval(means[scale.figure])
     return board.Row(
         policy=line.policy,
         seeds=len(line.found),
         complete=len(line.found) == len(line.expected),
-        score=scale.interval(means[scale.figure]),
+        score=(float(run_scores(scale, line).mean()), low, high),
         regret=regret(line, best, scale.figure) if exact and best is not None else None,
         growing=grows(case, line),
         decision_ms=_decision_ms(line.found),
@@ -270,11 +271,6 @@ def _decision_ms(found: Sequence[Result]) -> float | None:
     """Returns the median over results."""
     times = [result.decision_ms for result in found if result.decision_ms is not None]
     return float(np.median(times)) if times else None
-
-
-def _unit(figure: str) -> str:
-    last = figure.rsplit("_", 1)[-1]
-    return SPELLED.get(last, last if last == "s" else "")
 
 
 def _recordings(stages: Sequence[Stage]) -> list[board.Recording]:

@@ -145,7 +145,7 @@ class Suite:
     """Training seeds, where nobody asks for another number."""
     version: str = ""
     """Of a leaderboard's suite: it changes with its cases. "" for one that ranks nobody. What changes results without
-    changing an option changes `results.FORMAT`, so that those of before are refused."""
+    changing an option cannot be told by it, but by the commit in each result's provenance."""
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for two cases of one name: tables tell them by it."""

@@ -250,8 +250,15 @@ def minus(suite: Suite) -> str:
 
 def in_words(figure: str) -> str:
     """Returns a figure's name with its unit."""
+    unit = unit_of(figure)
+    return f"{label(figure)} [{unit}]" if unit else label(figure)
+
+
+def unit_of(figure: str) -> str:
+    """Returns a figure's unit as it is written; "" where it has none. A trend is by the steps of an episode."""
     unit = figure.rsplit("_", 1)[-1]
-    return f"{label(figure)} [{SPELLED.get(unit, unit)}]" if "_" in figure and unit in UNITS else label(figure)
+    written = SPELLED.get(unit, unit) if "_" in figure and unit in UNITS else ""
+    return f"{written} per step".strip() if figure.startswith("trend_") else written
 
 
 def with_interval(of: Estimate, sign: str = "") -> str:

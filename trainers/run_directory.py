@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 CONFIG, CHECKPOINT, METRICS, EVALUATION = "config.json", "checkpoint.pt", "metrics.jsonl", "evaluation.json"
+LEFT_OVER = ".new"
+"""How a file's name ends while it is written."""
 
 
 class RunDirectory:
@@ -81,7 +83,7 @@ class RunDirectory:
         """Writes tensors and plain values."""
         import torch
 
-        beside = self.path / f"{CHECKPOINT}.new"
+        beside = self.path / f"{CHECKPOINT}{LEFT_OVER}"
         try:
             torch.save(dict(state), beside)
         except RuntimeError as error:  # torch's word for a disk that is full
@@ -153,7 +155,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def replace_file(path: Path, content: str | bytes) -> None:
     """Writes a file so that a kill leaves the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    beside = path.with_name(f"{path.name}.{os.getpid()}{LEFT_OVER}")
     beside.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(beside, path)
 

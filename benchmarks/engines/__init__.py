@@ -26,7 +26,7 @@ class Engine(Protocol):
 
 
 def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
-    """Returns an engine that runs `workers` jobs at a time; None is as many as there are cores.
+    """Returns an engine that runs `workers` jobs at a time; None is as many as there are cores for us.
 
     `address` is of the Ray cluster; None is the one that Ray finds itself, or else a new one on this machine. Raises
     `ValueError` for another engine, or an address without Ray, and `NoRay` where that is not installed.
@@ -39,4 +39,4 @@ def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
         raise ValueError(f"the engine {name!r} is unknown; there are {', '.join(ENGINES)}")
     if address is not None:
         raise ValueError(f"the address {address!r} of a Ray cluster is for the engine ray")
-    return LocalEngine(workers=workers or os.cpu_count() or 1)
+    return LocalEngine(workers=workers or len(os.sched_getaffinity(0)))

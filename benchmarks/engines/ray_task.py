@@ -15,7 +15,8 @@ import vec_envs
 from benchmarks.engines.files import log_of, result_of, run_of
 from benchmarks.engines.process import start, stop
 from benchmarks.plan import Job
-from trainers.run_directory import CHECKPOINT, CONFIG, METRICS, replace_file
+from trainers import checkout
+from trainers.run_directory import CHECKPOINT, CONFIG, LEFT_OVER, METRICS, replace_file
 
 POLL_S = 0.2
 CHECKPOINTS = 5.0
@@ -31,6 +32,8 @@ class Sent:
     """The files of the job's training run so far, by name; none where it is to begin."""
     version: str
     """Of the sender's vec_envs."""
+    commit: str | None
+    """Of the sender's checkout, where it has one."""
     working_directory: str
     """The sender's. A job runs there where the node has it."""
     path: tuple[str, ...]
@@ -54,7 +57,14 @@ def sent_from(directory: Path, job: Job) -> Sent:
     kept = {} if job.training is None else files_of(run_of(job, directory), CONFIG, METRICS, CHECKPOINT)
     found = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     path = tuple(os.path.abspath(entry) for entry in ["", *found])
-    return Sent(job=job, run=kept, version=vec_envs.__version__, working_directory=os.getcwd(), path=path)
+    return Sent(
+        job=job,
+        run=kept,
+        version=vec_envs.__version__,
+        commit=checkout.commit(),
+        working_directory=os.getcwd(),
+        path=path,
+    )
 
 
 def carry_out(sent: Sent, *, node: str, bring: Callable[[Mapping[str, bytes]], None] | None = None) -> Brought:
@@ -62,8 +72,10 @@ def carry_out(sent: Sent, *, node: str, bring: Callable[[Mapping[str, bytes]], N
 
     On the way `bring` is called now and then with the files of its training run, all that is needed to go on from.
     """
-    if sent.version != vec_envs.__version__:
-        words = f"failed: vec-envs {vec_envs.__version__} is on node {node}, {sent.version} where the suite is run"
+    own, theirs = (vec_envs.__version__, checkout.commit()), (sent.version, sent.commit)
+    if own[0] != theirs[0] or (None not in (own[1], theirs[1]) and own[1] != theirs[1]):
+        here, there = (f"{version} (commit {commit or 'unknown'})" for version, commit in (own, theirs))
+        words = f"failed: vec-envs {here} is on node {node}, {there} where the suite is run"
         return Brought(code=1, log=f"{words}; install the same\n".encode(), result=None, run={})
     with tempfile.TemporaryDirectory(prefix="vec-envs-", ignore_cleanup_errors=True) as folder:
         directory = Path(folder)
@@ -110,7 +122,7 @@ def files_of(run: Path, *names: str) -> dict[str, bytes]:
     if not (run / CHECKPOINT).exists():
         return {}
     checkpoint = (run / CHECKPOINT).read_bytes()
-    found = [path for path in run.iterdir() if path.is_file() and path.suffix != ".new" and path.name != CHECKPOINT]
+    found = [path for path in run.iterdir() if path.is_file() and path.suffix != LEFT_OVER and path.name != CHECKPOINT]
     files = {path.name: path.read_bytes() for path in found if not names or path.name in names}
     return {**files, CHECKPOINT: checkpoint}
 

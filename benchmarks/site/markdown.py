@@ -12,8 +12,9 @@ READING = (
     "Score 0 is the random policy, 1 the best reference whose queue does not grow, of the exact optima where there are "
     "any: these are optimal for a slot, so that who sees further may have more. In between it goes by the logarithm of "
     "completion time, cost or delay; a track's score is the mean over its cases and runs, with a 95% interval over "
-    "runs, which are trainings. Equal to three digits is the same rank; growing queues rank below stable ones; entries "
-    "with missing seeds are not ranked. *x best* is that figure in times the reference's, the geometric mean."
+    "runs, which are trainings: of a handful it is too narrow, by half and more. Equal to three digits is the same "
+    "rank; growing queues rank below stable ones; entries with missing seeds are not ranked. *x best* is that figure "
+    "in times the reference's, the geometric mean."
 )
 SPECIAL = re.compile(r"([\\`*_\[\]~|#])")
 
@@ -67,5 +68,5 @@ def escaped(text: str) -> str:
     """Returns text that Markdown shows as it is, in one line: no markup, HTML, link or table cell of its own."""
     one_line = " ".join(text.split())
     as_html = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    unlinked = as_html.replace("://", "&#58;//").replace("www.", "www&#46;")
-    return SPECIAL.sub(r"\\\1", unlinked)
+    unmarked = SPECIAL.sub(r"\\\1", as_html)
+    return unmarked.replace("://", "&#58;//").replace("www.", "www&#46;")

@@ -266,10 +266,13 @@ def rounds_in(run: Path) -> int:
 
 def test_a_node_of_another_version_is_refused(tiny: dict[str, Any]) -> None:
     (job,) = jobs_of_suites(tiny["SUITES"]["slow"], 1)
-    brought = carry_out(Sent(job=job, run={}, version="0.0.0", working_directory=".", path=()), node="n1")
+    brought = carry_out(
+        Sent(job=job, run={}, version="0.0.0", commit="c" * 40, working_directory=".", path=()), node="n1"
+    )
     assert brought.code == 1
     assert brought.result is None
-    assert b"is on node n1, 0.0.0 where the suite is run; install the same" in brought.log
+    assert b" is on node n1, 0.0.0 (commit cccc" in brought.log
+    assert b"where the suite is run; install the same" in brought.log
 
 
 def test_somebody_elses_run_is_waited_for(tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from benchmarks.run import jobs_of_suites
 from benchmarks.run import main as run_main
 from benchmarks.suite import Claim
 from benchmarks.suites import SUITES
-from benchmarks.tables import case_table, suite_tables
+from benchmarks.tables import case_table, in_words, suite_tables
 from trainers.evaluate import shown
 from vec_envs.dnn import DNNProfile
 
@@ -374,6 +374,18 @@ def test_a_long_curve_is_thinned_to_means(tmp_path: Path) -> None:
     assert len(curve["cost"]) == 200
     assert curve["cost"][0] == pytest.approx(2.0)
     assert curve["episodes"][-1] == 16000
+
+
+def test_a_run_without_metrics_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(ValueError, match=r"metrics\.jsonl is empty: delete .*, and it is trained anew"):
+        results.learning_curve(tmp_path / "metrics.jsonl")
+
+
+def test_a_trend_is_by_the_step() -> None:
+    assert in_words("trend_backlog_gcycles") == "trend backlog [Gcycles per step]"
+    assert in_words("trend_energy_queue") == "trend energy queue [per step]"
+    assert in_words("backlog_gcycles") == "backlog [Gcycles]"
 
 
 def test_a_result_that_another_page_asks_for_is_given_to_it(

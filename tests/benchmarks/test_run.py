@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from benchmarks import results
+from benchmarks.engines.files import run_of
 from benchmarks.engines.local import next_of
-from benchmarks.jobs import locked, rounds_played
+from benchmarks.jobs import locked, rounds_played, train_run
 from benchmarks.plan import learner_named
 from benchmarks.run import jobs_of_suites, main
+from trainers.options import Run
 
 ROUNDS = 25
 Start = Callable[..., subprocess.Popen[str]]
@@ -185,12 +187,31 @@ def test_a_damaged_result_is_reported_and_run_anew(
     assert contents(tmp_path) == before
 
 
+def nothing(has: Run) -> list[str]:
+    return []
+
+
+def test_a_run_of_another_job_under_its_name_is_put_aside(
+    tiny: dict[str, Any], whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = next(job for job in jobs_of_suites(tiny["SUITES"]["tiny"], 1) if job.training)
+    shutil.copytree(run_of(job, whole), path := run_of(job, tmp_path))
+    before = (path / "metrics.jsonl").read_text()
+    train_run(job, path)
+    assert (path / "metrics.jsonl").read_text() == before
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "seed": 7}))
+    train_run(job, path)
+    assert "is of another seed; the run is put aside as" in capsys.readouterr().out
+    assert json.loads((path / "config.json").read_text())["seed"] == config["seed"]
+
+
 def test_a_damaged_run_is_put_aside(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     shutil.copytree(next(path for path in (whole / "runs").glob("sac-seed0-*") if path.is_dir()), run)
-    assert rounds_played(run, learner_named("sac")) == ROUNDS
+    assert rounds_played(run, learner_named("sac"), nothing) == ROUNDS
     (run / "checkpoint.pt").write_bytes((run / "checkpoint.pt").read_bytes()[:100])
-    assert rounds_played(run, learner_named("sac")) is None
+    assert rounds_played(run, learner_named("sac"), nothing) is None
     assert not run.exists()
     assert (tmp_path / "run.damaged" / "metrics.jsonl").exists()
     assert "is put aside as run.damaged" in capsys.readouterr().out
@@ -198,7 +219,7 @@ def test_a_damaged_run_is_put_aside(whole: Path, tmp_path: Path, capsys: pytest.
 
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
-    assert rounds_played(tmp_path, learner_named("sac")) is None
+    assert rounds_played(tmp_path, learner_named("sac"), nothing) is None
     assert not tmp_path.exists()
 
 

@@ -15,9 +15,11 @@ import pytest
 import torch
 
 from benchmarks import results
+from benchmarks.results import Result
 from benchmarks.run import main as run
+from benchmarks.scores import run_grows
 from benchmarks.suite import Case, Learned, Reference, Suite
-from benchmarks.verify import main
+from benchmarks.verify import differences, main
 from trainers.export import export
 from trainers.run_directory import RunDirectory
 
@@ -141,6 +143,55 @@ def test_better_values_than_it_plays_are_rejected(
     assert "6 of 6 episodes differ: completion_time_s of the episode of seed 1000 is" in errors
 
 
+def test_another_file_of_a_results_name_does_not_stand_for_it(
+    copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Read last, an honest X.txt would hide what the board takes from X.json."""
+    folder = copy("own")
+    path = result_in(folder)
+    shutil.copy(path, path.with_suffix(".txt"))
+    (path.parent / f"{path.name}.17.new").write_text("{")
+    rewritten(path, 0.9)
+    assert main([str(folder)], SUITES) == 1
+    errors = capsys.readouterr().err
+    assert f"it is the result {path.name}" in errors
+    assert f"{path.name}.17.new is what a stopped write has left: delete it" in errors
+    assert "6 of 6 episodes differ" in errors
+
+
+def result_of(values: np.ndarray, trend: np.ndarray) -> Result:
+    evaluation = {"figures": ["backlog_gcycles"], "trends": ["backlog_gcycles"], "seed": 1000}
+    return Result(
+        definition={"evaluation": evaluation},
+        values={"backlog_gcycles": values, "trend_backlog_gcycles": trend},
+        decisions=np.full(len(values), 30.0),
+        curve=None, traces={}, training_s=0.0, evaluation_s=0.0, provenance={}, path=Path(),
+    )  # fmt: skip
+
+
+def test_a_few_episodes_that_differ_may_not_differ_by_anything() -> None:
+    """The mean stays as it is if one is above by what another is below: so a growing queue could be hidden."""
+    rng = np.random.default_rng(0)
+    values, slopes = rng.normal(10.0, 1.0, 64), rng.normal(0.5, 0.05, 64)
+    apart = np.zeros(64)
+    apart[:2] = 1e5, -1e5
+    played = result_of(values, slopes)
+    assert run_grows("backlog_gcycles", played)
+    hidden = result_of(values, slopes + apart)
+    assert not run_grows("backlog_gcycles", hidden)
+    words = differences(hidden, played)
+    assert any(word.startswith("2 of 64 episodes differ: trend_backlog_gcycles") for word in words)
+    assert "backlog is a growing queue when played, and is none in the result" in words
+    near_tie = result_of(values + 1e-7 * apart, slopes)
+    assert differences(near_tie, played) == []
+
+
+def test_a_warning_of_the_policy_cannot_be_left_out() -> None:
+    plain = result_of(np.ones(4), np.zeros(4))
+    assert "it warned when played: no gap" in differences(plain, replace(plain, warnings=("no gap",)))
+    assert not differences(replace(plain, warnings=("no gap",)), plain)
+
+
 def config_of(folder: Path, **changes: Any) -> None:
     (path,) = (folder / "runs").glob("*/config.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -190,6 +241,14 @@ def test_what_is_wrong_is_said(harm: str, copy: Callable[[str], Path], capsys: p
     do(folder)
     assert main([str(folder)], SUITES) == 1
     assert says in capsys.readouterr().err
+
+
+def test_a_submissions_files_do_not_take_the_place_of_our_modules(copy: Callable[[str], Path]) -> None:
+    folder = copy("own")
+    (folder / "benchmarks").mkdir()
+    for name in ("benchmarks/__init__.py", "benchmarks/jobs.py", "queue.py"):
+        (folder / name).write_text("raise SystemExit(0)")
+    assert main([str(folder)], SUITES) == 0
 
 
 def test_what_has_no_run_is_not_trained_here(copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
