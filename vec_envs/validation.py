@@ -14,7 +14,7 @@ import numpy as np
 def one_of(known: Sequence[str], **options: object) -> None:
     """Refuses a name that is not among the known ones, and lists those."""
     for name, value in options.items():
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise ValueError(f"{name}={value!r} is unknown; there are {', '.join(map(repr, known))}")
 
 
@@ -53,10 +53,17 @@ def fraction(**options: Any) -> None:
             raise ValueError(f"{name}={value!r} must be from 0 to 1")
 
 
+def decibels(**options: Any) -> None:
+    """Refuses what is no number from -1000 to 1000: powers beyond are none, and cannot be written in W."""
+    for name, value in options.items():
+        if not (_is_finite(value) and abs(value) <= 1000.0):
+            raise ValueError(f"{name}={value!r} must be a finite number from -1000 to 1000")
+
+
 def positive_range(**options: Any) -> None:
     """Refuses what is no pair (low, high) of finite numbers with 0 < low <= high."""
     for name, value in options.items():
-        if not (np.shape(value) == (2,) and all(map(_is_finite, value)) and 0.0 < value[0] <= value[1]):
+        if not (_is_pair(value) and all(map(_is_finite, value)) and 0.0 < value[0] <= value[1]):
             raise ValueError(f"{name}={value!r} must be a range (low, high) with 0 < low <= high")
 
 
@@ -86,6 +93,12 @@ def a_function(**options: object) -> None:
     for name, value in options.items():
         if not callable(value):
             raise ValueError(f"{name}={value!r} must be a function")
+
+
+def _is_pair(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return np.shape(value) == (2,)  # pyright: ignore[reportUnknownArgumentType]
+    return isinstance(value, list | tuple) and len(value) == 2  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _is_finite(value: object) -> bool:

@@ -104,9 +104,10 @@ def test_layers_without_work_or_output_are_allowed():
 
 
 @pytest.mark.parametrize("field", ["gflops", "gmacs", "output_mbit", "parameter_mbyte"])
-@pytest.mark.parametrize("number", [-1e-9, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("number", [-1e-9, math.nan, math.inf, -math.inf, None, "x"])
 def test_impossible_layers_are_refused(field, number):
-    with pytest.raises(ValueError, match=rf"{field} of layer 'a' is {number}; it must be finite and at least 0"):
+    words = f"{field} of layer 'a' is {number!r}; it must be a number, finite and at least 0"
+    with pytest.raises(ValueError, match=words):
         layer(**{field: number})
 
 
@@ -119,6 +120,12 @@ def test_impossible_inputs_are_refused(number):
 def test_a_profile_needs_a_layer():
     with pytest.raises(ValueError, match="'none' has 0 layers; it needs at least 1"):
         DNNProfile(name="none", input_mbit=1.0, layers=())
+
+
+@pytest.mark.parametrize("layers", [5, "ab", ("a", "b")])
+def test_layers_are_layers(layers):
+    with pytest.raises(ValueError, match="layers"):
+        DNNProfile(name="wrong", input_mbit=1.0, layers=layers)
 
 
 def test_fields_go_by_name():

@@ -182,13 +182,17 @@ class TwoLeave:
     def close(self) -> None: ...
 
 
-def test_a_seat_without_a_vehicle_has_no_link() -> None:
+def test_a_seat_without_a_vehicle_has_no_link_and_no_part_in_the_mean() -> None:
     problem: Any = CooperativeInference()
     lanes = Lanes(problem, TwoLeave(), 1)
     lanes.reset([0], [3])
     lanes.step(np.array([[0, 11, 6, 1, 12]]))
     assert len(axes_of(lanes)["scene"].lines) == 3
     assert [text.get_text() for text in words_of(lanes)].count("no tasks") == 2
+    outcome: Any = lanes.step(np.array([[0, 11, 6, 1, 12]]))
+    delay_s = problem.figures(lanes.state, outcome)["delay_s"][0]
+    assert delay_s > outcome.delay_s.mean()
+    assert any(f"tasks took {delay_s:.3g} s on average" in text.get_text() for text in words_of(lanes))
 
 
 def test_colours_say_who_runs_what() -> None:

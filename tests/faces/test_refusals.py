@@ -13,6 +13,7 @@ from pettingzoo.env_registry.exceptions import NameNotFound
 
 from tests.faces.comparing import MODES, makers
 from tests.faces.lanes import ENV_ID, SMALL, by_agent, door, random_actions
+from vec_envs import task_diversion_v0
 from vec_envs.faces.joint_env import JointEnv
 from vec_envs.mobility import StraightMobility
 
@@ -86,6 +87,15 @@ def test_wrong_action_of_an_agent_is_refused(other: dict[str, Any], message: str
     env.reset(seed=0)
     with pytest.raises(ValueError, match=message):
         env.step(by_agent(np.zeros(3)) | other)
+
+
+@pytest.mark.parametrize("make", [lambda: door.parallel_env(**SMALL), task_diversion_v0.parallel_env])
+@pytest.mark.parametrize("actions", [None, [], np.zeros(3)], ids=str)
+def test_what_is_no_dict_of_actions_is_refused(make: Any, actions: Any) -> None:
+    env = make()
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="actions must be a dict, of agent to action, got"):
+        env.step(actions)
 
 
 def test_a_missing_agent_is_refused() -> None:

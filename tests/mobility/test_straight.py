@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -58,18 +60,21 @@ def test_an_episode_longer_than_the_range_is_refused_with_the_numbers() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"speed_mps": -1.0}, "speed_mps must be at least 0, got -1.0"),
+        ({"speed_mps": -1.0}, "speed_mps=-1.0 must be a finite number of at least 0"),
         ({"speed_spread": 1.0}, "speed_spread must be at least 0 and below 1, got 1.0"),
         ({"lanes": 0}, "lanes=0 must be an integer of at least 1"),
         ({"lanes": 2.5}, "lanes=2.5 must be an integer of at least 1"),
         ({"lane_width_m": 0.0}, "lane_width_m=0.0 must be a finite number above 0"),
         ({"range_m": 10.0}, "range_m must be above 21.6, the distance to the far lane, got 10.0"),
-        ({"range_m": float("nan")}, "range_m must be above"),
+        ({"range_m": float("nan")}, "range_m=nan must be a finite number above 0"),
+        ({"range_m": None}, "range_m=None must be a finite number above 0"),
+        ({"speed_mps": "fast"}, "speed_mps='fast' must be a finite number of at least 0"),
+        ({"speed_spread": "x"}, "speed_spread='x' must be a finite number of at least 0"),
     ],
 )
-def test_numbers_out_of_bounds_are_refused(options: dict[str, float], words: str) -> None:
+def test_numbers_out_of_bounds_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        StraightMobility(**options)  # type: ignore[arg-type]
+        StraightMobility(**options)
 
 
 @example(seed=0, speed_mps=5e-324, speed_spread=0.5, range_m=100.0, slots=2)

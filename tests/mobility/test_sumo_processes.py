@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.mobility.conftest import alive, children, needs_sumo, same, shape, start_script, take, wait_until
-from vec_envs.mobility import SumoMobility, TrafficError
+from vec_envs.mobility import SumoMobility, TrafficError, sumo_pool
 from vec_envs.mobility.sumo import FIRST_TAPE, SumoBackend
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -83,6 +83,17 @@ def test_close_ends_every_process(backend: SumoBackend) -> None:
         take(streams[0], 100)
     with pytest.raises(TrafficError, match="closed"):
         next(mobility.blocks(0, shape()))
+
+
+@linux
+def test_close_kills_a_worker_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sumo_pool, "GRACE_S", 0.2)
+    mobility = SumoMobility()
+    next(mobility.blocks(0, shape()))
+    (pid,) = mobility.worker_pids
+    os.kill(pid, signal.SIGSTOP)
+    mobility.close()
+    assert not alive(pid)
 
 
 @linux

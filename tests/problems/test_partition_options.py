@@ -158,7 +158,7 @@ def test_the_last_action_of_every_client_is_accepted_in_any_integer_type() -> No
         ({"dnns": ("vgg16", "alexnet", "vgg16")}, r"dnns has 'vgg16' twice; give one .*: replace\(profile, name="),
         ({"dnns": "alexnet"}, "dnns='alexnet' must be a list"),
         ({"dnns": ("alexnet", "lenet")}, "'lenet' .* alexnet, .* vgg16"),
-        ({"workload": "guess"}, "'guess' .* mad2rl, mad2rl-literal, rtd"),
+        ({"workload": "guess"}, "'guess' .* 'mad2rl', 'mad2rl-literal', 'rtd'"),
         ({"v2i_rate": 3.0}, "v2i_rate=3.0 must be a function"),
     ],
     ids=str,

@@ -52,7 +52,13 @@ def test_all_local_costs_its_own_time_and_energy_alone() -> None:
     outcome = PROBLEM.task_outcome(**here, rsu_ghz=4.0, rate_mbps=8.0, queue_s=0.0)
     assert (outcome.time_s, outcome.energy_j) == (2.0, pytest.approx(2.0 * 10.0 * 4.0 * 4.0))
     assert outcome.transmit_s == outcome.rsu_service_s == outcome.rsu_energy_j == 0.0
-    for rsu_ghz, rate_mbps, queue_s in ((0.1, 8.0, 0.0), (4.0, 0.0, 0.0), (4.0, 1e9, 0.0), (4.0, 8.0, 1e6)):
+    for rsu_ghz, rate_mbps, queue_s in (
+        (0.0, 8.0, 0.0),
+        (0.1, 8.0, 0.0),
+        (4.0, 0.0, 0.0),
+        (4.0, 1e9, 0.0),
+        (4.0, 8.0, 1e6),
+    ):
         assert_same(PROBLEM.task_outcome(**here, rsu_ghz=rsu_ghz, rate_mbps=rate_mbps, queue_s=queue_s), outcome)
 
 

@@ -6,8 +6,10 @@ import math
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pytest
 
+from vec_envs.dnn import DNNProfile
 from vec_envs.problems.cooperative_inference import CooperativeInference
 from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.task_diversion import TaskDiversion
@@ -27,3 +29,31 @@ def test_what_is_of_another_kind_is_refused_by_name(problem: type[Any], name: st
             continue
         with pytest.raises(ValueError, match=name):
             problem(**{name: value})
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_arrays_and_nested_ranges_are_refused_by_name(problem: type[Any]) -> None:
+    ranges = {field.name for field in fields(problem) if isinstance(field.default, tuple) and len(field.default) == 2}
+    for field in fields(problem):
+        if isinstance(field.default, str):
+            with pytest.raises(ValueError, match=field.name):
+                problem(**{field.name: np.array([1.0, 2.0])})
+        elif field.name in ranges & {"client_ghz", "service_ghz", "battery", "deadline_factor", "arrival_rate_hz"}:
+            with pytest.raises(ValueError, match=rf"{field.name}=.* must be a range \(low, high\)"):
+                problem(**{field.name: (1, (2, 3))})
+
+
+def test_a_workload_is_refused_also_where_no_name_needs_it() -> None:
+    profile = DNNProfile.load("alexnet")
+    for problem in (DNNPartition, TaskDiversion):
+        with pytest.raises(ValueError, match="workload='bogus' is unknown; there are 'mad2rl'"):
+            problem(dnns=(profile,), workload="bogus")
+
+
+@pytest.mark.parametrize(
+    ("problem", "name"),
+    [(DNNPartition, "transmit_power_dbm"), (DNNPartition, "noise_dbm"), (CooperativeInference, "noise_dbm_per_hz")],
+)
+def test_powers_beyond_all_powers_are_refused(problem: type[Any], name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name}=100000\.0 must be a finite number from -1000 to 1000"):
+        problem(**{name: 1e5})

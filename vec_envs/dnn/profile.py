@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float
+
+from vec_envs.validation import a_list, one_of
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +69,11 @@ class DNNProfile:
     def __post_init__(self) -> None:
         input_mbit = _finite_and_not_negative(self.input_mbit, f"input_mbit of profile {self.name!r}")
         object.__setattr__(self, "input_mbit", input_mbit)
+        a_list(layers=self.layers)
         object.__setattr__(self, "layers", tuple(self.layers))  # a list would make the profile unhashable
+        for layer in self.layers:
+            if not isinstance(layer, Layer):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"layers of profile {self.name!r} has {layer!r}, which is no Layer")
         if not self.layers:
             raise ValueError(f"profile {self.name!r} has 0 layers; it needs at least 1")
 
@@ -187,6 +194,9 @@ def as_profiles(dnns: Any, *, workload: str) -> tuple[DNNProfile, ...]:
     given = cast(list[str | DNNProfile], dnns)
     if not given:
         raise ValueError("dnns is empty; at least one DNN type is needed")
+    from vec_envs.dnn.workload import WORKLOADS  # which counts layers, and so imports this module
+
+    one_of(tuple(WORKLOADS), workload=workload)
     profiles = tuple(DNNProfile.load(d, workload=workload) if isinstance(d, str) else d for d in given)
     names = [profile.name for profile in profiles]
     for name in names:
@@ -202,11 +212,10 @@ def by_type(rows: Iterable[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "types 
     return np.stack([np.pad(row, (0, longest - len(row))) for row in rows])
 
 
-def _finite_and_not_negative(value: float, label: str) -> float:
-    number = float(value)
-    if not math.isfinite(number) or number < 0:
-        raise ValueError(f"{label} is {number}; it must be finite and at least 0")
-    return number
+def _finite_and_not_negative(value: Any, label: str) -> float:
+    if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{label} is {value!r}; it must be a number, finite and at least 0")
+    return float(value)
 
 
 def _read_only(values: Iterable[float]) -> Float[np.ndarray, " length"]:

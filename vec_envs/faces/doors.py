@@ -25,9 +25,9 @@ from vec_envs.problems.problem import Problem
 F = TypeVar("F")
 TRAFFIC_DOCS = {
     "mobility": '"sumo" (live), "replay" (recorded), "straight" or "still".',
-    "scenario": "Name or folder of the road.",
-    "sumo_backend": "How live SUMO is driven.",
-    "num_workers": "Processes of live SUMO.",
+    "scenario": 'Of "sumo" a name or folder, of "replay" a name or a recording; the others have one road of their own.',
+    "sumo_backend": 'How live SUMO is driven, with "sumo" only: "libsumo", "traci" or "traci-gui".',
+    "num_workers": 'Processes of live SUMO, with "sumo" only.',
 }
 
 

@@ -46,6 +46,12 @@ def check_action_shape(problem: Problem, action: np.ndarray, wanted: tuple[int, 
     raise ValueError(f"{each}; needed is shape {wanted}, got {action.shape}")
 
 
+def check_mapping(actions: object) -> None:
+    """Refuses what is no dict of actions."""
+    if not isinstance(actions, Mapping):
+        raise ValueError(f"actions must be a dict, of agent to action, got {actions!r}")
+
+
 def check_numbers(agent: str, action: np.ndarray, size: int) -> None:
     """Refuses what is not so many numbers in [-1, 1], and says whose action it is."""
     if action.shape != (size,) or action.dtype.kind not in "fiu" or not ((action >= -1.0) & (action <= 1.0)).all():

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from pettingzoo import ParallelEnv
 
 from vec_envs.faces.one_lane import OneLane
-from vec_envs.faces.packing import check_numbers, first_lane, least_action, observation_box, own_copy
+from vec_envs.faces.packing import check_mapping, check_numbers, first_lane, least_action, observation_box, own_copy
 from vec_envs.faces.rendering import RENDER_MODES
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.problem import ChoiceProblem, Choices, Numbers, Problem, View, action_shape
@@ -137,6 +137,7 @@ class ParallelLaneEnv(ParallelEnv[str, Any, int]):
         return spaces.Dict({"observation": observation, "action_mask": mask})
 
     def _check_agents(self, actions: Mapping[str, Any]) -> None:
+        check_mapping(actions)
         if actions.keys() != self._action_spaces.keys():
             missing = [agent for agent in self.agents if agent not in actions]
             unknown = [agent for agent in actions if agent not in self._action_spaces]

@@ -63,7 +63,8 @@ def _title(lanes: Lanes, row: int, last: Outcome | None) -> str:
     title = f"{lanes.mobility.road.name}, slot {lanes.point[row]} of {problem.episode_slots}"
     if last is None:
         return title
-    return f"{title}; tasks took {float(last.delay_s.mean()):.3g} s on average, reward {float(last.reward):.1f}"
+    delay_s = float(last.delay_s.sum()) / max(int(last.has_tasks.sum()), 1)
+    return f"{title}; tasks took {delay_s:.3g} s on average, reward {float(last.reward):.1f}"
 
 
 def _legend(axes: Any) -> list[Any]:

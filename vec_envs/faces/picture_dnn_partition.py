@@ -75,7 +75,7 @@ def _draw_road(axes: Any, exogenous: Exogenous, range_m: float, nodes: Sequence[
         xlim=(-range_m, range_m),
         ylim=(-1.5, _STRIPS + 0.2),
         yticks=[],
-        xlabel="along the road [m]; driving to the right",
+        xlabel="along the road [m]",
     )
     axes.spines[["left", "right", "top"]].set_visible(False)
 

@@ -11,7 +11,7 @@ from jaxtyping import Float32, Int
 from pettingzoo import ParallelEnv
 
 from vec_envs.faces.one_lane import OneLane
-from vec_envs.faces.packing import action_space, check_numbers, first_lane, observation_box
+from vec_envs.faces.packing import action_space, check_mapping, check_numbers, first_lane, observation_box
 from vec_envs.faces.rendering import RENDER_MODES
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.problem import Numbers, Problem, TurnProblem, View
@@ -132,6 +132,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
 
     def _checked(self, actions: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Returns the actions that count, in the order of turns."""
+        check_mapping(actions)
         missing = [agent for agent in self._due if agent not in actions]
         unknown = [agent for agent in actions if agent not in self._action_spaces]
         if missing or unknown:

@@ -156,7 +156,7 @@ class LanesVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
 def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:
     """Returns the mode by its value, name or itself. Raises `ValueError` listing what exists."""
     for known in AutoresetMode:
-        if mode in (known, known.value, known.name):
+        if mode is known or (isinstance(mode, str) and mode in (known.value, known.name)):
             return known
     raise ValueError(f"autoreset_mode={mode!r} is unknown; there are {', '.join(repr(m.name) for m in AutoresetMode)}")
 

@@ -63,6 +63,8 @@ def make_mobility(
     check_sumo_options(sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
     a_path(scenario=scenario)
     if isinstance(mobility, Mobility):
+        if isinstance(mobility, type):
+            raise ValueError(f"mobility={mobility.__name__} is a class: give an object, {mobility.__name__}(...)")
         return mobility
     if mobility == "sumo":
         return SumoMobility(scenario, sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from vec_envs.mobility.selection import EpisodeRandom, numbered, split, staying_vehicles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError
-from vec_envs.validation import count, positive
+from vec_envs.validation import count, not_negative, positive
 
 STANDING_MPS = 1e-9
 """What is no faster does not leave a road."""
@@ -45,15 +45,14 @@ class StraightMobility:
 
     def __post_init__(self) -> None:
         for name in ("speed_mps", "rsu_offset_m", "rsu_height_m"):
-            value = getattr(self, name)
-            if not 0.0 <= value < math.inf:
-                raise ValueError(f"{name} must be at least 0, got {value}")
-        if not 0.0 <= self.speed_spread < 1.0:
+            not_negative(**{name: getattr(self, name)})
+        not_negative(speed_spread=self.speed_spread)
+        if not self.speed_spread < 1.0:
             raise ValueError(f"speed_spread must be at least 0 and below 1, got {self.speed_spread}")
         count(1, lanes=self.lanes)
-        positive(lane_width_m=self.lane_width_m)
+        positive(lane_width_m=self.lane_width_m, range_m=self.range_m)
         farthest_m = math.hypot(self.rsu_offset_m + self.lanes * self.lane_width_m / 2.0, self.rsu_height_m)
-        if not farthest_m < self.range_m < math.inf:
+        if not farthest_m < self.range_m:
             raise ValueError(
                 f"range_m must be above {farthest_m:.1f}, the distance to the far lane, got {self.range_m}"
             )

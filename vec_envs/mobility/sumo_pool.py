@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -21,6 +22,8 @@ from vec_envs.mobility.traffic import TrafficError
 
 LOG = logging.getLogger("vec_envs.mobility")
 MAX_DEATHS = 3
+GRACE_S = 5.0
+"""How long the processes may take to end when they are asked to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +88,18 @@ class WorkerPool:
             self._jobs.put(job)
 
     def close(self) -> None:
-        """Ends the processes and fails the jobs that wait; idempotent."""
+        """Ends the processes and fails the jobs that wait; idempotent. A process that does not answer is killed."""
         with self._lock:
             self._closed = True
             for worker in self._workers:
                 worker.close()
                 self._jobs.put(None)
-        for thread in self._threads:
-            if thread is not threading.current_thread():
+        deadline, own = time.monotonic() + GRACE_S, threading.current_thread()
+        for worker, thread in zip(self._workers, self._threads, strict=False):
+            if thread is not own:
+                thread.join(max(0.0, deadline - time.monotonic()))
+                if thread.is_alive():
+                    worker.kill()
                 thread.join()
 
 
@@ -139,6 +146,12 @@ class _Worker:
             self._closed = True
             if self._process is not None:
                 self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends the process, whatever it is at: one that is stuck within SUMO does not hear that it should end."""
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def _ask_persistently(self, request: dict[str, int]) -> RawWindow:
         deaths = 0

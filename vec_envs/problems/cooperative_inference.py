@@ -42,7 +42,7 @@ from vec_envs.problems.inference_cuts import CutTable, cut_table
 from vec_envs.problems.inference_observation import OBSERVATIONS, InferenceObservation
 from vec_envs.problems.problem import Choices, Figure, Numbers
 from vec_envs.units import watt_from_dbm
-from vec_envs.validation import a_list, count, finite, one_of, positive, positive_range
+from vec_envs.validation import a_list, count, decibels, one_of, positive, positive_range
 
 __all__ = ["Allocation", "CooperativeInference", "Exogenous", "Luck", "Outcome", "State"]
 
@@ -139,7 +139,7 @@ class CooperativeInference:
         _check_devices(self)
         for name in _POSITIVE:
             positive(**{name: getattr(self, name)})
-        finite(noise_dbm_per_hz=self.noise_dbm_per_hz)
+        decibels(noise_dbm_per_hz=self.noise_dbm_per_hz)
         count(1, episode_slots=self.episode_slots)
         object.__setattr__(self, "episode_slots", int(self.episode_slots))
         positive_range(arrival_rate_hz=self.arrival_rate_hz)

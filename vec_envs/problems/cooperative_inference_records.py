@@ -49,7 +49,7 @@ class Allocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a slot brought to each device: means of its tasks, energy of the slot, and how it was allocated.
+    """What a slot brought to each device: means of its tasks, energy of a second of it, and how it was allocated.
 
     `delay_s` is the sum of the three parts; `drift` that of all virtual queues.
     """

@@ -30,7 +30,7 @@ from vec_envs.problems.dnn_partition_records import Exogenous, Luck, Outcome, Qu
 from vec_envs.problems.partition_choices import PartitionChoices
 from vec_envs.problems.partition_observation import OBSERVATIONS, PartitionObservation
 from vec_envs.problems.problem import Choices, Figure
-from vec_envs.validation import a_function, count, finite, one_of, positive, positive_range
+from vec_envs.validation import a_function, count, decibels, one_of, positive, positive_range
 
 __all__ = ["DNNPartition", "Exogenous", "Luck", "Outcome", "State"]
 
@@ -222,7 +222,7 @@ class DNNPartition:
 
     @property
     def observation_size(self) -> int:
-        """Number of features an agent observes: 2J + 1, and 3J + 1 + S more where extended."""
+        """Number of features an agent observes: 2J + 1, and 3J more where extended."""
         return self.features.size
 
     def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*lanes agents features"]:
@@ -386,5 +386,5 @@ def _check_numbers(problem: DNNPartition) -> None:
     positive_range(client_ghz=problem.client_ghz, service_ghz=problem.service_ghz)
     for name in ("client_ghz", "service_ghz"):
         object.__setattr__(problem, name, tuple(getattr(problem, name)))
-    finite(transmit_power_dbm=problem.transmit_power_dbm, noise_dbm=problem.noise_dbm)
+    decibels(transmit_power_dbm=problem.transmit_power_dbm, noise_dbm=problem.noise_dbm)
     a_function(v2i_rate=problem.v2i_rate, v2v_rate=problem.v2v_rate)

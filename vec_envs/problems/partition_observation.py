@@ -46,7 +46,7 @@ class PartitionObservation:
 
     @cached_property
     def size(self) -> int:
-        """Number of features an agent observes: 2J + 1, and 3J + 1 + S more where extended."""
+        """Number of features an agent observes: 2J + 1, and 3J more where extended."""
         return max(column.at.stop for column in self.columns.values())
 
     @cached_property

@@ -95,8 +95,8 @@ class TaskCost:
             "deadline_s": arrays["deadline_s"] > 0.0,
             "rate_mbps": local | (arrays["rate_mbps"] > 0.0),
         }
-        for name in ("vehicle_ghz", "rsu_ghz"):
-            right[name] = np.isfinite(arrays[name]) & (arrays[name] > 0.0)
+        for name, unused in (("vehicle_ghz", False), ("rsu_ghz", local)):
+            right[name] = unused | (np.isfinite(arrays[name]) & (arrays[name] > 0.0))
         for name, fine in right.items():
             if not fine.all():
                 raise ValueError(f"{name}={arrays[name][~fine][0]} must be {_BOUNDS.get(name, 'finite and above 0')}")
