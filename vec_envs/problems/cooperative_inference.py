@@ -379,10 +379,12 @@ class CooperativeInference:
             return cut
         if self.unstable == "clip":  # a longer part is more work: the stable cuts come first
             return np.minimum(cut, self.alternatives(state, exogenous).sum(axis=-1) - 1)
-        device = int(np.argwhere(~stable)[0][-1])
+        *lane, device = (int(at) for at in np.argwhere(~stable)[0])
+        where = f" in lane {lane[-1]}" if local.size > self.num_devices else ""
         raise ValueError(
-            f"cut {cut[~stable][0]} of device {device} is not stable: its work times the arrival rate is not below "
-            f"device_ghz={self.device_ghz:g}; take one of the alternatives that are there, or unstable='clip'"
+            f"cut {cut[~stable][0]} of device {device} is not stable{where}: its work times the arrival rate is not "
+            f"below device_ghz={self.device_ghz:g}; take a cut that problem.alternatives(state, exogenous) allows "
+            "(parallel_env(padded=True) shows them as masks), or unstable='clip'"
         )
 
     def outcome_of(self, state: State, cut: Cuts, allocation: Allocation, exogenous: Exogenous) -> Outcome:
