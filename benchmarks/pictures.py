@@ -43,7 +43,8 @@ class Series:
 def draw(suite: Suite, lines: list[Line]) -> str:
     """Returns a suite's picture as SVG, the same for the same results.
 
-    Raises `ValueError` where there are no results, `NoMatplotlib` where that is missing.
+    Bars and curves of several cases are below one another. Raises `ValueError` where there are no results,
+    `NoMatplotlib` where that is missing.
     """
     if not lines and suite.picture != "layers":
         raise ValueError(f"{suite.name} has no results")
@@ -60,10 +61,17 @@ def draw(suite: Suite, lines: list[Line]) -> str:
         "layers": _layers,
     }
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": suite.name, "font.size": 10}):
-        figure = Figure(figsize=(8.0, 4.6), facecolor="white")
-        axes = figure.add_subplot()
-        axes.spines[["top", "right"]].set_visible(False)
-        kinds[suite.picture](suite, lines, axes)
+        cases = by_case(lines)
+        parts = list(cases.items()) if suite.picture in ("bars", "curves") and len(cases) > 1 else [("", lines)]
+        bars = suite.picture == "bars" and len(parts) > 1
+        heights = [0.27 * (len(of_part) + 3.5) if bars else 4.6 for _, of_part in parts]
+        layout = "constrained" if len(parts) > 1 else None
+        figure = Figure(figsize=(8.0, sum(heights)), facecolor="white", layout=layout)
+        of_parts = figure.subplots(len(parts), squeeze=False, height_ratios=heights)[:, 0]
+        for (title, of_part), axes in zip(parts, of_parts, strict=True):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.set_title(title, loc="left", fontsize=10)
+            kinds[suite.picture](suite, of_part, axes)
         written = io.StringIO()
         figure.savefig(written, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
@@ -85,7 +93,7 @@ def _sweep(suite: Suite, lines: list[Line], axes: Any) -> None:
 
 
 def _curves(suite: Suite, lines: list[Line], axes: Any) -> None:
-    """Draws what the suite's figure was in training, the mean over seeds and their range."""
+    """Draws what the suite's figure was in training, in one case: the mean over seeds and their range."""
     series: list[Series] = []
     for line in lines:
         curves = [result.curve for result in line.found if result.curve is not None]
@@ -131,8 +139,7 @@ def _layers(suite: Suite, lines: list[Line], axes: Any) -> None:
 
 
 def _bars(suite: Suite, lines: list[Line], axes: Any) -> None:
-    """Draws the suite's figure policy by policy, of the first case."""
-    lines = next(iter(by_case(lines).values()))
+    """Draws the suite's figure policy by policy, of one case."""
     ordered = sorted(lines, key=lambda line: line.mean(suite.shows).value, reverse=True)
     estimates = [line.mean(suite.shows) for line in ordered]
     values = [(line.policy, estimate.value) for line, estimate in zip(ordered, estimates, strict=True)]

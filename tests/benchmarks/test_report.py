@@ -59,6 +59,19 @@ def test_a_page_can_be_computed_again_from_what_is_beside_it(whole: Path, tiny: 
     assert len(list((tmp_path / "tiny").glob("*.json"))) == 7
 
 
+def test_bars_and_curves_of_several_cases_are_below_one_another(whole: Path, tiny: dict[str, Any]) -> None:
+    for name in ("tiny-parts", "tiny-curves"):
+        (suite,) = tiny["SUITES"][name]
+        lines = collect(suite, 2, whole / "results")
+        both = [*lines, *(replace(line, case="another road") for line in lines)]
+        one, two = draw(suite, lines), draw(suite, both)
+        titles = [f">{case}</text>" for case in (lines[0].case, "another road")]
+        assert not any(title in one for title in titles)
+        assert all(two.count(title) == 1 for title in titles)
+        (policy,) = {line.policy for line in lines if line.found and line.policy == lines[0].policy}
+        assert two.count(f">{policy}</text>") == 2 * one.count(f">{policy}</text>") > 0
+
+
 def test_prose_stays_and_what_is_measured_is_written_anew(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     marks = "<!-- measured: tiny-parts -->\nold\n<!-- end: tiny-parts -->"
     (tmp_path / "tiny-parts.md").write_text(f"# Parts\n\nWhy we ask.\n\n{marks}\n\nWhat it means.\n")
