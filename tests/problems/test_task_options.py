@@ -198,7 +198,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"dnns": ()}, "dnns is empty"),
     ({"dnns": "vgg16"}, "dnns='vgg16' must be a list"),
     ({"dnns": ("lenet",)}, "'lenet' .* alexnet"),
-    ({"workload": "guess"}, "'guess' .* rtd"),
+    ({"workload": "guess"}, "'guess' .* 'rtd'"),
 ]  # fmt: skip
 
 
