@@ -61,20 +61,27 @@ def draw(suite: Suite, lines: list[Line]) -> str:
         "layers": _layers,
     }
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": suite.name, "font.size": 10}):
-        cases = by_case(lines)
-        parts = list(cases.items()) if suite.picture in ("bars", "curves") and len(cases) > 1 else [("", lines)]
-        bars = suite.picture == "bars" and len(parts) > 1
-        heights = [0.27 * (len(of_part) + 3.5) if bars else 4.6 for _, of_part in parts]
-        layout = "constrained" if len(parts) > 1 else None
+        panels = _panels(suite, lines)
+        heights = [height for _, _, height in panels]
+        layout = "constrained" if len(panels) > 1 else None
         figure = Figure(figsize=(8.0, sum(heights)), facecolor="white", layout=layout)
-        of_parts = figure.subplots(len(parts), squeeze=False, height_ratios=heights)[:, 0]
-        for (title, of_part), axes in zip(parts, of_parts, strict=True):
+        of_panels = figure.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
+        for (title, of_panel, _), axes in zip(panels, of_panels, strict=True):
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_title(title, loc="left", fontsize=10)
-            kinds[suite.picture](suite, of_part, axes)
+            kinds[suite.picture](suite, of_panel, axes)
         written = io.StringIO()
         figure.savefig(written, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
+
+
+def _panels(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Line], float]]:
+    """Returns title, lines and height in inches of each part of a picture: bars and curves have one for each case."""
+    cases = by_case(lines)
+    if suite.picture not in ("bars", "curves") or len(cases) < 2:
+        return [("", lines, 4.6)]
+    bars = suite.picture == "bars"
+    return [(case, of_case, 0.27 * (len(of_case) + 3.5) if bars else 4.6) for case, of_case in cases.items()]
 
 
 def _sweep(suite: Suite, lines: list[Line], axes: Any) -> None:

@@ -25,13 +25,6 @@ def count(least: int, **options: object) -> None:
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
 
 
-def finite(**options: object) -> None:
-    """Refuses what is no finite number."""
-    for name, value in options.items():
-        if not _is_finite(value):
-            raise ValueError(f"{name}={value!r} must be a finite number")
-
-
 def positive(**options: Any) -> None:
     """Refuses what is no finite number above 0."""
     for name, value in options.items():
