@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from vec_envs.faces.packing import action_space, as_seen, as_taken, observation_space
-from vec_envs.problems.problem import ChoiceProblem, Choices, View
+from vec_envs.interfaces.spaces import action_space, decode_action, encode_observation, observation_space
+from vec_envs.problems.base import DiscreteActions, DiscreteProblem, View
 
 
 class OwnDraws:
@@ -85,11 +85,11 @@ class StableBaselines3:
 
     def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
         """Returns the model's actions."""
-        seen = as_seen(self._problem, observation)
+        seen = encode_observation(self._problem, observation)
         seen = seen if self._normalize is None else self._normalize(seen)
         with self._draws():
             action, _ = self._model.predict(seen, deterministic=self._deterministic)
-        return as_taken(self._problem, np.asarray(action))
+        return decode_action(self._problem, np.asarray(action))
 
 
 class TorchRL:
@@ -103,7 +103,7 @@ class TorchRL:
     def __init__(
         self,
         module: Any,
-        problem: ChoiceProblem,
+        problem: DiscreteProblem,
         *,
         group: str = "client",
         observed: Sequence[str] = ("observation", "observation"),
@@ -112,7 +112,7 @@ class TorchRL:
         explore: bool = False,
     ) -> None:
         """Raises `ValueError` for an environment whose agents do not all choose at once."""
-        if not isinstance(problem.actions, Choices) or problem.one_at_a_time:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(problem.actions, DiscreteActions) or problem.one_at_a_time:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"{type(problem).__name__} is not of agents that all choose at once")
         self._module, self._problem, self._explore = module, problem, explore
         self._draws = OwnDraws()

@@ -18,14 +18,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import results
-from benchmarks.lines import Line, collect
-from benchmarks.pictures import NoMatplotlib, draw
-from benchmarks.site.markdown import escaped
-from benchmarks.suite import Suite
+from benchmarks.leaderboard.site.markdown import escaped
+from benchmarks.reports.figures import NoMatplotlib, draw
+from benchmarks.reports.policy_results import Line, collect
+from benchmarks.reports.tables import conditions, markdown, suite_tables
+from benchmarks.results import result as results
 from benchmarks.suites import SUITES, suites_of
-from benchmarks.tables import conditions, markdown, suite_tables
-from trainers.run_directory import replace_file
+from benchmarks.suites.suite import Suite
+from trainers.runs.directory import replace_file
 
 INDEX = "index.json"
 LISTED = 5

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.engines import ENGINES, engine_of
-from benchmarks.engines.files import is_done
-from benchmarks.jobs import INTERRUPTED
-from benchmarks.lines import collect
-from benchmarks.plan import DECISION_LIMIT_S, Job, jobs_of
-from benchmarks.suite import Suite
+from benchmarks.jobs.execute import INTERRUPTED
+from benchmarks.jobs.files import is_done
+from benchmarks.jobs.plan import DECISION_LIMIT_S, Job, jobs_of
+from benchmarks.reports.policy_results import collect
+from benchmarks.reports.tables import aligned, suite_tables
 from benchmarks.suites import SUITES, seeds_of, suites_of, with_own
-from benchmarks.tables import aligned, suite_tables
+from benchmarks.suites.suite import Suite
 
 OUTPUT = Path("runs/benchmarks")
 

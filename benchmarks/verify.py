@@ -24,19 +24,19 @@ from typing import Any
 import numpy as np
 
 import benchmarks
-from benchmarks import results
-from benchmarks.engines.files import failure_of, result_of, run_of
 from benchmarks.engines.process import start, stop
-from benchmarks.given import is_source
-from benchmarks.jobs import other_options
-from benchmarks.plan import DECISION_LIMIT_S, Job, given_job, jobs_of, learner_named
-from benchmarks.results import Result
-from benchmarks.scores import run_grows
-from benchmarks.suite import Case, Suite
+from benchmarks.jobs.execute import other_options
+from benchmarks.jobs.files import failure_of, result_of, run_of
+from benchmarks.jobs.plan import DECISION_LIMIT_S, Job, given_job, jobs_of, learner_named
+from benchmarks.leaderboard.scores import run_grows
+from benchmarks.policies.custom import is_source
+from benchmarks.results import result as results
+from benchmarks.results.result import Result
 from benchmarks.suites import SUITES, suites_of
+from benchmarks.suites.suite import Case, Suite
 from trainers.evaluate import label
-from trainers.options import from_json
-from trainers.run_directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
+from trainers.runs.directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
+from trainers.runs.options import from_json
 
 SUBMISSION = "submission.json"
 MOST_SEEDS = 1000

@@ -36,7 +36,7 @@ class VehicleType:
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """All that defines a shipped road. Lanes, vehicles and headways are those of each carriageway."""
+    """All that defines a shipped road. EnvironmentBatch, vehicles and headways are those of each carriageway."""
 
     title: str
     pieces: tuple[tuple[float, float], ...]

@@ -13,8 +13,8 @@ import pytest
 from gymnasium.vector import VectorEnv
 from pettingzoo import ParallelEnv
 
-from trainers.learners import options
-from trainers.options import Run
+from trainers.algorithms import options
+from trainers.runs.options import Run
 from vec_envs.field_docs import field_docs
 from vec_envs.registration import ENVIRONMENTS
 
@@ -54,8 +54,8 @@ def test_files_that_a_page_names_exist(page: str) -> None:
 def test_help_of_an_environment_lists_every_option_with_its_meaning(module: str) -> None:
     of = importlib.import_module(module)
     shown = " ".join(of.__doc__.split("**Options**")[1].split())
-    docs = field_docs(of.door.problem_type)
-    for field in fields(of.door.problem_type):
+    docs = field_docs(of.factory.problem_type)
+    for field in fields(of.factory.problem_type):
         value = getattr(field.default, "__name__", repr(field.default))
         assert f"{field.name} = {value}: {docs[field.name]}" in shown
 

@@ -10,15 +10,15 @@ import numpy as np
 import tyro
 from jaxtyping import Float32
 
-from trainers.alternatives import CutAndUnit
-from trainers.learner import Learner
-from trainers.learners.options import DQNOptions, ReplayOptions, check_floor
-from trainers.options import parse
+from trainers.algorithms.options import DQNOptions, ReplayOptions, check_floor
+from trainers.registry import Learner
+from trainers.runs.options import parse
+from vec_envs.problems.task_diversion.hybrid import CutAndUnit
 
 if TYPE_CHECKING:
-    from trainers.learners.dqn import ScaledDQN
+    from trainers.algorithms.dqn import ScaledDQN
     from trainers.tianshou_bridge.policy import LearnedPolicy
-    from vec_envs.problems.task_diversion import TaskDiversion
+    from vec_envs.problems.task_diversion.problem import TaskDiversion
 
 ENV = {"diversion": "chosen", "reward": "excess", "observation": "extended"}
 PAPER_ENV = {"diversion": "chosen"}
@@ -46,8 +46,8 @@ class DQNLearner:
 
 
 def speeds(
-    problem: TaskDiversion, observation: Float32[np.ndarray, "lanes 1 features"], *, kind: str
-) -> Float32[np.ndarray, "lanes 2"]:
+    problem: TaskDiversion, observation: Float32[np.ndarray, "batch 1 features"], *, kind: str
+) -> Float32[np.ndarray, "batch 2"]:
     """Returns the numbers of both speeds: as fast as can be, or as is best."""
     battery = problem.features.battery_of(observation[:, 0])
     if kind == "full":
@@ -59,7 +59,7 @@ def speeds(
 
 def build(problem: TaskDiversion, options: DQNLearner, *, seed: int) -> ScaledDQN:
     """Returns DQN with weights and exploration drawn from `seed`. Raises `ValueError` where the unit is not chosen."""
-    from trainers.learners.dqn import assemble
+    from trainers.algorithms.dqn import assemble
     from trainers.tianshou_bridge.draws import seeded_weights
 
     if problem.diversion != "chosen":
@@ -77,7 +77,7 @@ def build(problem: TaskDiversion, options: DQNLearner, *, seed: int) -> ScaledDQ
 
 def learned(algorithm: ScaledDQN) -> LearnedPolicy:
     """Returns the greedy policy."""
-    from trainers.learners.dqn import greedy
+    from trainers.algorithms.dqn import greedy
 
     return greedy(algorithm)
 
@@ -96,6 +96,6 @@ LEARNER = Learner(
 
 if __name__ == "__main__":
     run = parse(LEARNER)  # before torch is imported
-    from trainers.training import main
+    from trainers.loop.training import main
 
     main(LEARNER, run)

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainers.compute import set_up_torch
-from trainers.env_options import door_of
-from trainers.episodes import play_out
-from trainers.learner import Learner
-from trainers.options import Run, from_json, learner_of
-from trainers.run_directory import RunDirectory
-from vec_envs.faces.vector_env import LanesVectorEnv
+from trainers.loop.episodes import play_out
+from trainers.registry import Learner
+from trainers.runs.compute import set_up_torch
+from trainers.runs.directory import RunDirectory
+from trainers.runs.options import Run, from_json, learner_of
+from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
-from vec_envs.policies.policy import Policy
-from vec_envs.problems.problem import View
+from vec_envs.problems.base import View
+from vec_envs.problems.policy import Policy
 from vec_envs.records import map_arrays
+from vec_envs.registration import factory_of
 
 if TYPE_CHECKING:
     from trainers.tianshou_bridge.policy import LearnedPolicy
@@ -69,7 +69,7 @@ def evaluate_run(path: Path, *, episodes: int, seed: int, slow: bool = False) ->
             if slow or not known_as.slow
         }
         learned = play(lambda problem: learned_policy(learner, run, state, problem), env, seed)
-        reported = [asdict(figure) for figure in env.problem.reported]
+        reported = [asdict(figure) for figure in env.problem.reported_metrics]
     return {
         "policy": learner.name,
         "preset": run.preset,
@@ -87,15 +87,15 @@ class Stages(contextlib.ExitStack):
     def __init__(self, run: Run, episodes: int) -> None:
         super().__init__()
         self._run, self._episodes = run, episodes
-        self._envs: list[tuple[dict[str, Any], LanesVectorEnv]] = []
+        self._envs: list[tuple[dict[str, Any], BatchVectorEnv]] = []
 
-    def env(self, fields: Mapping[str, Any]) -> LanesVectorEnv:
+    def env(self, fields: Mapping[str, Any]) -> BatchVectorEnv:
         """Returns the run's environment with these fields changed, made at the first call for them."""
         options = asdict(self._run.env) | dict(fields)
         for made_of, env in self._envs:
             if made_of == options:
                 return env
-        made = door_of(self._run.env_id).vector_env(num_envs=self._episodes, **options)
+        made = factory_of(self._run.env_id).vector_env(num_envs=self._episodes, **options)
         self._envs.append((options, self.enter_context(contextlib.closing(made))))
         return made
 
@@ -130,7 +130,7 @@ def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem
     return policy
 
 
-def play(make: Callable[[Any], Policy], env: LanesVectorEnv, seed: int) -> dict[str, Any]:
+def play(make: Callable[[Any], Policy], env: BatchVectorEnv, seed: int) -> dict[str, Any]:
     """Returns the figures of a policy over one episode in each lane, all seeded from `seed` on."""
     policy, timed = make(env.problem), make(env.problem)
     policy.reset(seed)
@@ -139,14 +139,14 @@ def play(make: Callable[[Any], Policy], env: LanesVectorEnv, seed: int) -> dict[
     decision_s = list[float]()
 
     def decide(observation: np.ndarray, view: View) -> np.ndarray:
-        if not env.lanes.ended[0]:
+        if not env.batch.ended[0]:
             decision_s.append(decision_time_s(timed, observation, view))
         return policy.act(observation, view)
 
-    tally = play_out(env.lanes, decide, env.problem.reported)
+    tally = play_out(env.batch, decide, env.problem.reported_metrics)
     figures: dict[str, Any] = {"episodes": env.num_envs, "return_mean": float(tally.returns.mean())}
     means = tally.means()
-    for figure in env.problem.reported:
+    for figure in env.problem.reported_metrics:
         figures[f"{figure.name}_mean"] = float(means[figure.name].mean())
         figures[f"{figure.name}_of_episodes"] = means[figure.name].tolist()
         if figure.final:

@@ -12,9 +12,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from trainers.env_options import problem_of
 from trainers.evaluate import EXPORTED, learned_policy, load_run
-from trainers.run_directory import CHECKPOINT, METRICS, RunDirectory, replace_file
+from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, replace_file
+from trainers.runs.env_options import problem_of
 
 
 def export(path: Path, to: Path) -> Path:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from trainers.learner import Learner
-from trainers.learners.options import PPOOptions, RolloutOptions
-from trainers.options import parse
+from trainers.algorithms.options import PPOOptions, RolloutOptions
+from trainers.registry import Learner
+from trainers.runs.options import parse
 
 if TYPE_CHECKING:
-    from trainers.learners.ppo import Decisions, SeededPPO
+    from trainers.algorithms.ppo import Decisions, SeededPPO
     from trainers.tianshou_bridge.policy import LearnedPolicy
-    from vec_envs.problems.cooperative_inference import CooperativeInference
+    from vec_envs.problems.cooperative_inference.problem import CooperativeInference
 
 ENV = {"unstable": "clip"}
 JOINT_ENV = {**ENV, "allocation": "learned"}
@@ -58,7 +58,7 @@ class PPOLearner:
 
 def build(problem: CooperativeInference, options: PPOLearner, *, seed: int) -> SeededPPO:
     """Returns PPO with weights, draws and the order of batches from `seed`."""
-    from trainers.learners.ppo import assemble
+    from trainers.algorithms.ppo import assemble
     from trainers.tianshou_bridge.draws import seeded_weights
 
     with seeded_weights(seed) as decisions:
@@ -72,8 +72,8 @@ def build(problem: CooperativeInference, options: PPOLearner, *, seed: int) -> S
 
 def decisions_of(problem: CooperativeInference, options: PPOOptions) -> Decisions:
     """Returns what is decided: cuts, or where the problem asks for them the resources too."""
-    from trainers.learners.ppo import AgentChoices, TanhNumbers
-    from vec_envs.problems.inference_action import cut_of
+    from trainers.algorithms.ppo import AgentChoices, TanhNumbers
+    from vec_envs.problems.cooperative_inference.actions import cut_of
 
     def same(numbers: Any) -> Any:
         return numbers
@@ -83,12 +83,12 @@ def decisions_of(problem: CooperativeInference, options: PPOOptions) -> Decision
     if options.cuts == "tanh":
         cuts = partial(cut_of, num_layers=problem.num_layers)
         return TanhNumbers((problem.num_devices,), first_scale=options.first_scale, taken_for=cuts)
-    return AgentChoices(problem.action_counts, problem.alternatives_seen)
+    return AgentChoices(problem.action_counts, problem.action_mask_from_observation)
 
 
 def learned(algorithm: SeededPPO) -> LearnedPolicy:
     """Returns the policy of the likeliest actions."""
-    from trainers.learners.ppo import likeliest
+    from trainers.algorithms.ppo import likeliest
 
     return likeliest(algorithm)
 
@@ -110,6 +110,6 @@ LEARNER = Learner(
 
 if __name__ == "__main__":
     run = parse(LEARNER)  # before torch is imported
-    from trainers.training import main
+    from trainers.loop.training import main
 
     main(LEARNER, run)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainers.evaluate import LEARNERS
-from trainers.learner import Learner
-from trainers.options import Run, parse
+from trainers.registry import Learner
+from trainers.runs.options import Run, parse
 from vec_envs.validation import count, fraction, positive
 
 AGENTS = ("qmix_diffusion", "qmix")
@@ -82,6 +82,6 @@ def read_arguments(arguments: Sequence[str] | None = None) -> tuple[Learner, Pre
 
 if __name__ == "__main__":
     given = read_arguments()  # before torch is imported
-    from trainers.imitation import main
+    from trainers.imitation.fitting import main
 
     main(*given)

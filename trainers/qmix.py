@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from trainers.learner import Learner
-from trainers.learners.options import QMIXOptions, ReplayOptions
-from trainers.options import parse
+from trainers.algorithms.options import QMIXOptions, ReplayOptions
+from trainers.registry import Learner
+from trainers.runs.options import parse
 
 if TYPE_CHECKING:
-    from trainers.learners.qmix import QMIX
+    from trainers.algorithms.qmix import QMIX
     from trainers.tianshou_bridge.policy import LearnedPolicy
 
 ENV_IDS = ("VEC-DNNPartition-v0",)
@@ -58,7 +58,7 @@ class QMIXLearner:
 
 def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
     """Returns P-QMIX with weights, noise and exploration drawn from `seed`."""
-    from trainers.learners.qmix import assemble, known_of
+    from trainers.algorithms.qmix import assemble, known_of
     from trainers.networks.agents import MLPAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
@@ -76,7 +76,7 @@ def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
 
 def learned(algorithm: QMIX) -> LearnedPolicy:
     """Returns the greedy policy."""
-    from trainers.learners.qmix import greedy
+    from trainers.algorithms.qmix import greedy
 
     return greedy(algorithm)
 
@@ -95,6 +95,6 @@ LEARNER = Learner(
 
 if __name__ == "__main__":
     run = parse(LEARNER)  # before torch is imported
-    from trainers.training import main
+    from trainers.loop.training import main
 
     main(LEARNER, run)

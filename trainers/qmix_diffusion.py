@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from trainers.learner import Learner
-from trainers.learners.options import DenoiserOptions, QMIXOptions, ReplayOptions
-from trainers.options import parse
+from trainers.algorithms.options import DenoiserOptions, QMIXOptions, ReplayOptions
 from trainers.qmix import (
     ENV_IDS,
     PAPER,
@@ -21,9 +19,11 @@ from trainers.qmix import (
     TUNED_REPLAY,
     learned,
 )
+from trainers.registry import Learner
+from trainers.runs.options import parse
 
 if TYPE_CHECKING:
-    from trainers.learners.qmix import QMIX
+    from trainers.algorithms.qmix import QMIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
     """Returns MAD2RL with weights, noise and exploration drawn from `seed`."""
     import torch
 
-    from trainers.learners.qmix import assemble, known_of
+    from trainers.algorithms.qmix import assemble, known_of
     from trainers.networks.denoiser import DenoisingAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
@@ -52,7 +52,7 @@ def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
         network = DenoisingAgents(
             num_agents=len(problem.agent_names),
             observation_size=problem.observation_size,
-            action_mask=torch.as_tensor(problem.action_mask()),
+            action_mask=torch.as_tensor(problem.action_exists()),
             hidden=options.qmix.hidden,
             hidden_layers=options.qmix.hidden_layers,
             options=options.denoiser,
@@ -79,6 +79,6 @@ LEARNER = Learner(
 
 if __name__ == "__main__":
     run = parse(LEARNER)  # before torch is imported
-    from trainers.training import main
+    from trainers.loop.training import main
 
     main(LEARNER, run)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from trainers.alternatives import CutAndUnit
-from trainers.learner import Learner
-from trainers.learners.options import ReplayOptions, SACOptions, check_floor
-from trainers.options import parse
+from trainers.algorithms.options import ReplayOptions, SACOptions, check_floor
+from trainers.registry import Learner
+from trainers.runs.options import parse
+from vec_envs.problems.task_diversion.hybrid import CutAndUnit
 
 if TYPE_CHECKING:
-    from trainers.learners.sac import BoundedSAC
+    from trainers.algorithms.sac import BoundedSAC
     from trainers.tianshou_bridge.policy import LearnedPolicy
-    from vec_envs.problems.task_diversion import TaskDiversion
+    from vec_envs.problems.task_diversion.problem import TaskDiversion
 
 ENV = {"reward": "excess", "observation": "extended"}
 TUNED = SACOptions()
@@ -54,7 +54,7 @@ def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedS
 
     Raises `ValueError` for a floor under rewards that does not suit them.
     """
-    from trainers.learners.sac import assemble
+    from trainers.algorithms.sac import assemble
     from trainers.networks.consequences import consequences_of
     from trainers.tianshou_bridge.draws import seeded_weights
 
@@ -72,7 +72,7 @@ def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedS
 
 def learned(algorithm: BoundedSAC) -> LearnedPolicy:
     """Returns the actor's policy."""
-    from trainers.learners.sac import likeliest
+    from trainers.algorithms.sac import likeliest
 
     return likeliest(algorithm)
 
@@ -91,6 +91,6 @@ LEARNER = Learner(
 
 if __name__ == "__main__":
     run = parse(LEARNER)  # before torch is imported
-    from trainers.training import main
+    from trainers.loop.training import main
 
     main(LEARNER, run)

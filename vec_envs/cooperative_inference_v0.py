@@ -13,7 +13,7 @@ bandwidth that are best for them. Energy and memory have long-term budgets: what
 cut is an alternative only where the device can carry its load; another raises `ValueError`, or is taken as the largest
 below with `unstable="clip"`. By the paper's numbers every cut is one. With `allocation="learned"` the action is
 `Box(-1, 1, (devices, 4))`: cut, the device's speed between its load and its fastest, and the logits of its parts of
-server and bandwidth. `vec_envs.faces.tanh_cuts.TanhCuts` gives a continuous policy cuts by a tanh of unbounded numbers.
+server and bandwidth. `vec_envs.problems.cooperative_inference.tanh_cuts.TanhCuts` gives a continuous policy cuts by a tanh of unbounded numbers.
 
 **Observations.** float32, of order one, a row of 4 for each device, a number in parentheses being what is seen as 1:
 the logarithm of 1 + the signal-to-noise ratio over the whole band (that at 150 m), arrival rate (2.5 per s), energy
@@ -36,14 +36,20 @@ nothing. The recordings are of 30 and 60 slots: `"replay"` needs `episode_slots`
 **Episodes** last 200 slots of 1 s and are then truncated. Queues start empty.
 """
 
-from vec_envs.faces.doors import Door
+from vec_envs.interfaces.factories import EnvironmentFactory, lazily
 from vec_envs.problems.cooperative_inference import CooperativeInference
 
-door = Door(env_id="VEC-CooperativeInference-v0", problem_type=CooperativeInference, default_mobility="still")
+factory = EnvironmentFactory(
+    env_id="VEC-CooperativeInference-v0",
+    problem_type=CooperativeInference,
+    default_mobility="still",
+    load_references=lazily("vec_envs.problems.cooperative_inference.policies:REFERENCES"),
+    load_drawing=lazily("vec_envs.problems.cooperative_inference.drawing:draw"),
+)
 
-parallel_env = door.parallel_env
-env = door.env
-joint_env = door.joint_env
-vector_env = door.vector_env
+parallel_env = factory.parallel_env
+env = factory.env
+joint_env = factory.joint_env
+vector_env = factory.vector_env
 
-__doc__ = door.described(__doc__)
+__doc__ = factory.described(__doc__)

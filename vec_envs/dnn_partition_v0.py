@@ -26,14 +26,19 @@ parts, `client_backlog_gcycles`, `rsu_backlog_gcycles` and `service_backlog_gcyc
 **Episodes** are truncated after 30 slots of 1 s; queues start empty.
 """
 
-from vec_envs.faces.doors import Door
+from vec_envs.interfaces.factories import EnvironmentFactory, lazily
 from vec_envs.problems.dnn_partition import DNNPartition
 
-door = Door(env_id="VEC-DNNPartition-v0", problem_type=DNNPartition)
+factory = EnvironmentFactory(
+    env_id="VEC-DNNPartition-v0",
+    problem_type=DNNPartition,
+    load_references=lazily("vec_envs.problems.dnn_partition.policies:REFERENCES"),
+    load_drawing=lazily("vec_envs.problems.dnn_partition.drawing:draw"),
+)
 
-parallel_env = door.parallel_env
-env = door.env
-joint_env = door.joint_env
-vector_env = door.vector_env
+parallel_env = factory.parallel_env
+env = factory.env
+joint_env = factory.joint_env
+vector_env = factory.vector_env
 
-__doc__ = door.described(__doc__)
+__doc__ = factory.described(__doc__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,14 @@ def map_arrays(function: Callable[[np.ndarray], np.ndarray], record: R) -> R:
     """Returns the record with `function` applied to each of its arrays."""
     kind: Callable[..., R] = type(record)
     return kind(**{f.name: function(getattr(record, f.name)) for f in fields(record)})  # pyright: ignore[reportArgumentType]
+
+
+def row_of(record: R, row: int) -> R:
+    """Returns one row of a record's arrays, of records in its fields too."""
+    kind: Callable[..., R] = type(record)
+    names = [f.name for f in fields(record)]  # pyright: ignore[reportArgumentType]
+    values = {name: getattr(record, name) for name in names}
+    return kind(**{name: row_of(of, row) if is_dataclass(of) else of[row, ...] for name, of in values.items()})
 
 
 def stack(records: Sequence[R]) -> R:

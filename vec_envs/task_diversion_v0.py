@@ -37,14 +37,20 @@ since a busy vehicle releases no task: policies are compared by the mean cost of
 **Episodes** last 60 slots of 1 s, and are truncated after the last task released in them. Queues start empty.
 """
 
-from vec_envs.faces.doors import Door
+from vec_envs.interfaces.factories import EnvironmentFactory, lazily
 from vec_envs.problems.task_diversion import TaskDiversion
 
-door = Door(env_id="VEC-TaskDiversion-v0", problem_type=TaskDiversion, default_scenario="two-way-road")
+factory = EnvironmentFactory(
+    env_id="VEC-TaskDiversion-v0",
+    problem_type=TaskDiversion,
+    default_scenario="two-way-road",
+    load_references=lazily("vec_envs.problems.task_diversion.policies:REFERENCES"),
+    load_drawing=lazily("vec_envs.problems.task_diversion.drawing:draw"),
+)
 
-parallel_env = door.parallel_env
-env = door.env
-joint_env = door.joint_env
-vector_env = door.vector_env
+parallel_env = factory.parallel_env
+env = factory.env
+joint_env = factory.joint_env
+vector_env = factory.vector_env
 
-__doc__ = door.described(__doc__)
+__doc__ = factory.described(__doc__)

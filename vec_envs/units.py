@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 
-def linear_from_db(value_db: Float[np.ndarray, "*lanes"] | float) -> Float[np.ndarray, "*lanes"] | float:
+def linear_from_db(value_db: Float[np.ndarray, "*batch"] | float) -> Float[np.ndarray, "*batch"] | float:
     """Returns the power ratio of a value in dB."""
     return 10.0 ** (value_db / 10.0)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.engines.files import Failure
 from benchmarks.engines.local import LocalEngine
-from benchmarks.plan import Job
+from benchmarks.jobs.files import Failure
+from benchmarks.jobs.plan import Job
 
 ENGINES = ("local", "ray")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from benchmarks.engines.files import lock_of
-from benchmarks.plan import Job
+from benchmarks.jobs.files import lock_of
+from benchmarks.jobs.plan import Job
 
 
 @dataclass(kw_only=True)
@@ -18,7 +18,7 @@ class _Claim:
 
 
 class Claims:
-    """The locks of `benchmarks.jobs`, held here for jobs that run elsewhere; they end with this process.
+    """The locks of `benchmarks.jobs.execute`, held here for jobs that run elsewhere; they end with this process.
 
     A run is one job's at a time until it has been trained, and everybody's from then on.
     """

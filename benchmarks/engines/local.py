@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.engines.files import Failure, failure_of, is_done, lock_of
 from benchmarks.engines.process import start, stop
-from benchmarks.plan import Job
-from benchmarks.progress import Progress
+from benchmarks.engines.progress import Progress
+from benchmarks.jobs.files import Failure, failure_of, is_done, lock_of
+from benchmarks.jobs.plan import Job
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.engines.files import log_of, write_job
-from benchmarks.plan import Job
+from benchmarks.jobs.files import log_of, write_job
+from benchmarks.jobs.plan import Job
 
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 GRACE_S = 60.0
@@ -23,7 +23,7 @@ def start(
     """Starts a job's process: in a session of its own, so that Ctrl-C is for us, and with a pipe that ends with us."""
     log = log_of(job, directory)
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "benchmarks.jobs", str(write_job(job, directory)), "--stop-with-parent"]
+    command = [sys.executable, "-m", "benchmarks.jobs.execute", str(write_job(job, directory)), "--stop-with-parent"]
     with log.open("ab") as output:
         return subprocess.Popen(
             command,

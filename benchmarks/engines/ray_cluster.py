@@ -19,12 +19,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.engines.claims import Claims
-from benchmarks.engines.files import Failure, failure_of, is_done, log_of, result_of, run_of, write_job
 from benchmarks.engines.process import GRACE_S
+from benchmarks.engines.progress import Progress
 from benchmarks.engines.ray_task import Brought, Sent, carry_out, sent_from
-from benchmarks.plan import Job
-from benchmarks.progress import Progress
-from trainers.run_directory import replace_file
+from benchmarks.jobs.files import Failure, failure_of, is_done, log_of, result_of, run_of, write_job
+from benchmarks.jobs.plan import Job
+from trainers.runs.directory import replace_file
 
 WAIT_S = 0.5
 CONNECT_S = 10.0

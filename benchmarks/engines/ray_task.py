@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import vec_envs
-from benchmarks.engines.files import log_of, result_of, run_of
 from benchmarks.engines.process import start, stop
-from benchmarks.plan import Job
-from trainers import checkout
-from trainers.run_directory import CHECKPOINT, CONFIG, LEFT_OVER, METRICS, replace_file
+from benchmarks.jobs.files import log_of, result_of, run_of
+from benchmarks.jobs.plan import Job
+from trainers.runs import provenance as checkout
+from trainers.runs.directory import CHECKPOINT, CONFIG, LEFT_OVER, METRICS, replace_file
 
 POLL_S = 0.2
 CHECKPOINTS = 5.0

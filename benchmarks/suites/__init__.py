@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.given import is_source, maker
-from benchmarks.suite import Given, Suite
+from benchmarks.policies.custom import is_source, maker
 from benchmarks.suites.leaderboard import MAIN, QUICK, QUICK_V
 from benchmarks.suites.lymdo import LYMDO, LYMDO_FIG4
 from benchmarks.suites.mad2rl import MAD2RL, MAD2RL_FIG9
 from benchmarks.suites.rtd import RTD
+from benchmarks.suites.suite import Given, Suite
 
 SUITES: Mapping[str, tuple[Suite, ...]] = {
     "quick": (QUICK, QUICK_V),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.suite import AnyPolicy, Case, Fields, Learned, Reference, Suite
 from benchmarks.suites.mad2rl import clients_case
+from benchmarks.suites.suite import Case, CasePolicy, Fields, Learned, Reference, Suite
 
 UNSEEN_EPISODES = 32
 
@@ -54,7 +54,7 @@ _DIVERSION = (
 )
 
 
-def _tasks(name: str, vehicles: int, *policies: AnyPolicy) -> Case:
+def _tasks(name: str, vehicles: int, *policies: CasePolicy) -> Case:
     return Case(
         name=name,
         env_id="VEC-TaskDiversion-v0",
@@ -86,7 +86,7 @@ _INFERENCE = (
 )
 
 
-def _streams(name: str, *policies: AnyPolicy, **env: Any) -> Case:
+def _streams(name: str, *policies: CasePolicy, **env: Any) -> Case:
     return Case(
         name=name,
         env_id="VEC-CooperativeInference-v0",

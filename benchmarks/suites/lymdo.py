@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.suite import Case, Learned, Reference, Suite
+from benchmarks.suites.suite import Case, Learned, Reference, Suite
 
 _STREAMS = "VEC-CooperativeInference-v0"
 _LYMDO = Learned(name="lymdo", learner="ppo")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.suite import AnyPolicy, Case, Claim, Learned, Reference, Suite
+from benchmarks.suites.suite import Case, CasePolicy, Claim, Learned, Reference, Suite
 from trainers.pretrain import FINE_TUNING
 
 _SLOTS = "VEC-DNNPartition-v0"
@@ -33,7 +33,7 @@ def sized(clients: int, services: int) -> str:
 def clients_case(
     clients: int,
     services: int,
-    *policies: AnyPolicy,
+    *policies: CasePolicy,
     name: str = "",
     x: float = 0.0,
     lyapunov_v: float = 10.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.suite import Case, Learned, Ratio, Reference, Suite
+from benchmarks.suites.suite import Case, Learned, Ratio, Reference, Suite
 
 _TASKS = "VEC-TaskDiversion-v0"
 _ROAD = {"mobility": "sumo"}

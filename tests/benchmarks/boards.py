@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.board import (
+from benchmarks.leaderboard.schema import (
     Board,
     CaseBoard,
     Entry,

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import scores
-from benchmarks.board import Board
-from benchmarks.jobs import locked
-from benchmarks.standing import board_of
+from benchmarks.jobs.execute import locked
+from benchmarks.leaderboard import scores
+from benchmarks.leaderboard.build import board_of
+from benchmarks.leaderboard.schema import Board
 from tests.benchmarks.known import SEEDS, SUITE, SWEEP, write_all
 
 TINY = Path(__file__).with_name("tiny.py")

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import results
-from benchmarks.board import Board, Entry
-from benchmarks.plan import given_job, jobs_of
-from benchmarks.suite import Case, Learned, Reference, Suite
+from benchmarks.jobs.plan import given_job, jobs_of
+from benchmarks.leaderboard.schema import Board, Entry
+from benchmarks.results import result as results
+from benchmarks.suites.suite import Case, Learned, Reference, Suite
 
 EPISODES, SEEDS = 12, 3
 POLICIES = (

@@ -13,11 +13,11 @@ import pytest
 
 import vec_envs  # registers the environments
 from benchmarks.adapters import StableBaselines3, TorchRL
-from benchmarks.playing import play
+from benchmarks.jobs.playing import play
 from vec_envs import dnn_partition_v0, task_diversion_v0
-from vec_envs.faces.doors import Door
-from vec_envs.problems.dnn_partition import DNNPartition
-from vec_envs.problems.task_diversion import TaskDiversion
+from vec_envs.interfaces.factories import EnvironmentFactory
+from vec_envs.problems.dnn_partition.problem import DNNPartition
+from vec_envs.problems.task_diversion.problem import TaskDiversion
 
 stable_baselines3 = pytest.importorskip("stable_baselines3")
 torchrl_envs = pytest.importorskip("torchrl.envs.libs.pettingzoo")
@@ -30,12 +30,12 @@ DIVERSION = {"num_client_vehicles": 3, "episode_slots": 6, "mobility": "straight
 @pytest.mark.parametrize(
     ("env_id", "door", "options", "figure", "algorithm"),
     [
-        ("VEC-DNNPartition-v0", dnn_partition_v0.door, PARTITION, "completion_time_s", "PPO"),
-        ("VEC-TaskDiversion-v0", task_diversion_v0.door, DIVERSION, "cost", "SAC"),
+        ("VEC-DNNPartition-v0", dnn_partition_v0.factory, PARTITION, "completion_time_s", "PPO"),
+        ("VEC-TaskDiversion-v0", task_diversion_v0.factory, DIVERSION, "cost", "SAC"),
     ],
 )
 def test_a_model_of_stable_baselines3(
-    env_id: str, door: Door, options: dict[str, Any], figure: str, algorithm: str, tmp_path: Path
+    env_id: str, door: EnvironmentFactory, options: dict[str, Any], figure: str, algorithm: str, tmp_path: Path
 ) -> None:
     """It decides here what it decides on the Gymnasium environment that it was trained on."""
     kind = getattr(stable_baselines3, algorithm)
@@ -95,9 +95,9 @@ def test_a_policy_of_torchrl() -> None:
     with closing(dnn_partition_v0.vector_env(num_envs=4, **PARTITION)) as lanes:
         greedy, draws = (TorchRL(actor, lanes.problem, explore=explore) for explore in (False, True))
         lanes.reset(seed=0)
-        observation = lanes.lanes.observe()
+        observation = lanes.batch.observe()
         weight, bias = (p.detach().numpy() for p in logits.parameters())
-        values = np.where(lanes.problem.action_mask(), observation @ weight.T + bias, -np.inf)
+        values = np.where(lanes.problem.action_exists(), observation @ weight.T + bias, -np.inf)
         np.testing.assert_array_equal(greedy.act(observation), values.argmax(-1))
         draws.reset(3)
         first = draws.act(observation)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import results
-from benchmarks.jobs import evaluate
-from benchmarks.plan import jobs_of
+from benchmarks.jobs.execute import evaluate
+from benchmarks.jobs.plan import jobs_of
+from benchmarks.results import result as results
 from benchmarks.suites.mad2rl import MAD2RL_TARGETS
 
 RECORDED = Path(__file__).parents[2] / "docs" / "results" / "mad2rl"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.board import Board
-from benchmarks.leaderboard import within
-from benchmarks.plan import jobs_of
-from benchmarks.site.page import page
-from benchmarks.standing import board_of
+from benchmarks.jobs.plan import jobs_of
+from benchmarks.leaderboard.build import board_of
+from benchmarks.leaderboard.command import within
+from benchmarks.leaderboard.schema import Board
+from benchmarks.leaderboard.site.page import page
 from benchmarks.suites import SUITES, seeds_of
 
 for needed in ("altair", "rliable", "vl_convert"):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.convex_reference import ConvexSlots, compare
-from vec_envs.problems.cooperative_inference import CooperativeInference, Exogenous, State
+from benchmarks.speed.convex_reference import ConvexSlots, compare
+from vec_envs.problems.cooperative_inference.problem import CooperativeInference, Exogenous, State
 
 SLOTS = 40
 

@@ -21,10 +21,10 @@ from benchmarks.engines import engine_of
 from benchmarks.engines.claims import Claims
 from benchmarks.engines.ray_cluster import RayEngine
 from benchmarks.engines.ray_task import Sent, carry_out
-from benchmarks.jobs import locked
-from benchmarks.plan import Job
+from benchmarks.jobs.execute import locked
+from benchmarks.jobs.plan import Job
 from benchmarks.run import jobs_of_suites, main
-from trainers.run_directory import RunDirectory
+from trainers.runs.directory import RunDirectory
 
 ray = pytest.importorskip("ray")
 ROUNDS = 25

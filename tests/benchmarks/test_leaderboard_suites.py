@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks.plan import jobs_of, learner_named, problem_of
-from benchmarks.suite import Case, Learned
+from benchmarks.jobs.plan import jobs_of, learner_named, problem_of
 from benchmarks.suites import SUITES
-from trainers.env_options import door_of
+from benchmarks.suites.suite import Case, Learned
 from trainers.evaluate import learned_policy
-from trainers.options import as_tuples, from_json
-from vec_envs.problems.problem import action_shape
+from trainers.runs.options import as_tuples, from_json
+from vec_envs.problems.base import action_shape
+from vec_envs.registration import factory_of
 
 RANKED = [suite for name in ("quick", "main") for suite in SUITES[name] if suite.version]
 CASES = [pytest.param(case, id=f"{suite.name}: {case.name}") for suite in RANKED for case in suite.cases]
@@ -73,10 +73,10 @@ def test_nobody_is_trained_for_an_unseen_case_and_all_can_play_it(case: Case) ->
         run = from_json(json.dumps(job.training), learner)
         trained = learner.build(problem_of(case.env_id, job.training["env"]), run.learner, seed=3)
         options = {**as_tuples(job.definition["evaluation"]["env"]), "mobility": "straight"}
-        with closing(door_of(case.env_id).vector_env(num_envs=2, **options)) as env:
+        with closing(factory_of(case.env_id).vector_env(num_envs=2, **options)) as env:
             env.reset(seed=0)
             player = learned_policy(learner, run, {"algorithm": trained.state_dict()}, env.problem)
             player.reset(0)
-            action = player.act(env.lanes.observe())
+            action = player.act(env.batch.observe())
             assert action.shape == (2, *action_shape(env.problem))
-            env.lanes.step(action)
+            env.batch.step(action)

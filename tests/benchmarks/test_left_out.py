@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import results
-from benchmarks.board import Board
-from benchmarks.leaderboard import main
-from benchmarks.plan import given_job, jobs_of
-from benchmarks.standing import board_of
-from benchmarks.suite import Reference
+from benchmarks.jobs.plan import given_job, jobs_of
+from benchmarks.leaderboard.build import board_of
+from benchmarks.leaderboard.command import main
+from benchmarks.leaderboard.schema import Board
+from benchmarks.results import result as results
+from benchmarks.suites.suite import Reference
 from tests.benchmarks.known import BASE, EPISODES, SEEDS, SUITE, SWEEP, THEIRS, UNSEEN, entries, write
 
 pytestmark = pytest.mark.usefixtures("few_resamples")

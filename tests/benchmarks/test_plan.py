@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.jobs import execute
-from benchmarks.plan import jobs_of, problem_of
-from benchmarks.playing import play
+from benchmarks.jobs.execute import execute
+from benchmarks.jobs.plan import jobs_of, problem_of
+from benchmarks.jobs.playing import play
 from benchmarks.run import jobs_of_suites
-from benchmarks.suite import Case, Learned
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.rtd import RTD_PARTS
-from trainers.env_options import door_of
-from trainers.episodes import Step, Trend
-from trainers.run_directory import RunDirectory
+from benchmarks.suites.suite import Case, Learned
+from trainers.loop.episodes import Step, Trend
+from trainers.runs.directory import RunDirectory
 from vec_envs import cooperative_inference_v0, task_diversion_v0
 from vec_envs.policies import RandomCuts, RandomNumbers, references
-from vec_envs.problems.task_diversion import TaskDiversion
+from vec_envs.problems.task_diversion.problem import TaskDiversion
+from vec_envs.registration import factory_of
 
 
 def test_the_same_case_has_the_same_jobs_in_all_suites() -> None:
@@ -91,13 +91,13 @@ def test_all_policies_of_a_case_have_the_same_nature() -> None:
     envs = [jobs_of(case, policy, 1)[0].definition["evaluation"]["env"] for policy in case.policies]
     drawn: list[Any] = []
     for options in envs:
-        with closing(door_of(case.env_id).vector_env(num_envs=2, **{**options, "mobility": "straight"})) as env:
+        with closing(factory_of(case.env_id).vector_env(num_envs=2, **{**options, "mobility": "straight"})) as env:
             env.reset(seed=case.seed)
-            drawn.append(env.lanes.episode(0))
-    for nature in drawn[1:]:
-        np.testing.assert_array_equal(nature.release_s, drawn[0].release_s)
-        np.testing.assert_array_equal(nature.rate_mbps, drawn[0].rate_mbps)
-        np.testing.assert_array_equal(nature.deadline_s, drawn[0].deadline_s)
+            drawn.append(env.batch.episode(0))
+    for exogenous in drawn[1:]:
+        np.testing.assert_array_equal(exogenous.release_s, drawn[0].release_s)
+        np.testing.assert_array_equal(exogenous.rate_mbps, drawn[0].rate_mbps)
+        np.testing.assert_array_equal(exogenous.deadline_s, drawn[0].deadline_s)
 
 
 def test_a_policy_sees_what_it_was_trained_to_see() -> None:
@@ -134,8 +134,8 @@ def test_late_means_and_traces_are_of_the_points_they_say() -> None:
         policy.reset(3)
         env.reset(seed=3)
         for _ in range(10):
-            outcome = env.lanes.step(policy.act(env.lanes.observe(), env.view))
-            seen.append(dict(env.problem.figures(env.lanes.state, outcome)))
+            outcome = env.batch.step(policy.act(env.batch.observe(), env.view))
+            seen.append(dict(env.problem.metrics(env.batch.state, outcome)))
     by_point = {name: np.stack([figures[name] for figures in seen]) for name in ("delay_s", "energy_queue")}
     np.testing.assert_allclose(played.values["delay_s"], by_point["delay_s"].mean(axis=0))
     np.testing.assert_allclose(played.values["late_delay_s"], by_point["delay_s"][5:].mean(axis=0))

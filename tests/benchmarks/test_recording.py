@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.playing import play
-from benchmarks.recording import Recorder, read
+from benchmarks.jobs.playing import play
+from benchmarks.jobs.recording import Recorder, read
 from vec_envs import dnn_partition_v0, task_diversion_v0
 from vec_envs.policies import Random
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import results
-from benchmarks.lines import Line, collect
-from benchmarks.pictures import _apart, draw
 from benchmarks.report import indexed, main, section, with_section, write_suite
-from benchmarks.results import Result
+from benchmarks.reports.figures import _apart, draw
+from benchmarks.reports.policy_results import Line, collect
+from benchmarks.reports.tables import case_table, in_words, suite_tables
+from benchmarks.results import result as results
+from benchmarks.results.result import Result
 from benchmarks.run import jobs_of_suites
 from benchmarks.run import main as run_main
-from benchmarks.suite import Claim
 from benchmarks.suites import SUITES
-from benchmarks.tables import case_table, in_words, suite_tables
+from benchmarks.suites.suite import Claim
 from trainers.evaluate import shown
 from vec_envs.dnn import DNNProfile
 

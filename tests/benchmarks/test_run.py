@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks import results
-from benchmarks.engines.files import run_of
 from benchmarks.engines.local import next_of
-from benchmarks.jobs import locked, rounds_played, train_run
-from benchmarks.plan import learner_named
+from benchmarks.jobs.execute import locked, rounds_played, train_run
+from benchmarks.jobs.files import run_of
+from benchmarks.jobs.plan import learner_named
+from benchmarks.results import result as results
 from benchmarks.run import jobs_of_suites, main
-from trainers.options import Run
+from trainers.runs.options import Run
 
 ROUNDS = 25
 Start = Callable[..., subprocess.Popen[str]]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.board import Board
-from benchmarks.site import charts
-from benchmarks.site.markdown import escaped, markdown
-from benchmarks.site.page import in_script, page
+from benchmarks.leaderboard.schema import Board
+from benchmarks.leaderboard.site import charts
+from benchmarks.leaderboard.site.markdown import escaped, markdown
+from benchmarks.leaderboard.site.page import in_script, page
 
 for needed in ("altair", "vl_convert"):
     pytest.importorskip(needed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.statistics import estimate, small_sample_factor
+from benchmarks.results.statistics import estimate, small_sample_factor
 
 
 def test_the_value_is_the_mean() -> None:

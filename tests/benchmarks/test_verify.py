@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import results
-from benchmarks.results import Result
+from benchmarks.leaderboard.scores import run_grows
+from benchmarks.results import result as results
+from benchmarks.results.result import Result
 from benchmarks.run import main as run
-from benchmarks.scores import run_grows
-from benchmarks.suite import Case, Learned, Reference, Suite
+from benchmarks.suites.suite import Case, Learned, Reference, Suite
 from benchmarks.verify import differences, main
 from trainers.export import export
-from trainers.run_directory import RunDirectory
+from trainers.runs.directory import RunDirectory
 
 CASE = Case(
     name="two",
@@ -246,7 +246,7 @@ def test_what_is_wrong_is_said(harm: str, copy: Callable[[str], Path], capsys: p
 def test_a_submissions_files_do_not_take_the_place_of_our_modules(copy: Callable[[str], Path]) -> None:
     folder = copy("own")
     (folder / "benchmarks").mkdir()
-    for name in ("benchmarks/__init__.py", "benchmarks/jobs.py", "queue.py"):
+    for name in ("benchmarks/__init__.py", "benchmarks/jobs/execute.py", "queue.py"):
         (folder / name).write_text("raise SystemExit(0)")
     assert main([str(folder)], SUITES) == 0
 

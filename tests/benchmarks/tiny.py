@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.run import main
-from benchmarks.suite import Case, Learned, Ratio, Reference, Suite
+from benchmarks.suites.suite import Case, Learned, Ratio, Reference, Suite
 
 ENV = {"mobility": "straight", "episode_slots": 8, "release_rate_hz": 0.5}
 SAC = Learned(

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from vec_envs.dnn import DNNProfile, Layer
-from vec_envs.problems.cooperative_inference import CooperativeInference
-from vec_envs.problems.cooperative_inference import Exogenous as Channels
-from vec_envs.problems.cooperative_inference import State as Budgets
-from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
-from vec_envs.problems.task_diversion import Exogenous as Task
-from vec_envs.problems.task_diversion import TaskDiversion
+from vec_envs.problems.cooperative_inference.problem import CooperativeInference
+from vec_envs.problems.cooperative_inference.problem import Exogenous as Channels
+from vec_envs.problems.cooperative_inference.problem import State as Budgets
+from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, State
+from vec_envs.problems.task_diversion.problem import Exogenous as Task
+from vec_envs.problems.task_diversion.problem import TaskDiversion
 
 OWN = Path(__file__).parent.parent / "golden"
 SHARED = Path(__file__).parents[3] / "shared" / "golden"
@@ -117,7 +117,7 @@ def test_a_task_in_the_environment_agrees_with_the_worked_case(case: dict[str, A
 def one_task(rate_mbps: float, battery: float) -> Task:
     """Returns a task of seat 0, released at 5 s, with one unit in range and no deadline to speak of."""
     whole = {name: np.zeros(1, dtype=int) for name in ("seat", "vehicle", "dnn")}
-    none = {name: np.zeros(1) for name in ("position_m", "speed_mps", "luck")}
+    none = {name: np.zeros(1) for name in ("position_m", "speed_mps", "diversion_draw")}
     return Task(
         slot=np.array([5]),
         release_s=np.array([5.0]),

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from vec_envs.dnn import DNNProfile
-from vec_envs.problems.cooperative_inference import CooperativeInference
-from vec_envs.problems.dnn_partition import DNNPartition
-from vec_envs.problems.task_diversion import TaskDiversion
+from vec_envs.problems.cooperative_inference.problem import CooperativeInference
+from vec_envs.problems.dnn_partition.problem import DNNPartition
+from vec_envs.problems.task_diversion.problem import TaskDiversion
 
 PROBLEMS: tuple[type[Any], ...] = (DNNPartition, TaskDiversion, CooperativeInference)
 WRONG = (None, math.nan, "x", [[1]], {}, -1j, object(), True)

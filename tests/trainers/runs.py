@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from trainers import dqn, ppo, qmix, qmix_diffusion, sac
-from trainers.options import parse
-from trainers.run_directory import RunDirectory
-from trainers.training import main
+from trainers.loop.training import main
+from trainers.runs.directory import RunDirectory
+from trainers.runs.options import parse
 
 SMALL = [
     *("--env.mobility", "straight", "--env.num-client-vehicles", "2", "--env.num-service-vehicles", "1"),

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from trainers.learners.options import DenoiserOptions
+from trainers.algorithms.options import DenoiserOptions
 from trainers.networks.denoiser import DenoisingAgents
 from trainers.networks.diffusion import (
     mean_from_noise,

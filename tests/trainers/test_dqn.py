@@ -11,13 +11,13 @@ from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from trainers import dqn
-from trainers.alternatives import CutAndUnit
-from trainers.learners.dqn import ScaledDQN, assemble, greedy
-from trainers.learners.options import DQNOptions
+from trainers.algorithms.dqn import ScaledDQN, assemble, greedy
+from trainers.algorithms.options import DQNOptions
 from trainers.tianshou_bridge.draws import seeded_weights
-from trainers.tianshou_bridge.replay import LaneReplayBuffer
+from trainers.tianshou_bridge.replay import ReplayBuffer
 from vec_envs import task_diversion_v0
-from vec_envs.problems.task_diversion import TaskDiversion
+from vec_envs.problems.task_diversion.hybrid import CutAndUnit
+from vec_envs.problems.task_diversion.problem import TaskDiversion
 
 
 class UpTo:
@@ -42,19 +42,19 @@ def fresh(**options: object) -> ScaledDQN:
         )
 
 
-def filled(algorithm: ScaledDQN) -> LaneReplayBuffer:
+def filled(algorithm: ScaledDQN) -> ReplayBuffer:
     """Alternative n brings n; two, then four of them come in turn, so that the last two are often absent."""
     rng = np.random.default_rng(0)
     number = rng.choice([2.0, 4.0], 2000)
     act = (rng.random(2000) * number).astype(np.int64)
     seen = number.astype(np.float32)[:, None, None]
     space = algorithm.policy.action_space
-    buffer = LaneReplayBuffer(2000, observation_shape=(1, 1), action_space=space, seed=1)
+    buffer = ReplayBuffer(2000, observation_shape=(1, 1), action_space=space, seed=1)
     buffer.add(seen, act, act.astype(np.float64), np.float32(6.0) - seen, np.zeros(2000, bool))
     return buffer
 
 
-def learn(algorithm: ScaledDQN, buffer: LaneReplayBuffer, updates: int) -> None:
+def learn(algorithm: ScaledDQN, buffer: ReplayBuffer, updates: int) -> None:
     with policy_within_training_step(algorithm.policy):
         for _ in range(updates):
             assert np.isfinite(algorithm.update(buffer, 64).loss)
@@ -103,7 +103,7 @@ def test_a_checkpoint_says_when_the_target_was_copied() -> None:
 
 @pytest.fixture(scope="module")
 def problem() -> TaskDiversion:
-    return task_diversion_v0.door.problem(diversion="chosen")
+    return task_diversion_v0.factory.problem(diversion="chosen")
 
 
 def test_speeds_are_the_fastest_or_those_of_least_cost_for_the_battery(problem: TaskDiversion) -> None:
@@ -123,7 +123,7 @@ SAME = np.array([0, 0])
 
 def test_a_problem_that_does_not_let_the_unit_be_chosen_is_refused() -> None:
     with pytest.raises(ValueError, match="must be 'chosen'"):
-        dqn.build(task_diversion_v0.door.problem(), dqn.DQNLearner(), seed=0)
+        dqn.build(task_diversion_v0.factory.problem(), dqn.DQNLearner(), seed=0)
 
 
 def test_all_is_random_before_the_first_update_and_little_at_the_end() -> None:

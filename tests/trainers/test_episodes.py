@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from trainers import sac
-from trainers.episodes import Rows, Step, Tally, step
-from trainers.options import parse
-from trainers.run_directory import RunDirectory
-from trainers.training import Training
+from trainers.loop.episodes import DecisionChains, Step, Tally, step
+from trainers.loop.training import Training
+from trainers.runs.directory import RunDirectory
+from trainers.runs.options import parse
 from vec_envs import dnn_partition_v0, task_diversion_v0
-from vec_envs.core.lanes import Lanes
-from vec_envs.faces.vector_env import LanesVectorEnv
-from vec_envs.problems.problem import Figure
+from vec_envs.core.batch import EnvironmentBatch
+from vec_envs.interfaces.vector_env import BatchVectorEnv
+from vec_envs.problems.base import Metric
 
 
 def played(running: list[bool], reward: list[float], cost: list[float]) -> Step:
@@ -27,13 +27,13 @@ def played(running: list[bool], reward: list[float], cost: list[float]) -> Step:
         running=np.array(running),
         reward=np.array(reward),
         following=following,
-        stream=np.zeros(2, int),
+        chain=np.zeros(2, int),
         figures=figures,
     )
 
 
 def test_a_lane_counts_its_own_decisions_alone() -> None:
-    tally = Tally((Figure(name="cost", unit=""),), 2)
+    tally = Tally((Metric(name="cost", unit=""),), 2)
     tally.add(played([True, True], [1.0, 2.0], [10.0, 20.0]))
     tally.add(played([True, False], [3.0, np.nan], [30.0, np.nan]))
     assert tally.returns.tolist() == [4.0, 2.0]
@@ -43,7 +43,7 @@ def test_a_lane_counts_its_own_decisions_alone() -> None:
 
 
 def test_a_lane_that_decides_nothing_has_means_of_zero() -> None:
-    tally = Tally((Figure(name="cost", unit=""),), 2)
+    tally = Tally((Metric(name="cost", unit=""),), 2)
     tally.add(played([True, False], [1.0, np.nan], [10.0, np.nan]))
     assert tally.means()["cost"].tolist() == [10.0, 0.0]
 
@@ -51,8 +51,8 @@ def test_a_lane_that_decides_nothing_has_means_of_zero() -> None:
 FIELDS = sac.LEARNER.presets["tuned"][0]
 
 
-def vector_env(num_envs: int) -> LanesVectorEnv:
-    return task_diversion_v0.door.vector_env(
+def vector_env(num_envs: int) -> BatchVectorEnv:
+    return task_diversion_v0.factory.vector_env(
         num_envs=num_envs, mobility="replay", num_client_vehicles=4, episode_slots=12
     )
 
@@ -60,7 +60,7 @@ def vector_env(num_envs: int) -> LanesVectorEnv:
 def test_lanes_end_one_by_one_and_stay_as_they_are() -> None:
     env = vector_env(4)
     env.reset(seed=3)
-    lanes, ends = env.lanes, np.zeros(4, int)
+    lanes, ends = env.batch, np.zeros(4, int)
     while not lanes.ended.all():
         before = lanes.ended
         result = step(lanes, np.full((4, 1, 3), 0.5, np.float32))
@@ -73,16 +73,16 @@ def test_lanes_end_one_by_one_and_stay_as_they_are() -> None:
 def test_decisions_are_kept_with_the_next_one_at_their_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--env.mobility", "replay", "--num-envs", "4", "--episodes", "8", "--learner.warm-up-episodes", "4"]
     run = parse(sac.LEARNER, [*options, "--learner.hidden", "8", "--learner.updates-per-step", "0.01"])
-    env = task_diversion_v0.door.vector_env(
+    env = task_diversion_v0.factory.vector_env(
         num_envs=4, mobility="replay", num_client_vehicles=4, episode_slots=12, **FIELDS
     )
     training = Training(sac.LEARNER, run, RunDirectory(tmp_path), env)
     kept: list[tuple[Any, ...]] = []
     waits: dict[tuple[int, int], tuple[Any, ...]] = {}
     lengths: list[int] = []
-    lanes_step = Lanes.step
+    lanes_step = EnvironmentBatch.step
 
-    def spied(self: Lanes, action: np.ndarray) -> Any:
+    def spied(self: EnvironmentBatch, action: np.ndarray) -> Any:
         rows, observation = np.flatnonzero(~self.ended), self.observe()
         unit = self.problem.request(self.state, self.exogenous).unit
         outcome = lanes_step(self, action)
@@ -95,7 +95,7 @@ def test_decisions_are_kept_with_the_next_one_at_their_unit(tmp_path: Path, monk
         )
         return outcome
 
-    monkeypatch.setattr(Lanes, "step", spied)
+    monkeypatch.setattr(EnvironmentBatch, "step", spied)
     metrics = training.play_round()
     assert len(set(lengths)) > 1, "the lanes ended together: nothing is shown"
     assert 0 < len(kept) < sum(lengths), "no decision is the last at its unit: nothing is shown"
@@ -112,10 +112,10 @@ def test_decisions_are_kept_with_the_next_one_at_their_unit(tmp_path: Path, monk
 def test_where_all_decide_together_a_decision_is_kept_with_the_next_slot() -> None:
     env = dnn_partition_v0.vector_env(num_envs=2, mobility="straight", num_client_vehicles=2, episode_slots=3)
     env.reset(seed=0)
-    rows, observation = Rows(env.lanes), env.lanes.observe()
-    while not env.lanes.ended.all():
+    rows, observation = DecisionChains(env.batch), env.batch.observe()
+    while not env.batch.ended.all():
         action = np.zeros((2, 2), int)
-        result = step(env.lanes, action)
+        result = step(env.batch, action)
         joined = rows.join(observation, action, result)
         np.testing.assert_array_equal(joined.observation, observation)
         np.testing.assert_array_equal(joined.following, result.following)
@@ -128,16 +128,16 @@ def test_decisions_that_choose_their_unit_are_kept_with_the_next_one_there() -> 
     fields = {"diversion": "chosen", "num_client_vehicles": 12, "episode_slots": 30}
     env = task_diversion_v0.vector_env(num_envs=2, mobility="straight", **fields)
     env.reset(seed=0)
-    rows, observation, number = Rows(env.lanes), env.lanes.observe(), np.arange(2)
+    rows, observation, number = DecisionChains(env.batch), env.batch.observe(), np.arange(2)
     waits: dict[tuple[int, int], tuple[Any, ...]] = {}
     decided = kept = elsewhere = 0
     rng = np.random.default_rng(0)
-    while not env.lanes.ended.all():
-        result = step(env.lanes, rng.uniform(-1.0, 1.0, (2, 1, 4)))
+    while not env.batch.ended.all():
+        result = step(env.batch, rng.uniform(-1.0, 1.0, (2, 1, 4)))
         joined = rows.join(observation, number, result)
-        now = env.problem.stream(env.lanes.state, env.lanes.exogenous)
+        now = env.problem.chain(env.batch.state, env.batch.exogenous)
         running = np.flatnonzero(result.running)
-        at = {b: (b, int(result.stream[b])) for b in running if result.stream[b] >= 0}
+        at = {b: (b, int(result.chain[b])) for b in running if result.chain[b] >= 0}
         chosen = [(*waits.pop(at[b]), observation[b]) for b in at if at[b] in waits]
         waits |= {at[b]: (observation[b], number[b], result.reward[b]) for b in at}
         nearest = [(*waits.pop((b, int(now[b]))), result.following[b]) for b in running if (b, int(now[b])) in waits]

@@ -12,8 +12,8 @@ from trainers import sac
 from trainers.evaluate import Stages, evaluate_run
 from trainers.evaluate import main as evaluate_main
 from trainers.export import main as export_main
-from trainers.options import parse
-from trainers.run_directory import RunDirectory
+from trainers.runs.directory import RunDirectory
+from trainers.runs.options import parse
 
 
 def test_an_evaluation_of_other_episodes_is_written_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from trainers.networks.costs import DELAYS, TAME_S, SeenCosts
 from trainers.networks.mixer import Mixer
 from vec_envs.physics.lyapunov import drift
 from vec_envs.physics.queues import next_backlog_gcycles
-from vec_envs.problems.dnn_partition import DNNPartition, Exogenous, State
+from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, State
 
 ALONE = DNNPartition(dnns=("vgg16", "alexnet", "resnet18"), num_client_vehicles=1, observation="extended")
 

@@ -13,10 +13,11 @@ import pytest
 
 from tests.trainers.runs import MODULES, run
 from trainers import qmix, qmix_diffusion, sac
-from trainers.env_options import door_of, env_options_type
-from trainers.options import parse
-from vec_envs.faces.doors import TRAFFIC_DOCS
+from trainers.runs.env_options import env_options_type
+from trainers.runs.options import parse
 from vec_envs.field_docs import field_docs
+from vec_envs.interfaces.factories import TRAFFIC_DOCS
+from vec_envs.registration import factory_of
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_the_paper_preset_has_the_papers_numbers() -> None:
     said |= {"hypernetwork_hidden": 64, "hypernetwork_layers": 2}
     assert {name: value for name, value in asdict(learner.qmix).items() if name in said} == said
     assert (learner.denoiser.denoising_steps, learner.denoiser.noise, learner.denoiser.softmax) == (7, 1.0, True)
-    problem = door_of("VEC-DNNPartition-v0").problem(**env)
+    problem = factory_of("VEC-DNNPartition-v0").problem(**env)
     assert (problem.reward, problem.observation, problem.lyapunov_v, problem.episode_slots) == (
         "drift_bound",
         "paper",
@@ -103,13 +104,13 @@ def test_a_learner_that_needs_another_environment_says_so(tmp_path: Path) -> Non
     with pytest.raises(SystemExit, match="must be 'chosen'"):
         run("dqn", tmp_path / "run", "--env.diversion", "nearest")
     with pytest.raises(ValueError, match="'VEC-Nothing-v0' is unknown; there are 'VEC-DNNPartition-v0'"):
-        door_of("VEC-Nothing-v0")
+        factory_of("VEC-Nothing-v0")
 
 
 @pytest.mark.parametrize("learner", list(MODULES))
 def test_the_command_line_is_read_before_torch_is_imported(learner: str) -> None:
     code = (
-        f"import sys, trainers.evaluate, trainers.{learner} as entry; from trainers.options import parse; "
+        f"import sys, trainers.evaluate, trainers.{learner} as entry; from trainers.runs.options import parse; "
         "parse(entry.LEARNER, []); assert not {'torch', 'tianshou'} & set(sys.modules), 'imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -121,7 +122,7 @@ def test_help_tells_what_the_fields_of_the_environment_are(env_id: str, capsys: 
     with pytest.raises(SystemExit):
         parse(MODULES[learner].LEARNER, ["--help"])
     shown = "".join(capsys.readouterr().out.replace("│", "").split())
-    door = door_of(env_id)
+    door = factory_of(env_id)
     docs = TRAFFIC_DOCS | field_docs(door.problem_type)
     for name in env_options_type(door).__dataclass_fields__:
         assert f"--env.{name.replace('_', '-')}" in shown

@@ -12,12 +12,12 @@ from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from trainers import ppo
-from trainers.episodes import Transitions
-from trainers.experience import Rollout
-from trainers.learners.options import PPOOptions, RolloutOptions
-from trainers.learners.ppo import AgentChoices, SeededPPO, Shuffled, TanhNumbers, TogetherPolicy, assemble, likeliest
+from trainers.algorithms.options import PPOOptions, RolloutOptions
+from trainers.algorithms.ppo import AgentChoices, SeededPPO, Shuffled, TanhNumbers, TogetherPolicy, assemble, likeliest
+from trainers.loop.episodes import Transitions
+from trainers.loop.experience import Rollout
 from trainers.networks.dense import Seen, Usual
-from trainers.options import parse
+from trainers.runs.options import parse
 from trainers.tianshou_bridge.draws import seeded_weights
 from vec_envs import cooperative_inference_v0
 from vec_envs.policies import RandomCuts
@@ -267,10 +267,10 @@ def test_networks_see_what_differs_from_the_usual() -> None:
     rng = np.random.default_rng(0)
     batches = [torch.as_tensor(rng.normal([5.0, 0.0, -2.0], [0.01, 1.0, 3.0], (4000, 3)), dtype=torch.float32)
                for _ in range(30)]  # fmt: skip
-    usual.follow(batches[0])
+    usual.soft_update(batches[0])
     torch.testing.assert_close(usual.mean, batches[0].mean(0))
     for batch in batches[1:]:
-        usual.follow(batch)
+        usual.soft_update(batch)
     seen = usual(batches[0])
     assert seen.mean(0).abs().max() < 0.1
     assert (seen.std(0) - 1.0).abs().max() < 0.1
@@ -286,10 +286,10 @@ def test_what_devices_see_tells_which_cuts_they_have() -> None:
     env.reset(seed=0)
     policy, missing = RandomCuts(env.problem), 0
     for _ in range(6):
-        there = env.problem.alternatives(env.lanes.state, env.lanes.exogenous)
-        np.testing.assert_array_equal(env.problem.alternatives_seen(env.lanes.observe()), there)
+        there = env.problem.action_mask(env.batch.state, env.batch.exogenous)
+        np.testing.assert_array_equal(env.problem.action_mask_from_observation(env.batch.observe()), there)
         missing += (there.sum(axis=-1) < np.array(env.problem.action_counts)).sum()
-        env.lanes.step(policy.act(env.lanes.observe(), env.view))
+        env.batch.step(policy.act(env.batch.observe(), env.view))
     assert missing > 100, "nothing was absent: nothing is shown"
     env.close()
 
@@ -320,7 +320,7 @@ def test_presets_decide_what_their_environment_takes(preset: str) -> None:
         assert np.isfinite(reward).all()
     with torch.no_grad(), policy_within_training_step(algorithm.policy):
         drawn = algorithm.policy(Batch(obs=observation)).act
-    env.problem.transition(env.lanes.state, algorithm.policy.taken(drawn.numpy(), observation), env.lanes.exogenous)
+    env.problem.transition(env.batch.state, algorithm.policy.taken(drawn.numpy(), observation), env.batch.exogenous)
     env.close()
 
 

@@ -15,16 +15,17 @@ import numpy as np
 import pytest
 import torch
 
-from trainers import imitation, qmix, qmix_diffusion
-from trainers.experts import advantages, made_shard, read_shard, shards
+from trainers import qmix, qmix_diffusion
 from trainers.export import export
-from trainers.imitation import EXPERTS, main
-from trainers.options import from_json, parse
+from trainers.imitation import fitting as imitation
+from trainers.imitation.experts import advantages, made_shard, read_shard, shards
+from trainers.imitation.fitting import EXPERTS, main
+from trainers.loop.training import main as train_main
 from trainers.pretrain import FINE_TUNING, read_arguments
-from trainers.run_directory import RunDirectory, read_checkpoint
-from trainers.training import main as train_main
+from trainers.runs.directory import RunDirectory, read_checkpoint
+from trainers.runs.options import from_json, parse
 from vec_envs import dnn_partition_v0
-from vec_envs.faces.vector_env import LanesVectorEnv
+from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.policies import BestResponse
 
 SMALL: dict[str, Any] = {
@@ -45,7 +46,7 @@ def made(output: Path, *arguments: str) -> Path:
     return output / "checkpoint.pt"
 
 
-def small_env(num_envs: int = 3, **fields: Any) -> LanesVectorEnv:
+def small_env(num_envs: int = 3, **fields: Any) -> BatchVectorEnv:
     return dnn_partition_v0.vector_env(num_envs=num_envs, **{**SMALL, **fields})
 
 
@@ -269,7 +270,7 @@ def test_an_experts_episodes_can_be_shared_and_not_mistaken(tmp_path: Path) -> N
     ("arguments", "message"),
     [
         (["--agents", "ppo"], "there are 'qmix_diffusion', 'qmix'"),
-        (["--expert", "oracle"], "the reference 'oracle' is unknown; there are 'random'"),
+        (["--expert", "oracle"], "the reference policy 'oracle' is unknown; known are: 'random'"),
         (["--epochs", "0"], "epochs"),
         (["--exploration", "2"], "exploration"),
         (["--episodes", "3"], "episodes=3 must be more than num_envs=3"),

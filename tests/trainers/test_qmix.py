@@ -12,11 +12,11 @@ from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 from torch import Tensor, nn
 
-from trainers.learners.options import MIXING_ACTIVATIONS, QMIXOptions, ReplayOptions
-from trainers.learners.qmix import QMIX, QMIXPolicy, greedy, mean_loss
+from trainers.algorithms.options import MIXING_ACTIVATIONS, QMIXOptions, ReplayOptions
+from trainers.algorithms.qmix import QMIX, QMIXPolicy, greedy, mean_loss
 from trainers.networks.agents import MLPAgents
 from trainers.networks.mixer import Mixer
-from trainers.tianshou_bridge.replay import LaneReplayBuffer
+from trainers.tianshou_bridge.replay import ReplayBuffer
 
 ONE_OF_TWO = gymnasium.spaces.MultiDiscrete([2])
 PAYOFF_A = 7.0
@@ -60,7 +60,7 @@ def learned(mixer: nn.Module, *, updates: int = 800, **options: Any) -> QMIX:
         **{"discount": 0.99, "reward_scale": 1.0, "target_update_rate": 0.05, "learning_rate": 2e-3, **options}
     )
     algorithm = QMIX(policy=policy, mixer=mixer, options=values)
-    buffer = LaneReplayBuffer(12, observation_shape=(2, 3), action_space=policy.action_space, seed=0)
+    buffer = ReplayBuffer(12, observation_shape=(2, 3), action_space=policy.action_space, seed=0)
     buffer.add(**all_transitions())
     with policy_within_training_step(policy):
         for _ in range(updates):
@@ -98,7 +98,7 @@ def test_values_of_terminated_slots_are_their_rewards() -> None:
     torch.manual_seed(0)
     algorithm = learned(Mixer(2, 6))
     state = torch.eye(3)[1].repeat(2)[None]
-    value = algorithm.policy.network(state.view(1, 2, 3), algorithm.policy.draws.torch)
+    value = algorithm.policy.network(state.view(1, 2, 3), algorithm.policy.generators.torch)
     joint = algorithm.mixer(value.max(-1).values, state)
     assert joint.item() == pytest.approx(7.0, abs=0.3)
 
@@ -108,7 +108,7 @@ def test_the_penalty_leaves_the_scale_of_values_to_the_mixer() -> None:
     for penalty in (0.0, 3.0):
         torch.manual_seed(0)
         algorithm = learned(Mixer(2, 6), value_penalty=penalty)
-        values = algorithm.policy.network(torch.eye(3)[:, None].repeat(1, 2, 1), algorithm.policy.draws.torch)
+        values = algorithm.policy.network(torch.eye(3)[:, None].repeat(1, 2, 1), algorithm.policy.generators.torch)
         largest.append(values.abs().max().item())
         assert payoff_of(algorithm) == 8.0
     free, held = largest
@@ -212,8 +212,8 @@ def test_exploration_falls_and_then_stays() -> None:
 
 
 def test_replay_draws_many_slots_and_comes_back_from_its_state() -> None:
-    def filled(seed: int) -> LaneReplayBuffer:
-        buffer = LaneReplayBuffer(19_200, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=seed)
+    def filled(seed: int) -> ReplayBuffer:
+        buffer = ReplayBuffer(19_200, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=seed)
         for slot in range(300):
             column = np.full((64, 1, 1), slot, np.float32)
             buffer.add(column, np.zeros((64, 1), np.int64), np.zeros(64, np.float32), column, np.zeros(64, bool))
@@ -223,14 +223,14 @@ def test_replay_draws_many_slots_and_comes_back_from_its_state() -> None:
     slots = buffer.sample(256)[0].obs.ravel()
     assert len(np.unique(slots)) > 140
     state, random = buffer.state_dict(), buffer.random_state()
-    other = LaneReplayBuffer(19_200, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=9)
+    other = ReplayBuffer(19_200, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=9)
     other.load_state_dict(state)
     other.set_random_state(random)
     np.testing.assert_array_equal(other.sample(256)[0].obs, buffer.sample(256)[0].obs)
 
 
 def test_replay_writes_over_the_oldest() -> None:
-    buffer = LaneReplayBuffer(5, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=0)
+    buffer = ReplayBuffer(5, observation_shape=(1, 1), action_space=ONE_OF_TWO, seed=0)
     for slot in range(4):
         column = np.full((2, 1, 1), slot, np.float32)
         buffer.add(column, np.zeros((2, 1), np.int64), np.zeros(2, np.float32), column, np.zeros(2, bool))
@@ -249,7 +249,7 @@ def test_replay_writes_over_the_oldest() -> None:
 def test_replay_keeps_actions_as_their_space_says(
     space: gymnasium.Space, shape: tuple[int, ...], dtype: type[np.generic]
 ) -> None:
-    buffer = LaneReplayBuffer(4, observation_shape=(1, 2), action_space=space, seed=0)
+    buffer = ReplayBuffer(4, observation_shape=(1, 2), action_space=space, seed=0)
     seen = np.zeros((3, 1, 2), np.float32)
     buffer.add(seen, np.stack([space.sample()] * 3), np.zeros(3), seen, np.zeros(3, bool))
     act = buffer.sample(5)[0].act

@@ -11,9 +11,9 @@ import torch
 from tests.trainers.runs import SMALL, run
 from trainers import qmix
 from trainers.evaluate import main as evaluate_main
-from trainers.options import parse
-from trainers.run_directory import RunDirectory, new_path
-from trainers.training import main
+from trainers.loop.training import main
+from trainers.runs.directory import RunDirectory, new_path
+from trainers.runs.options import parse
 
 
 def test_a_run_is_never_written_over(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_resume_refuses_what_it_cannot_change_and_takes_what_it_can(tmp_path: Pa
 
 def test_resume_sees_what_is_asked_for_though_it_be_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not said is as configured; what is said counts, whether or not the preset would have it too."""
-    from trainers.options import configured, parse, resumed
     from trainers.qmix import LEARNER
+    from trainers.runs.options import configured, parse, resumed
 
     few = ("--checkpoint-s", "7", "--evaluation-episodes", "0", "--learner.discount", "0.5")
     run("qmix", tmp_path / "run", "--episodes", "8", *few)

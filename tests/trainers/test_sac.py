@@ -12,11 +12,11 @@ from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from trainers import sac
-from trainers.learners.options import SACOptions, annealed
-from trainers.learners.sac import EVEN_PART, BoundedSAC, assemble, likeliest, squashed
-from trainers.tianshou_bridge.draws import Draws, seeded_weights
-from trainers.tianshou_bridge.replay import LaneReplayBuffer
-from trainers.training import scale_learning_rates
+from trainers.algorithms.options import SACOptions, annealed
+from trainers.algorithms.sac import EVEN_PART, BoundedSAC, assemble, likeliest, squashed
+from trainers.loop.training import scale_learning_rates
+from trainers.tianshou_bridge.draws import Generators, seeded_weights
+from trainers.tianshou_bridge.replay import ReplayBuffer
 from vec_envs import task_diversion_v0
 
 
@@ -68,7 +68,7 @@ def situations(number: int, *, seed: int = 5) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1.0, 1.0, (number, 1, 2)).astype(np.float32)
 
 
-def bandit(algorithm: BoundedSAC, *, transitions: int = 2000) -> LaneReplayBuffer:
+def bandit(algorithm: BoundedSAC, *, transitions: int = 2000) -> ReplayBuffer:
     """Even choices; the best number is half of what is seen first, and the last alternative is worth most."""
     seen = situations(transitions, seed=0)
     act = algorithm.policy.action_space.low + np.zeros((transitions, 2), np.float32)
@@ -76,12 +76,12 @@ def bandit(algorithm: BoundedSAC, *, transitions: int = 2000) -> LaneReplayBuffe
     act = algorithm.policy.add_exploration_noise(act, Batch(obs=seen))
     reward = WORTH[act[:, 0].astype(int)] - 4.0 * (act[:, 1] - 0.5 * seen[:, 0, 0]) ** 2
     space = algorithm.policy.action_space
-    buffer = LaneReplayBuffer(transitions, observation_shape=(1, 2), action_space=space, seed=1)
+    buffer = ReplayBuffer(transitions, observation_shape=(1, 2), action_space=space, seed=1)
     buffer.add(seen, act, reward, seen[::-1], np.zeros(transitions, bool))
     return buffer
 
 
-def learn(algorithm: BoundedSAC, buffer: LaneReplayBuffer, updates: int) -> None:
+def learn(algorithm: BoundedSAC, buffer: ReplayBuffer, updates: int) -> None:
     with policy_within_training_step(algorithm.policy):
         for _ in range(updates):
             algorithm.update(buffer, 64)
@@ -134,7 +134,7 @@ def test_time_ends_no_value() -> None:
     """With a reward of 1 for ever the value is 1 / (1 - discount), less what entropy is worth."""
     algorithm = fresh(discount=0.8, target_update_rate=0.05, temperature_range=(1e-6, 1e-5), temperature=1e-6)
     seen = np.zeros((64, 1, 2), np.float32)
-    buffer = LaneReplayBuffer(64, observation_shape=(1, 2), action_space=algorithm.policy.action_space, seed=0)
+    buffer = ReplayBuffer(64, observation_shape=(1, 2), action_space=algorithm.policy.action_space, seed=0)
     act = np.random.default_rng(0).uniform(-1.0, 1.0, (64, 2)).astype(np.float32)
     act[:, 0] = np.arange(64) % 2
     buffer.add(seen, act, np.ones(64), seen, np.zeros(64, bool))
@@ -216,11 +216,11 @@ def test_the_actors_loss_is_the_expectation_over_what_it_may_draw() -> None:
     worth = torch.tensor(WORTH, dtype=torch.float32)
     algorithm._least = lambda situation, row, index, numbers: worth[index] - numbers[:, 0].square()
     situation = policy.situation(seen)
-    policy.draws = Draws(7)
+    policy.generators = Generators(7)
     loss, entropy = algorithm._of_actor(situation)
-    policy.draws = Draws(7)
+    policy.generators = Generators(7)
     log_part, mean, log_scale = policy.actor(situation)
-    numbers, log_density = squashed(mean, log_scale, policy.draws.normal_like(mean))
+    numbers, log_density = squashed(mean, log_scale, policy.generators.normal_like(mean))
     present = situation.present
     gain = worth - numbers[..., 0].square()
     both = torch.where(present, log_part + log_density, 0.0)
@@ -290,7 +290,7 @@ def test_the_learning_rate_falls_over_the_second_half(progress: float, part: flo
 
 
 def test_a_floor_that_would_hold_whole_costs_is_refused() -> None:
-    problem = task_diversion_v0.door.problem(reward="cost")
+    problem = task_diversion_v0.factory.problem(reward="cost")
     with pytest.raises(ValueError, match=r"reward_floor=-8\.0 .* --env\.reward excess"):
         sac.build(problem, sac.SACLearner(), seed=0)
     sac.build(problem, sac.SACLearner(sac=SACOptions(reward_floor=-100.0)), seed=0)

@@ -72,7 +72,7 @@ def test_a_run_learns_as_often_as_its_options_say(per_step: str, updates: int, t
 def test_a_resumed_run_is_the_run_that_was_never_interrupted(
     learner: str, preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainers.training import Training
+    from trainers.loop.training import Training
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     options = ("--preset", preset, "--episodes", "32", "--evaluation-episodes", "0")

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from vec_envs.problems.task_diversion import TaskDiversion
+from vec_envs.problems.task_diversion.problem import TaskDiversion
 
 Asked = Float[Tensor, "asked"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vec_envs.problems.dnn_partition import DNNPartition
+from vec_envs.problems.dnn_partition.problem import DNNPartition
 
 DELAYS = ("transmit_s", "process_s", "local_s")
 SLOWEST = 1e-3

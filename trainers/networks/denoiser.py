@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from trainers.learners.options import DenoiserOptions
+from trainers.algorithms.options import DenoiserOptions
 from trainers.networks.agents import NOTHING, AgentMLP, Folded, Known
 from trainers.networks.diffusion import (
     mean_from_noise,

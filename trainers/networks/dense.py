@@ -36,7 +36,7 @@ class Usual(nn.Module):
         """Returns `[batch, size]` numbers of about mean 0 and deviation 1, none beyond 10."""
         return ((x - self.mean) / (self.variance + LEAST_VARIANCE).sqrt()).clamp(-10.0, 10.0)
 
-    def follow(self, x: Tensor) -> None:
+    def soft_update(self, x: Tensor) -> None:
         """Moves the averages towards those of a batch."""
         self.batches += 1
         part = max(1.0 / float(self.batches), self._rate)

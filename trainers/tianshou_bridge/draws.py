@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 
-class Draws:
+class Generators:
     """A generator for tensors and one for arrays, both from one seed."""
 
     def __init__(self, seed: int) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float32, Int, Shaped
 from tianshou.data import Batch
 
 
-class LaneReplayBuffer:
+class ReplayBuffer:
     """Keeps the last `size` transitions. What follows a terminated one is worth nothing; a truncated one goes on."""
 
     def __init__(
@@ -41,11 +41,11 @@ class LaneReplayBuffer:
 
     def add(
         self,
-        obs: Float32[np.ndarray, "lanes deciders features"],
-        act: Shaped[np.ndarray, "lanes ..."],
-        rew: Float[np.ndarray, "lanes"],
-        obs_next: Float32[np.ndarray, "lanes deciders features"],
-        terminated: Bool[np.ndarray, "lanes"],
+        obs: Float32[np.ndarray, "batch deciders features"],
+        act: Shaped[np.ndarray, "batch ..."],
+        rew: Float[np.ndarray, "batch"],
+        obs_next: Float32[np.ndarray, "batch deciders features"],
+        terminated: Bool[np.ndarray, "batch"],
     ) -> None:
         """Writes one transition a lane over the oldest ones."""
         rows = (self._written + np.arange(len(rew))) % self._size

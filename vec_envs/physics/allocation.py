@@ -21,12 +21,12 @@ _MAX_ITERATIONS = 60
 
 
 def allocate_rsu(
-    gamma: Real[np.ndarray, "*lanes types"],
-    backlog_gcycles: Real[np.ndarray, "*lanes types"],
+    gamma: Real[np.ndarray, "*batch types"],
+    backlog_gcycles: Real[np.ndarray, "*batch types"],
     *,
-    capacity_ghz: Real[np.ndarray, "*lanes"] | float,
+    capacity_ghz: Real[np.ndarray, "*batch"] | float,
     slot_s: float,
-) -> Float[np.ndarray, "*lanes types"]:
+) -> Float[np.ndarray, "*batch types"]:
     """Returns the speed in GHz of each DNN type at the roadside unit that minimises P3 exactly.
 
     All capacity is handed out, also to a type without new tasks whose backlog is the largest (the first of ties)
@@ -57,12 +57,12 @@ def allocate_rsu(
 
 
 def _speed_of_active(
-    gamma: Float[np.ndarray, "*lanes types"],
-    gap: Float[np.ndarray, "*lanes types"],
+    gamma: Float[np.ndarray, "*batch types"],
+    gap: Float[np.ndarray, "*batch types"],
     *,
-    floor: Float[np.ndarray, "*lanes 1"],
-    capacity: Float[np.ndarray, "*#lanes 1"],
-) -> Float[np.ndarray, "*lanes types"]:
+    floor: Float[np.ndarray, "*batch 1"],
+    capacity: Float[np.ndarray, "*#batch 1"],
+) -> Float[np.ndarray, "*batch types"]:
     """Returns f_k = sqrt(Gamma_k / (x + gap_k)) with the least x >= floor at which the types fit the capacity.
 
     x is the multiplier less the highest backlog of an active type, `gap` how far type k's backlog is below that,
@@ -85,13 +85,13 @@ def _speed_of_active(
 
 
 def allocate_rsu_capped(
-    gamma: Float[np.ndarray, "*lanes types"],
-    backlog_gcycles: Float[np.ndarray, "*lanes types"],
-    usable_ghz: Float[np.ndarray, "*lanes types"],
+    gamma: Float[np.ndarray, "*batch types"],
+    backlog_gcycles: Float[np.ndarray, "*batch types"],
+    usable_ghz: Float[np.ndarray, "*batch types"],
     *,
     capacity_ghz: float,
     slot_s: float,
-) -> Float[np.ndarray, "*lanes types"]:
+) -> Float[np.ndarray, "*batch types"]:
     """Returns the minimiser of P3 in GHz with the further bound that no type gets more than `usable_ghz`.
 
     The terms of P3 share nothing but the capacity, so a type that wants more than its bound also wants it once the

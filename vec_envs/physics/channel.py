@@ -16,8 +16,8 @@ from vec_envs.units import linear_from_db, watt_from_dbm
 MINIMUM_DISTANCE_M = 1.0
 """Both path losses are far-field fits: nearer than this, they are held."""
 
-Numbers = Real[np.ndarray, "*#lanes"] | float
-Rates = Float[np.ndarray, "*#lanes"] | float
+ContinuousActions = Real[np.ndarray, "*#batch"] | float
+Rates = Float[np.ndarray, "*#batch"] | float
 
 RateFunction = Callable[..., Any]
 """(distance_m, fading_power, *, bandwidth_mhz, transmit_power_dbm, noise_dbm) -> Mbit/s: a channel model.
@@ -27,8 +27,8 @@ Of arrays of one shape it gives one of that shape, or a number for all.
 
 
 def checked_rates_mbps(
-    rate_mbps: Any, like: Float[np.ndarray, "*lanes"], *, of: str, may_be_0: bool = False
-) -> Float[np.ndarray, "*lanes"]:
+    rate_mbps: Any, like: Float[np.ndarray, "*batch"], *, of: str, may_be_0: bool = False
+) -> Float[np.ndarray, "*batch"]:
     """Returns what the channel model `of` that name gave, in the shape of what it was asked for.
 
     Raises `ValueError` for another shape, and for what is no finite rate above 0, or of 0 where it may be.
@@ -44,8 +44,8 @@ def checked_rates_mbps(
 
 
 def shannon_rate_mbps(
-    gain_db: Numbers,
-    fading_power: Numbers,
+    gain_db: ContinuousActions,
+    fading_power: ContinuousActions,
     *,
     bandwidth_mhz: float,
     transmit_power_dbm: float,
@@ -60,8 +60,8 @@ def shannon_rate_mbps(
 
 
 def v2i_rate_mbps(
-    distance_m: Numbers,
-    fading_power: Numbers,
+    distance_m: ContinuousActions,
+    fading_power: ContinuousActions,
     *,
     bandwidth_mhz: float = 10.0,
     transmit_power_dbm: float = 23.0,
@@ -82,8 +82,8 @@ def v2i_rate_mbps(
 
 
 def v2v_rate_mbps(
-    distance_m: Numbers,
-    fading_power: Numbers,
+    distance_m: ContinuousActions,
+    fading_power: ContinuousActions,
     *,
     bandwidth_mhz: float = 10.0,
     transmit_power_dbm: float = 23.0,

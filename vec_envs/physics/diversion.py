@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-Pairs = Float[np.ndarray, "*lanes 2"]
+Pairs = Float[np.ndarray, "*batch 2"]
 
 
-def predicted_wait_s(largest_mbit: Float[np.ndarray, "*lanes"], rate_mbps: Pairs, wait_s: Pairs) -> Pairs:
+def predicted_wait_s(largest_mbit: Float[np.ndarray, "*batch"], rate_mbps: Pairs, wait_s: Pairs) -> Pairs:
     """Returns the waits in s a vehicle predicts: to send its DNN's largest tensor, and for the unit's queue.
 
     `inf` where the rate is 0: out of range.

@@ -22,14 +22,14 @@ _LEAST_SHARE_PER_SNR = 1e-300
 
 
 def device_speed_ghz(
-    work_gcycles: Real[np.ndarray, "*#lanes #devices"],
-    arrival_rate_hz: Real[np.ndarray, "*#lanes #devices"],
-    energy_queue: Real[np.ndarray, "*#lanes #devices"],
+    work_gcycles: Real[np.ndarray, "*#batch #devices"],
+    arrival_rate_hz: Real[np.ndarray, "*#batch #devices"],
+    energy_queue: Real[np.ndarray, "*#batch #devices"],
     *,
     lyapunov_v: float,
     kappa_j_per_gcycle_ghz2: float,
     max_ghz: float,
-) -> Float[np.ndarray, "*#lanes #devices"]:
+) -> Float[np.ndarray, "*#batch #devices"]:
     """Returns the speed in GHz of each device that minimises P3 exactly, elementwise.
 
     P3: minimise  Q kappa f^2 d lambda + V (d / f + d^2 lambda / (2 (f^2 - f d lambda)))  over  d lambda < f <= max.
@@ -84,8 +84,8 @@ def _spare_ghz(load: Float[np.ndarray, "cases"], price: Float[np.ndarray, "cases
 
 
 def server_speed_ghz(
-    work_gcycles: Real[np.ndarray, "*lanes devices"], *, max_ghz: float
-) -> Float[np.ndarray, "*lanes devices"]:
+    work_gcycles: Real[np.ndarray, "*batch devices"], *, max_ghz: float
+) -> Float[np.ndarray, "*batch devices"]:
     """Returns the speed in GHz that the server gives to each device's part: P4, minimise sum_n d_n / f_n.
 
     All of `max_ghz` is handed out, by the root of the work; nothing where nobody has work.
@@ -99,8 +99,8 @@ def server_speed_ghz(
 
 
 def spectral_efficiency(
-    share: Real[np.ndarray, "*#lanes #devices"], snr: Real[np.ndarray, "*#lanes #devices"]
-) -> Float[np.ndarray, "*#lanes #devices"]:
+    share: Real[np.ndarray, "*#batch #devices"], snr: Real[np.ndarray, "*#batch #devices"]
+) -> Float[np.ndarray, "*#batch #devices"]:
     """Returns a log2(1 + snr / a), the bit/s for each Hz of the whole band that a share a of it carries; 0 for share 0.
 
     Args:
@@ -113,10 +113,10 @@ def spectral_efficiency(
 
 
 def bandwidth_share(
-    weight: Real[np.ndarray, "*#lanes #devices"],
-    data_mbit: Real[np.ndarray, "*#lanes #devices"],
-    snr: Real[np.ndarray, "*#lanes #devices"],
-) -> Float[np.ndarray, "*#lanes #devices"]:
+    weight: Real[np.ndarray, "*#batch #devices"],
+    data_mbit: Real[np.ndarray, "*#batch #devices"],
+    snr: Real[np.ndarray, "*#batch #devices"],
+) -> Float[np.ndarray, "*#batch #devices"]:
     """Returns the share of the band that each device sends on, the exact minimiser of P5.
 
     P5: minimise  sum_n w_n data_n / (a_n log2(1 + snr_n / a_n))  over  a_n >= 0,  sum_n a_n <= 1.
@@ -143,8 +143,8 @@ def bandwidth_share(
 
 
 def _equal_price(
-    root: Float[np.ndarray, "lanes devices"], snr: Float[np.ndarray, "lanes devices"]
-) -> Float[np.ndarray, "lanes devices"]:
+    root: Float[np.ndarray, "batch devices"], snr: Float[np.ndarray, "batch devices"]
+) -> Float[np.ndarray, "batch devices"]:
     """Returns the minimiser of P5, given multiples of sqrt(w data) and the snr, both 0 where nothing is sent.
 
     All who send bear one price: R_n = ln(root_n g(t_n) / a_n) is the same for all, where t = snr / a and

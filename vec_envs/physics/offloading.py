@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-Tasks = Float[np.ndarray, "*lanes tasks"]
+Tasks = Float[np.ndarray, "*batch tasks"]
 
 
 def local_s(
-    backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, runs_local: Bool[np.ndarray, "*lanes tasks"]
+    backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, runs_local: Bool[np.ndarray, "*batch tasks"]
 ) -> Tasks:
     """Returns the time in s until the vehicle has done its own backlog and its layers; 0 where it has no layer.
 
@@ -32,7 +32,7 @@ def transmit_s(sent_mbit: Tasks, rate_mbps: Tasks) -> Tasks:
 
 
 def process_s(
-    backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*lanes tasks"]
+    backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*batch tasks"]
 ) -> Tasks:
     """Returns the time in s until the server has done its backlog and the task's layers; 0 where not served.
 
@@ -42,7 +42,7 @@ def process_s(
     return np.divide(backlog_gcycles + work_gcycles, speed_ghz, out=np.zeros(speed_ghz.shape), where=served)
 
 
-def wait_s(others_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*lanes tasks"]) -> Tasks:
+def wait_s(others_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*batch tasks"]) -> Tasks:
     """Returns the mean time in s spent behind the other tasks that reach the server in the slot; 0 where not served.
 
     Paper: MAD2RL Eqs. (11), (15).

@@ -7,10 +7,10 @@ from jaxtyping import Float
 
 
 def next_backlog_gcycles(
-    backlog_gcycles: Float[np.ndarray, "*lanes queues"],
-    arrivals_gcycles: Float[np.ndarray, "*lanes queues"],
-    service_gcycles: Float[np.ndarray, "*lanes queues"],
-) -> Float[np.ndarray, "*lanes queues"]:
+    backlog_gcycles: Float[np.ndarray, "*batch queues"],
+    arrivals_gcycles: Float[np.ndarray, "*batch queues"],
+    service_gcycles: Float[np.ndarray, "*batch queues"],
+) -> Float[np.ndarray, "*batch queues"]:
     """Returns the backlog in Gcycles after a slot in which `arrivals` came and up to `service` could be done.
 
     Work that arrives in a slot can be served in the same slot.

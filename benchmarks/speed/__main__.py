@@ -1,0 +1,245 @@
+"""How fast things are: `python -m benchmarks.speed [NAME ...]`, one JSON line a figure.
+
+Each line has the figure, its target where there is one, and whether it is met. Repetitions are taken one after another
+and the best is reported, where a figure says nothing else: these are figures of the code, not of what else the machine
+was doing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from benchmarks.speed.convex_reference import compare
+from trainers.runs.compute import set_up_torch
+from vec_envs import dnn_partition_v0
+from vec_envs.policies import ExactSlot
+from vec_envs.problems.base import DiscreteActions, Problem
+from vec_envs.problems.cooperative_inference.problem import CooperativeInference, Exogenous, State
+
+REPETITIONS = 40
+
+
+def best(measure: Callable[[], float]) -> float:
+    """Returns the least of some repetitions."""
+    return min(measure() for _ in range(REPETITIONS))
+
+
+def cartpole() -> Iterator[dict[str, Any]]:
+    """Steps of Gymnasium's CartPole: what this machine is worth just now, to hold the other figures against."""
+    env = gymnasium.make("CartPole-v1")
+    env.reset(seed=0)
+
+    def per_step_s() -> float:
+        began = time.process_time()
+        for step in range(2000):
+            if any(env.step(step % 2)[2:4]):
+                env.reset()
+        return (time.process_time() - began) / 2000
+
+    yield figure("cartpole_steps_per_s", 1.0 / best(per_step_s))
+
+
+def counts_of(problem: Problem) -> tuple[int, ...]:
+    """Returns how many alternatives each agent has."""
+    assert isinstance(problem.actions, DiscreteActions)
+    return problem.actions.counts
+
+
+def parallel_env() -> Iterator[dict[str, Any]]:
+    """Steps of one PettingZoo environment on replay, whole episodes with their resets."""
+    env = dnn_partition_v0.parallel_env(mobility="replay")
+    rng = np.random.default_rng(0)
+    env.reset(seed=0)
+    drawn = rng.integers(0, counts_of(env.problem), (30, len(env.agents)))
+    actions = [dict(zip(env.agents, row.tolist(), strict=True)) for row in drawn]
+
+    def per_step_s() -> float:
+        began = time.process_time()
+        for _ in range(5):
+            env.reset()
+            for action in actions:
+                env.step(action)
+        return (time.process_time() - began) / (5 * len(actions))
+
+    yield figure("parallel_env_steps_per_s", 1.0 / best(per_step_s), at_least=4000)
+
+
+def vector_env() -> Iterator[dict[str, Any]]:
+    """Steps of all 1,024 lanes of the vector environment on replay, whole episodes with their resets."""
+    env = dnn_partition_v0.vector_env(num_envs=1024, mobility="replay")
+    rng = np.random.default_rng(0)
+    env.reset(seed=0)
+    actions = rng.integers(0, counts_of(env.problem), (30, 1024, 7))
+
+    def per_step_s() -> float:
+        began = time.process_time()
+        env.reset()
+        for action in actions:
+            env.step(action)
+        return (time.process_time() - began) / actions[..., 0].size
+
+    yield figure("vector_env_1024_steps_per_s", 1.0 / best(per_step_s), at_least=100_000)
+
+
+def inference_allocation() -> Iterator[dict[str, Any]]:
+    """The three allocations of 1,024 slots of five devices, together, on one core; and as a multiple, cvxpy's time."""
+    problem, rng = CooperativeInference(), np.random.default_rng(0)
+    shape = 1024, problem.num_devices
+    gain = problem.channel.mean_gain(150.0) * rng.standard_exponential(shape)
+    now = Exogenous(gain=gain, arrival_rate_hz=rng.uniform(0.5, 2.5, shape))
+    state = State(energy_queue=rng.uniform(0.0, 50.0, shape), memory_queue=np.zeros(shape))
+    cut = rng.integers(0, problem.num_layers + 1, shape)
+
+    def per_lane_us() -> float:
+        began = time.process_time()
+        problem.allocate(state, cut, now)
+        return 1e6 * (time.process_time() - began) / len(cut)
+
+    ours_us = best(per_lane_us)
+    yield figure("inference_allocation_us_per_lane", ours_us, at_most=15.0)
+    try:
+        by_cvxpy = compare(problem, state, cut, now, slots=100)
+    except RuntimeError as error:
+        yield {"name": "cvxpy_over_inference_allocation", "skipped": str(error)}
+        return
+    times = figure("cvxpy_over_inference_allocation", 1e6 * by_cvxpy["slot_s"] / ours_us, at_least=200.0)
+    yield times | {"detail": by_cvxpy}
+
+
+def mobility() -> Iterator[dict[str, Any]]:
+    """CPU time of live SUMO for a single environment, as a multiple of the raw `sumo` program's on the same road."""
+    from benchmarks.speed.mobility_cost import measure
+
+    figures = measure()
+    yield figure("mobility_over_raw_sumo", figures["cpu_ratio"], at_most=2.0) | {"detail": figures}
+
+
+def learners() -> Iterator[dict[str, Any]]:
+    """A gradient step of batch 128 on one thread, and a decision of all seven clients of one lane."""
+    from trainers import qmix, qmix_diffusion
+
+    for learner in (qmix.LEARNER, qmix_diffusion.LEARNER):
+        yield figure(f"{learner.name}_gradient_step_ms", 1e3 * gradient_step_s(learner, time.process_time))
+        yield figure(f"{learner.name}_decision_ms", 1e3 * decision_s(learner))
+
+
+def denoising() -> Iterator[dict[str, Any]]:
+    """MAD2RL at M = 5: a gradient step of batch 128 on two threads, by the clock, and one client's decision on one."""
+    from trainers import qmix_diffusion
+
+    learner, steps = qmix_diffusion.LEARNER, {"denoising_steps": 5}
+    step_s = gradient_step_s(learner, time.perf_counter, threads=2, **steps)
+    yield figure("qmix_diffusion_at_5_gradient_step_ms", 1e3 * step_s, at_most=120.0)
+    yield figure("qmix_diffusion_at_5_decision_ms", 1e3 * decision_s(learner, clients=1, **steps), at_most=1.0)
+
+
+def gradient_step_s(learner: Any, clock: Callable[[], float], *, threads: int = 1, **denoiser: Any) -> float:
+    """Returns the seconds of a gradient step of seven clients with the learner's tuned preset."""
+    from tianshou.utils.torch_utils import policy_within_training_step
+
+    from trainers.tianshou_bridge.replay import ReplayBuffer
+
+    set_up_torch(threads)
+    problem, algorithm = _built(learner, denoiser)
+    agents, features, rng = len(problem.agent_names), problem.observation_size, np.random.default_rng(0)
+    space = algorithm.policy.action_space
+    buffer = ReplayBuffer(1024, observation_shape=(agents, features), action_space=space, seed=0)
+    observation = rng.exponential(size=(1024, agents, features)).astype(np.float32)
+    action = rng.integers(0, counts_of(problem), (1024, agents))
+    buffer.add(observation, action, np.zeros(1024, np.float32), observation, np.zeros(1024, np.bool_))
+
+    def step_s() -> float:
+        began = clock()
+        with policy_within_training_step(algorithm.policy):
+            algorithm.update(buffer, 128)
+        return clock() - began
+
+    return best(step_s)
+
+
+def decision_s(learner: Any, *, clients: int = 7, **denoiser: Any) -> float:
+    """Returns the seconds that clients of one lane take to decide, together, on one thread."""
+    set_up_torch(1)
+    problem, algorithm = _built(learner, denoiser, num_client_vehicles=clients)
+    policy = learner.policy(algorithm)
+    observation = np.random.default_rng(0).exponential(size=(1, clients, problem.observation_size)).astype(np.float32)
+
+    def one_s() -> float:
+        began = time.process_time()
+        policy.act(observation)
+        return time.process_time() - began
+
+    return best(one_s)
+
+
+def _built(learner: Any, denoiser: dict[str, Any], **fields: Any) -> tuple[Any, Any]:
+    """Returns a problem, and the algorithm of the tuned preset on it, with these options of the denoiser."""
+    env_options, options, _ = learner.presets["tuned"]
+    if denoiser:
+        options = replace(options, denoiser=replace(options.denoiser, **denoiser))
+    problem = dnn_partition_v0.factory.problem(**env_options, **fields)
+    return problem, learner.build(problem, options, seed=0)
+
+
+def exact_slot() -> Iterator[dict[str, Any]]:
+    """The exact optimum of one slot of seven clients and six nodes, the slowest of two episodes on replay."""
+    for objective in ("drift", "drift_bound"):
+        env = dnn_partition_v0.vector_env(num_envs=1, mobility="replay")
+        problem: Any = env.problem
+        policy = ExactSlot(problem, objective=objective)
+        took_s: list[float] = []
+        for seed in range(2):
+            observation, _ = env.reset(seed=seed)
+            for _ in range(30):
+                began = time.process_time()
+                action = policy.act(observation, env.view)
+                took_s.append(time.process_time() - began)
+                observation, *_ = env.step(action)
+        yield figure(f"exact_slot_{objective}_s", max(took_s), at_most=2.0) | {"median": round(np.median(took_s), 3)}
+
+
+def figure(name: str, value: float, *, at_least: float | None = None, at_most: float | None = None) -> dict[str, Any]:
+    """Returns a figure with its target."""
+    line: dict[str, Any] = {"name": name, "value": round(value, 3)}
+    if at_least is not None:
+        line |= {"at_least": at_least, "met": value >= at_least}
+    if at_most is not None:
+        line |= {"at_most": at_most, "met": value <= at_most}
+    return line
+
+
+MEASURES = {
+    "cartpole": cartpole,
+    "parallel_env": parallel_env,
+    "vector_env": vector_env,
+    "inference_allocation": inference_allocation,
+    "mobility": mobility,
+    "learners": learners,
+    "denoising": denoising,
+    "exact_slot": exact_slot,
+}
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Prints the speed figures.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(MEASURES)} (default: all)")
+    names = parser.parse_args().names or list(MEASURES)
+    unknown = sorted(set(names) - set(MEASURES))
+    if unknown:
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    for name in names:
+        for line in MEASURES[name]():
+            print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Other people's policies: what they are called by, and that what is wrong with one is said and harms nobody else."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.jobs.execute import evaluate
+from benchmarks.jobs.plan import jobs_of
+from benchmarks.jobs.playing import play
+from benchmarks.policies import custom as given
+from benchmarks.results import result as results
+from benchmarks.run import main
+from benchmarks.suites import suites_of
+from benchmarks.suites.suite import Case, Given, Reference, Suite
+from vec_envs import dnn_partition_v0, task_diversion_v0
+from vec_envs.problems.dnn_partition.problem import DNNPartition
+
+MODULE = "tests.benchmarks.their_policies"
+ENV = {"num_client_vehicles": 2, "num_service_vehicles": 1, "episode_slots": 6, "mobility": "straight"}
+CASE = Case(
+    name="two", env_id="VEC-DNNPartition-v0", env=ENV, policies=(Reference(name="all-local"),), episodes=4,
+    trends=("backlog_gcycles",), queues=("backlog_gcycles",),
+)  # fmt: skip
+OTHER = Case(name="other", env_id="VEC-CooperativeInference-v0", env={"episode_slots": 4}, policies=(), episodes=2)
+SUITES = {
+    "small": (
+        Suite(name="small", title="Small", cases=(CASE, OTHER), baseline="", picture="none", shows="", version="1"),
+    )
+}
+
+
+def test_their_own_policy_plays_the_cases_it_is_meant_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"{MODULE}:Local"
+    assert (
+        main(["small", "--policies", f"all-local,{source}", "--output", str(tmp_path), "--workers", "1"], SUITES) == 0
+    )
+    printed = capsys.readouterr().out
+    assert source in printed
+    files = sorted((tmp_path / "results").glob("*.json"))
+    own, theirs = (results.read(path) for path in files)
+    assert (own.definition["policy"], theirs.definition["policy"]["given"]) == ({"reference": "all-local"}, source)
+    for name, values in own.values.items():
+        np.testing.assert_array_equal(values, theirs.values[name])
+    assert theirs.decision_ms is not None
+    assert theirs.decision_ms > 0.0
+
+
+def test_the_text_of_a_policy_is_part_of_its_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "from vec_envs.policies import AllLocal as Mine\n\n\ndef mine(problem):\n    return Mine(problem)\n"
+    names: list[str] = []
+    for number, more in enumerate(("", "# another\n")):
+        (tmp_path / f"hers{number}.py").write_text(text + more)
+        (job,) = jobs_of(CASE, Given(name="hers", source=f"hers{number}:mine"), 5)
+        names.append(job.definition["policy"]["sha256"])
+    assert names[0] != names[1]
+
+
+def test_a_policy_may_see_more_but_is_judged_by_the_case() -> None:
+    (job,) = jobs_of(CASE, Given(name="sees", source=f"{MODULE}:Sees"), 1)
+    of = job.definition["evaluation"]
+    assert of["sees"]["observation"] == "extended"
+    assert of["env"]["observation"] == "paper"
+    assert job.definition["policy"]["sees"] == {"observation": "extended"}
+    sees, local = (
+        evaluate(jobs_of(CASE, Given(name=name, source=f"{MODULE}:{name}"), 1)[0], None).values
+        for name in ("Sees", "Local")
+    )
+    np.testing.assert_array_equal(sees["completion_time_s"], local["completion_time_s"])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Raises", r"act raised KeyError: 'no such thing'"),
+        ("WrongShape", r"have shape \(4, 1\), not \(4, 2\)"),
+        ("NotANumber", "not finite numbers"),
+        ("OutOfRange", r"action 10000 of client_0 is outside"),
+        ("Sleeps", "4 decisions at once took longer than 0.2 s"),
+        ("Swallows", "4 decisions at once took longer than 0.2 s"),
+        ("NeverStarts", "starting an episode took longer than 1.5 s"),
+        ("Leaves", "act raised SystemExit: 0"),
+    ],
+)
+def test_what_a_policy_does_wrong_is_said(name: str, says: str) -> None:
+    of = {"seed": 0, "figures": ["completion_time_s"]}
+    with closing(dnn_partition_v0.vector_env(num_envs=4, **ENV)) as env:
+        policy = given.make(given.told(f"{MODULE}:{name}"), env.problem)
+        began = time.monotonic()
+        with pytest.raises(ValueError, match=says):
+            play(policy, env, env.problem, of, limit_s=0.05)
+    assert time.monotonic() - began < 20.0
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("nowhere:Policy", "cannot be imported: ModuleNotFoundError"),
+        (f"{MODULE}:Nobody", "cannot be imported: AttributeError"),
+        (f"{MODULE}:NOTHING", "is int, not a class or function"),
+        (":Policy", "not written package.module:name"),
+        (f"{MODULE}:", "not written package.module:name"),
+    ],
+)
+def test_a_policy_that_is_not_there_is_refused_before_anything_runs(source: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        suites_of("small", SUITES, (source,))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "Nowhere",
+            r"env_ids=\('VEC-DNNPartition-v1',\) of the policy .*:Nowhere' must be some of VEC-DNNPartition-v0, ",
+        ),
+        ("OneName", r"env_ids='VEC-DNNPartition-v0' of the policy .*:OneName' must be some of"),
+        ("Elsewhere", r":Elsewhere plays none of the environments of small"),
+    ],
+)
+def test_a_policy_that_plays_nothing_is_said(
+    name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["small", "--policies", f"{MODULE}:{name}", "--output", str(tmp_path)], SUITES) == 2
+    assert re.search(says, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("needs_more", "raised RuntimeError: no checkpoint"), ("makes_nothing", "returned int, which is no")],
+)
+def test_a_policy_that_cannot_be_made_is_said(name: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        given.make(given.told(f"{MODULE}:{name}"), DNNPartition())
+
+
+@pytest.mark.parametrize(
+    ("env_id", "door"), [(CASE.env_id, dnn_partition_v0), ("VEC-TaskDiversion-v0", task_diversion_v0)]
+)
+def test_what_it_is_shown_is_not_the_world(env_id: str, door: Any) -> None:
+    """A policy that writes into all that it is shown, queues that wait above all, has what it would have anyway."""
+    options = (
+        ENV if door is dnn_partition_v0 else {"num_client_vehicles": 3, "episode_slots": 8, "mobility": "straight"}
+    )
+    played: list[dict[str, np.ndarray]] = []
+    for name in ("Random", "Vandal"):
+        with closing(door.vector_env(num_envs=3, **options)) as env:
+            policy = given.make(given.told(f"{MODULE}:{name}"), env.problem)
+            figure = env.problem.reported_metrics[0].name
+            played.append(play(policy, env, env.problem, {"seed": 1, "figures": [figure]}).values)
+    for figure, values in played[0].items():
+        np.testing.assert_array_equal(values, played[1][figure])
+
+
+def test_files_that_a_policy_names_are_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_file.py").write_text(
+        "class P:\n    files = ('weights.bin',)\n    def __init__(self, problem): ...\n"
+    )
+    with pytest.raises(ValueError, match=r"names the file weights.bin, which is not beside its module"):
+        given.told("of_file:P")
+    (tmp_path / "weights.bin").write_bytes(b"1")
+    before = given.told("of_file:P")
+    (tmp_path / "weights.bin").write_bytes(b"2")
+    assert given.told("of_file:P") != before
+    with pytest.raises(ValueError, match="of other files than when this was asked for"):
+        given.make(before, DNNPartition())
+
+
+def test_a_limit_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for limit in ("0", "-1", "nan"):
+        with pytest.raises(SystemExit):
+            main(["small", "--decision-limit", limit], SUITES)
+        assert "must be above 0" in capsys.readouterr().err
+
+
+def test_what_a_policy_warns_of_stays_with_its_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = {"small": (replace(SUITES["small"][0], cases=(CASE,)),)}
+    source = f"{MODULE}:Warns"
+    monkeypatch.chdir(tmp_path)
+    assert main(["small", "--policies", f"{source},all-local", "--output", ".", "--workers", "1"], only) == 0
+    quiet, warned = (results.read(path) for path in sorted(Path("results").glob("*.json")))
+    assert (quiet.warnings, warned.warnings) == ((), ("3 of 4 slots are guessed",))
+    said = f"{source} on {CASE.name} warned: 3 of 4 slots are guessed"
+    assert said in Path("small.md").read_text()
+
+
+def test_a_bad_policy_is_left_out_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = {"small": (replace(SUITES["small"][0], cases=(CASE,)),)}
+    code = main(
+        ["small", "--policies", f"{MODULE}:Raises,all-local", "--output", str(tmp_path), "--workers", "1"], only
+    )
+    assert code == 1
+    assert "the policy's act raised KeyError" in capsys.readouterr().err
+    assert [path.stem[:9] for path in (tmp_path / "results").glob("*.json")] == ["all-local"]
+
+
+def test_a_decisions_time_is_without_the_copies_that_guard_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(dnn_partition_v0.vector_env(num_envs=2, **ENV)) as env:
+        make = partial(given.make, given.told(f"{MODULE}:Random"), env.problem)
+        monkeypatch.setattr(given.Guarded, "_copy", lambda self, view: (busy(0.02), view)[1])
+        played = play(make(), env, env.problem, {"seed": 1, "figures": ["completion_time_s"]}, timed=make())
+    assert played.decision_ms is not None
+    assert 0.0 < played.decision_ms < 20.0
+
+
+def busy(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass

@@ -1,0 +1,216 @@
+"""What the three faces refuse, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pettingzoo
+import pytest
+from gymnasium.vector import AutoresetMode
+from pettingzoo.env_registry.exceptions import NameNotFound
+
+from tests.interfaces.comparing import MODES, makers
+from tests.interfaces.reference_lanes import ENV_ID, SMALL, by_agent, door, random_actions
+from vec_envs import task_diversion_v0
+from vec_envs.interfaces.joint_env import JointEnv
+from vec_envs.mobility import StraightMobility
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.array([1, 0]),
+        np.array([True]),
+        np.array([[True, False]]),
+        [True, False],
+        np.array([False, False]),
+    ],
+    ids=["integers", "too short", "too deep", "a list", "no lane"],
+)
+def test_wrong_reset_mask_is_refused(mask: Any) -> None:
+    envs = door.vector_env(num_envs=2, **SMALL)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match="reset_mask"):
+        envs.reset(options={"reset_mask": mask})
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ([36, 0, 0], r"action 36 of client_0 is outside \[0, 35\]"),
+        ([0, 0, -1], r"action -1 of client_2 is outside"),
+        ([0, 0], "3 (agents|integers)"),
+        ([[0], [0], [0]], "3 (agents|integers)"),
+        ([[0, 0, 0]] * 3, "3 (agents|integers)"),
+        (0, "3 (agents|integers)"),
+        ([0.0, 0.0, 0.0], "integers, got dtype float64"),
+    ],
+    ids=str,
+)
+def test_wrong_action_is_refused_by_the_gymnasium_faces(action: Any, message: str) -> None:
+    joint, batched = door.joint_env(**SMALL), door.vector_env(num_envs=1, **SMALL)
+    joint.reset(seed=0)
+    batched.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        joint.step(action)
+    with pytest.raises(ValueError, match=message):
+        batched.step([action])
+    joint.step([0, 0, 0])  # nothing has happened to the episode
+    assert joint.view.state.client_backlog_gcycles.shape == (1, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 3), (2,), (2, 1, 3)])
+def test_actions_of_other_lanes_are_refused(shape: tuple[int, ...]) -> None:
+    envs = door.vector_env(num_envs=2, **SMALL)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=r"needed is shape \(2, 3\)"):
+        envs.step(np.zeros(shape, dtype=int))
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"client_1": 999}, r"action 999 of client_1 is outside \[0, "),
+        ({"client_2": -1}, "action -1 of client_2"),
+        ({"client_2": [1, 2]}, "client_2 must be one integer"),
+        ({"client_0": np.array([0])}, "client_0 must be one integer"),
+        ({"client_0": 0.5}, "client_0 must be one integer, got 0.5"),
+        ({"client_0": None}, "client_0 must be one integer, got None"),
+        ({"client_9": 0}, "client_9"),
+    ],
+    ids=str,
+)
+def test_wrong_action_of_an_agent_is_refused(other: dict[str, Any], message: str) -> None:
+    env = door.parallel_env(**SMALL)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        env.step(by_agent(np.zeros(3)) | other)
+
+
+@pytest.mark.parametrize("make", [lambda: door.parallel_env(**SMALL), task_diversion_v0.parallel_env])
+@pytest.mark.parametrize("actions", [None, [], np.zeros(3)], ids=str)
+def test_what_is_no_dict_of_actions_is_refused(make: Any, actions: Any) -> None:
+    env = make()
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="actions must be a dict, of agent to action, got"):
+        env.step(actions)
+
+
+def test_a_missing_agent_is_refused() -> None:
+    env = door.parallel_env(**SMALL)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"missing \['client_2'\], unknown \[\]"):
+        env.step({"client_0": 0, "client_1": 0})
+
+
+def test_a_masked_action_is_refused_in_the_padded_env() -> None:
+    env = door.parallel_env(padded=True, **SMALL)
+    observations, _ = env.reset(seed=0)
+    absent = int(np.argmin(observations["client_0"]["action_mask"]))
+    assert env.action_space("client_0").contains(absent)
+    with pytest.raises(ValueError, match=f"action {absent} of client_0"):
+        env.step({"client_0": absent, "client_1": 0, "client_2": 0})
+
+
+def test_numpy_integers_are_actions() -> None:
+    env = door.parallel_env(**SMALL)
+    env.reset(seed=0)
+    env.step({"client_0": np.int64(1), "client_1": np.array(2), "client_2": np.uint8(3)})
+
+
+@pytest.mark.parametrize("make", [door.joint_env, door.parallel_env])
+def test_stepping_without_an_episode_is_refused(make: Any) -> None:
+    env = make(**SMALL)
+    action = [0, 0, 0] if isinstance(env, JointEnv) else by_agent(np.zeros(3))
+    with pytest.raises(RuntimeError, match="reset"):
+        env.step(action)
+    env.reset(seed=0)
+    for _ in range(5):
+        env.step(action)
+    with pytest.raises(RuntimeError, match="reset"):
+        env.step(action)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_stepping_lanes_before_the_first_reset_is_refused(mode: AutoresetMode) -> None:
+    envs = door.vector_env(num_envs=2, autoreset_mode=mode, **SMALL)
+    with pytest.raises((RuntimeError, ValueError), match="reset"):
+        envs.step(random_actions(1, lanes=2)[0])
+
+
+def test_unknown_ids_say_what_exists() -> None:
+    with pytest.raises(gymnasium.error.NameNotFound, match="VEC-DNNPartition"):
+        gymnasium.make("VEC-DNNPartitions-v0")
+    with pytest.raises(gymnasium.error.VersionNotFound, match="v0"):
+        gymnasium.make("VEC-DNNPartition-v9")
+    for kind in ("parallel", "aec"):
+        with pytest.raises(NameNotFound, match=ENV_ID):
+            pettingzoo.make(kind, "VEC-Unknown-v0")
+
+
+MAKERS = makers(door, ENV_ID)
+
+
+@MAKERS
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"mobility": "teleport"}, ValueError, '"sumo", "replay", "straight" or "still"'),
+        ({"mobility": "replay", "scenario": "nowhere"}, ValueError, "fdr-drive, motorway"),
+        ({"mobility": "sumo", "scenario": "nowhere"}, ValueError, "fdr-drive, fdr-drive-dense, motorway"),
+        ({"reward": "profit"}, ValueError, "'drift_bound', 'drift', 'delay'"),
+        ({"render_mode": "human"}, ValueError, "'rgb_array'"),
+        ({"colour": "red"}, TypeError, "colour; there are mobility, scenario, .*num_client_vehicles.*observation"),
+    ],
+    ids=str,
+)
+def test_unknown_option_lists_what_exists(make: Any, options: dict[str, Any], kind: type, message: str) -> None:
+    with pytest.raises(kind, match=message):
+        make(**(SMALL | options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_envs": 0}, "num_envs=0 must be an integer of at least 1"),
+        ({"autoreset_mode": "never"}, "'never' is unknown; there are 'NEXT_STEP', 'SAME_STEP', 'DISABLED'"),
+    ],
+)
+def test_wrong_option_of_the_batched_env_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        door.vector_env(**SMALL, **options)
+
+
+def test_as_many_seeds_as_lanes() -> None:
+    with pytest.raises(ValueError, match=r"seed=\[1, 2\] must be an integer, or one for each of 3 lanes"):
+        door.vector_env(num_envs=3, **SMALL).reset(seed=[1, 2])
+    door.vector_env(num_envs=3, **SMALL).reset(seed=range(3))
+
+
+@pytest.mark.parametrize("make", [door.vector_env, door.parallel_env])
+def test_a_seed_is_not_negative(make: Any) -> None:
+    env = make(**SMALL)
+    env.reset(seed=3)
+    with pytest.raises(ValueError, match="seed=-4 must be an integer of at least 0"):
+        env.reset(seed=-4)
+
+
+def test_wrong_options_of_a_door_are_refused_by_name() -> None:
+    for wrong in (1.5, "2", True):
+        with pytest.raises(ValueError, match=f"num_envs={wrong!r} must be an integer"):
+            door.vector_env(num_envs=wrong, **SMALL)
+        with pytest.raises(ValueError, match=f"num_workers={wrong!r} must be an integer"):
+            door.joint_env(num_workers=wrong, **SMALL)
+    with pytest.raises(ValueError, match="padded='no' must be True or False"):
+        door.parallel_env(padded="no", **SMALL)
+    with pytest.raises(ValueError, match="scenario='motorway' is for a mobility of a name; this one has its own road"):
+        door.joint_env(**{**SMALL, "mobility": StraightMobility()}, scenario="motorway")
+
+
+def test_an_unknown_option_of_a_reset_is_refused() -> None:
+    envs = door.vector_env(num_envs=2, **SMALL)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match="options has 'reset_maks'; there is 'reset_mask' alone"):
+        envs.reset(options={"reset_maks": np.array([True, False])})

@@ -1,0 +1,204 @@
+"""What is seen and chosen in a slot, which options there are, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.made_up import LONG, SHORT, assert_same
+from tests.problems.dnn_partition.partition_slots import (
+    EYES,
+    LANES,
+    NATURE,
+    SLOTS,
+    STATE,
+    Slot,
+    common,
+    plain_exogenous,
+)
+from vec_envs.problems.dnn_partition.problem import DNNPartition
+from vec_envs.records import map_arrays
+
+# Observation ----------------------------------------------------------------------------------------------------------
+
+PAPER = [
+    [7.5, 0.75, 3.75, 11.25, -1.0, 0.2, -0.1],
+    [15.0, 1.5, 3.75, 11.25, 0.0, 0.2, -0.1],
+    [22.5, 0.75, 3.75, 11.25, 0.5, 0.2, -0.1],
+]
+EXTENDED = [
+    [1.0, 0.1, 0.2, 0.4, 0.7, 0.8, 0.5, 0.2, 0.3],
+    [2.0, 0.3, 0.4, 0.5, 0.7, 0.8, 1.0, 0.2, 0.3],
+    [0.5, 0.5, 0.6, 0.6, 0.7, 0.8, 0.1, 0.2, 0.3],
+]
+
+
+def test_the_papers_observation_has_2j_plus_1_features_in_their_places() -> None:
+    seen = EYES.observe(STATE, NATURE)
+    assert EYES.observation_size == 2 * EYES.num_nodes + 1
+    assert seen.dtype == np.float32
+    np.testing.assert_allclose(seen, PAPER, rtol=1e-6)
+
+
+def test_the_extended_observation_adds_rates_processors_and_speeds() -> None:
+    problem = replace(EYES, observation="extended")
+    assert problem.observation_size == 5 * problem.num_nodes + 1
+    np.testing.assert_allclose(problem.observe(STATE, NATURE), np.concatenate([PAPER, EXTENDED], axis=1), rtol=1e-6)
+
+
+@common
+@given(SLOTS, st.sampled_from(["paper", "extended"]))
+def test_observation_of_lanes_is_one_at_a_time(slot: Slot, observation: str) -> None:
+    problem = replace(slot.problem, observation=observation)
+    together = problem.observe(slot.state, slot.exogenous)
+    assert together.shape == (LANES, problem.num_client_vehicles, problem.observation_size)
+    for lane in range(LANES):
+        state, exogenous = (map_arrays(lambda a, n=lane: a[n], r) for r in (slot.state, slot.exogenous))
+        assert np.array_equal(problem.observe(state, exogenous), together[lane])
+
+
+# Actions --------------------------------------------------------------------------------------------------------------
+
+
+def test_round_robin_types_and_action_counts() -> None:
+    problem = DNNPartition(dnns=(SHORT, LONG), num_client_vehicles=3, num_service_vehicles=2)
+    assert problem.dnn_of_client == (0, 1, 0)
+    assert problem.action_counts == (9, 12, 9)
+    assert problem.agent_names == ("client_0", "client_1", "client_2")
+    assert problem.action_exists().sum(axis=1).tolist() == [9, 12, 9]
+    assert problem.action_exists()[0].tolist() == [True] * 9 + [False] * 3
+
+
+@common
+@given(SLOTS)
+def test_features_of_actions_say_what_an_action_is(slot: Slot) -> None:
+    problem = slot.problem
+    features, mask, table = problem.action_features(), problem.action_exists(), problem.choices.table
+    nodes = problem.num_nodes
+    to_node, edge, sent, local, at_cut = np.split(features, np.cumsum([nodes, nodes, nodes, 1]), axis=-1)
+    assert features.min() >= 0.0
+    assert features.max() <= 1.0
+    assert (features[~mask] == 0.0).all()
+    for client, count in enumerate(problem.action_counts):
+        cut, node = np.divmod(np.arange(count), nodes)
+        assert (to_node[client, :count].argmax(-1) == node).all()
+        assert (at_cut[client, :count].argmax(-1) == cut).all()
+        parts = (edge.sum(-1), table.edge_gflops), (sent.sum(-1), table.sent_mbit), (local[..., 0], table.local_gflops)
+        for part, whole in parts:
+            np.testing.assert_allclose(part[client, :count] * whole[client].max(), whole[client, :count])
+        assert not (edge[client, :count] * (1.0 - to_node[client, :count])).any()
+
+
+def test_defaults_are_the_papers() -> None:
+    problem = DNNPartition()
+    assert [p.name for p in problem.profiles] == ["alexnet", "resnet18", "vgg16"]
+    assert (problem.num_client_vehicles, problem.num_service_vehicles, problem.num_nodes) == (7, 5, 6)
+    assert (problem.lyapunov_v, problem.slot_s, problem.episode_slots, problem.rsu_ghz) == (10.0, 1.0, 30, 30.0)
+    assert (problem.reward, problem.allocation, problem.observation) == ("drift_bound", "exact", "paper")
+    assert problem.action_counts == tuple((n + 1) * 6 for n in (11, 12, 21, 11, 12, 21, 11))
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        pytest.param([9, 0, 0], r"action 9 of client_0 is outside \[0, 8\]", id="too large for its own DNN"),
+        pytest.param([0, 12, 0], r"action 12 of client_1 is outside \[0, 11\]", id="too large"),
+        pytest.param([0, 0, -1], r"action -1 of client_2 is outside \[0, 8\]", id="negative"),
+        pytest.param([[0, 0, 0], [0, 0, 99]], "action 99 of client_2", id="in a later lane"),
+        pytest.param([0, 0], r"3 clients .* got shape \(2,\)", id="too few"),
+        pytest.param([0, 0, 0, 0], r"3 clients .* got shape \(4,\)", id="too many"),
+        pytest.param([[0], [0], [0]], r"3 clients .* got shape \(3, 1\)", id="wrong axis"),
+        pytest.param([0.0, 1.0, 2.0], "integers, got dtype float64", id="floats"),
+        pytest.param([True, False, True], "integers, got dtype bool", id="booleans"),
+    ],
+)
+def test_wrong_action_is_refused(action: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EYES.transition(STATE, np.array(action), NATURE)
+
+
+def test_the_last_action_of_every_client_is_accepted_in_any_integer_type() -> None:
+    last = np.array(EYES.action_counts) - 1
+    expected = EYES.transition(STATE, last, NATURE)[1]
+    for kind in (np.int8, np.uint8, np.int32, np.uint64):
+        assert_same(EYES.transition(STATE, last.astype(kind), NATURE)[1], expected)
+
+
+# Options --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reward": "profit"}, "reward='profit' .* 'drift_bound', 'drift', 'delay'"),
+        ({"reward": None}, "reward=None .* 'drift_bound', 'drift', 'delay'"),
+        ({"allocation": "fair"}, "allocation='fair' .* 'exact', 'capped', 'eq46'"),
+        ({"observation": "all"}, "observation='all' .* 'paper', 'extended'"),
+        ({"lyapunov_v": 0.0}, "lyapunov_v=0.0 .* above 0"),
+        ({"lyapunov_v": -1.0}, "lyapunov_v=-1.0 .* above 0"),
+        ({"lyapunov_v": math.nan}, "lyapunov_v=nan .* finite"),
+        ({"lyapunov_v": "10"}, "lyapunov_v='10' .* number"),
+        ({"slot_s": 0.0}, "slot_s=0.0 .* above 0"),
+        ({"rsu_ghz": -30.0}, "rsu_ghz=-30.0 .* above 0"),
+        ({"bandwidth_mhz": math.inf}, "bandwidth_mhz=inf .* finite"),
+        ({"transmit_power_dbm": math.nan}, "transmit_power_dbm=nan .* finite"),
+        ({"noise_dbm": -math.inf}, "noise_dbm=-inf .* finite"),
+        ({"client_ghz": (6.0, 4.0)}, r"client_ghz=\(6.0, 4.0\) .* 0 < low <= high"),
+        ({"client_ghz": 5.0}, "client_ghz=5.0 .* range"),
+        ({"service_ghz": (0.0, 8.0)}, r"service_ghz=\(0.0, 8.0\) .* 0 < low"),
+        ({"service_ghz": (6.0, 7.0, 8.0)}, "service_ghz=.* range"),
+        ({"service_ghz": (6.0, math.inf)}, "service_ghz=.* range"),
+        ({"num_client_vehicles": 0}, "num_client_vehicles=0 .* at least 1"),
+        ({"num_client_vehicles": 2.5}, "num_client_vehicles=2.5 .* integer"),
+        ({"num_service_vehicles": -1}, "num_service_vehicles=-1 .* at least 0"),
+        ({"episode_slots": 0}, "episode_slots=0 .* at least 1"),
+        ({"dnn_of_client": (0, 1)}, "dnn_of_client has 2 entries for num_client_vehicles=7"),
+        ({"dnn_of_client": (0, 1, 2, 3, 0, 0, 0)}, "dnn_of_client=.* from 0 to 2"),
+        ({"dnn_of_client": (0, -1, 2, 0, 0, 0, 0)}, "dnn_of_client=.* from 0 to 2"),
+        ({"dnn_of_client": (0.5,) * 7}, "dnn_of_client=.* integers"),
+        ({"dnn_of_client": 0}, "dnn_of_client=0 .* integers"),
+        ({"dnns": ()}, "dnns is empty"),
+        ({"dnns": ("vgg16", "alexnet", "vgg16")}, r"dnns has 'vgg16' twice; give one .*: replace\(profile, name="),
+        ({"dnns": "alexnet"}, "dnns='alexnet' must be a list"),
+        ({"dnns": ("alexnet", "lenet")}, "'lenet' .* alexnet, .* vgg16"),
+        ({"workload": "guess"}, "'guess' .* 'mad2rl', 'mad2rl-literal', 'rtd'"),
+        ({"v2i_rate": 3.0}, "v2i_rate=3.0 must be a function"),
+    ],
+    ids=str,
+)
+def test_wrong_option_is_refused_with_its_value_and_bound(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DNNPartition(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_service_vehicles": 0},
+        {"dnns": [SHORT, "vgg16"], "dnn_of_client": [0, 1, 0, 1, 0, 1, 0]},
+        {"dnn_of_client": np.zeros(7, dtype=int)},
+        {"client_ghz": [5, 5]},
+        {"lyapunov_v": np.float32(3.0), "rsu_ghz": 20},
+        {"num_client_vehicles": np.int64(4)},
+    ],
+    ids=str,
+)
+def test_unusual_but_sound_options_are_accepted(options: dict[str, Any]) -> None:
+    problem = DNNPartition(**options)
+    exogenous = plain_exogenous(problem)
+    last = np.array(problem.action_counts) - 1
+    outcome = problem.transition(problem.initial_state(), last, exogenous)[1]
+    assert np.isfinite(outcome.reward)
+
+
+def test_problem_is_frozen_and_compared_by_value() -> None:
+    assert DNNPartition(dnns=(SHORT,)) == DNNPartition(dnns=(SHORT,))
+    assert hash(DNNPartition(dnns=(SHORT,))) == hash(DNNPartition(dnns=(SHORT,)))
+    with pytest.raises(AttributeError):
+        EYES.rsu_ghz = 1.0  # type: ignore[misc]

@@ -1,0 +1,165 @@
+"""How an environment is made: one door a problem, the same keywords through every face."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import partial
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, TypeVar
+
+from gymnasium.vector import AutoresetMode
+from pettingzoo import AECEnv
+from pettingzoo.utils.wrappers import OrderEnforcingWrapper
+from typing_extensions import get_protocol_members
+
+from vec_envs.field_docs import field_docs
+from vec_envs.interfaces.checked_aec import CheckedAECEnv
+from vec_envs.interfaces.joint_env import JointEnv
+from vec_envs.interfaces.parallel_env import SimultaneousEnv
+from vec_envs.interfaces.rendering import Draw, no_drawing
+from vec_envs.interfaces.slot_env import SlotEnv
+from vec_envs.interfaces.vector_env import BatchVectorEnv
+from vec_envs.mobility import SumoBackend, make_mobility
+from vec_envs.mobility.traffic import Mobility
+from vec_envs.problems.base import Problem
+from vec_envs.problems.policy import References
+
+F = TypeVar("F")
+TRAFFIC_DOCS = {
+    "mobility": '"sumo" (live), "replay" (recorded), "straight" or "still".',
+    "scenario": 'Of "sumo" a name or folder, of "replay" a name or a recording; the others have one road of their own.',
+    "sumo_backend": 'How live SUMO is driven, with "sumo" only: "libsumo", "traci" or "traci-gui".',
+    "num_workers": 'Processes of live SUMO, with "sumo" only.',
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentFactory:
+    """Makes the faces of one problem.
+
+    Every face takes: `mobility` (`"sumo"`, `"replay"`, `"straight"`, `"still"` or a `Mobility`), `scenario` (a name or
+    a folder), `sumo_backend` and `num_workers`, `render_mode`, and every field of the problem by name. An unknown
+    field raises `TypeError` listing those that exist; a wrong value `ValueError`.
+    """
+
+    env_id: str
+    problem_type: type[Any]
+    default_mobility: str = "sumo"
+    default_scenario: str = "fdr-drive"
+    load_references: Callable[[], References] = field(default=References, repr=False)
+    load_drawing: Callable[[], Draw | None] = field(default=no_drawing, repr=False)
+
+    @property
+    def references(self) -> References:
+        """The reference policies of the problem."""
+        return self.load_references()
+
+    def check_problem_type(self) -> None:
+        """Raises `TypeError` with the names that a problem's type lacks of `vec_envs.problems.base.Problem`."""
+        lacking = sorted(name for name in get_protocol_members(Problem) if not hasattr(self.problem_type, name))
+        if lacking or not is_dataclass(self.problem_type):
+            what = f"lacks {', '.join(lacking)}" if lacking else "is not a dataclass"
+            raise TypeError(f"{self.problem_type.__name__} {what}; see vec_envs.problems.base.Problem")
+
+    def joint_env(self, *, render_mode: str | None = None, **options: Any) -> JointEnv:
+        """Returns the `gymnasium.Env` with one decision for all agents."""
+        return self._make(JointEnv, options, render_mode=render_mode)
+
+    def vector_env(
+        self,
+        *,
+        num_envs: int = 1,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> BatchVectorEnv:
+        """Returns the natively batched `gymnasium.vector.VectorEnv`."""
+        return self._make(
+            BatchVectorEnv, options, num_envs=num_envs, autoreset_mode=autoreset_mode, render_mode=render_mode
+        )
+
+    def parallel_env(
+        self, *, padded: bool = False, render_mode: str | None = None, **options: Any
+    ) -> SimultaneousEnv | SlotEnv:
+        """Returns the `pettingzoo.ParallelEnv` with every client vehicle as an agent."""
+
+        def face(problem: Problem, mobility: Mobility, **own: Any) -> SimultaneousEnv | SlotEnv:
+            return (SlotEnv if problem.one_at_a_time else SimultaneousEnv)(problem, mobility, **own)
+
+        return self._make(face, options, name=self.env_id, padded=padded, render_mode=render_mode)
+
+    def env(self, **options: Any) -> AECEnv[str, Any, Any]:
+        """Returns the same as `parallel_env`, turn by turn: a `pettingzoo.AECEnv`."""
+        return OrderEnforcingWrapper(CheckedAECEnv(self.parallel_env(**options)))
+
+    def problem(self, **fields_by_name: Any) -> Problem:
+        """Returns the problem with these fields. Raises `TypeError` listing what exists for an unknown one."""
+        known = [f.name for f in fields(self.problem_type)]
+        unknown = sorted(set(fields_by_name) - set(known))
+        if unknown:
+            of_door = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
+            of_face = "padded (parallel_env), num_envs and autoreset_mode (make_vec)"
+            listed = ", ".join(of_door + known)
+            raise TypeError(f"{self.env_id} has no option {', '.join(unknown)}; there are {listed}, and {of_face}")
+        return self.problem_type(**fields_by_name)
+
+    def traffic(
+        self,
+        *,
+        mobility: str | Mobility | None = None,
+        scenario: str | Path | None = None,
+        sumo_backend: SumoBackend = "libsumo",
+        num_workers: int = 1,
+    ) -> Mobility:
+        """Returns the source of traffic. Raises `ValueError` listing what exists for an unknown name."""
+        if scenario is not None and isinstance(mobility, Mobility):
+            raise ValueError(f"scenario={scenario!r} is for a mobility of a name; this one has its own road")
+        return make_mobility(
+            self.default_mobility if mobility is None else mobility,
+            scenario=self.default_scenario if scenario is None else scenario,
+            sumo_backend=sumo_backend,
+            num_workers=num_workers,
+        )
+
+    def described(self, text: str | None) -> str:
+        """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
+        docs = TRAFFIC_DOCS | field_docs(self.problem_type)
+        defaults = {"mobility": self.default_mobility, "scenario": self.default_scenario}
+        defaults |= {"sumo_backend": "libsumo", "num_workers": 1}
+        defaults |= {f.name: f.default for f in fields(self.problem_type) if f.default is not MISSING}
+        lines = (
+            f"{name} = {getattr(value, '__name__', repr(value))}: {docs.get(name, '')}"
+            for name, value in defaults.items()
+        )
+        wrapped = (textwrap.fill(line, 116, initial_indent="    ", subsequent_indent=" " * 8) for line in lines)
+        return "\n".join([text or "", "**Options**, keywords of every door:", "", *wrapped, ""])
+
+    def _make(self, interface: Callable[..., F], options: dict[str, Any], **own: Any) -> F:
+        """Returns the interface, which stops the traffic in `close` where the traffic was made here."""
+        of_traffic = {"mobility", "scenario", "sumo_backend", "num_workers"}
+        problem = self.problem(**{name: value for name, value in options.items() if name not in of_traffic})
+        chosen = {name: value for name, value in options.items() if name in of_traffic}
+        mobility, owned = self.traffic(**chosen), isinstance(chosen.get("mobility"), str | None)
+        try:
+            return interface(problem, mobility, owns_mobility=owned, load_drawing=self.load_drawing, **own)
+        except BaseException:
+            if owned:
+                mobility.close()
+            raise
+
+
+def lazily(name: str) -> Callable[[], Any]:
+    """Returns a function that imports "package.module:name" when it is called."""
+    return partial(resolve_name, name)
+
+
+def as_loader(value: Any) -> Callable[[], Any]:
+    """Returns a function that returns the value."""
+    return partial(_same, value)
+
+
+def _same(value: Any) -> Any:
+    return value

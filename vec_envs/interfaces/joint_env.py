@@ -1,0 +1,100 @@
+"""The core as a `gymnasium.Env`: one centralised decision for all agents, or for the one whose turn it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from jaxtyping import Float32
+from numpy.typing import ArrayLike
+
+from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, no_drawing
+from vec_envs.interfaces.single_episode import SingleEpisode
+from vec_envs.interfaces.spaces import (
+    action_space,
+    check_action_shape,
+    decode_action,
+    encode_observation,
+    first_environment,
+    observation_space,
+)
+from vec_envs.mobility.traffic import Mobility
+from vec_envs.problems.base import Problem, View
+
+Observation = Float32[np.ndarray, "..."]
+
+
+class JointEnv(gymnasium.Env[Observation, np.ndarray]):
+    """One decision maker acts for all agents.
+
+    Where all agents decide together, the observation has a row and the action an entry for each; where they decide one
+    at a time, both are of the agent whose turn it is. The reward is the agents' common reward. An episode is truncated
+    when no epoch is left and never terminates. `close` ends the traffic too, where the environment made it
+    (`owns_mobility`).
+    """
+
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+
+    def __init__(
+        self,
+        problem: Problem,
+        mobility: Mobility,
+        *,
+        owns_mobility: bool = False,
+        render_mode: str | None = None,
+        load_drawing: LoadDrawing = no_drawing,
+    ) -> None:
+        self.problem = problem
+        self._one = SingleEpisode(
+            problem, mobility, owns_mobility=owns_mobility, render_mode=render_mode, load_drawing=load_drawing
+        )
+        self.render_mode, self._batch = self._one.render_mode, self._one.batch
+        self.observation_space = observation_space(problem)
+        self.action_space = action_space(problem)
+        self._shape = tuple(self.action_space.shape or ())
+        self._seeded = False
+
+    @property
+    def view(self) -> View:
+        """This epoch's problem, state and exogenous, with one lane: for reference policies."""
+        return self._batch.view
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode; the first one of no seed has `np_random_seed`, which repeats it.
+
+        Raises `TrafficError` where the traffic cannot serve one.
+        """
+        super().reset(seed=seed)
+        if seed is None and not self._seeded:
+            own = self.np_random_seed  # -1 where the generator was handed in
+            seed = int(self.np_random.integers(2**63)) if own == -1 else own
+        self._batch.reset([0], [seed])
+        self._seeded = True
+        return self._observation(), {}
+
+    def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Moves on by a epoch. Raises `ValueError` for an action of wrong shape, type or range.
+
+        Raises `RuntimeError` before the first reset and after the last epoch.
+        """
+        if self._batch.ended[0]:
+            raise RuntimeError("no episode is running: call reset() first")
+        action = np.asarray(action)
+        check_action_shape(self.problem, action, self._shape)
+        outcome = self._batch.step(decode_action(self.problem, action)[None])
+        info = first_environment(self.problem.metrics(self._batch.state, outcome))
+        return self._observation(), float(outcome.reward[0]), False, bool(self._batch.ended[0]), info
+
+    def render(self) -> Any:
+        """Returns the present epoch as an RGB array where `render_mode="rgb_array"`."""
+        return self._one.render()
+
+    def close(self) -> None:
+        """Ends the traffic that the environment made; idempotent."""
+        self._one.close()
+
+    def _observation(self) -> Observation:
+        return encode_observation(self.problem, self._batch.observe()[0])

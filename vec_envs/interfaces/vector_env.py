@@ -1,0 +1,183 @@
+"""The core as a `gymnasium.vector.VectorEnv`: B lanes, natively batched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from jaxtyping import Bool, Float32
+from numpy.typing import ArrayLike
+
+from vec_envs.core.batch import EnvironmentBatch
+from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, checked_render_mode, draw_environment, no_drawing
+from vec_envs.interfaces.spaces import (
+    action_space,
+    check_action_shape,
+    decode_action,
+    encode_observation,
+    least_action,
+    observation_space,
+)
+from vec_envs.mobility.traffic import Mobility
+from vec_envs.problems.base import Problem, View
+from vec_envs.validation import count
+
+Observations = Float32[np.ndarray, "batch ..."]
+
+
+class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
+    """Many joint environments that step as one array.
+
+    Lane b, seeded with s, is bit for bit the joint environment seeded with s. With the default
+    `AutoresetMode.DISABLED` ended lanes are reset by `reset(options={"reset_mask": bool[lanes]})`.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+
+    def __init__(
+        self,
+        problem: Problem,
+        mobility: Mobility,
+        *,
+        num_envs: int,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        owns_mobility: bool = False,
+        render_mode: str | None = None,
+        load_drawing: LoadDrawing = no_drawing,
+    ) -> None:
+        super().__init__()
+        count(1, num_envs=num_envs)
+        self.problem = problem
+        self.num_envs = int(num_envs)
+        self.render_mode = checked_render_mode(render_mode)
+        self.autoreset_mode = autoreset_mode_of(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self.single_observation_space = observation_space(problem)
+        self.single_action_space = action_space(problem)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.batch = EnvironmentBatch(problem, mobility, num_envs)
+        self._owns_mobility = owns_mobility
+        self._load_drawing = load_drawing
+
+    @property
+    def view(self) -> View:
+        """This epoch's problem, state and exogenous of all lanes: for reference policies."""
+        return self.batch.view
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Starts episodes in all lanes, or in those of `options["reset_mask"]`.
+
+        An integer seed s seeds lane b with s + b. Raises `ValueError` for another option, `TrafficError` where the
+        traffic cannot serve an episode.
+        """
+        if unknown := sorted(set(options or {}) - {"reset_mask"}):
+            raise ValueError(f"options has {', '.join(map(repr, unknown))}; there is 'reset_mask' alone")
+        mask = (options or {}).get("reset_mask")
+        rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(self._checked_mask(mask))
+        seeds = self._seeds(seed)
+        self.batch.reset([int(row) for row in rows], [seeds[row] for row in rows])
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+        return self._observations(), {}
+
+    def step(self, actions: ArrayLike) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Moves every lane on by a epoch. Raises `ValueError` for actions of wrong shape, type or range."""
+        if not self.batch.begun:
+            raise RuntimeError("no episode is running: call reset() first")
+        had_ended, actions = self.batch.ended, np.asarray(actions)
+        if had_ended.any():
+            self._check_autoreset(had_ended)
+            if actions.shape == self.action_space.shape:
+                actions = actions.copy()
+                actions[had_ended] = least_action(self.problem)
+        check_action_shape(self.problem, actions, (self.num_envs, *(self.single_action_space.shape or ())))
+        outcome = self.batch.step(decode_action(self.problem, actions))
+        figures = self.problem.metrics(self.batch.state, outcome)
+        reward = np.array(outcome.reward)
+        truncated = self.batch.ended
+        if had_ended.any():
+            reward[had_ended], truncated = 0.0, truncated & ~had_ended
+            self._restart(had_ended)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
+            infos = with_masks(figures, ~truncated) | self._final(truncated, figures)
+            self._restart(truncated)
+        else:
+            infos = with_masks(figures, ~had_ended)
+        return self._observations(), reward, np.zeros(self.num_envs, dtype=np.bool_), truncated, infos
+
+    def render(self) -> Any:
+        """Returns a tuple of RGB arrays, one a lane, where `render_mode="rgb_array"`."""
+        return (
+            None
+            if self.render_mode is None
+            else tuple(draw_environment(self.batch, b, self._load_drawing) for b in range(self.num_envs))
+        )
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Ends the traffic that the environment made."""
+        if self._owns_mobility:
+            self.batch.mobility.close()
+
+    def _check_autoreset(self, had_ended: Bool[np.ndarray, "batch"]) -> None:
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            rows = np.flatnonzero(had_ended).tolist()
+            shown = f"{rows}" if len(rows) <= 8 else f"{rows[:8]} and {len(rows) - 8} more"
+            raise ValueError(
+                f"lanes {shown} have ended; reset them with "
+                'options={"reset_mask": ...}, or make the environment with autoreset_mode="NEXT_STEP"'
+            )
+
+    def _restart(self, mask: Bool[np.ndarray, "batch"]) -> None:
+        rows = [int(row) for row in np.flatnonzero(mask)]
+        self.batch.reset(rows, [None] * len(rows))
+
+    def _observations(self) -> Observations:
+        return encode_observation(self.problem, self.batch.observe())
+
+    def _final(self, mask: Bool[np.ndarray, "batch"], figures: Mapping[str, Any]) -> dict[str, Any]:
+        observations = self._observations()
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for row in np.flatnonzero(mask):
+            final_obs[row] = observations[row]
+        final_info = with_masks(figures, mask)
+        return {"final_obs": final_obs, "_final_obs": mask.copy(), "final_info": final_info, "_final_info": mask.copy()}
+
+    def _seeds(self, seed: Any) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(cast(int, seed)) + b for b in range(self.num_envs)]
+        seeds: list[int | None] = [] if isinstance(seed, str) or not isinstance(seed, Iterable) else list(seed)  # pyright: ignore[reportUnknownArgumentType]
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed={seed!r} must be an integer, or one for each of {self.num_envs} lanes")
+        return seeds
+
+    def _checked_mask(self, mask: Any) -> Bool[np.ndarray, "batch"]:
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            raise ValueError(f'options["reset_mask"] must be a boolean array of shape ({self.num_envs},), got {mask!r}')
+        if not mask.any():
+            raise ValueError('options["reset_mask"] names no lane')
+        return np.asarray(mask, dtype=np.bool_)
+
+
+def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:
+    """Returns the mode by its value, name or itself. Raises `ValueError` listing what exists."""
+    for known in AutoresetMode:
+        if mode is known or (isinstance(mode, str) and mode in (known.value, known.name)):
+            return known
+    raise ValueError(f"autoreset_mode={mode!r} is unknown; there are {', '.join(repr(m.name) for m in AutoresetMode)}")
+
+
+def with_masks(figures: Mapping[str, Any], mask: Bool[np.ndarray, "batch"]) -> dict[str, Any]:
+    """Returns figures as vector infos: beside each `name` a mask `_name` of the lanes that have it."""
+    infos: dict[str, Any] = {}
+    for name, value in figures.items():
+        infos[name] = with_masks(value, mask) if isinstance(value, Mapping) else np.array(value)  # pyright: ignore[reportUnknownArgumentType]
+        infos[f"_{name}"] = mask.copy()
+    return infos

@@ -1,0 +1,59 @@
+"""The reference policies of every registered problem.
+
+A policy is built as `Policy(problem)` and has `reset(seed)` and `act(observation, view=None) -> action`, observation
+`[batch, agents, features]`, action `[batch, agents]`, with a last axis of numbers where actions are continuous.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vec_envs.problems.base import Problem
+from vec_envs.problems.cooperative_inference.policies import AllEdge, ExactCuts, LargestCut, RandomCuts
+from vec_envs.problems.dnn_partition.policies import (
+    AllLocal,
+    AllRSU,
+    BestResponse,
+    ExactSlot,
+    Genetic,
+    LeastDelay,
+    PaperGreedy,
+    Random,
+)
+from vec_envs.problems.policy import Policy, Reference, References
+from vec_envs.problems.task_diversion.policies import CheapestCut, RandomNumbers
+from vec_envs.registration import factory_of_problem
+
+
+def references(problem: Problem | type[Any]) -> References:
+    """Returns the reference policies of a problem or its type.
+
+    Raises `ValueError` for a problem that is not registered, or was registered without references.
+    """
+    kind = problem if isinstance(problem, type) else type(problem)
+    found = factory_of_problem(kind).references
+    if not found.policies:
+        raise ValueError(f"{kind.__name__} has no reference policies; register it with references=...")
+    return found
+
+
+__all__ = [
+    "AllEdge",
+    "AllLocal",
+    "AllRSU",
+    "BestResponse",
+    "CheapestCut",
+    "ExactCuts",
+    "ExactSlot",
+    "Genetic",
+    "LargestCut",
+    "LeastDelay",
+    "PaperGreedy",
+    "Policy",
+    "Random",
+    "RandomCuts",
+    "RandomNumbers",
+    "Reference",
+    "References",
+    "references",
+]

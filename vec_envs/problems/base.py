@@ -1,0 +1,335 @@
+"""The protocols of a problem: everything that the other rooms ask of one, with an example of each.
+
+A problem is a frozen dataclass. Its fields are the options of the environment, and its methods are pure functions of
+arrays with leading batch axes (`*batch`): one environment, a thousand parallel ones, or the candidates of a search.
+
+`Problem` is what every problem offers. The others are optional, and each makes one thing more possible:
+
+| protocol | what it makes possible |
+|---|---|
+| `DiscreteProblem` | actions are integers: QMIX, MAD2RL, action masks, the padded PettingZoo environment |
+| `SequentialProblem` | agents decide one at a time |
+| `HasActionFeatures`, `HasActionCosts` | QMIX and MAD2RL use what is known of actions before they learn |
+| `HasHybridActions` | SAC and DQN choose an alternative, and SAC the continuous parameters beside it |
+
+`docs/extending.md` defines a small problem from nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Shaped
+
+from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscreteActions:
+    """Each agent takes one integer, from 0 to its count - 1.
+
+    Example: `DiscreteActions(counts=(2, 2, 3))` for two agents with two actions and one with three.
+    """
+
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuousActions:
+    """Each agent that decides gives `size` numbers from -1 to 1.
+
+    Example: `ContinuousActions(size=3)` for a cut and two speeds.
+    """
+
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric that runs report, under the name that it has in the infos; less is better.
+
+    Example: `Metric(name="completion_time_s", unit="s")`.
+    """
+
+    name: str
+    unit: str
+    final: bool = False
+    """Whether its value at the end of an episode is reported beside its mean."""
+
+
+@runtime_checkable
+class Outcome(Protocol):
+    """The result of a decision: a frozen dataclass of arrays, of which the core reads the reward alone."""
+
+    @property
+    def reward(self) -> Float[np.ndarray, "*batch"]:
+        """The reward that all agents share. Example: minus the problem's objective."""
+        ...
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """A decision problem of agents, batched over leading axes.
+
+    An episode is a sequence of decision epochs. At each epoch the agents `observe`, act, and the state moves on by
+    `transition`. All agents decide at an epoch, or one of them (`one_at_a_time`).
+
+    What does not depend on decisions is *exogenous*: positions, channels, arrivals. It is made for a whole episode
+    before the first decision. `sample` holds all the randomness; `exogenous` is a pure function of the random draws
+    and of the traffic. States, exogenous records and outcomes are frozen dataclasses of arrays.
+    """
+
+    @property
+    def episode_epochs(self) -> int:
+        """The largest number of decision epochs in an episode. Example: the number of slots."""
+        ...
+
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        """The names of the agents in PettingZoo. Example: `("client_0", "client_1")`."""
+        ...
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """False where all agents decide at every epoch; True for a `SequentialProblem`."""
+        ...
+
+    @property
+    def actions(self) -> DiscreteActions | ContinuousActions:
+        """What an agent decides. Example: `DiscreteActions(counts=(2, 2))`."""
+        ...
+
+    @property
+    def observation_size(self) -> int:
+        """The number of features that an agent observes."""
+        ...
+
+    @property
+    def traffic_shape(self) -> EpisodeShape:
+        """How many vehicles an episode needs, and for how many slots: one more than there are decisions.
+
+        Example: `EpisodeShape(num_client_vehicles=3, num_service_vehicles=0, num_slots=31, slot_s=1.0)`.
+        """
+        ...
+
+    @property
+    def reported_metrics(self) -> tuple[Metric, ...]:
+        """The metrics that runs report. Policies are ranked by the first one."""
+        ...
+
+    def initial_state(self, batch_shape: tuple[int, ...]) -> Any:
+        """Returns the state before the first decision. Example: `State(backlog=np.zeros((*batch_shape, 3)))`."""
+        ...
+
+    def sample(self, rng: np.random.Generator) -> Any:
+        """Returns the random draws of one episode: a frozen dataclass of arrays without batch axes.
+
+        Example: `Draws(fading_power=rng.standard_exponential((self.episode_epochs + 1, 3)))`.
+        """
+        ...
+
+    def exogenous(self, draws: Any, traffic: TrafficBlock, road: Road) -> Any:
+        """Returns the exogenous record of episodes, each array `[*batch, epochs + 1, ...]`.
+
+        The last epoch is observed after the last decision. Example: rates in Mbit/s, from the distances between
+        `traffic.client_xy_m` and `road.rsu_xyz_m` and from the fading in `draws`.
+        """
+        ...
+
+    def observe(self, state: Any, exogenous: Any) -> Float32[np.ndarray, "*batch deciders features"]:
+        """Returns one row of features, of order one, for each agent that decides at this epoch."""
+        ...
+
+    def transition(self, state: Any, action: Shaped[np.ndarray, "*batch ..."], exogenous: Any) -> tuple[Any, Outcome]:
+        """Returns the next state and the outcome of a decision; changes none of its arguments.
+
+        `exogenous` is that of one epoch. An action has the shape `action_shape(problem)`.
+        Raises `ValueError` for an action of wrong shape, type or range.
+        """
+        ...
+
+    def metrics(self, next_state: Any, outcome: Any) -> Mapping[str, Any]:
+        """Returns the infos of a decision, by name: `[*batch]` arrays, those of `reported_metrics` among them."""
+        ...
+
+
+@runtime_checkable
+class DiscreteProblem(Problem, Protocol):
+    """A problem whose agents all choose an integer at every epoch."""
+
+    @property
+    def actions(self) -> DiscreteActions:
+        """The number of actions of each agent."""
+        ...
+
+    def action_mask(self, state: Any, exogenous: Any) -> Bool[np.ndarray, "*batch agents actions"]:
+        """Returns which actions are legal, in rows as long as the longest.
+
+        Example: `np.ones((*batch_shape, 3, 2), np.bool_)` where all agents always have both actions.
+        """
+        ...
+
+
+@runtime_checkable
+class SequentialProblem(Problem, Protocol):
+    """A problem whose agents decide one at a time.
+
+    An agent knows at the beginning of a slot whether it will decide in it. Decisions change which epochs come about:
+    `next_epoch` skips the others. The effect of a decision is seen at later epochs of the same *decision chain*, such
+    as the queue that it fills.
+    """
+
+    @property
+    def episode_slots(self) -> int:
+        """The number of slots in an episode."""
+        ...
+
+    @property
+    def num_chains(self) -> int:
+        """The number of decision chains. Example: one for each roadside unit."""
+        ...
+
+    def next_epoch(self, state: Any, exogenous: Any, epoch: Int[np.ndarray, "batch"]) -> Int[np.ndarray, "batch"]:
+        """Returns the first epochs from `epoch` on that come about; `episode_epochs` where none does."""
+        ...
+
+    def chain(self, state: Any, exogenous: Any) -> Int[np.ndarray, "*batch"]:
+        """Returns the decision chain of an epoch, below `num_chains`; -1 where the action has no effect."""
+        ...
+
+    def chain_of(self, outcome: Any) -> Int[np.ndarray, "*batch"]:
+        """Returns the chain that a decision joined, which its action may have chosen; -1 where it joined none."""
+        ...
+
+    def turn(self, exogenous: Any) -> tuple[Int[np.ndarray, "*batch"], Int[np.ndarray, "*batch"]]:
+        """Returns the slot of an epoch, and the index of the agent that decides."""
+        ...
+
+
+@runtime_checkable
+class HasActionFeatures(Protocol):
+    """A discrete problem whose actions share features, so that QMIX learns of one action from another."""
+
+    def action_features(self) -> Float[np.ndarray, "agents actions features"]:
+        """Returns features from 0 to 1; rows of 0 for actions that an agent does not have."""
+        ...
+
+
+@runtime_checkable
+class ActionCosts(Protocol):
+    """The known costs of every action, computed from what an agent observes: a frozen dataclass of arrays.
+
+    Its arrays may be replaced by tensors, so `of` uses operators and methods that arrays and tensors share.
+    """
+
+    @property
+    def num_kinds(self) -> int:
+        """The number of kinds of cost. Example: four, for three delays and a drift."""
+        ...
+
+    def of(self, observation: Any) -> Any:
+        """Returns `[kinds, agents, batch, actions]` costs of `observation` [agents, batch, features]."""
+        ...
+
+
+@runtime_checkable
+class HasActionCosts(Protocol):
+    """A discrete problem whose action costs can be computed, in part, from an agent's own observation."""
+
+    def action_costs(self) -> ActionCosts:
+        """Returns the costs. Raises `ValueError` where the observation lacks what they depend on."""
+        ...
+
+
+@runtime_checkable
+class HybridActions(Protocol):
+    """The actions of one decider as an alternative with continuous parameters beside it.
+
+    Example: the alternative is a cut, and the parameters are two speeds.
+    """
+
+    @property
+    def count(self) -> int:
+        """The number of alternatives."""
+        ...
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers from -1 to 1 go with an alternative."""
+        ...
+
+    @property
+    def num_effects(self) -> int:
+        """How many numbers `consequences` returns beside the reward."""
+        ...
+
+    def present(self, observation: Float32[np.ndarray, "batch 1 features"]) -> Bool[np.ndarray, "batch count"]:
+        """Returns which alternatives are legal; at least one."""
+        ...
+
+    def terms(self, observation: Float32[np.ndarray, "batch 1 features"]) -> Float32[np.ndarray, "batch count terms"]:
+        """Returns, for each alternative, the numbers that `consequences` needs of it."""
+        ...
+
+    def action(
+        self,
+        alternative: Int[np.ndarray, "batch"],
+        parameters: Float32[np.ndarray, "batch parameters"],
+        observation: Float32[np.ndarray, "batch 1 features"],
+    ) -> Float32[np.ndarray, "batch 1 numbers"]:
+        """Returns the actions of the environment."""
+        ...
+
+    def consequences(self, terms: Any, parameters: Any) -> tuple[Any, Any]:
+        """Returns the known part of the reward `[n]`, and `[n, effects]` on what comes after, of order one.
+
+        Takes `terms` [n, terms] and `parameters` [n, parameters], arrays or tensors; tensors stay differentiable.
+        """
+        ...
+
+
+@runtime_checkable
+class HasHybridActions(Protocol):
+    """A continuous problem that describes its actions to learners as alternatives with parameters."""
+
+    @property
+    def hybrid(self) -> HybridActions:
+        """The description. Where a problem has none, SAC learns its numbers as they are."""
+        ...
+
+
+def action_shape(problem: Problem) -> tuple[int, ...]:
+    """Returns the shape of one environment's action: the deciding agents, and the numbers where they give those."""
+    deciders = 1 if problem.one_at_a_time else len(problem.agent_names)
+    return (deciders, problem.actions.size) if isinstance(problem.actions, ContinuousActions) else (deciders,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Everything about the present decision epoch, for reference policies; arrays with a leading batch axis."""
+
+    problem: Any
+    state: Any
+    exogenous: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """The present of one environment, for a drawing: records without a batch axis."""
+
+    problem: Any
+    road: Road
+    state: Any
+    exogenous: Any
+    """Of the present epoch."""
+    episode: Any
+    """The exogenous record of all epochs of the episode."""
+    epoch: int
+    ended: bool
+    last_action: Any | None
+    """None before the first decision."""
+    last_outcome: Any | None
+    """None before the first decision."""

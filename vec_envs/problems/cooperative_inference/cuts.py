@@ -1,0 +1,69 @@
+"""What the cuts of `CooperativeInference` mean: work at both sides, what is sent, and the memory that is occupied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from vec_envs.dnn.profile import DNNProfile, by_type
+from vec_envs.problems.cooperative_inference.records import Cuts, PerDevice
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutTable:
+    """What each cut of each device means; rows of DNNs with fewer cuts end in zeros."""
+
+    local_gcycles: Float[np.ndarray, "devices cuts"]
+    server_gcycles: Float[np.ndarray, "devices cuts"]
+    sent_mbit: Float[np.ndarray, "devices cuts"]
+    memory_gb: Float[np.ndarray, "devices cuts"]
+
+    def of(self, cut: Cuts) -> tuple[PerDevice, PerDevice, PerDevice, PerDevice]:
+        """Returns Gcycles of device and server, Mbit sent, and GB occupied, for each device's cut."""
+        device = np.arange(len(self.local_gcycles))
+        return (
+            self.local_gcycles[device, cut],
+            self.server_gcycles[device, cut],
+            self.sent_mbit[device, cut],
+            self.memory_gb[device, cut],
+        )
+
+
+def cut_table(
+    profiles: Sequence[DNNProfile],
+    device_types: Int[np.ndarray, "devices"],
+    *,
+    cycles_per_mac: float,
+    device_memory_factor: float,
+    server_memory_factor: float,
+) -> CutTable:
+    """Returns the table of devices with these DNNs."""
+
+    def memory(profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
+        return memory_gb(profile, device_memory_factor=device_memory_factor, server_memory_factor=server_memory_factor)
+
+    return CutTable(
+        local_gcycles=cycles_per_mac * by_type(p.local_gmacs for p in profiles)[device_types],
+        server_gcycles=cycles_per_mac * by_type(p.edge_gmacs for p in profiles)[device_types],
+        sent_mbit=by_type(p.cut_mbit for p in profiles)[device_types],
+        memory_gb=by_type(memory(p) for p in profiles)[device_types],
+    )
+
+
+def memory_gb(
+    profile: DNNProfile, *, device_memory_factor: float, server_memory_factor: float
+) -> Float[np.ndarray, "cuts"]:
+    """Returns the memory that a DNN occupies at both sides, by cut.
+
+    Paper: LyMDO Eq. (6).
+    Differs: the largest tensor of a side is the largest output of its layers, 0 where it has none.
+    """
+    outputs = [0.0, *profile.output_mbit, 0.0]
+    largest = np.maximum.accumulate(outputs[:-1]) + np.maximum.accumulate(outputs[:0:-1])[::-1]
+    parameters = (
+        device_memory_factor * profile.local_parameter_mbyte + server_memory_factor * profile.edge_parameter_mbyte
+    )
+    return (parameters + largest / 8.0) / 1e3

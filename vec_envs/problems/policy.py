@@ -1,0 +1,88 @@
+"""Policies, learned or not, and the reference policies that a problem is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, Int, Shaped
+
+from vec_envs.problems.base import View
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Decides for all agents of a batch of environments at once. Built as `Policy(problem)`."""
+
+    def reset(self, seed: int) -> None:
+        """Starts anew; a policy that draws random numbers draws them from `seed` on."""
+        ...
+
+    def act(
+        self, observation: Float32[np.ndarray, "batch agents features"], view: View | None = None
+    ) -> Shaped[np.ndarray, "batch agents ..."]:
+        """Returns the agents' actions. Raises `ValueError` where the policy needs the view and has none."""
+        ...
+
+
+class Constant:
+    """Takes the same actions at every decision epoch."""
+
+    def __init__(self, action: Int[np.ndarray, "agents"]) -> None:
+        self._action = action
+
+    def reset(self, seed: int) -> None:
+        """Does nothing: there is no randomness."""
+
+    def act(
+        self, observation: Float32[np.ndarray, "batch agents features"], view: View | None = None
+    ) -> Int[np.ndarray, "batch agents"]:
+        """Returns the constant actions."""
+        return np.tile(self._action, (batch_size_of(observation), 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A policy to compare with, and the fields of the environment that it changes for itself."""
+
+    make: Callable[[Any], Policy]
+    env: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    slow: bool = False
+    """Whether it is slow or needs an extra; it then plays only where it is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """The reference policies of a problem by name, and the one that a learner should beat ("" for none)."""
+
+    policies: Mapping[str, Reference] = field(default_factory=dict[str, Reference])
+    to_beat: str = ""
+
+    def named(self, name: str) -> Reference:
+        """Returns the reference of that name. Raises `ValueError` with the known names for an unknown one."""
+        if name not in self.policies:
+            known = ", ".join(map(repr, self.policies)) or "none"
+            raise ValueError(f"the reference policy {name!r} is unknown; known are: {known}")
+        return self.policies[name]
+
+
+def batch_size_of(observation: np.ndarray) -> int:
+    """Returns the number of environments. Raises `ValueError` unless the axes are batch, agents and features."""
+    if observation.ndim != 3:
+        raise ValueError(
+            f"policies need observations of shape [batch, agents, features], got shape {observation.shape}; for a "
+            "single environment call policy.act(observation[None], env.unwrapped.view)[0]"
+        )
+    return len(observation)
+
+
+def needs_view(view: View | None, policy: object, observation: np.ndarray) -> View:
+    """Returns the view. Raises `ValueError` where it is None, or the observation has no batch axis."""
+    batch_size_of(observation)
+    if view is None:
+        raise ValueError(
+            f"{type(policy).__name__} looks at the whole state: call policy.act(observation, env.unwrapped.view)"
+        )
+    return view
