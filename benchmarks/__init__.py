@@ -1,1 +1,1 @@
-"""Speed, and suites of cases that compare policies; the leaderboard comes later."""
+"""Benchmarks: suites of cases that compare policies, the leaderboard, and measurements of speed."""

@@ -1,4 +1,4 @@
-"""Policies of other libraries as policies of this one: written around a model, in a function of the problem.
+"""Adapters that turn models of other libraries into policies of this project. Use one in a function of the problem:
 
     from pathlib import Path
 
@@ -12,8 +12,8 @@
     my_ppo.env_ids = ("VEC-DNNPartition-v0",)
     my_ppo.files = ("my_ppo_3.zip", "my_ppo_5.zip", "my_ppo_7.zip")
 
-Then `python -m benchmarks.run main --policies my_module:my_ppo`. Nothing of those libraries is imported here before it
-is needed.
+Then run `python -m benchmarks.run main --policies my_module:my_ppo`. The other libraries are imported only when an
+adapter needs them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from vec_envs.problems.base import DiscreteActions, DiscreteProblem, View
 
 
 class OwnDraws:
-    """Torch's global numbers as a policy has left them: another that draws too does not disturb them."""
+    """Torch's global random state of one policy, so that policies in the same process do not disturb each other."""
 
     def __init__(self) -> None:
         self._state: Any = None
 
     @contextlib.contextmanager
     def __call__(self) -> Generator[None, None, None]:
-        """Goes on with them for a while."""
+        """Continues with the policy's random state, and restores the previous one afterwards."""
         import torch
 
         before = torch.get_rng_state()
@@ -50,10 +50,14 @@ class OwnDraws:
 
 
 class StableBaselines3:
-    """A model of Stable-Baselines3 that was trained on `gymnasium.make(...)`: one decision for all agents.
+    """A model of Stable-Baselines3 that was trained on `gymnasium.make(...)`, with one decision for all agents.
 
-    `normalize` is what was done to observations before the model saw them, such as `normalize_obs` of the
-    `VecNormalize` that was saved beside it: a model's file does not hold that.
+    Args:
+        model: The model.
+        problem: The problem to play.
+        deterministic: Whether the model takes its most likely action instead of drawing one.
+        normalize: A function of observations that was applied in training, such as `normalize_obs` of the saved
+            `VecNormalize`; a model's file does not hold it.
     """
 
     def __init__(
@@ -68,36 +72,41 @@ class StableBaselines3:
         self._model, self._problem, self._deterministic = model, problem, deterministic
         self._normalize = normalize
         self._draws = OwnDraws()
-        for what, has, wants in (
-            ("observes", model.observation_space, observation_space(problem)),
-            ("acts by", model.action_space, action_space(problem)),
+        for what, own, needed in (
+            ("observation", model.observation_space, observation_space(problem)),
+            ("action", model.action_space, action_space(problem)),
         ):
-            if has != wants:
+            if own != needed:
                 raise ValueError(
-                    f"the model {what} {has}, the environment's are {wants}: it is of another case, or was trained "
-                    'with another option, such as observation="extended", which `sees` must then name'
+                    f"the model's {what} space is {own}, the environment's is {needed}: the model was trained on "
+                    'another case, or with another option, such as observation="extended", which `sees` must then name'
                 )
 
     def reset(self, seed: int) -> None:
-        """Starts anew: what the model draws comes from `seed`."""
+        """Starts an episode; the model draws random numbers from `seed` on."""
         with self._draws():
             self._model.set_random_seed(seed)
 
     def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
         """Returns the model's actions."""
-        seen = encode_observation(self._problem, observation)
-        seen = seen if self._normalize is None else self._normalize(seen)
+        encoded = encode_observation(self._problem, observation)
+        encoded = encoded if self._normalize is None else self._normalize(encoded)
         with self._draws():
-            action, _ = self._model.predict(seen, deterministic=self._deterministic)
+            action, _ = self._model.predict(encoded, deterministic=self._deterministic)
         return decode_action(self._problem, np.asarray(action))
 
 
 class TorchRL:
     """A policy of TorchRL or BenchMARL, trained on TorchRL's `PettingZooWrapper(parallel_env(padded=True))`.
 
-    `module` reads and writes a TensorDict: of the group of agents, `observed` holds `[lanes, agents, features]`,
-    `masked` what each agent may do, and `acted` the actions, integers or one-hot. With `explore` it draws its actions;
-    otherwise it takes its mode.
+    Args:
+        module: The policy, which reads and writes a TensorDict.
+        problem: The problem to play.
+        group: The key of the group of agents in the TensorDict.
+        observed: The key of the observations `[batch, agents, features]` in the group.
+        masked: The key of the action masks in the group.
+        acted: The key of the actions in the group, as integers or one-hot.
+        explore: Whether actions are drawn; otherwise the mode of their distribution is taken.
     """
 
     def __init__(
@@ -111,15 +120,15 @@ class TorchRL:
         acted: Sequence[str] = ("action",),
         explore: bool = False,
     ) -> None:
-        """Raises `ValueError` for an environment whose agents do not all choose at once."""
+        """Raises `ValueError` for a problem whose agents do not all choose an integer at every epoch."""
         if not isinstance(problem.actions, DiscreteActions) or problem.one_at_a_time:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"{type(problem).__name__} is not of agents that all choose at once")
+            raise ValueError(f"{type(problem).__name__} has no agents that all choose an integer at every epoch")
         self._module, self._problem, self._explore = module, problem, explore
         self._draws = OwnDraws()
         self._observed, self._masked, self._acted = ((group, *key) for key in (observed, masked, acted))
 
     def reset(self, seed: int) -> None:
-        """Starts anew: what the policy draws comes from `seed`."""
+        """Starts an episode; the policy draws random numbers from `seed` on."""
         import torch
 
         with self._draws():
@@ -132,10 +141,10 @@ class TorchRL:
         from tensordict.nn import InteractionType, set_interaction_type
 
         counts = np.array(self._problem.actions.counts)
-        mask = np.arange(counts.max()) < counts[:, None]
-        lanes = len(observation)
-        seen = {self._observed: torch.as_tensor(observation), self._masked: torch.as_tensor(mask).expand(lanes, -1, -1)}
-        how = InteractionType.RANDOM if self._explore else InteractionType.DETERMINISTIC
-        with torch.no_grad(), set_interaction_type(how), self._draws():
-            action = self._module(TensorDict(seen, batch_size=[lanes]))[self._acted]
+        mask = torch.as_tensor(np.arange(counts.max()) < counts[:, None])
+        batch = len(observation)
+        inputs = {self._observed: torch.as_tensor(observation), self._masked: mask.expand(batch, -1, -1)}
+        interaction = InteractionType.RANDOM if self._explore else InteractionType.DETERMINISTIC
+        with torch.no_grad(), set_interaction_type(interaction), self._draws():
+            action = self._module(TensorDict(inputs, batch_size=[batch]))[self._acted]
         return np.asarray(action.argmax(-1) if action.ndim == 3 else action)

@@ -1,10 +1,11 @@
-"""Whether a submission's results can be had again: `python -m benchmarks.verify SUBMISSION [--sample 3] [--seed N]`.
+"""Checks a submission to the leaderboard: `python -m benchmarks.verify SUBMISSION [--sample 3] [--seed N]`.
 
-SUBMISSION is a folder with `submission.json`, the `results/` of `benchmarks.run`, and what plays: for a policy of the
-project the trained `runs/`, for somebody's own its module beside them (`docs/leaderboard.md`). Every file is checked;
-some results, drawn at random, are played again whole, each in a process of its own. Somebody's code runs in those: do
-this on a machine where a stranger's code may run, and read the code; what it does to its own process cannot be ruled
-out here.
+SUBMISSION is a folder with `submission.json`, the `results/` of `benchmarks.run`, and the policy: for one of this
+project its trained `runs/`, for a custom policy its module beside them (`docs/leaderboard.md`). Every file is checked.
+Some results, drawn at random, are played again, each in a process of its own.
+
+The code of the submission runs in these processes. It can do there whatever it likes, which no check here can rule out:
+read the code first, and use a machine on which a stranger's code may run.
 """
 
 from __future__ import annotations
@@ -27,58 +28,56 @@ import benchmarks
 from benchmarks.engines.process import start, stop
 from benchmarks.jobs.execute import other_options
 from benchmarks.jobs.files import failure_of, result_of, run_of
-from benchmarks.jobs.plan import DECISION_LIMIT_S, Job, given_job, jobs_of, learner_named
+from benchmarks.jobs.plan import DECISION_LIMIT_S, Job, custom_policy_job, jobs_of
 from benchmarks.leaderboard.scores import run_grows
-from benchmarks.policies.custom import is_source
+from benchmarks.policies.importing import is_source
 from benchmarks.results import result as results
 from benchmarks.results.result import Result
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.suite import Case, Suite
-from trainers.evaluate import label
+from trainers.registry import learner_named
+from trainers.runs.configuration import from_json
 from trainers.runs.directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
-from trainers.runs.options import from_json
+from trainers.runs.tables import label
 
 SUBMISSION = "submission.json"
 MOST_SEEDS = 1000
 RUN_FILES = CONFIG, METRICS, CHECKPOINT
-"""What is copied of a run, regular files alone: a link could lead anywhere."""
-SAME = 1e-4
-"""How much two values of an episode may differ, as a part of them: results are written with six digits."""
-SAME_EPISODES = 0.95
-"""The part of the episodes that must be the same: on another processor a near tie may be decided otherwise."""
-SAME_MEAN = 5e-3
-"""How much the mean over all episodes may differ, as a part of it."""
-APART = 2.0
-"""How much an episode may differ that does, in standard deviations of all episodes: no further than they lie apart."""
+"""The files that are copied of a run. Only regular files are, since a link could lead anywhere."""
+TOLERANCE = 1e-4
+"""The largest relative difference of equal values of an episode: results are written with six digits."""
+LEAST_EQUAL = 0.95
+"""The least share of equal episodes: another processor may decide a near tie otherwise."""
+MEAN_TOLERANCE = 5e-3
+"""The largest relative difference of the means over all episodes."""
+LARGEST_DEVIATION = 2.0
+"""The largest difference of an episode that is not equal, in standard deviations over the episodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A folder that somebody hands in."""
+    """The content of a submission's `submission.json`, and its folder."""
 
     folder: Path
     suite: str
     policy: str
-    """A name of the suite's, or "package.module:name" of a module in the folder."""
+    """A policy of the suite, or "package.module:name" for a module in the folder."""
     seeds: int
 
     @staticmethod
     def read(folder: Path) -> Submission:
-        """Returns the submission in a folder. Raises `ValueError` where it does not say what it must."""
+        """Returns the submission in a folder. Raises `ValueError` where `submission.json` is missing or invalid."""
         try:
-            said = json.loads((folder / SUBMISSION).read_text())
-            suite, policy, seeds = said["suite"], said["policy"], said["seeds"]
+            content = json.loads((folder / SUBMISSION).read_text())
+            suite, policy, seeds = content["suite"], content["policy"], content["seeds"]
         except OSError as error:
             raise ValueError(f"{folder} has no {SUBMISSION}: {error}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f'{folder / SUBMISSION} does not say "suite", "policy" and "seeds": {error!r}') from error
-        if (
-            not isinstance(suite, str)
-            or not isinstance(policy, str)
-            or not isinstance(seeds, int)
-            or not 1 <= seeds <= MOST_SEEDS
-        ):
-            raise ValueError(f"{folder / SUBMISSION}: suite and policy are text, seeds is from 1 to {MOST_SEEDS}")
+        if not isinstance(suite, str) or not isinstance(policy, str):
+            raise ValueError(f"{folder / SUBMISSION}: suite and policy must be text, got {suite!r} and {policy!r}")
+        if not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS:
+            raise ValueError(f"{folder / SUBMISSION}: seeds must be an integer from 1 to {MOST_SEEDS}, got {seeds!r}")
         return Submission(folder=folder, suite=suite, policy=policy, seeds=seeds)
 
 
@@ -90,69 +89,84 @@ def verify(
     seed: int,
     decision_limit_s: float = DECISION_LIMIT_S,
 ) -> list[str]:
-    """Returns the reasons to reject a submission; none where it holds.
+    """Returns the reasons to reject a submission; none where it is valid.
 
-    Raises `ValueError` where its suite or policy does not exist.
+    Args:
+        submission: The submission.
+        known: The suites of this project. The submission cannot bring its own.
+        sample: The number of results that are played again.
+        seed: The seed of the draw of these results.
+        decision_limit_s: The longest time for a decision of all agents.
+
+    Raises `ValueError` where the suite or policy is unknown.
     """
-    there, reasons = _read_all(submission.folder / "results")
-    jobs, lacking = _jobs(submission, known, there)
-    reasons += [f"{name}.json is no result of it" for name in sorted(set(there) - set(jobs))]
-    reasons += [f"{name} is missing: {case}" for name, case in lacking.items()]
-    named = sorted(set(there) & set(jobs))
-    if not named:
+    found, reasons = _read_all(submission.folder / "results")
+    jobs, missing = _jobs(submission, known, found)
+    reasons += [f"{name}.json is no result of it" for name in sorted(set(found) - set(jobs))]
+    reasons += [f"{name} is missing: {case}" for name, case in missing.items()]
+    names = sorted(set(found) & set(jobs))
+    if not names:
         return [*reasons, f"{submission.folder / 'results'} holds no result of {submission.policy}"]
-    of_runs = {name: _run_reasons(jobs[name], submission.folder) for name in named}
+    lacking = {name: found[name].kept.lacking(jobs[name].kept) for name in names}
+    reasons += [f"{name} lacks {', '.join(of_name)}" for name, of_name in lacking.items() if of_name]
+    of_runs = {name: _run_reasons(jobs[name], submission.folder) for name in names}
     reasons += [reason for of_run in of_runs.values() for reason in of_run]
-    able = [name for name in named if not of_runs[name]]  # what has no run would be trained here
-    drawn = np.random.default_rng(seed).permutation(len(able))[:sample]
-    for n, name in enumerate(able[i] for i in drawn):
+    playable = [name for name in names if not of_runs[name]]  # without its run, a policy would be trained here
+    drawn = np.random.default_rng(seed).permutation(len(playable))[:sample]
+    for n, name in enumerate(playable[i] for i in drawn):
         print(f"{n + 1} of {len(drawn)}: playing {name} again", flush=True)
-        job = replace(jobs[name], decision_limit_s=decision_limit_s)
-        reasons += [f"{name}: {reason}" for reason in _played_again(job, there[name], submission)]
+        kept = jobs[name].kept | found[name].kept
+        job = replace(jobs[name], kept=kept, decision_limit_s=decision_limit_s)
+        reasons += [f"{name}: {reason}" for reason in _played_again(job, found[name], submission)]
     return reasons
 
 
 def _read_all(folder: Path) -> tuple[dict[str, Result], list[str]]:
-    there, reasons = dict[str, Result](), list[str]()
+    """Returns the results in a folder by name, and the reasons why other files are no results."""
+    found, reasons = dict[str, Result](), list[str]()
     for path in sorted(folder.glob("*")):
         try:
             if path.is_symlink():
                 raise ValueError(f"{path} is a link")
-            there[path.stem] = results.read(path)
+            result = results.read(path)
+            if found.setdefault(result.content["name"], result) is not result:
+                raise ValueError(f"{path} is the second file of {result.content['name']}")
         except (OSError, ValueError) as error:
             reasons.append(str(error))
-    return there, reasons
+    return found, reasons
 
 
 def _jobs(
-    submission: Submission, known: Mapping[str, tuple[Suite, ...]], there: Mapping[str, Result]
+    submission: Submission, known: Mapping[str, tuple[Suite, ...]], found: Mapping[str, Result]
 ) -> tuple[dict[str, Job], dict[str, str]]:
-    """Returns the jobs of a submission, and the names of those that lack a result with their cases.
+    """Returns the jobs of a submission by name, and the names of those whose result is missing with their cases.
 
-    Somebody's own policy is told by its results, nothing of it imported, and must play all cases of an environment;
-    those of a suite that ranks nobody may lack.
+    Results of a suite without a ranking may be missing. A custom policy must play all cases of an environment; its
+    definition is taken from the results, so that nothing of the submission is imported here.
     """
-    own = is_source(submission.policy)
-    suites = suites_of(submission.suite, known, () if own else (submission.policy,))
-    jobs, lacking = dict[str, Job](), dict[str, str]()
-    for ranks, case in ((bool(suite.version), case) for suite in suites for case in suite.cases):
-        for job in _jobs_of(submission, case, there, own=own):
-            jobs[job.name] = job
-            if ranks and job.name not in there:
-                lacking[job.name] = f"{case.name} of {case.env_id}"
-    return jobs, lacking
+    if is_source(submission.suite):  # would be imported in this process
+        raise ValueError(f"the suite {submission.suite!r} is unknown; there are {', '.join(map(repr, known))}")
+    custom = is_source(submission.policy)
+    suites = suites_of(submission.suite, known, () if custom else (submission.policy,))
+    jobs, missing = dict[str, Job](), dict[str, str]()
+    for ranked, case in ((bool(suite.version), case) for suite in suites for case in suite.cases):
+        for job in _jobs_of(submission, case, found, custom=custom):
+            jobs[job.name] = replace(job, kept=jobs[job.name].kept | job.kept) if job.name in jobs else job
+            if ranked and job.name not in found:
+                missing[job.name] = f"{case.name} of {case.env_id}"
+    return jobs, missing
 
 
-def _jobs_of(submission: Submission, case: Case, there: Mapping[str, Result], *, own: bool) -> list[Job]:
-    if not own:
+def _jobs_of(submission: Submission, case: Case, found: Mapping[str, Result], *, custom: bool) -> list[Job]:
+    if not custom:
         return [job for policy in case.policies for job in jobs_of(case, policy, submission.seeds)]
-    who = [result.definition["policy"] for result in there.values() if result.definition["env_id"] == case.env_id]
-    told = {json.dumps(of, sort_keys=True): of for of in who if of.get("given") == submission.policy}
-    return [given_job(case, of) for of in told.values()]
+    policies = [result.definition["policy"] for result in found.values() if result.definition["env_id"] == case.env_id]
+    definitions = {json.dumps(of, sort_keys=True): of for of in policies if of.get("given") == submission.policy}
+    return [custom_policy_job(case, definition) for definition in definitions.values()]
 
 
 def _run_reasons(job: Job, folder: Path) -> list[str]:
-    """Returns why a trained run is not what its job asks for. That it was trained so is not shown by this."""
+    """Returns why a run is not the one of its job. This cannot show that the run was really trained as it says."""
     if job.training is None:
         return []
     path = run_of(job, folder)
@@ -173,14 +187,14 @@ def _run_reasons(job: Job, folder: Path) -> list[str]:
 
 
 def _played_again(job: Job, recorded: Result, submission: Submission) -> list[str]:
-    """Returns in what a result differs from what its policy does, in a process of its own."""
+    """Returns how a result differs from that of the policy played again, in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="vec-envs-") as folder:
         directory = Path(folder)
         if job.training is not None:
             run_of(job, directory).mkdir(parents=True)
             for name in RUN_FILES:
                 shutil.copyfile(run_of(job, submission.folder) / name, run_of(job, directory) / name)
-        process = start(job, directory, **_where(submission))
+        process = start(job, directory, **_surroundings(submission))
         try:
             code = process.wait()
         finally:
@@ -191,11 +205,11 @@ def _played_again(job: Job, recorded: Result, submission: Submission) -> list[st
     return differences(recorded, played)
 
 
-def _where(submission: Submission) -> dict[str, Any]:
-    """Returns where a submission's jobs run: somebody's own module in its folder, beside which its files are found.
+def _surroundings(submission: Submission) -> dict[str, Any]:
+    """Returns the working directory and environment variables of a submission's processes.
 
-    The folder is looked into last (`given.maker`): a file in it that has the name of one of our modules, or of a
-    package, does not take its place.
+    A custom policy runs in the folder of its module. That folder is searched last for modules
+    (`benchmarks.policies.importing`), so that no file in it replaces a module of this project or of a package.
     """
     if not is_source(submission.policy):
         return {}
@@ -206,57 +220,60 @@ def _where(submission: Submission) -> dict[str, Any]:
 
 
 def differences(recorded: Result, played: Result) -> list[str]:
-    """Returns in words in what a result differs from the same one played again, beyond what rounding explains."""
+    """Returns how a result differs from the same job played again, beyond rounding, in words."""
     seed = recorded.definition["evaluation"]["seed"]
-    words = [_difference(name, of, played.values[name], seed) for name, of in recorded.values.items()]
-    words.append(_difference("decisions", recorded.decisions, played.decisions, seed))
-    for name, of in recorded.traces.items():
+    reasons = [_difference(name, values, played.values[name], seed) for name, values in recorded.values.items()]
+    reasons.append(_difference("decisions", recorded.decisions, played.decisions, seed))
+    for name, trace in recorded.traces.items():
         again = played.traces[name]
-        if of.shape != again.shape or np.abs(of - again).max() > SAME_MEAN * np.abs(again).mean():
-            words.append(f"the trace of {name} differs")
+        if trace.shape != again.shape or np.abs(trace - again).max() > MEAN_TOLERANCE * np.abs(again).mean():
+            reasons.append(f"the trace of {name} differs")
     if recorded.recording != played.recording:
-        words.append("the recorded episode differs")
+        reasons.append("the recorded episode differs")
     if played.warnings and not recorded.warnings:
-        words.append(f"it warned when played: {played.warnings[0]}")
-    for name in recorded.definition["evaluation"].get("trends", []):
+        reasons.append(f"it warned when played: {played.warnings[0]}")
+    for name in recorded.kept.trends:
         if run_grows(name, played) and not run_grows(name, recorded):
-            words.append(f"{label(name)} is a growing queue when played, and is none in the result")
-    return [reason for reason in words if reason]
+            reasons.append(f"{label(name)} is a growing queue when played, and is none in the result")
+    return [reason for reason in reasons if reason]
 
 
-def _difference(figure: str, recorded: np.ndarray, played: np.ndarray, seed: int) -> str:
-    """Returns in words how what was recorded differs from what was played; "" where it does not."""
-    same = _same(recorded, played)
+def _difference(metric: str, recorded: np.ndarray, played: np.ndarray, seed: int) -> str:
+    """Returns how the recorded values of the episodes differ from the played ones, in words; "" where they do not."""
+    equal = _equal(recorded, played)
     apart = abs(float(recorded.mean() - played.mean()))
-    near = same | (np.abs(recorded - played) <= APART * played.std())
-    few = same.mean() >= SAME_EPISODES
-    if few and near.all() and apart <= SAME_MEAN * max(float(np.abs(played).mean()), 1e-12):
+    near = equal | (np.abs(recorded - played) <= LARGEST_DEVIATION * played.std())
+    enough_equal = equal.mean() >= LEAST_EQUAL
+    if enough_equal and near.all() and apart <= MEAN_TOLERANCE * max(float(np.abs(played).mean()), 1e-12):
         return ""
-    first = int(np.argmin(near if few and not near.all() else same))
+    first = int(np.argmin(near if enough_equal and not near.all() else equal))
     return (
-        f"{int((~same).sum())} of {len(same)} episodes differ: {figure} of the episode of seed {seed + first} is "
+        f"{int((~equal).sum())} of {len(equal)} episodes differ: {metric} of the episode of seed {seed + first} is "
         f"{recorded[first]:.6g} in the result, {played[first]:.6g} when played; means {recorded.mean():.6g} and "
         f"{played.mean():.6g}"
     )
 
 
-def _same(recorded: np.ndarray, played: np.ndarray) -> np.ndarray:
+def _equal(recorded: np.ndarray, played: np.ndarray) -> np.ndarray:
     scale = np.maximum(np.abs(played), 1e-3 * max(float(np.abs(played).mean()), 1e-12))
-    return np.abs(recorded - played) <= SAME * scale
+    return np.abs(recorded - played) <= TOLERANCE * scale
 
 
 def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:
-    """Verifies the command line's submission; returns the exit code: 0 accepted, 1 rejected, 2 none at all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description="Verifies a submission.")
+    """Checks the submission of the command line.
+
+    Returns the exit code: 0 for a valid submission, 1 for a rejected one, 2 where it cannot be checked.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description="Checks a submission.")
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="folder with submission.json")
-    parser.add_argument("--sample", type=int, default=3, help="results that are played again (default: %(default)s)")
-    parser.add_argument("--seed", type=int, help="of the draw of these (default: one that nobody knows before)")
+    parser.add_argument("--sample", type=int, default=3, help="results to play again (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="seed of the draw of these results (default: a random one)")
     parser.add_argument(
         "--decision-limit",
         type=float,
         default=DECISION_LIMIT_S,
         metavar="SECONDS",
-        help="what a decision of all agents may take (default: %(default)g)",
+        help="the longest time for a decision of all agents (default: %(default)g)",
     )
     options = parser.parse_args(arguments)
     seed: int = secrets.randbits(32) if options.seed is None else options.seed

@@ -1,1 +1,1 @@
-"""Roads for SUMO: one folder a road, holding its network, its traffic and what the environments must know of it."""
+"""Roads for SUMO. A folder for each road holds its network, its traffic and its `scenario.toml`."""

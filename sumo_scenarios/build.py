@@ -1,11 +1,11 @@
-"""Builds the shipped roads from the geometry and traffic authored below.
+"""Builds the shipped roads from the blueprints in this file.
 
-`python -m sumo_scenarios.build [NAME ...]` rewrites the files of the named roads (all of them by default);
-`--check` compares them with what is on disk instead. Needs netconvert, of the `eclipse-sumo` package.
+`python -m sumo_scenarios.build [NAME ...]` writes the files of the named roads, or of all roads. With `--check` it
+compares them with the files on disk instead. It needs netconvert, from the `eclipse-sumo` package.
 
-A road is given as a list of pieces (length, radius), the way a road designer would: a positive radius bends to the
-left, an infinite one is straight. It is one carriageway, or two side by side that share their centre line. The point
-abeam of the roadside unit is the origin of the plane.
+The geometry of a road is a list of pieces (length, radius), as in road design: a positive radius bends to the left, and
+an infinite radius is straight. A road has one carriageway, or two that share their centre line. The origin of the plane
+is the middle of the centre line, next to the roadside unit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STRAIGHT = math.inf
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleType:
-    """A SUMO vehicle type and its share of the traffic; `attributes` go into the `vType` element as they are."""
+    """A SUMO vehicle type and its share of the traffic. `attributes` are copied into the `vType` element."""
 
     name: str
     share: float
@@ -36,7 +36,7 @@ class VehicleType:
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """All that defines a shipped road. EnvironmentBatch, vehicles and headways are those of each carriageway."""
+    """The definition of a shipped road. Lanes, vehicles and headways are those of each carriageway."""
 
     title: str
     pieces: tuple[tuple[float, float], ...]
@@ -54,8 +54,8 @@ class Blueprint:
     chord_m: float = 60.0
 
 
-# Three lanes one way and a limit of 40 mph (17.9 m/s), cars only, are the published figures of FDR Drive southbound
-# in New York. The bends are authored here: gentle ones, in both directions, as a riverside parkway has them.
+# Published data of FDR Drive southbound in New York: three lanes in one direction, a limit of 40 mph (17.9 m/s), cars
+# only. The bends are our own: gentle, and in both directions, as is usual for a riverside parkway.
 _FDR_DRIVE = Blueprint(
     title="FDR Drive southbound, New York: three lanes one way, 40 mph, gentle bends (authored geometry)",
     pieces=(
@@ -129,7 +129,7 @@ BLUEPRINTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Carriageway:
-    """One way along a road: SUMO's name for it, that of its traffic, and from which node to which it runs."""
+    """One direction of a road: the name of its edge in SUMO, the suffix of its routes, and its first and last node."""
 
     edge: str
     suffix: str
@@ -138,15 +138,15 @@ class Carriageway:
 
 
 def carriageways(blueprint: Blueprint) -> list[Carriageway]:
-    """The carriageways of a road: along the axis, and on a two-way road back."""
+    """Returns the carriageways of a road: along the axis and, on a two-way road, in the other direction."""
     points = axis(blueprint)
-    there = Carriageway(edge="road", suffix="", nodes=("in", "out"), points=points)
+    forward = Carriageway(edge="road", suffix="", nodes=("in", "out"), points=points)
     back = Carriageway(edge="road-back", suffix="-back", nodes=("out", "in"), points=points[::-1])
-    return [there, back] if blueprint.two_way else [there]
+    return [forward, back] if blueprint.two_way else [forward]
 
 
 def axis(blueprint: Blueprint) -> list[tuple[float, float]]:
-    """The centre line [m], bends in chords of at most `chord_m`, the middle of its length at the origin."""
+    """Returns the points of the centre line [m]. Its middle is the origin; bends are chords of at most `chord_m`."""
     points, heading = [(0.0, 0.0)], 0.0
     for length, radius in blueprint.pieces:
         chords = 1 if math.isinf(radius) else math.ceil(length / blueprint.chord_m)
@@ -162,14 +162,14 @@ def axis(blueprint: Blueprint) -> list[tuple[float, float]]:
 
 
 def rsu(blueprint: Blueprint) -> tuple[float, float, float]:
-    """The roadside unit's place [m]: right of the road (seen in the direction of travel), abeam of its middle."""
+    """Returns the place of the roadside unit [m]: beside the middle of the road, right of the direction of travel."""
     x, y, heading = _middle(axis(blueprint))
     offset = blueprint.rsu_offset_m
     return (round(x + offset * math.sin(heading), 2), round(y - offset * math.cos(heading), 2), blueprint.rsu_height_m)
 
 
 def network(blueprint: Blueprint) -> str:
-    """The text of `net.xml`, made by netconvert. Raises `SystemExit` where netconvert is missing or refuses."""
+    """Returns the text of `net.xml`, made by netconvert. Raises `SystemExit` if netconvert is missing or fails."""
     points = axis(blueprint)
     nodes = "".join(f'<node id="{i}" x="{x}" y="{y}"/>' for i, (x, y) in (("in", points[0]), ("out", points[-1])))
     edges = "".join(
@@ -191,14 +191,14 @@ def network(blueprint: Blueprint) -> str:
             check=False,
         )
         if run.returncode:
-            raise SystemExit(f"netconvert refused the geometry of the road: {run.stderr.strip()}")
+            raise SystemExit(f"netconvert failed on the geometry of the road: {run.stderr.strip()}")
         return _without_header(net_file.read_text(encoding="utf-8"))
 
 
 def routes(blueprint: Blueprint) -> str:
-    """The text of `rou.xml`: a road full of traffic at time zero, and an inflow that keeps it full.
+    """Returns the text of `rou.xml`: a road full of traffic at time 0, and an inflow that keeps it full.
 
-    Vehicles enter evenly in time, in random lanes at random speeds: random gaps would empty the road now and then.
+    Vehicles enter at equal intervals, in random lanes at random speeds. Random intervals would at times empty the road.
     """
     types = "".join(
         f'        <vType id="{kind.name}" probability="{kind.share}"'
@@ -208,8 +208,8 @@ def routes(blueprint: Blueprint) -> str:
     )
     ways, vehicles = carriageways(blueprint), blueprint.prefill_vehicles
     through = "".join(f'    <route id="through{way.suffix}" edges="{way.edge}"/>\n' for way in ways)
-    # SUMO wants them in order of time, and leaves out what comes too late.
-    there = "".join(
+    # SUMO needs flows in order of time, and ignores those that are out of order.
+    initial = "".join(
         _flow("there", way, f'begin="0" end="1" number="{vehicles}" departPos="random_free"') for way in ways
     )
     new = "".join(
@@ -219,18 +219,19 @@ def routes(blueprint: Blueprint) -> str:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<routes>\n"
         f'    <vTypeDistribution id="traffic">\n{types}    </vTypeDistribution>\n'
-        f"{through}{there}{new}"
+        f"{through}{initial}{new}"
         "</routes>\n"
     )
 
 
 def _flow(name: str, way: Carriageway, when_and_where: str) -> str:
+    """Returns the element of one flow of vehicles."""
     common = f'type="traffic" route="through{way.suffix}" departLane="random" departSpeed="desired"'
     return f'    <flow id="{name}{way.suffix}" {when_and_where} {common}/>\n'
 
 
 def description(blueprint: Blueprint) -> str:
-    """The text of `scenario.toml`."""
+    """Returns the text of `scenario.toml`."""
     x, y, height = rsu(blueprint)
     points = "".join(f"    [{px}, {py}],\n" for px, py in axis(blueprint))
     return (
@@ -254,20 +255,20 @@ def description(blueprint: Blueprint) -> str:
 
 
 def files(name: str) -> dict[str, str]:
-    """The text of every file of a shipped road."""
+    """Returns the texts of the files of a shipped road, by file name."""
     blueprint = BLUEPRINTS[name]
     return {"net.xml": network(blueprint), "rou.xml": routes(blueprint), "scenario.toml": description(blueprint)}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Builds or checks; the exit status is the number of files that differ."""
+    """Builds or checks the roads, and returns the exit status: the number of files that differ."""
     parser = argparse.ArgumentParser(prog="python -m sumo_scenarios.build", description="Builds the shipped roads.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BLUEPRINTS)} (default: all)")
-    parser.add_argument("--check", action="store_true", help="compare with the files on disk, write nothing")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BLUEPRINTS)} (default: all)")
+    parser.add_argument("--check", action="store_true", help="compare with the files on disk instead of writing them")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(BLUEPRINTS))
     if unknown:
-        parser.error(f"no road is called {', '.join(unknown)}; there are {', '.join(BLUEPRINTS)}")
+        parser.error(f"NAME must be one of {', '.join(BLUEPRINTS)}, got {', '.join(unknown)}")
     different = 0
     for name in options.names or BLUEPRINTS:
         for file_name, text in files(name).items():
@@ -284,7 +285,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _middle(points: list[tuple[float, float]]) -> tuple[float, float, float]:
-    """The point and heading at half the length of a polyline."""
+    """Returns the point and the heading at half the length of a polyline."""
     left = sum(math.dist(a, b) for a, b in pairwise(points)) / 2.0
     for (ax, ay), (bx, by) in pairwise(points):
         length = math.dist((ax, ay), (bx, by))
@@ -296,16 +297,17 @@ def _middle(points: list[tuple[float, float]]) -> tuple[float, float, float]:
 
 
 def _netconvert() -> str:
+    """Returns the path of netconvert. Raises `SystemExit` if it is missing."""
     spec = find_spec("sumo")
     folders = list(spec.submodule_search_locations or ()) if spec else []
-    found = [path for folder in folders for path in Path(folder, "bin").glob("netconvert*")]
-    if not found:
-        raise SystemExit('netconvert is missing; it comes with: pip install "vec-envs[sumo]"')
-    return str(found[0])
+    paths = [path for folder in folders for path in Path(folder, "bin").glob("netconvert*")]
+    if not paths:
+        raise SystemExit('netconvert is missing; install it with: pip install "vec-envs[sumo]"')
+    return str(paths[0])
 
 
 def _without_header(text: str) -> str:
-    """Drops netconvert's generated comment, which holds a date and file paths."""
+    """Returns the text without netconvert's comment, which holds a date and file paths."""
     return re.sub(r"<!-- generated on .*?-->\s*", "", text, flags=re.DOTALL)
 
 

@@ -1,8 +1,8 @@
 """Records the traffic of a scenario, for `mobility="replay"`.
 
-`python -m sumo_scenarios.record fdr-drive --episodes 100` simulates so many windows of traffic, each with every vehicle
-that is in range throughout (with `--come-and-go`: with everyone who is in range for a while), and writes them to an
-`.npz` file that `ReplayMobility` reads.
+`python -m sumo_scenarios.record fdr-drive --episodes 100` simulates 100 windows of traffic and writes them to an `.npz`
+file for `ReplayMobility`. A window holds the vehicles that are in range throughout or, with `--come-and-go`, those that
+are in range for two slots or more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vec_envs.mobility.recording import write_recording
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Records; the exit status is 1 where SUMO or the scenario does not allow it."""
+    """Records a scenario, and returns the exit status: 1 if SUMO fails or the road has too few vehicles."""
     parser = argparse.ArgumentParser(
         prog="python -m sumo_scenarios.record", description="Records the traffic of a scenario."
     )
@@ -25,23 +25,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--output", type=Path, metavar="FILE.npz", help="default: SCENARIO.npz in the working directory"
     )
-    parser.add_argument("--episodes", type=int, default=100, help="how many windows (default: %(default)s)")
+    parser.add_argument("--episodes", type=int, default=100, help="number of windows (default: %(default)s)")
     parser.add_argument(
         "--slots",
         type=int,
         default=31,
-        help="slots of each (default: %(default)s: 30 decisions and what is seen after the last)",
+        help="slots of a window (default: %(default)s, for 30 decisions and the observation after the last)",
     )
     parser.add_argument("--slot-s", type=float, default=1.0, help="length of a slot in seconds (default: %(default)s)")
-    parser.add_argument("--clients", type=int, default=7, help="clients a window must have (default: %(default)s)")
-    parser.add_argument("--services", type=int, default=5, help="service vehicles likewise (default: %(default)s)")
+    parser.add_argument("--clients", type=int, default=7, help="clients that a window must have (default: %(default)s)")
+    parser.add_argument(
+        "--services", type=int, default=5, help="service vehicles that a window must have (default: %(default)s)"
+    )
     parser.add_argument(
         "--come-and-go",
         action="store_true",
-        help="vehicles may enter and leave; the clients and service vehicles are those a window must begin with",
+        help="vehicles may enter and leave; a window must have the clients and service vehicles in its first slot",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--overwrite", action="store_true", help="where the file exists")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the simulations (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.slots < 1:
         parser.error(f"--episodes and --slots must be at least 1, got {options.episodes} and {options.slots}")
@@ -57,9 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     output: Path = options.output or Path(f"{mobility.road.name}.npz")
-    if wrong := _no_place(output, overwrite=options.overwrite):
+    if problem := _reason_not_to_write(output, overwrite=options.overwrite):
         mobility.close()
-        parser.error(wrong)
+        parser.error(problem)
     windows: list[TrafficWindow] = []
     try:
         for window in islice(mobility.windows(options.seed, shape), options.episodes):
@@ -71,20 +73,20 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         mobility.close()
     write_recording(output, mobility.road, options.slot_s, windows)
-    vehicles = [int(here) for window in windows for here in window.present.sum(axis=1)]
+    vehicles = [int(number) for window in windows for number in window.present.sum(axis=1)]
     average = sum(vehicles) / len(vehicles)
     print(f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles at a time, {average:.1f} on average")
     return 0
 
 
-def _no_place(output: Path, *, overwrite: bool) -> str:
-    """Returns why a recording cannot be written there, before it is made; "" where it can."""
+def _reason_not_to_write(output: Path, *, overwrite: bool) -> str:
+    """Returns why a recording cannot be written to a file, or "" if it can; checked before the simulation."""
     if output.suffix != ".npz":
-        return f"--output {output} must end in .npz"
+        return f"--output must end in .npz, got {output}"
     if not output.parent.is_dir():
-        return f"{output.parent} is no folder"
+        return f"--output must be in a folder that exists, got {output}"
     if output.exists() and not overwrite:
-        return f"{output} exists: choose another --output, or --overwrite it"
+        return f"{output} exists; choose another --output, or add --overwrite"
     return ""
 
 

@@ -32,5 +32,9 @@ def assert_same(one: Any, other: Any) -> None:
         a, b = getattr(one, f.name), getattr(other, f.name)
         if is_dataclass(a):
             assert_same(a, b)
+        elif isinstance(a, dict):
+            assert list(a) == list(b)
+            for name, array in a.items():
+                np.testing.assert_array_equal(array, b[name], err_msg=f"{f.name}[{name}]")
         else:
             np.testing.assert_array_equal(a, b, err_msg=f.name)

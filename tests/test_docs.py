@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import re
+import runpy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,48 +16,58 @@ from pettingzoo import ParallelEnv
 from trainers.algorithms import options
 from trainers.runs.options import Run
 from vec_envs.field_docs import field_docs
-from vec_envs.registration import ENVIRONMENTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
     "README.md",
+    "docs/environments.md",
     "docs/dnn-partition.md",
     "docs/task-diversion.md",
     "docs/cooperative-inference.md",
-    "docs/extending.md",
 ]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, pytest.param("docs/extending.md", marks=pytest.mark.slow)])
 def test_the_python_of_a_page_runs(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     assert blocks
     names: dict[str, object] = {"__name__": "__page__"}
     for block in blocks:
-        exec(compile(block, page, "exec"), names)
+        exec(compile(block, page, "exec", dont_inherit=True), names)
     for made in names.values():
         if isinstance(made, gymnasium.Env | VectorEnv | ParallelEnv):
             made.close()
 
 
-@pytest.mark.parametrize("page", [*PAGES, *(f"docs/{name}" for name in ("architecture.md", "leaderboard.md"))])
-def test_files_that_a_page_names_exist(page: str) -> None:
-    named = re.findall(
-        r"`((?:docs|benchmarks|trainers|vec_envs|tests|sumo_scenarios)/[\w./-]+)`", (ROOT / page).read_text()
-    )
-    assert named
+EVERY_PAGE = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE)
+def test_files_that_a_page_names_or_links_to_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:docs|benchmarks|trainers|vec_envs|tests|sumo_scenarios)/[\w./-]+)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
+    links = re.findall(r"\]\((?!https?://)([^)#\s]+)", text)
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
-@pytest.mark.parametrize("module", ENVIRONMENTS.values())
-def test_help_of_an_environment_lists_every_option_with_its_meaning(module: str) -> None:
-    of = importlib.import_module(module)
-    shown = " ".join(of.__doc__.split("**Options**")[1].split())
-    docs = field_docs(of.factory.problem_type)
-    for field in fields(of.factory.problem_type):
-        value = getattr(field.default, "__name__", repr(field.default))
-        assert f"{field.name} = {value}: {docs[field.name]}" in shown
+@pytest.mark.parametrize("page", EVERY_PAGE)
+def test_sections_that_a_page_links_to_exist(page: str) -> None:
+    for link, section in re.findall(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)", (ROOT / page).read_text()):
+        linked = (ROOT / page).parent.joinpath(link) if link else ROOT / page
+        headings = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
+        assert section in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_script_of_the_picture_makes_a_small_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    runpy.run_path(str(ROOT / "docs" / "pictures" / "make.py"))["make"](tmp_path / "picture.png")
+    assert 10_000 < (tmp_path / "picture.png").stat().st_size < 200_000
 
 
 OPTIONS = [Run, *(kind for name, kind in vars(options).items() if name.endswith("Options"))]

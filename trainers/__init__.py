@@ -1,7 +1,7 @@
-"""Learners on Tianshou: the only room with torch."""
+"""Learners, built on Tianshou. This is the only package that uses torch."""
 
 import os
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-# How often one of torch's threads looks whether the others are done before it sleeps; read once, as torch is loaded. By
-# default they look so long that two threads on two busy cores were half as fast as one.
+# A thread of torch that waits for the others spins so many times before it sleeps. OpenMP reads the number once, when
+# torch is loaded. With its much larger default, two threads on two busy cores were half as fast as one thread.

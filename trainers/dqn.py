@@ -1,25 +1,28 @@
-"""RTD's baseline DisDQN: DQN over cut and roadside unit, at full or best speeds. `python -m trainers.dqn`"""
+"""Trains DisDQN, the baseline of RTD: DQN chooses the cut and the roadside unit of a task. `python -m trainers.dqn`
+
+A rule gives the speeds: the maximum speeds, or those of least cost.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
 from jaxtyping import Float32
 
 from trainers.algorithms.options import DQNOptions, ReplayOptions, check_floor
-from trainers.registry import Learner
-from trainers.runs.options import parse
-from vec_envs.problems.task_diversion.hybrid import CutAndUnit
+from trainers.registry import Learner, Preset
+from trainers.runs.command_line import parse
 
 if TYPE_CHECKING:
     from trainers.algorithms.dqn import ScaledDQN
     from trainers.tianshou_bridge.policy import LearnedPolicy
     from vec_envs.problems.task_diversion.problem import TaskDiversion
 
+ENV_ID = "VEC-TaskDiversion-v0"
 ENV = {"diversion": "chosen", "reward": "excess", "observation": "extended"}
 PAPER_ENV = {"diversion": "chosen"}
 TUNED = DQNOptions()
@@ -41,35 +44,42 @@ class DQNLearner:
 
     @property
     def schedule(self) -> DQNOptions:
-        """The options that say what changes in the course of a run."""
+        """The options that change in the course of a run."""
         return self.dqn
 
 
 def speeds(
     problem: TaskDiversion, observation: Float32[np.ndarray, "batch 1 features"], *, kind: str
 ) -> Float32[np.ndarray, "batch 2"]:
-    """Returns the numbers of both speeds: as fast as can be, or as is best."""
+    """Returns the speeds of vehicle and roadside unit as numbers from -1 to 1.
+
+    Args:
+        problem: The problem.
+        observation: The observations of the decider.
+        kind: "full" for the maximum speeds, or "best" for the speeds of least cost.
+    """
     battery = problem.features.battery_of(observation[:, 0])
     if kind == "full":
         return np.ones((len(battery), 2), np.float32)
-    vehicle_ghz, rsu_ghz = problem.costs.thrifty_ghz(battery)
+    vehicle_ghz, rsu_ghz = problem.costs.least_cost_ghz(battery)
     action = problem.action.encode(dnn=0, cut=0, vehicle_ghz=vehicle_ghz, rsu_ghz=rsu_ghz)
     return action[:, 1:3].astype(np.float32)
 
 
 def build(problem: TaskDiversion, options: DQNLearner, *, seed: int) -> ScaledDQN:
-    """Returns DQN with weights and exploration drawn from `seed`. Raises `ValueError` where the unit is not chosen."""
+    """Returns DQN; weights and exploration are drawn from `seed`.
+
+    Raises `ValueError` if `reward_floor` is too high for the rewards of the problem.
+    """
     from trainers.algorithms.dqn import assemble
     from trainers.tianshou_bridge.draws import seeded_weights
 
-    if problem.diversion != "chosen":
-        raise ValueError(f"dqn chooses the roadside unit: diversion={problem.diversion!r} must be 'chosen'")
     check_floor(problem, options.dqn)
     with seeded_weights(seed) as decisions:
         return assemble(
             observation_size=problem.observation_size,
-            alternatives=CutAndUnit(problem),
-            beside=partial(speeds, problem, kind=options.dqn.speeds),
+            hybrid=problem.hybrid,
+            parameters_for=partial(speeds, problem, kind=options.dqn.speeds),
             options=options.dqn,
             seed=decisions,
         )
@@ -82,13 +92,21 @@ def learned(algorithm: ScaledDQN) -> LearnedPolicy:
     return greedy(algorithm)
 
 
+def misfit(problem: Any) -> str:
+    """Returns why DisDQN cannot train on a problem; "" where it can."""
+    if getattr(problem, "diversion", None) != "chosen":
+        return "DQN chooses the roadside unit of a task, and needs VEC-TaskDiversion-v0 with diversion='chosen'"
+    return ""
+
+
 LEARNER = Learner(
     name="dqn",
-    env_ids=("VEC-TaskDiversion-v0",),
+    default_env_id=ENV_ID,
     presets={
-        "tuned": (ENV, DQNLearner(dqn=TUNED), TUNED_RUN),
-        "paper": (PAPER_ENV, DQNLearner(dqn=PAPER, replay=PAPER_REPLAY), PAPER_RUN),
+        "tuned": Preset(env={ENV_ID: ENV}, learner=DQNLearner(dqn=TUNED), run=TUNED_RUN),
+        "paper": Preset(env={ENV_ID: PAPER_ENV}, learner=DQNLearner(dqn=PAPER, replay=PAPER_REPLAY), run=PAPER_RUN),
     },
+    misfit=misfit,
     build=build,
     policy=learned,
 )

@@ -1,8 +1,8 @@
-"""What plays of a trained run, without what goes on learning: `python -m trainers.export RUN_DIR FOLDER`.
+"""Exports the learned policy of a run: `python -m trainers.export RUN_DIR FOLDER`.
 
-A checkpoint holds everything that a run needs to go on exactly, replay and optimisers among it; the weights of the
-network that plays are a few percent of that. The folder evaluates and verifies as the run does, but cannot be trained
-further.
+A checkpoint holds everything that a run needs to continue exactly, such as the replay buffer and the optimisers. The
+weights of the policy's network are a few percent of that. The exported folder can be evaluated and verified as the
+run, but it cannot be trained further.
 """
 
 from __future__ import annotations
@@ -12,16 +12,25 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from trainers.evaluate import EXPORTED, learned_policy, load_run
+from trainers.loop.evaluation import EXPORTED, learned_policy, load_run
 from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, replace_file
 from trainers.runs.env_options import problem_of
 
 
 def export(path: Path, to: Path) -> Path:
-    """Writes configuration, metrics and policy of a run to a new folder, and returns its checkpoint's path.
+    """Writes the configuration, the metrics and the policy of a run to a new folder.
 
-    Raises `FileNotFoundError` where there is no run, `FileExistsError` where `to` holds one, `ValueError` where the run
-    cannot be read.
+    Args:
+        path: The folder of the run.
+        to: The folder to write; it must not hold a run.
+
+    Returns:
+        The path of the exported checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no run in `path`.
+        FileExistsError: There is a run in `to`.
+        ValueError: The run cannot be read.
     """
     learner, run, state = load_run(path)
     policy = learned_policy(learner, run, state, problem_of(run.env_id, asdict(run.env)))
@@ -33,10 +42,13 @@ def export(path: Path, to: Path) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Exports the command line's run."""
-    parser = argparse.ArgumentParser(prog="python -m trainers.export", description="Keeps what plays of a run.")
+    """Exports the run of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.export",
+        description="Exports the learned policy of a run, without what only training needs.",
+    )
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new one")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
     options = parser.parse_args(arguments)
     try:
         written = export(options.run, options.folder)

@@ -1,22 +1,34 @@
-"""LyMDO's learner: PPO decides the cuts of all devices; with `--joint` the resources too. `python -m trainers.ppo`"""
+"""Trains PPO, the learner of LyMDO, which decides the cuts of all devices. `python -m trainers.ppo`
+
+With `--joint`, PPO decides the allocation of resources as well.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import numpy as np
 import tyro
 
 from trainers.algorithms.options import PPOOptions, RolloutOptions
-from trainers.registry import Learner
-from trainers.runs.options import parse
+from trainers.registry import Learner, Preset
+from trainers.runs.command_line import parse
+from vec_envs.problems.base import (
+    ContinuousActions,
+    DiscreteProblem,
+    HasObservedMask,
+    Problem,
+    action_exists,
+    action_shape,
+)
 
 if TYPE_CHECKING:
     from trainers.algorithms.ppo import Decisions, SeededPPO
     from trainers.tianshou_bridge.policy import LearnedPolicy
-    from vec_envs.problems.cooperative_inference.problem import CooperativeInference
 
+ENV_ID = "VEC-CooperativeInference-v0"
 ENV = {"unstable": "clip"}
 JOINT_ENV = {**ENV, "allocation": "learned"}
 TUNED = PPOOptions()
@@ -52,55 +64,67 @@ class PPOLearner:
 
     @property
     def schedule(self) -> PPOOptions:
-        """The options that say what changes in the course of a run."""
+        """The options that change in the course of a run."""
         return self.ppo
 
 
-def build(problem: CooperativeInference, options: PPOLearner, *, seed: int) -> SeededPPO:
-    """Returns PPO with weights, draws and the order of batches from `seed`."""
+def build(problem: Problem, options: PPOLearner, *, seed: int) -> SeededPPO:
+    """Returns PPO; weights, actions and the order of batches are drawn from `seed`."""
     from trainers.algorithms.ppo import assemble
     from trainers.tianshou_bridge.draws import seeded_weights
 
     with seeded_weights(seed) as decisions:
         return assemble(
-            size=problem.num_devices * problem.observation_size,
+            size=len(problem.agent_names) * problem.observation_size,
             decisions=decisions_of(problem, options.ppo),
             options=options.ppo,
             seed=decisions,
         )
 
 
-def decisions_of(problem: CooperativeInference, options: PPOOptions) -> Decisions:
-    """Returns what is decided: cuts, or where the problem asks for them the resources too."""
+def decisions_of(problem: Problem, options: PPOOptions) -> Decisions:
+    """Returns how the actor's outputs become actions: an integer for each agent, or numbers after a tanh."""
     from trainers.algorithms.ppo import AgentChoices, TanhNumbers
     from vec_envs.problems.cooperative_inference.actions import cut_of
 
-    def same(numbers: Any) -> Any:
-        return numbers
-
-    if problem.allocation == "learned":
-        return TanhNumbers((problem.num_devices, 4), first_scale=options.first_scale, taken_for=same)
+    if isinstance(problem.actions, ContinuousActions):
+        return TanhNumbers(action_shape(problem), first_scale=options.first_scale, to_action=_unchanged)
+    counts = problem.actions.counts
     if options.cuts == "tanh":
-        cuts = partial(cut_of, num_layers=problem.num_layers)
-        return TanhNumbers((problem.num_devices,), first_scale=options.first_scale, taken_for=cuts)
-    return AgentChoices(problem.action_counts, problem.action_mask_from_observation)
+        equal_parts = partial(cut_of, num_layers=np.array(counts) - 1)
+        return TanhNumbers((len(counts),), first_scale=options.first_scale, to_action=equal_parts)
+    if isinstance(problem, HasObservedMask):
+        return AgentChoices(counts, problem.action_mask_from_observation)
+    exists = action_exists(cast(DiscreteProblem, problem))
+    return AgentChoices(counts, lambda observation: np.broadcast_to(exists, (len(observation), *exists.shape)))
+
+
+def _unchanged(numbers: np.ndarray) -> np.ndarray:
+    """Returns the numbers, which are the environment's actions already."""
+    return numbers
 
 
 def learned(algorithm: SeededPPO) -> LearnedPolicy:
-    """Returns the policy of the likeliest actions."""
+    """Returns the policy that takes the likeliest actions."""
     from trainers.algorithms.ppo import likeliest
 
     return likeliest(algorithm)
 
 
+def misfit(problem: Any) -> str:
+    """Returns why PPO cannot train on a problem; "" where it can."""
+    return "PPO needs a problem where all agents decide at every decision epoch" if problem.one_at_a_time else ""
+
+
 LEARNER = Learner(
     name="ppo",
-    env_ids=("VEC-CooperativeInference-v0",),
+    default_env_id=ENV_ID,
     presets={
-        "tuned": (ENV, PPOLearner(ppo=TUNED, rollout=TUNED_ROLLOUT), TUNED_RUN),
-        "paper": (ENV, PPOLearner(ppo=PAPER, rollout=PAPER_ROLLOUT), PAPER_RUN),
-        "joint": (JOINT_ENV, PPOLearner(ppo=JOINT, rollout=TUNED_ROLLOUT), JOINT_RUN),
+        "tuned": Preset(env={ENV_ID: ENV}, learner=PPOLearner(ppo=TUNED, rollout=TUNED_ROLLOUT), run=TUNED_RUN),
+        "paper": Preset(env={ENV_ID: ENV}, learner=PPOLearner(ppo=PAPER, rollout=PAPER_ROLLOUT), run=PAPER_RUN),
+        "joint": Preset(env={ENV_ID: JOINT_ENV}, learner=PPOLearner(ppo=JOINT, rollout=TUNED_ROLLOUT), run=JOINT_RUN),
     },
+    misfit=misfit,
     build=build,
     policy=learned,
     experience="rollout",

@@ -1,4 +1,4 @@
-"""P-QMIX: every client an MLP, mixed by QMIX. `python -m trainers.qmix`"""
+"""Trains P-QMIX: QMIX with an MLP for each client. `python -m trainers.qmix`"""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from trainers.algorithms.options import QMIXOptions, ReplayOptions
-from trainers.registry import Learner
-from trainers.runs.options import parse
+from trainers.registry import Learner, Preset
+from trainers.runs.command_line import parse
+from vec_envs.problems.base import DiscreteActions
 
 if TYPE_CHECKING:
     from trainers.algorithms.qmix import QMIX
     from trainers.tianshou_bridge.policy import LearnedPolicy
 
-ENV_IDS = ("VEC-DNNPartition-v0",)
+ENV_ID = "VEC-DNNPartition-v0"
 TUNED_ENV = {"reward": "drift", "observation": "extended"}
 PAPER_ENV = {"reward": "drift_bound", "observation": "paper"}
 TUNED = QMIXOptions()
@@ -52,13 +53,13 @@ class QMIXLearner:
 
     @property
     def schedule(self) -> QMIXOptions:
-        """The options that say what changes in the course of a run."""
+        """The options that change in the course of a run."""
         return self.qmix
 
 
 def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
-    """Returns P-QMIX with weights, noise and exploration drawn from `seed`."""
-    from trainers.algorithms.qmix import assemble, known_of
+    """Returns P-QMIX; weights, noise and exploration are drawn from `seed`."""
+    from trainers.algorithms.qmix import action_knowledge, assemble
     from trainers.networks.agents import MLPAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
@@ -66,10 +67,10 @@ def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
         network = MLPAgents(
             num_agents=len(problem.agent_names),
             observation_size=problem.observation_size,
-            num_actions=max(problem.action_counts),
+            num_actions=max(problem.actions.counts),
             hidden=options.qmix.hidden,
             hidden_layers=options.qmix.hidden_layers,
-            known=known_of(problem, options.qmix),
+            knowledge=action_knowledge(problem, options.qmix),
         )
         return assemble(problem, network, options.qmix, seed=decisions)
 
@@ -81,13 +82,21 @@ def learned(algorithm: QMIX) -> LearnedPolicy:
     return greedy(algorithm)
 
 
+def misfit(problem: Any) -> str:
+    """Returns why QMIX cannot train on a problem; "" where it can."""
+    if problem.one_at_a_time or not isinstance(problem.actions, DiscreteActions):
+        return "QMIX needs a problem where all agents choose an integer at every decision epoch"
+    return ""
+
+
 LEARNER = Learner(
     name="qmix",
-    env_ids=ENV_IDS,
+    default_env_id=ENV_ID,
     presets={
-        "tuned": (TUNED_ENV, QMIXLearner(qmix=TUNED), {}),
-        "paper": (PAPER_ENV, QMIXLearner(qmix=PAPER, replay=PAPER_REPLAY), PAPER_RUN),
+        "tuned": Preset(env={ENV_ID: TUNED_ENV}, learner=QMIXLearner(qmix=TUNED)),
+        "paper": Preset(env={ENV_ID: PAPER_ENV}, learner=QMIXLearner(qmix=PAPER, replay=PAPER_REPLAY), run=PAPER_RUN),
     },
+    misfit=misfit,
     build=build,
     policy=learned,
 )

@@ -1,4 +1,4 @@
-"""MAD2RL: every client a denoiser, mixed by QMIX. `python -m trainers.qmix_diffusion`"""
+"""Trains MAD2RL: QMIX with a denoiser for each client. `python -m trainers.qmix_diffusion`"""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from trainers.algorithms.options import DenoiserOptions, QMIXOptions, ReplayOptions
+from trainers.algorithms.options import QMIXOptions, ReplayOptions
+from trainers.networks.options import DenoiserOptions
 from trainers.qmix import (
-    ENV_IDS,
+    ENV_ID,
     PAPER,
     PAPER_ENV,
     PAPER_REPLAY,
@@ -18,9 +19,11 @@ from trainers.qmix import (
     TUNED_ENV,
     TUNED_REPLAY,
     learned,
+    misfit,
 )
-from trainers.registry import Learner
-from trainers.runs.options import parse
+from trainers.registry import Learner, Preset
+from trainers.runs.command_line import parse
+from vec_envs.problems.base import action_exists
 
 if TYPE_CHECKING:
     from trainers.algorithms.qmix import QMIX
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MAD2RLLearner:
-    """The options of MAD2RL: those of P-QMIX, and the denoiser's."""
+    """The options of MAD2RL: those of P-QMIX and of the denoiser."""
 
     qmix: Annotated[QMIXOptions, tyro.conf.arg(name="")] = field(default_factory=QMIXOptions)
     denoiser: Annotated[DenoiserOptions, tyro.conf.arg(name="")] = field(default_factory=DenoiserOptions)
@@ -36,15 +39,15 @@ class MAD2RLLearner:
 
     @property
     def schedule(self) -> QMIXOptions:
-        """The options that say what changes in the course of a run."""
+        """The options that change in the course of a run."""
         return self.qmix
 
 
 def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
-    """Returns MAD2RL with weights, noise and exploration drawn from `seed`."""
+    """Returns MAD2RL; weights, noise and exploration are drawn from `seed`."""
     import torch
 
-    from trainers.algorithms.qmix import assemble, known_of
+    from trainers.algorithms.qmix import action_knowledge, assemble
     from trainers.networks.denoiser import DenoisingAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
@@ -52,26 +55,31 @@ def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
         network = DenoisingAgents(
             num_agents=len(problem.agent_names),
             observation_size=problem.observation_size,
-            action_mask=torch.as_tensor(problem.action_exists()),
+            action_mask=torch.as_tensor(action_exists(problem)),
             hidden=options.qmix.hidden,
             hidden_layers=options.qmix.hidden_layers,
             options=options.denoiser,
-            known=known_of(problem, options.qmix),
+            knowledge=action_knowledge(problem, options.qmix),
         )
         return assemble(problem, network, options.qmix, seed=decisions)
 
 
 RUN = {"threads": 2}
-"""Seven agents' networks, several times over, are enough for two."""
+"""The networks of seven agents run once for each denoising step, which is enough work for two threads."""
 PAPER_DENOISER = DenoiserOptions(denoising_steps=7, prediction="noise", bound=0.0, noise=1.0, softmax=True)
 
 LEARNER = Learner(
     name="qmix_diffusion",
-    env_ids=ENV_IDS,
+    default_env_id=ENV_ID,
     presets={
-        "tuned": (TUNED_ENV, MAD2RLLearner(qmix=TUNED), RUN),
-        "paper": (PAPER_ENV, MAD2RLLearner(qmix=PAPER, denoiser=PAPER_DENOISER, replay=PAPER_REPLAY), RUN | PAPER_RUN),
+        "tuned": Preset(env={ENV_ID: TUNED_ENV}, learner=MAD2RLLearner(qmix=TUNED), run=RUN),
+        "paper": Preset(
+            env={ENV_ID: PAPER_ENV},
+            learner=MAD2RLLearner(qmix=PAPER, denoiser=PAPER_DENOISER, replay=PAPER_REPLAY),
+            run=RUN | PAPER_RUN,
+        ),
     },
+    misfit=misfit,
     build=build,
     policy=learned,
 )

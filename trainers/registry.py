@@ -1,7 +1,11 @@
-"""What a learner is to the command line, the training loop and the evaluation. Nothing here needs torch."""
+"""Learners by name, and what a learner offers to the command line, training and evaluation.
+
+This module does not import torch, so that the command line starts fast.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -11,42 +15,81 @@ if TYPE_CHECKING:
 
 
 class Schedule(Protocol):
-    """What changes in the course of a run."""
+    """The options that change in the course of a run."""
 
     @property
     def final_learning_rate(self) -> float:
-        """The part of the learning rates to which they fall: the round after the last would have it."""
+        """The final learning rates as a fraction of the initial ones."""
         ...
 
     def explores(self, progress: float, *, warm_up: bool) -> float:
-        """Returns how much is explored at this part, 0 to 1, of the run: the probability of a random action, or what
-        entropy is worth; `warm_up`: before any update."""
+        """Returns the amount of exploration: the probability of a random action, or the weight of entropy.
+
+        Args:
+            progress: The fraction of the run that is done, from 0 to 1.
+            warm_up: Whether the learner has made no update yet.
+        """
         ...
 
 
 class LearnerOptions(Protocol):
-    """The options of a learner: a frozen dataclass with those of its experience among them, named like that."""
+    """The options of a learner: a frozen dataclass, whose field `replay` or `rollout` has those of its experience."""
 
     @property
     def schedule(self) -> Schedule:
-        """The options that say what changes in the course of a run."""
+        """The options that change in the course of a run."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named set of defaults for the options of the learner, of the environment and of the run."""
+
+    learner: LearnerOptions
+    env: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """Options of each environment that the preset was made for, by the environment's id."""
+    run: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Options of the run, such as the number of episodes."""
+    learner_for_others: LearnerOptions | None = None
+    """Options of the learner for all other environments; None where they are those of `learner`."""
+
+    def learner_for(self, env_id: str) -> LearnerOptions:
+        """Returns the options of the learner for an environment."""
+        return self.learner if env_id in self.env or self.learner_for_others is None else self.learner_for_others
+
+
+@dataclass(frozen=True, kw_only=True)
 class Learner:
-    """A learner: its environments and presets, what builds its algorithm, and what makes a policy of that."""
+    """A learner: its presets, the problems that it fits, and the functions that build an algorithm and a policy."""
 
     name: str
-    env_ids: tuple[str, ...]
-    """The environments that it trains on; the first is the default."""
-    presets: Mapping[str, tuple[dict[str, Any], Any, dict[str, Any]]]
-    """Name -> fields of the environment, `LearnerOptions`, fields of the run."""
+    default_env_id: str
+    """The environment if the command line has no `--env-id`."""
+    presets: Mapping[str, Preset]
+    misfit: Callable[[Any], str] = field(repr=False)
+    """Takes a problem, and returns why the learner cannot train on it; "" where it can."""
     build: Callable[..., Any] = field(repr=False)
-    """(problem, options, seed=) -> an `Algorithm` of Tianshou whose policy is an `ExploringPolicy`."""
+    """Takes (problem, options, seed=), and returns a Tianshou `Algorithm` whose policy is an `ExploringPolicy`."""
     policy: Callable[[Any], LearnedPolicy] = field(repr=False)
-    """An algorithm -> the policy that it has learned."""
+    """Takes an algorithm, and returns its learned policy."""
     experience: Literal["replay", "rollout"] = "replay"
-    """What it learns from: of `trainers.loop.experience`."""
+    """The kind of experience in `trainers.loop.experience`: a replay buffer, or on-policy rollouts."""
     shortcuts: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Flags of the command line that stand for a preset."""
+    """Presets by the command-line flags that select them."""
+
+
+LEARNERS = {
+    "dqn": "trainers.dqn",
+    "ppo": "trainers.ppo",
+    "qmix": "trainers.qmix",
+    "qmix_diffusion": "trainers.qmix_diffusion",
+    "sac": "trainers.sac",
+}
+"""Modules by the name of the learner; each has the learner as `LEARNER`."""
+
+
+def learner_named(name: str) -> Learner:
+    """Returns the learner with this name. Raises `ValueError` for an unknown name."""
+    if name not in LEARNERS:
+        raise ValueError(f"the learner {name!r} is unknown; known are: {', '.join(map(repr, LEARNERS))}")
+    return importlib.import_module(LEARNERS[name]).LEARNER

@@ -1,22 +1,23 @@
-"""RTD's learner: SAC decides every task's cut and speeds. `python -m trainers.sac`"""
+"""Trains SAC, the learner of RTD, which decides the cut and the speeds of each task. `python -m trainers.sac`"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from trainers.algorithms.joint_numbers import JointNumbers
 from trainers.algorithms.options import ReplayOptions, SACOptions, check_floor
-from trainers.registry import Learner
-from trainers.runs.options import parse
-from vec_envs.problems.task_diversion.hybrid import CutAndUnit
+from trainers.registry import Learner, Preset
+from trainers.runs.command_line import parse
+from vec_envs.problems.base import ContinuousActions, HasHybridActions, Problem, action_shape
 
 if TYPE_CHECKING:
     from trainers.algorithms.sac import BoundedSAC
     from trainers.tianshou_bridge.policy import LearnedPolicy
-    from vec_envs.problems.task_diversion.problem import TaskDiversion
 
+ENV_ID = "VEC-TaskDiversion-v0"
 ENV = {"reward": "excess", "observation": "extended"}
 TUNED = SACOptions()
 TUNED_REPLAY = ReplayOptions(batch_size=256, buffer_size=300_000, warm_up_episodes=32, updates_per_step=2.0)
@@ -45,45 +46,57 @@ class SACLearner:
 
     @property
     def schedule(self) -> SACOptions:
-        """The options that say what changes in the course of a run."""
+        """The options that change in the course of a run."""
         return self.sac
 
 
-def build(problem: TaskDiversion, options: SACLearner, *, seed: int) -> BoundedSAC:
-    """Returns SAC with weights, noise and exploration drawn from `seed`.
+def build(problem: Problem, options: SACLearner, *, seed: int) -> BoundedSAC:
+    """Returns SAC; weights, noise and exploration are drawn from `seed`.
 
-    Raises `ValueError` for a floor under rewards that does not suit them.
+    Raises `ValueError` if `reward_floor` is too high for the rewards of the problem.
     """
     from trainers.algorithms.sac import assemble
-    from trainers.networks.consequences import consequences_of
     from trainers.tianshou_bridge.draws import seeded_weights
 
     check_floor(problem, options.sac)
+    deciders = action_shape(problem)[0]
     with seeded_weights(seed) as decisions:
         return assemble(
-            observation_size=problem.observation_size,
-            alternatives=CutAndUnit(problem),
-            consequences=consequences_of(problem),
-            numbers=2,
+            observation_size=deciders * problem.observation_size,
+            hybrid=problem.hybrid if isinstance(problem, HasHybridActions) else JointNumbers(problem),
             options=options.sac,
             seed=decisions,
         )
 
 
 def learned(algorithm: BoundedSAC) -> LearnedPolicy:
-    """Returns the actor's policy."""
+    """Returns the policy of the average actor's likeliest actions."""
     from trainers.algorithms.sac import likeliest
 
     return likeliest(algorithm)
 
 
+def misfit(problem: Any) -> str:
+    """Returns why SAC cannot train on a problem; "" where it can."""
+    continuous = isinstance(problem.actions, ContinuousActions)
+    return "" if continuous else "SAC needs a problem with continuous actions, which are numbers from -1 to 1"
+
+
+UNBOUNDED = -1e9
+"""A `reward_floor` below all rewards, which has no effect."""
 LEARNER = Learner(
     name="sac",
-    env_ids=("VEC-TaskDiversion-v0",),
+    default_env_id=ENV_ID,
     presets={
-        "tuned": (ENV, SACLearner(sac=TUNED), TUNED_RUN),
-        "paper": ({}, SACLearner(sac=PAPER, replay=PAPER_REPLAY), PAPER_RUN),
+        "tuned": Preset(
+            env={ENV_ID: ENV},
+            learner=SACLearner(sac=TUNED),
+            run=TUNED_RUN,
+            learner_for_others=SACLearner(sac=replace(TUNED, reward_floor=UNBOUNDED)),
+        ),
+        "paper": Preset(env={ENV_ID: {}}, learner=SACLearner(sac=PAPER, replay=PAPER_REPLAY), run=PAPER_RUN),
     },
+    misfit=misfit,
     build=build,
     policy=learned,
 )

@@ -3,37 +3,51 @@
     import gymnasium, vec_envs
     env = gymnasium.make("VEC-CooperativeInference-v0")
 
-Devices have streams of inference tasks. Each runs the layers before its cut and sends the rest to one edge server. In
-every slot the cuts are decided; `step` then finds the speeds of the devices, their parts of the server and of the
-bandwidth that are best for them. Energy and memory have long-term budgets: what exceeds them waits in virtual queues.
+Inference tasks arrive at devices. Each device runs the layers before its cut and sends the rest of the work to one edge
+server. In every slot a policy decides the cuts. Then `step` computes the best speeds of the devices, and their best
+shares of the server and of the bandwidth. Energy and memory have long-term budgets, and virtual queues count what
+exceeds them.
 
-**Steps.** A step is a slot in which all devices decide.
+**Steps.** A step is a slot, in which all devices decide.
 
-**Actions.** `MultiDiscrete`: the layers that each device runs itself, from 0 (all at the server) to L (all local). A
-cut is an alternative only where the device can carry its load; another raises `ValueError`, or is taken as the largest
-below with `unstable="clip"`. By the paper's numbers every cut is one. With `allocation="learned"` the action is
-`Box(-1, 1, (devices, 4))`: cut, the device's speed between its load and its fastest, and the logits of its parts of
-server and bandwidth. `vec_envs.problems.cooperative_inference.tanh_cuts.TanhCuts` gives a continuous policy cuts by a tanh of unbounded numbers.
+**Actions.** `MultiDiscrete`: the number of layers that each device runs itself, from 0 (all at the server) to L (all
+local). A cut is legal only where the device can carry its load. An illegal cut raises `ValueError`; with
+`unstable="clip"` it becomes the largest legal cut below it. With the paper's numbers every cut is legal.
 
-**Observations.** float32, of order one, a row of 4 for each device, a number in parentheses being what is seen as 1:
-the logarithm of 1 + the signal-to-noise ratio over the whole band (that at 150 m), arrival rate (2.5 per s), energy
-queue and memory queue (10). `observation="extended"` (7 a row) adds the DNN type (one for each) and whether the device
-could run all layers.
+With `allocation="learned"` the action is `Box(-1, 1, (devices, 4))`. The four numbers of a device are its cut, its
+speed (from its load to its maximum), and the logits of its shares of the server and of the bandwidth.
 
-**Reward.** Minus the sum over devices of energy queue x energy, memory queue x memory, and V x delay; `reward="drift"`
-has the exact drift of the virtual queues for the first two, `"delay"` the last alone.
+The wrapper `vec_envs.problems.cooperative_inference.tanh_cuts.TanhCuts` is for continuous policies: it computes cuts
+from a tanh of unbounded numbers.
 
-**Infos.** Means over the devices that have tasks: `delay_s` of a task, `energy_j` of a second, `memory_gb`; over all
-seats: `energy_queue`, `memory_queue`; `drift` and `drift_plus_penalty` (sums); and for each DNN type
-`energy_to_budget_<dnn>` and `memory_to_budget_<dnn>`, which the long-term budgets hold at 1 or below, and
-`energy_queue_<dnn>`.
+**Observations.** float32, of order one, with a row of 4 features for each device. The number in parentheses is the
+value that is observed as 1:
 
-**Where the devices are.** `mobility="still"`, the default: all 150 m from the server's antenna. With `"sumo"`,
-`"replay"` or `"straight"` they are seats of vehicles on a road, and gains follow their distances: where a vehicle
-leaves, another takes its seat, with the budgets overdrawn as they are. An empty seat has no arrivals, and needs
-nothing. The recordings are of 30 and 60 slots: `"replay"` needs `episode_slots` to be no more.
+- log(1 + signal-to-noise ratio over the whole band) (the value at 150 m);
+- arrival rate (2.5 per s);
+- energy queue (10);
+- memory queue (10).
 
-**Episodes** last 200 slots of 1 s and are then truncated. Queues start empty.
+`observation="extended"` adds the DNN type (one-hot) and whether the device could run all layers: 7 features with two
+DNN types.
+
+**Reward.** Minus the sum over devices of energy queue x energy + memory queue x memory + V x delay. `reward="drift"`
+replaces the first two terms by the exact drift of the virtual queues. `reward="delay"` is minus V x delay only.
+
+**Infos.**
+
+- Means over the devices that have tasks: `delay_s` of a task, `energy_j` of one second, `memory_gb`.
+- Means over all devices: `energy_queue`, `memory_queue`.
+- Sums over all devices: `drift`, `drift_plus_penalty`.
+- For each DNN type: `energy_to_budget_<dnn>` and `memory_to_budget_<dnn>`, which are at most 1 in the long run where
+  the budgets hold, and `energy_queue_<dnn>`.
+
+**Where the devices are.** With `mobility="still"`, the default, all devices are 150 m from the server's antenna. With
+`"sumo"`, `"replay"` or `"straight"` a device is a seat for vehicles on a road, and its gain follows the distance. When
+a vehicle leaves, another one takes its seat and inherits its virtual queues. A seat without a vehicle has no arrivals
+and needs no resources. The recordings have 30 and 60 slots: `"replay"` needs `episode_slots` of at most that length.
+
+**Episodes** are truncated after 200 slots of 1 s. The queues start empty.
 """
 
 from vec_envs.interfaces.factories import EnvironmentFactory, lazily

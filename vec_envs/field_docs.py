@@ -1,4 +1,4 @@
-"""What the docstrings under a dataclass's fields say, which Python itself does not keep."""
+"""The docstrings under the fields of a dataclass, which Python itself does not keep."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from itertools import pairwise
 from typing import Any
 
 
-def field_docs(kind: type[Any]) -> dict[str, str]:
-    """Returns the docstrings under a dataclass's fields, in one line each; none where its source is not at hand."""
+def field_docs(dataclass_type: type[Any]) -> dict[str, str]:
+    """Returns the docstrings under a dataclass's fields, each as one line; empty if the source is not available."""
     try:
-        source = inspect.getsource(kind)
+        source = inspect.getsource(dataclass_type)
     except OSError:
         return {}
-    (of_class,) = ast.parse(textwrap.dedent(source)).body
-    assert isinstance(of_class, ast.ClassDef)
+    (class_definition,) = ast.parse(textwrap.dedent(source)).body
+    assert isinstance(class_definition, ast.ClassDef)
     docs: dict[str, str] = {}
-    for statement, following in pairwise(of_class.body):
+    for statement, next_statement in pairwise(class_definition.body):
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue
-        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-            docs[statement.target.id] = " ".join(str(following.value.value).split())
+        if isinstance(next_statement, ast.Expr) and isinstance(next_statement.value, ast.Constant):
+            docs[statement.target.id] = " ".join(str(next_statement.value.value).split())
     return docs

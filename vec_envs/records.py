@@ -1,10 +1,10 @@
-"""Frozen records of arrays, row by row: stack them, read a slot, write some lanes; and entries of rows."""
+"""Functions on frozen dataclasses of arrays: stack records, read rows and write rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -21,8 +21,15 @@ def row_of(record: R, row: int) -> R:
     """Returns one row of a record's arrays, of records in its fields too."""
     kind: Callable[..., R] = type(record)
     names = [f.name for f in fields(record)]  # pyright: ignore[reportArgumentType]
-    values = {name: getattr(record, name) for name in names}
-    return kind(**{name: row_of(of, row) if is_dataclass(of) else of[row, ...] for name, of in values.items()})
+    return kind(**{name: _row_of_value(getattr(record, name), row) for name in names})
+
+
+def _row_of_value(value: Any, row: int) -> Any:
+    if is_dataclass(value):
+        return row_of(value, row)
+    if isinstance(value, Mapping):
+        return {name: _row_of_value(of, row) for name, of in cast(Mapping[str, Any], value).items()}
+    return value[row, ...]
 
 
 def stack(records: Sequence[R]) -> R:
@@ -46,15 +53,15 @@ def with_rows(record: R, rows: np.ndarray, other: R) -> R:
 
 
 def pick(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Returns of each lane's row `[*lanes, n]` the entries at `index`, `[*lanes]` or `[*lanes, k]`, in its shape.
+    """Returns the entries at `index`, `[*batch]` or `[*batch, k]`, of rows `[*batch, n]`, in the shape of `index`.
 
-    Several times faster than numpy's `take_along_axis` on few lanes.
+    Several times faster than numpy's `take_along_axis` on small batches.
     """
     return rows.reshape(-1).take(_flat(rows, index)).reshape(index.shape)
 
 
 def put(rows: np.ndarray, index: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Returns a copy of the rows `[*lanes, n]` with `value` in the entries at `index`, both `[*lanes]`."""
+    """Returns a copy of the rows `[*batch, n]` with `value` in the entries at `index`, both `[*batch]`."""
     copy = rows.copy()
     copy.reshape(-1)[_flat(rows, index)] = value.reshape(-1, 1)
     return copy

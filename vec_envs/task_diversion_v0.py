@@ -1,40 +1,47 @@
-"""VEC-TaskDiversion-v0: which roadside unit a vehicle asks, where its task is cut, and how fast both sides run.
+"""VEC-TaskDiversion-v0: vehicles release DNN tasks; decide where each task is cut, and how fast both sides run.
 
     import gymnasium, vec_envs
     env = gymnasium.make("VEC-TaskDiversion-v0")
 
-A two-way road with several roadside units (RSUs). Vehicles enter and leave; those with a seat release DNN tasks, each
-of one of four types and with a deadline. A vehicle asks one of the two nearest units, by chance: the more likely the
-shorter it expects to wait there. The decision is then where the task's DNN is cut, and the speeds of both sides.
+A two-way road has several roadside units (RSUs). Vehicles enter and leave it. Those with a seat release DNN tasks, each
+of one of four types and with a deadline. A vehicle asks one of the two nearest units, at random: the unit with the
+shorter predicted wait is more likely. The decision is where the task's DNN is cut, and the speeds of both sides.
 
-**Steps.** With Gymnasium a step is one task, in the order of release. With PettingZoo the seats `vehicle_0`, ... are
-the agents and a step is a slot of 1 s: those with a new task decide at once, from what is known when the slot begins;
-the others are masked, and what they give is ignored.
+**Steps.** With Gymnasium, a step is one task, in the order of release. With PettingZoo, the agents are the seats
+`vehicle_0`, ..., and a step is a slot of 1 s. Agents with a new task decide at once, from what is known at the
+beginning of the slot. The others are masked, and their actions are ignored.
 
-**Actions.** `Box(-1, 1, (3,))`: the cut, affinely from 0 (all to the unit) to L (all local), rounded to the nearest;
-the vehicle's speed and the unit's, affinely from `min_ghz` to `vehicle_ghz` and `rsu_ghz`. With `diversion="chosen"` a
-fourth number asks the second nearest unit from 0 on. Where no unit is in range all is local, whatever the action.
+**Actions.** `Box(-1, 1, (3,))`. The first number is the cut, affine from 0 (all layers at the unit) to L (all on the
+vehicle), rounded to the nearest integer. The others are the speeds of vehicle and unit, affine from `min_ghz` to
+`vehicle_ghz` and `rsu_ghz`. With `diversion="chosen"`, a fourth number of at least 0 asks the second nearest unit.
+Where no unit is in range, the vehicle runs all layers, whatever the action says.
 
-**Observations.** float32, 14 numbers of order one, a number in parentheses being what is seen as 1: position (1000 m)
-and speed (20 m/s) along the road, the task's DNN type (one for each), its deadline (10 s), the vehicle's battery level,
-the fastest speeds of vehicle and unit (10 GHz); of the unit that is asked: whether it is in range, the rate to it (200
-Mbit/s), the wait of its queue (10 s) and its length (4 tasks). `observation="extended"` (24 numbers) adds, of the unit,
-the share of the work that the vehicle can do during that wait, what sending all saves against all local (2 s), and the
-share of the layers that can be run and their result sent during the wait; then the work of all layers (10 Gcycles), the
-raw input (10 Mbit), the weight of the vehicle's energy, what an idle unit would save (2 s), the waits that the two
-nearest units broadcast last (10 s), and whether the second is in range. With `diversion="chosen"` both units are
-described. PettingZoo's agents observe a dictionary of `"observation"` and `"agent_mask"` (int8): 1 where the agent
+**Observations.** 14 float32 numbers of order one. The value in parentheses is the scale: it is observed as 1.
+
+- Of the task: position (1000 m) and speed (20 m/s) along the road, the DNN type (one-hot), the deadline (10 s), the
+  vehicle's battery level, and the maximum speeds of vehicle and unit (10 GHz).
+- Of the unit that is asked: whether it is in range, the rate to it (200 Mbit/s), the wait in its queue (10 s), and
+  the length of its queue (4 tasks). With `diversion="chosen"`, both units are described.
+- `observation="extended"` has 24 numbers. It adds, of the unit, the share of the work that the vehicle can do during
+  the wait, and how much cheaper sending all is than running all locally (2 s). It also adds the share of the layers
+  that the vehicle can run during the wait with enough time left to send their result.
+- It then adds, of the task, the work of all layers (10 Gcycles), the raw input (10 Mbit), the weight of the vehicle's
+  energy, and the saving at an idle unit (2 s). The last numbers are the waits that the two nearest units broadcast
+  last (10 s), and whether the second is in range.
+
+PettingZoo's agents observe a dictionary of `"observation"` and `"agent_mask"` (int8), which is 1 where the agent
 decides.
 
-**Reward.** Minus the task's cost, its time plus beta times its weighted energy, less a penalty where it misses its
-deadline, which is not part of the cost. `reward="excess"` counts from what the task would cost at the better of the
-vehicle alone and an idle unit, which no decision on the task changes: it is learned from sooner. A return can be gamed,
-since a busy vehicle releases no task: policies are compared by the mean cost of a task.
+**Reward.** Minus the task's cost, which is its time plus beta times its weighted energy. A missed deadline also
+subtracts a penalty, which is not part of the cost. `reward="excess"` is the reward relative to the cost at the better
+of the vehicle alone and an idle unit. No decision on the task changes this reference, and learning is faster. The
+return can be gamed, because a busy vehicle releases no task. Policies are therefore compared by the mean cost of a
+task.
 
-**Infos.** Of the task: `cost`, `time_s`, `energy_j` (weighted), `vehicle_energy_j` (spent by the vehicle, unweighted),
+**Infos.** Of the task: `cost`, `time_s`, `energy_j` (weighted), `vehicle_energy_j` (of the vehicle, not weighted),
 `missed`, `failed`, `offloaded`, `queue_s`, `cut`, `battery`, `low_battery` (at most a third), `low_battery_energy_j`.
 
-**Episodes** last 60 slots of 1 s, and are truncated after the last task released in them. Queues start empty.
+**Episodes** last 60 slots of 1 s, and are truncated after the last task released in them. Queues are empty at first.
 """
 
 from vec_envs.interfaces.factories import EnvironmentFactory, lazily

@@ -1,4 +1,4 @@
-"""Between decibels and what they stand for."""
+"""Conversions between decibels and linear units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What an option of a user must satisfy; each check raises a `ValueError` that gives the value and the bound."""
+"""Checks of options that a user gives: each raises a `ValueError` that names the option, the rule and the value.
+
+Options are passed as keywords, so that the message can name them:
+
+    check_integer(1, num_envs=0)    # ValueError: num_envs must be an integer of at least 1, got 0
+"""
 
 from __future__ import annotations
 
@@ -11,81 +16,85 @@ from typing import Any
 import numpy as np
 
 
-def one_of(known: Sequence[str], **options: object) -> None:
-    """Refuses a name that is not among the known ones, and lists those."""
+def check_one_of(known: Sequence[str], **options: object) -> None:
+    """Raises `ValueError` for an option that is not one of the known names; the message lists them."""
     for name, value in options.items():
         if not isinstance(value, str) or value not in known:
-            raise ValueError(f"{name}={value!r} is unknown; there are {', '.join(map(repr, known))}")
+            allowed = ", ".join(map(repr, known))
+            raise ValueError(f"{name} must be {'one of ' * (len(known) > 1)}{allowed}, got {value!r}")
 
 
-def count(least: int, **options: object) -> None:
-    """Refuses what is no integer of at least `least`."""
+def check_integer(least: int, **options: object) -> None:
+    """Raises `ValueError` for an option that is not an integer of at least `least`."""
     for name, value in options.items():
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
+            raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
-def positive(**options: Any) -> None:
-    """Refuses what is no finite number above 0."""
+def check_positive(**options: Any) -> None:
+    """Raises `ValueError` for an option that is not a finite number above 0."""
     for name, value in options.items():
         if not (_is_finite(value) and value > 0.0):
-            raise ValueError(f"{name}={value!r} must be a finite number above 0")
+            raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
 
 
-def not_negative(**options: Any) -> None:
-    """Refuses what is no finite number of at least 0."""
+def check_not_negative(**options: Any) -> None:
+    """Raises `ValueError` for an option that is not a finite number of at least 0."""
     for name, value in options.items():
         if not (_is_finite(value) and value >= 0.0):
-            raise ValueError(f"{name}={value!r} must be a finite number of at least 0")
+            raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
 
 
-def fraction(**options: Any) -> None:
-    """Refuses what is no number from 0 to 1."""
+def check_fraction(**options: Any) -> None:
+    """Raises `ValueError` for an option that is not a number from 0 to 1."""
     for name, value in options.items():
         if not (_is_finite(value) and 0.0 <= value <= 1.0):
-            raise ValueError(f"{name}={value!r} must be from 0 to 1")
+            raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
 
 
-def decibels(**options: Any) -> None:
-    """Refuses what is no number from -1000 to 1000: powers beyond are none, and cannot be written in W."""
+def check_decibels(**options: Any) -> None:
+    """Raises `ValueError` for an option that is not a number from -1000 to 1000.
+
+    A power beyond these bounds is not physical, and its value in W overflows or is 0.
+    """
     for name, value in options.items():
         if not (_is_finite(value) and abs(value) <= 1000.0):
-            raise ValueError(f"{name}={value!r} must be a finite number from -1000 to 1000")
+            raise ValueError(f"{name} must be a finite number from -1000 to 1000, got {value!r}")
 
 
-def positive_range(**options: Any) -> None:
-    """Refuses what is no pair (low, high) of finite numbers with 0 < low <= high."""
+def check_positive_range(**options: Any) -> None:
+    """Raises `ValueError` for an option that is not a pair (low, high) of finite numbers with 0 < low <= high."""
     for name, value in options.items():
         if not (_is_pair(value) and all(map(_is_finite, value)) and 0.0 < value[0] <= value[1]):
-            raise ValueError(f"{name}={value!r} must be a range (low, high) with 0 < low <= high")
+            raise ValueError(f"{name} must be a range (low, high) with 0 < low <= high, got {value!r}")
 
 
-def a_list(**options: object) -> None:
-    """Refuses what is no list, tuple or array with one axis; what stands in it is not looked at."""
+def check_list(**options: object) -> None:
+    """Raises `ValueError` for an option that is not a list, tuple or array with one axis; ignores its items."""
     for name, value in options.items():
         if not (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)):
-            raise ValueError(f"{name}={value!r} must be a list of numbers")
+            raise ValueError(f"{name} must be a list, a tuple or an array with one axis, got {value!r}")
 
 
-def a_path(**options: object) -> None:
-    """Refuses what is neither a text nor a path."""
+def check_path(**options: object) -> None:
+    """Raises `ValueError` for an option that is neither a string nor a path."""
     for name, value in options.items():
         if not isinstance(value, str | Path):
-            raise ValueError(f"{name}={value!r} must be a name or a path")
+            raise ValueError(f"{name} must be a name or a path, got {value!r}")
 
 
-def yes_or_no(**options: object) -> None:
-    """Refuses what is neither True nor False."""
+def check_bool(**options: object) -> None:
+    """Raises `ValueError` for an option that is neither True nor False."""
     for name, value in options.items():
         if not isinstance(value, bool | np.bool_):
-            raise ValueError(f"{name}={value!r} must be True or False")
+            raise ValueError(f"{name} must be True or False, got {value!r}")
 
 
-def a_function(**options: object) -> None:
-    """Refuses what cannot be called."""
+def check_callable(**options: object) -> None:
+    """Raises `ValueError` for an option that cannot be called."""
     for name, value in options.items():
         if not callable(value):
-            raise ValueError(f"{name}={value!r} must be a function")
+            raise ValueError(f"{name} must be a function, got {value!r}")
 
 
 def _is_pair(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Where a suite's jobs run: as processes of this machine, or on a Ray cluster."""
+"""Engines run the jobs of a suite: as processes of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ class Engine(Protocol):
     """Runs jobs."""
 
     def run(self, jobs: Sequence[Job], directory: Path) -> list[Failure]:
-        """Runs jobs, several at a time, and returns those that failed. Results and runs are then in the directory.
+        """Runs jobs, several at a time, writes results and runs into the directory, and returns the failed jobs.
 
-        When interrupted, jobs write where they are, and the exception goes on.
+        When interrupted, jobs write a checkpoint, and the exception is raised again.
         """
         ...
 
 
 def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
-    """Returns an engine that runs `workers` jobs at a time; None is as many as there are cores for us.
+    """Returns an engine.
 
-    `address` is of the Ray cluster; None is the one that Ray finds itself, or else a new one on this machine. Raises
-    `ValueError` for another engine, or an address without Ray, and `NoRay` where that is not installed.
+    Args:
+        name: One of `ENGINES`.
+        workers: The number of jobs at a time; None for the number of available cores.
+        address: The address of the Ray cluster; None for the one that Ray finds, or else a new one on this machine.
+
+    Raises `ValueError` for another name, or an address without Ray, and `NoRay` where Ray is not installed.
     """
     if name == "ray":
         from benchmarks.engines.ray_cluster import RayEngine
@@ -38,5 +42,5 @@ def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
     if name != "local":
         raise ValueError(f"the engine {name!r} is unknown; there are {', '.join(ENGINES)}")
     if address is not None:
-        raise ValueError(f"the address {address!r} of a Ray cluster is for the engine ray")
+        raise ValueError(f"the address {address!r} of a Ray cluster needs the engine ray: add --engine ray")
     return LocalEngine(workers=workers or len(os.sched_getaffinity(0)))

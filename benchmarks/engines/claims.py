@@ -1,4 +1,4 @@
-"""Whose turn it is: jobs that share a training run, in this runner and in others with the same directory."""
+"""Locks of training runs that jobs share, in this process and in others with the same directory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class _Claim:
 
 
 class Claims:
-    """The locks of `benchmarks.jobs.execute`, held here for jobs that run elsewhere; they end with this process.
+    """The locks of `benchmarks.jobs.execute`, held by this process for jobs that run on other machines.
 
-    A run is one job's at a time until it has been trained, and everybody's from then on.
+    One job at a time may use a run until it is trained; then all may. The locks end with this process.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -29,7 +29,7 @@ class Claims:
         self._trained: set[Path] = set()
 
     def take(self, job: Job) -> bool:
-        """Returns whether a job may run now, and holds its lock if so."""
+        """Returns whether a job may run now; if so, holds its lock until `give_back`."""
         path = lock_of(job, self._directory)
         if path in self._held:
             if path not in self._trained:
@@ -43,7 +43,7 @@ class Claims:
         return True
 
     def give_back(self, job: Job, *, succeeded: bool) -> None:
-        """Ends a job's claim. Where it has succeeded its run is trained."""
+        """Ends a job's claim. Where the job has succeeded, its run is trained."""
         path = lock_of(job, self._directory)
         if succeeded:
             self._trained.add(path)
@@ -54,7 +54,7 @@ class Claims:
 
 
 def _locked(path: Path) -> IO[str] | None:
-    """Returns a file that is locked until it is closed; None where another process has locked it."""
+    """Returns a file that stays locked until it is closed; None where another process holds the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("w")
     try:

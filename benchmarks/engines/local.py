@@ -1,4 +1,4 @@
-"""Jobs as processes of this machine, several at a time."""
+"""The engine that runs jobs as processes of this machine."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from benchmarks.jobs.plan import Job
 
 @dataclass(frozen=True, kw_only=True)
 class LocalEngine:
-    """Runs each job in a process of its own."""
+    """Runs each job in a process of its own, several at a time."""
 
     workers: int
-    """Processes at a time."""
+    """The number of processes at a time."""
 
     def run(self, jobs: Sequence[Job], directory: Path) -> list[Failure]:
-        """Runs jobs and returns those that failed. When interrupted, jobs write where they are."""
+        """Runs jobs and returns those that failed. When interrupted, jobs write a checkpoint."""
         waiting, failures = list(jobs), list[Failure]()
         running: dict[subprocess.Popen[bytes], Job] = {}
         try:
@@ -45,6 +45,6 @@ class LocalEngine:
 
 
 def next_of(waiting: Sequence[Job], running: Iterable[Job], directory: Path) -> Job | None:
-    """Returns the first job that would not wait for another's end: none of those whose run a running one is at."""
-    held = {lock_of(job, directory) for job in running}
-    return next((job for job in waiting if lock_of(job, directory) not in held), None)
+    """Returns the first waiting job that shares no training run with a running job; None where there is none."""
+    locked = {lock_of(job, directory) for job in running}
+    return next((job for job in waiting if lock_of(job, directory) not in locked), None)

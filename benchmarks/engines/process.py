@@ -1,4 +1,4 @@
-"""A job's process, on whichever machine."""
+"""Starts and stops the process of a job, on any machine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from benchmarks.jobs.plan import Job
 
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 GRACE_S = 60.0
-"""How long a job may take to end its round and write a checkpoint when it is told to stop."""
+"""The time that a job has to end its round and write a checkpoint when it is asked to stop."""
 
 
 def start(
     job: Job, directory: Path, *, working_directory: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Starts a job's process: in a session of its own, so that Ctrl-C is for us, and with a pipe that ends with us."""
+    """Starts a job's process.
+
+    The job has a session of its own, so that Ctrl-C reaches this process alone. Its standard input is a pipe that
+    closes when this process ends, which stops the job (`--stop-with-parent`).
+    """
     log = log_of(job, directory)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "benchmarks.jobs.execute", str(write_job(job, directory)), "--stop-with-parent"]
@@ -37,7 +41,7 @@ def start(
 
 
 def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Asks jobs to stop, waits for them, and ends those that do not."""
+    """Asks processes to stop, waits up to `GRACE_S`, and kills those that still run."""
     for process in processes:
         process.terminate()
     deadline = time.monotonic() + GRACE_S

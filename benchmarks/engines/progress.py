@@ -1,4 +1,4 @@
-"""The progress bar of a suite: jobs that have ended, and when the rest may be done."""
+"""The progress bar of a suite: the number of finished jobs, and an estimate of the time left."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 from tqdm import tqdm
 
 from benchmarks.jobs.plan import Job, problem_of
 from trainers.runs.directory import METRICS
-from vec_envs.policies import references
 from vec_envs.registration import factory_of
 
 START_S = 6.0
-"""What a job takes beside its slots."""
+"""The time that a job takes in addition to its slots, in seconds."""
 SLOT_MS = {"qmix_diffusion": 12.0, "qmix": 6.0, "sac": 11.0, "dqn": 12.0, "ppo": 0.25}
-"""What a slot takes with learning, of presets on one of two shared cores; what jobs really take corrects it."""
+"""Milliseconds of a slot in training by learner, for presets on one of two shared cores.
+
+Finished jobs correct the estimate. Other learners count as the slowest.
+"""
 PLAYED_SLOT_MS, SLOW_SLOT_MS = 0.5, 100.0
-"""What it takes without learning; and a reference that is slow."""
+"""Milliseconds of a slot in evaluation, and those of a slow reference."""
 
 
 class Progress:
-    """Shows how many jobs have ended, and estimates the time left from what was expected of those that have."""
+    """Shows the number of finished jobs, and estimates the time left from their expected times."""
 
     def __init__(self, jobs: Sequence[Job], directory: Path) -> None:
         self._directory = directory
@@ -49,14 +51,14 @@ class Progress:
         self._bar.close()
 
     def ended(self, job: Job, *, failures: int) -> None:
-        """Counts a job that has ended."""
+        """Counts a finished job."""
         self._done += self._work[job.name] - self._begun_with[job.name]
         self._failures = failures
         self._shown = 0.0
         self._bar.n += 1
 
     def show(self, running: Iterable[Job]) -> None:
-        """Writes the estimate anew, where the last is some time ago."""
+        """Updates the estimate, where the last update is some time ago."""
         now = time.monotonic()
         if now - self._shown < self._interval_s:
             return
@@ -72,7 +74,7 @@ class Progress:
         self._bar.set_postfix_str(", ".join(words))
 
     def _trained(self, job: Job) -> float:
-        """Returns the expected seconds of the training episodes that a job's run has behind it."""
+        """Returns the expected seconds of the training episodes that a job's run has finished."""
         if job.training is None or job.name not in self._trains:
             return 0.0
         try:
@@ -84,12 +86,12 @@ class Progress:
 
 
 def work_of(job: Job, *, trains: bool) -> float:
-    """Returns the seconds that a job may take; `trains`: no other one trains its run."""
+    """Returns the expected seconds of a job. `trains` says whether this job is the one that trains its run."""
     return START_S + playing_s(job) + (training_s(job) if trains else 0.0)
 
 
 def training_s(job: Job) -> float:
-    """Returns the seconds that a job's training may take."""
+    """Returns the expected seconds of a job's training."""
     if job.training is None:
         return 0.0
     slot_ms = SLOT_MS.get(job.training["learner_name"], max(SLOT_MS.values()))
@@ -97,13 +99,15 @@ def training_s(job: Job) -> float:
 
 
 def playing_s(job: Job) -> float:
-    """Returns the seconds that a job's held-out episodes may take."""
-    env_id, of = job.definition["env_id"], job.definition["evaluation"]
+    """Returns the expected seconds of a job's held-out episodes."""
+    env_id, evaluation = job.definition["env_id"], job.definition["evaluation"]
     name = job.definition["policy"].get("reference")
-    slow = name is not None and references(factory_of(env_id).problem_type).named(name).slow
-    return 1e-3 * (SLOW_SLOT_MS if slow else PLAYED_SLOT_MS) * of["episodes"] * slots_of(job, of["env"])
+    slow = name is not None and factory_of(env_id).references.named(name).slow
+    slots = evaluation["episodes"] * slots_of(job, evaluation["env"])
+    return 1e-3 * (SLOW_SLOT_MS if slow else PLAYED_SLOT_MS) * slots
 
 
 def slots_of(job: Job, options: dict[str, Any]) -> int:
-    """Returns the slots of an episode."""
-    return cast(Any, problem_of(job.definition["env_id"], options)).episode_slots
+    """Returns the number of slots in an episode, or of decision epochs where the problem does not count slots."""
+    problem = problem_of(job.definition["env_id"], options)
+    return getattr(problem, "episode_slots", problem.episode_epochs)

@@ -1,8 +1,8 @@
-"""Jobs on a Ray cluster: each is a task that asks for one CPU, and runs in a process of its own on whichever node.
+"""The engine that runs jobs on a Ray cluster, each as a task with one CPU that starts a process on its node.
 
-Nodes need the same version of vec-envs as this machine, with its extra `train`, and no files in common with it: what a
-job has done so far travels with it, and what it leaves comes back: of a training also on the way, every few minutes, so
-that little is lost where this process or a node is.
+Nodes need the same version of vec-envs as this machine, with its extra `train`. They need no shared files: a job takes
+the files of its training run along, and its new files are sent back. Those of a training are also sent back every few
+minutes, so that little is lost when this process or a node fails.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from urllib.parse import urlsplit
 from benchmarks.engines.claims import Claims
 from benchmarks.engines.process import GRACE_S
 from benchmarks.engines.progress import Progress
-from benchmarks.engines.ray_task import Brought, Sent, carry_out, sent_from
-from benchmarks.jobs.files import Failure, failure_of, is_done, log_of, result_of, run_of, write_job
+from benchmarks.engines.ray_task import Returned, Sent, carry_out, sent_from
+from benchmarks.jobs.files import Failure, failure_of, is_done, log_of, run_of, write_job, write_result
 from benchmarks.jobs.plan import Job
 from trainers.runs.directory import replace_file
 
 WAIT_S = 0.5
 CONNECT_S = 10.0
 RETURN_S = 15.0
-"""How long what a job has left may take to come back, beyond the grace that the job has to write it."""
+"""The time for a job's files to come back after an interrupt, in addition to the `GRACE_S` to write them."""
 
 
 class NoRay(ImportError):
@@ -40,9 +40,11 @@ class RayEngine:
     """Runs each job as a task of a Ray cluster. Raises `NoRay` where Ray is not installed."""
 
     def __init__(self, *, workers: int | None, address: str | None) -> None:
-        """Takes the jobs at a time at most, and the cluster's address.
+        """Sets up the engine.
 
-        None is for all CPUs of the cluster, and for the cluster that Ray finds itself, or a new one on this machine.
+        Args:
+            workers: The largest number of jobs at a time; None for the number of CPUs in the cluster.
+            address: The address of the cluster; None for the one that Ray finds, or else a new one on this machine.
         """
         self._workers, self._address = workers, address
         self._ray = _imported()
@@ -50,84 +52,85 @@ class RayEngine:
     def run(self, jobs: Sequence[Job], directory: Path) -> list[Failure]:
         """Runs jobs and returns those that failed.
 
-        Raises `ConnectionError` where there is no cluster. When interrupted, jobs write where they are, and what that
-        is comes back as far as it does so in time.
+        When interrupted, jobs write a checkpoint, and the files that arrive in time are kept.
+
+        Raises `ConnectionError` where there is no cluster.
         """
         if not jobs:
             return []
         with connected(self._ray, self._address), Progress(jobs, directory) as progress:
-            travels = Travels(self._ray, jobs, directory, self._workers)
+            tasks = ClusterTasks(self._ray, jobs, directory, self._workers)
             try:
-                while travels.unfinished:
-                    travels.send()
-                    for job in travels.take_in():
-                        progress.ended(job, failures=len(travels.failures))
+                while tasks.unfinished:
+                    tasks.send()
+                    for job in tasks.collect():
+                        progress.ended(job, failures=len(tasks.failures))
                     progress.show(())
             finally:
-                travels.call_back()
-            return travels.failures
+                tasks.cancel()
+            return tasks.failures
 
 
-class Travels:
-    """The jobs that wait, and those that are on the cluster."""
+class ClusterTasks:
+    """The jobs of a suite that wait, and the tasks of those that run on the cluster."""
 
     def __init__(self, ray: Any, jobs: Sequence[Job], directory: Path, workers: int | None) -> None:
         self.failures: list[Failure] = []
         self._ray, self._directory, self._workers = ray, directory, workers
-        self._waiting, self._away = list(jobs), dict[Any, Job]()
+        self._waiting, self._running = list(jobs), dict[Any, Job]()
         self._claims = Claims(directory)
         self._task: Any = ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(on_node)
-        self._post: Any = ray.remote(num_cpus=0)(Post).remote()
+        self._mailbox: Any = ray.remote(num_cpus=0)(Mailbox).remote()
 
     @property
     def unfinished(self) -> bool:
-        """Whether there are jobs that have not ended."""
-        return bool(self._waiting or self._away)
+        """Whether some jobs have not ended."""
+        return bool(self._waiting or self._running)
 
     def send(self) -> None:
-        """Sends as many jobs as there is room for, but none whose run somebody else is training, or that is done."""
-        self._waiting = [job for job in self._waiting if not result_of(job, self._directory).exists()]
-        room = (self._workers or self._cpus()) - len(self._away)
-        staying: list[Job] = []
+        """Sends jobs while there are free workers, but none that is done, or whose run another job is training."""
+        self._waiting = [job for job in self._waiting if not is_done(job, self._directory)]
+        free = (self._workers or self._cpus()) - len(self._running)
+        still_waiting: list[Job] = []
         for job in self._waiting:
-            if room > 0 and self._claims.take(job):
+            if free > 0 and self._claims.take(job):
                 write_job(job, self._directory)
-                self._away[self._task.remote(sent_from(self._directory, job), self._post)] = job
-                room -= 1
+                self._running[self._task.remote(sent_from(self._directory, job), self._mailbox)] = job
+                free -= 1
             else:
-                staying.append(job)
-        self._waiting = staying
+                still_waiting.append(job)
+        self._waiting = still_waiting
 
-    def take_in(self) -> list[Job]:
-        """Waits a moment, and returns the jobs that have ended, with their files in the directory."""
-        if not self._away:
+    def collect(self) -> list[Job]:
+        """Waits up to `WAIT_S`, writes files that came back, and returns the jobs that have ended."""
+        if not self._running:
             time.sleep(WAIT_S)
             return []
-        away = list(self._away)
-        ready, _ = self._ray.wait(away, timeout=WAIT_S)
-        self._take_post()
-        return [self._take(task) for task in ready]
+        ready, _ = self._ray.wait(list(self._running), timeout=WAIT_S)
+        self._empty_mailbox()
+        return [self._end(task) for task in ready]
 
-    def call_back(self) -> None:
-        """Asks the jobs that are away to stop, and takes in what they have by then, within a time."""
-        for task in self._away:
+    def cancel(self) -> None:
+        """Asks the running jobs to stop, and writes the files that come back within a time limit."""
+        for task in self._running:
             self._ray.cancel(task)
         deadline = time.monotonic() + GRACE_S + RETURN_S
-        while self._away and time.monotonic() < deadline:
-            self.take_in()
+        while self._running and time.monotonic() < deadline:
+            self.collect()
 
-    def _take_post(self) -> None:
-        """Writes what trainings have come to that are still away."""
+    def _empty_mailbox(self) -> None:
+        """Writes the files that running trainings have sent."""
         try:
-            brought: Mapping[str, Mapping[str, bytes]] = self._ray.get(self._post.taken.remote())
-        except self._ray.exceptions.RayError:  # its node is lost: another is put up for who comes next
-            self._post = self._ray.remote(num_cpus=0)(Post).remote()
+            runs: Mapping[str, Mapping[str, bytes]] = self._ray.get(self._mailbox.emptied.remote())
+        except self._ray.exceptions.RayError:  # its node is lost; the next message needs a new one
+            self._mailbox = self._ray.remote(num_cpus=0)(Mailbox).remote()
             return
-        for job in self._away.values():
-            write_run(brought.get(job.name, {}), job, self._directory)
+        for job in self._running.values():
+            write_run(runs.get(job.name, {}), job, self._directory)
 
-    def _take(self, task: Any) -> Job:
-        job = self._away[task]
+    def _end(self, task: Any) -> Job:
+        """Writes the files of a task that has ended, records its failure, and returns its job."""
+        job = self._running[task]
         try:
             failure = self._failure(job, self._ray.get(task))
         except self._ray.exceptions.RayError as error:
@@ -135,54 +138,54 @@ class Travels:
         if failure is not None:
             self.failures.append(failure)
         self._claims.give_back(job, succeeded=failure is None)
-        return self._away.pop(task)
+        return self._running.pop(task)
 
-    def _failure(self, job: Job, brought: Brought) -> Failure | None:
-        write(brought, job, self._directory)
-        if brought.code or not is_done(job, self._directory):
-            return failure_of(job, brought.code, self._directory)
+    def _failure(self, job: Job, returned: Returned) -> Failure | None:
+        write(returned, job, self._directory)
+        if returned.code or not is_done(job, self._directory):
+            return failure_of(job, returned.code, self._directory)
         return None
 
     def _cpus(self) -> int:
-        """Returns the CPUs of the nodes that there are now."""
+        """Returns the number of CPUs in the cluster at present."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 0)))
 
 
-class Post:
-    """An actor: keeps what trainings have come to until it is taken in, of each the last."""
+class Mailbox:
+    """A Ray actor that keeps the latest files of each running training until they are fetched."""
 
     def __init__(self) -> None:
-        self._brought: dict[str, Mapping[str, bytes]] = {}
+        self._runs: dict[str, Mapping[str, bytes]] = {}
 
     def put(self, name: str, run: Mapping[str, bytes]) -> None:
         """Keeps the files of a job's run."""
-        self._brought[name] = run
+        self._runs[name] = run
 
-    def taken(self) -> dict[str, Mapping[str, bytes]]:
-        """Returns the files of runs by job, and keeps them no longer."""
-        brought, self._brought = self._brought, {}
-        return brought
+    def emptied(self) -> dict[str, Mapping[str, bytes]]:
+        """Returns the files of runs by job, and forgets them."""
+        runs, self._runs = self._runs, {}
+        return runs
 
 
-def on_node(sent: Sent, post: Any) -> Brought:
-    """Runs a job where Ray has put this task; see `carry_out`."""
+def on_node(sent: Sent, mailbox: Any) -> Returned:
+    """Runs a job on the node of this task; see `carry_out`."""
     import ray
     from ray.exceptions import RayError
 
-    def bring(run: Mapping[str, bytes]) -> None:
-        with contextlib.suppress(RayError):  # then it comes back at the end
-            ray.get(post.put.remote(sent.job.name, run))
+    def send_back(run: Mapping[str, bytes]) -> None:
+        with contextlib.suppress(RayError):  # the files then come back when the job ends
+            ray.get(mailbox.put.remote(sent.job.name, run))
 
-    return carry_out(sent, node=ray.get_runtime_context().get_node_id(), bring=bring)
+    return carry_out(sent, node=ray.get_runtime_context().get_node_id(), send_back=send_back)
 
 
-def write(brought: Brought, job: Job, directory: Path) -> None:
-    """Writes what a job has brought, so that a kill on the way leaves what can be gone on with."""
+def write(returned: Returned, job: Job, directory: Path) -> None:
+    """Writes the files of a job that has ended. A kill in between leaves a state from which the job can continue."""
     log = log_of(job, directory)
-    replace_file(log, (log.read_bytes() if log.exists() else b"") + brought.log)
-    write_run(brought.run, job, directory)
-    if brought.result is not None:
-        replace_file(result_of(job, directory), brought.result)
+    replace_file(log, (log.read_bytes() if log.exists() else b"") + returned.log)
+    write_run(returned.run, job, directory)
+    if returned.result is not None:
+        write_result(job, directory, returned.result)
 
 
 def write_run(run: Mapping[str, bytes], job: Job, directory: Path) -> None:
@@ -192,7 +195,7 @@ def write_run(run: Mapping[str, bytes], job: Job, directory: Path) -> None:
 
 
 def reason_of(error: Exception) -> str:
-    """Returns what Ray says of a task that brought nothing, in a line: the exception's own, where it raised one."""
+    """Returns one line on why a task failed: that of the exception it raised, or else Ray's own."""
     cause = getattr(error, "cause", None)
     if cause is not None:
         return f"{type(cause).__name__}: {cause}"
@@ -202,9 +205,9 @@ def reason_of(error: Exception) -> str:
 
 @contextlib.contextmanager
 def connected(ray: Any, address: str | None) -> Generator[None, None, None]:
-    """Connects to a cluster, or starts one, and ends what it has begun. A connection that there is already is kept.
+    """Connects to a cluster, or starts one, and disconnects in the end. An existing connection is used and kept.
 
-    Raises `ConnectionError` where there is no such cluster, or one that does not fit.
+    Raises `ConnectionError` where there is no such cluster, or where its version of Ray or Python is another.
     """
     if ray.is_initialized():
         yield
@@ -212,23 +215,23 @@ def connected(ray: Any, address: str | None) -> Generator[None, None, None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
-        _try(address or os.environ.get("RAY_ADDRESS") or "")
+        _check_address(address or os.environ.get("RAY_ADDRESS") or "")
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         raise ConnectionError(f"no Ray cluster at {address or 'the address that Ray finds'}: {error}") from error
     finally:
-        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own there
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has replaced it
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def _try(address: str) -> None:
-    """Raises `OSError` or `ValueError` where nobody answers at HOST:PORT, which Ray itself finds out in minutes."""
-    place = urlsplit(address if "://" in address else f"//{address}")
-    if place.port is not None:  # it is none of Ray's words, such as auto
-        socket.create_connection((place.hostname or "", place.port), timeout=CONNECT_S).close()
+def _check_address(address: str) -> None:
+    """Raises `OSError` or `ValueError` where no server answers at HOST:PORT: Ray itself would wait for minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.port is not None:  # otherwise the address is a keyword of Ray, such as auto
+        socket.create_connection((parts.hostname or "", parts.port), timeout=CONNECT_S).close()
 
 
 def _imported() -> Any:

@@ -1,4 +1,7 @@
-"""Doing a job: training, where the policy learns, and the held-out episodes. `python -m benchmarks.jobs.execute JOB_FILE`"""
+"""Executes a job: `python -m benchmarks.jobs.execute JOB_FILE`.
+
+A policy that learns is trained first. Then the held-out episodes are played.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.jobs.files import lock_of, result_of, run_of
-from benchmarks.jobs.plan import Job, learner_named, pretraining_of, problem_of
+from benchmarks.jobs.files import is_done, lock_of, read_job, result_of, run_of
+from benchmarks.jobs.plan import Job, pretraining_of, problem_of
 from benchmarks.jobs.playing import START_LIMITS, Played, play
-from benchmarks.policies import custom as given
+from benchmarks.policies.custom import make_policy
 from benchmarks.policies.time_limits import at_most
 from benchmarks.results import result as results
-from trainers.evaluate import learned_policy, load_run
-from trainers.registry import Learner
+from trainers.loop.evaluation import learned_policy, load_run
+from trainers.registry import Learner, learner_named
 from trainers.runs.compute import set_up_torch
+from trainers.runs.configuration import as_json, as_tuples, from_json
 from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, free_beside
-from trainers.runs.options import Run, as_json, as_tuples, from_json
+from trainers.runs.options import Run
 from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 from vec_envs.problems.base import Problem
@@ -39,17 +43,17 @@ INTERRUPTED = 130
 
 
 def execute(job: Job, directory: Path) -> None:
-    """Runs a job, from where an earlier try has left it, and writes its result; returns at once where there is one.
+    """Executes a job, continuing an earlier training, and writes its result; returns at once where the job is done.
 
-    A job that somebody else is at is waited for. Raises `ValueError` or `TrafficError` where it fails, `SystemExit`
-    where it was told to stop.
+    Waits while another process executes the job. Raises `ValueError` or `TrafficError` where the job fails, and
+    `SystemExit` where it was asked to stop.
     """
     with locked(lock_of(job, directory)):
         path, run = result_of(job, directory), run_of(job, directory) if job.training else None
-        if path.exists():
-            print(f"{path} is there already")
+        if is_done(job, directory):
+            print(f"{path} exists already")
             return
-        results.provenance()  # of the code that is running, not of what the checkout has become when it ends
+        results.provenance()  # of the running code: the checkout may change before the job ends
         curve, training_s, trained_by = None, 0.0, None
         if run is not None:
             train_run(job, run)
@@ -60,6 +64,7 @@ def execute(job: Job, directory: Path) -> None:
         results.write(
             path.parent,
             job.definition,
+            job.kept,
             values=played.values,
             decisions=played.decisions,
             traces=played.traces,
@@ -74,26 +79,26 @@ def execute(job: Job, directory: Path) -> None:
 
 
 def train_run(job: Job, path: Path) -> None:
-    """Trains a run to its end, from its last checkpoint where there is one. A run that cannot be read is put aside."""
+    """Trains a run to its end, from its last checkpoint where it has one. A run that cannot be read is put aside."""
     text = json.dumps(job.training)
     learner = learner_named(json.loads(text)["learner_name"])
-    asked = from_json(text, learner)
-    played = rounds_played(path, learner, lambda has: other_options(job, asked, has))
-    if played is not None and played >= asked.rounds:
+    planned = from_json(text, learner)
+    rounds = rounds_played(path, learner, lambda found: other_options(job, planned, found))
+    if rounds is not None and rounds >= planned.rounds:
         return
     from trainers.loop.training import open_run, train
 
-    begun = played is not None
-    first = None if begun else pretrained(job, learner, asked, path.with_name(f"{path.name}.pretraining"))
-    how: dict[str, Any] = {} if begun else {"init_from": first}
-    told = {"output": path, "resume": begun, "checkpoint_s": job.checkpoint_s, "evaluation_episodes": 0}
-    directory, run = open_run(learner, dataclasses.replace(asked, **told, **how))
+    begun = rounds is not None
+    first = None if begun else pretrained(job, learner, planned, path.with_name(f"{path.name}.pretraining"))
+    start: dict[str, Any] = {} if begun else {"init_from": first}
+    options = {"output": path, "resume": begun, "checkpoint_s": job.checkpoint_s, "evaluation_episodes": 0}
+    directory, run = open_run(learner, dataclasses.replace(planned, **options, **start))
     if train(learner, run, directory):
         sys.exit(INTERRUPTED)
 
 
 def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
-    """Returns the checkpoint of the job's pre-training, made where it is not there; None where it has none."""
+    """Returns the checkpoint of the job's pre-training, made where it is missing; None for a job without one."""
     from trainers.imitation.fitting import episodes_of, pretrain
 
     fields = (job.training or {}).get("pretraining")
@@ -111,24 +116,24 @@ def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
 
 
 def begun_by(path: Path) -> str | None:
-    """Returns the commit by which a run began; None where it does not say so."""
+    """Returns the commit of the code that began a run; None where the run does not hold one."""
     versions = json.loads(RunDirectory(path).config()).get("versions")
     commit = versions.get("commit") if isinstance(versions, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return commit if isinstance(commit, str) and re.fullmatch("[0-9a-f]{7,40}", commit) else None
 
 
-def other_options(job: Job, asked: Run, has: Run) -> list[str]:
-    """Returns the names of what a run has otherwise than its job asks for, of all that changes what is learned."""
+def other_options(job: Job, planned: Run, found: Run) -> list[str]:
+    """Returns the names of options in which a run differs from its job, of those that change what is learned."""
     first = () if "pretraining" in (job.training or {}) else ("init_from",)
     names = ("env", "learner", "env_id", "seed", "episodes", "num_envs", *first)
-    asked_of, has_of = dataclasses.asdict(asked), dataclasses.asdict(has)
-    return [name for name in names if asked_of[name] != has_of[name]]
+    of_job, of_run = dataclasses.asdict(planned), dataclasses.asdict(found)
+    return [name for name in names if of_job[name] != of_run[name]]
 
 
 def rounds_played(path: Path, learner: Learner, others: Callable[[Run], list[str]]) -> int | None:
-    """Returns how far the run of a folder has come; None where it holds none. What else it holds is put aside.
+    """Returns the number of rounds that the run of a folder has played; None where there is no run.
 
-    That is a run of which `others` returns names, too.
+    A run is put aside where it cannot be read, or where `others` returns names of options that differ.
     """
     if not (path / CHECKPOINT).exists():
         shutil.rmtree(path, ignore_errors=True)
@@ -139,28 +144,30 @@ def rounds_played(path: Path, learner: Learner, others: Callable[[Run], list[str
         return int(RunDirectory(path).load_checkpoint()["round"])
     except (OSError, KeyError, ValueError) as error:
         aside = free_beside(path)
-        print(f"{error}; the run is put aside as {aside.name}, and trained anew")
+        print(f"{error}; the run is put aside as {aside.name}, and trained again")
         path.rename(aside)
         return None
 
 
 def evaluate(job: Job, run: Path | None) -> Played:
-    """Plays a job's held-out episodes, by the policy of its run, its reference, or somebody's own."""
-    env_id, of = job.definition["env_id"], job.definition["evaluation"]
-    with contextlib.closing(factory_of(env_id).vector_env(num_envs=of["episodes"], **as_tuples(of["env"]))) as env:
-        sees = env.problem if of["sees"] is None else problem_of(env_id, of["sees"])
-        make = _maker(job.definition["policy"], run, sees)
+    """Plays a job's held-out episodes, by the policy of a trained run, a reference, or a custom policy."""
+    env_id, evaluation = job.definition["env_id"], job.definition["evaluation"]
+    environments = factory_of(env_id).vector_env(num_envs=evaluation["episodes"], **as_tuples(evaluation["env"]))
+    with contextlib.closing(environments) as env:
+        observed = env.problem if evaluation["sees"] is None else problem_of(env_id, evaluation["sees"])
+        make = _maker(job.definition["policy"], run, observed)
         with at_most(START_LIMITS * job.decision_limit_s, "making the policy"):
             policy, timed = make(), make()
-        return play(policy, env, sees, of, limit_s=job.decision_limit_s, timed=timed)
+        seed, limit_s = evaluation["seed"], job.decision_limit_s
+        return play(policy, env, observed, job.kept, seed=seed, limit_s=limit_s, timed=timed)
 
 
 def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Callable[[], Policy]:
-    """Returns what makes a job's policy, as new every time."""
+    """Returns a function that makes a new policy of a definition at every call."""
     if "reference" in policy:
         return partial(references(problem).named(policy["reference"]).make, problem)
     if run is None:
-        return partial(given.make, policy, problem)
+        return partial(make_policy, policy, problem)
     set_up_torch(1)
     return partial(learned_policy, *load_run(run), problem)
 
@@ -170,7 +177,7 @@ def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Cal
 
 @contextlib.contextmanager
 def locked(path: Path) -> Generator[None, None, None]:
-    """Holds a lock among processes, which ends with this one whatever its end is."""
+    """Holds a lock among processes. The lock ends with this process, also where it is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -178,7 +185,7 @@ def locked(path: Path) -> Generator[None, None, None]:
 
 
 def stop_with_parent() -> None:
-    """Asks this process to stop when its parent ends, whatever that parent's end is: standard input is a pipe of it."""
+    """Asks this process to stop when its parent ends. Standard input must be a pipe of the parent."""
 
     def wait() -> None:
         with contextlib.suppress(OSError):
@@ -189,7 +196,7 @@ def stop_with_parent() -> None:
 
 
 def main() -> None:
-    """Runs the job in a file that `benchmarks.run` wrote, DIR/jobs/NAME.json."""
+    """Executes the job in a file that `benchmarks.run` wrote, DIR/jobs/NAME.json."""
     if len(sys.argv) not in (2, 3):
         sys.exit("usage: python -m benchmarks.jobs.execute DIR/jobs/NAME.json [--stop-with-parent]")
     path = Path(sys.argv[1])
@@ -197,7 +204,7 @@ def main() -> None:
         stop_with_parent()
     print(f"process {os.getpid()}", flush=True)
     try:
-        execute(Job(**json.loads(path.read_text())), path.parents[1])
+        execute(read_job(path), path.parents[1])
     except (OSError, RuntimeError, TrafficError, ValueError) as error:
         sys.exit(f"failed: {error}")
 

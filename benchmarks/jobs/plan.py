@@ -1,30 +1,30 @@
-"""What is to be done: the jobs of a case's policies.
+"""The jobs of suites. A job is one policy on one case, trained with one seed where it learns.
 
-A job is one policy on one case, trained with one seed where it learns. It is told by its `definition` alone: every
-field of the environment, the learner and the evaluation, defaults included. Results and runs are named by a hash of it,
-so that what several suites ask for is run once.
+The `definition` of a job holds all options of the environment, the learner and the evaluation, including defaults.
+Results and runs are named by a hash of it, so a job that several suites ask for runs once. The metrics that are kept of
+the episodes are not a part of the definition.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from benchmarks.policies import custom as given
+from benchmarks.jobs.recording import can_record
+from benchmarks.policies.custom import definition_of, plays_on
 from benchmarks.results import result as results
-from benchmarks.suites.suite import Case, CasePolicy, Fields, Given, Learned, Reference
-from trainers.evaluate import LEARNERS
-from trainers.pretrain import Pretraining
-from trainers.registry import Learner
+from benchmarks.results.kept import Kept
+from benchmarks.suites.suite import Case, CasePolicy, CustomPolicy, Fields, Learned, Reference, Suite
+from trainers.imitation.options import Pretraining
+from trainers.registry import learner_named
 from trainers.runs import env_options
+from trainers.runs.configuration import as_tuples
 from trainers.runs.env_options import env_options_type
-from trainers.runs.options import ADJUSTABLE, Run, as_tuples, preset_run
-from vec_envs.policies import references
+from trainers.runs.options import ADJUSTABLE, Run, preset_run
 from vec_envs.problems.base import Problem
 from vec_envs.registration import factory_of
 
@@ -35,100 +35,126 @@ _PRETRAINING = ["episodes", "expert", "exploration", "epochs", "batch_size", "le
 
 @dataclass(frozen=True)
 class Job:
-    """What is run: its definition, and what changes nothing in its result."""
+    """One policy on one case, with one training seed."""
 
     definition: Mapping[str, Any]
+    """The environment, the policy, and the episodes: all that decides the result."""
+    kept: Kept
+    """The metrics that the result shall have."""
     checkpoint_s: float = CHECKPOINT_S
     decision_limit_s: float = DECISION_LIMIT_S
-    """How long a decision of all agents may take, by the clock."""
+    """The longest wall-clock time of a decision of all agents."""
 
     @cached_property
     def name(self) -> str:
-        """Who plays, the training seed, and the key."""
+        """The name of the result: the policy or learner, the training seed, and the key of the definition."""
         return results.name_of(self.definition)
 
     @property
     def training(self) -> Mapping[str, Any] | None:
-        """The definition of the run that is trained; None for a policy without learning."""
+        """The definition of the training run; None for a policy without learning."""
         policy = self.definition["policy"]
         return policy if "learner_name" in policy else None
 
     @cached_property
     def run_name(self) -> str:
-        """The name of its run's folder: jobs that differ in their evaluation alone share it."""
+        """The name of the training run's folder. Jobs that differ only in their evaluation share it."""
         training = self.training or {}
         return f"{training['learner_name']}-seed{training['seed']}-{results.key_of(training)}"
 
 
-def jobs_of(case: Case, policy: CasePolicy, seeds: int) -> list[Job]:
-    """Returns the jobs of a policy: one, or one for each training seed; none where it does not play the case.
+def jobs_of_suites(suites: Sequence[Suite], seeds: int) -> list[Job]:
+    """Returns the jobs of suites. Jobs with training come first, because they take longest.
 
-    Raises `ValueError` naming case and policy where one of them does not exist or an option is out of its bounds.
+    Jobs of the same episodes are one job, which keeps the metrics of all.
+    """
+    jobs: dict[str, Job] = {}
+    for case in (case for suite in suites for case in suite.cases):
+        for job in (job for policy in case.policies for job in jobs_of(case, policy, seeds)):
+            kept = jobs[job.name].kept | job.kept if job.name in jobs else job.kept
+            jobs[job.name] = dataclasses.replace(job, kept=kept)
+    return sorted(jobs.values(), key=lambda job: job.training is None)
+
+
+def jobs_of(case: Case, policy: CasePolicy, seeds: int) -> list[Job]:
+    """Returns the jobs of a policy on a case: one for each training seed, or one where the policy does not learn.
+
+    A custom policy that does not play the case has none. Raises `ValueError` naming the case and the policy where one
+    of them does not exist, or an option is out of its bounds.
     """
     try:
         if isinstance(policy, Reference):
             return [_reference_job(case, policy)]
-        if isinstance(policy, Given):
-            return _given_jobs(case, policy)
+        if isinstance(policy, CustomPolicy):
+            return _custom_policy_jobs(case, policy)
         return _learned_jobs(case, policy, seeds)
     except (ValueError, TypeError) as error:
         raise ValueError(f"policy {policy.name!r} on case {case.name!r}: {error}") from error
 
 
 def _reference_job(case: Case, policy: Reference) -> Job:
-    known = references(factory_of(case.env_id).problem_type).named(policy.name)
+    known = factory_of(case.env_id).references.named(policy.name)
     env = options_of(case.env_id, {**case.env, **known.env})
-    return Job({"env_id": case.env_id, "policy": {"reference": policy.name}, "evaluation": _evaluation(case, env, {})})
+    return _job(case, {"reference": policy.name}, env)
 
 
-def _given_jobs(case: Case, policy: Given) -> list[Job]:
-    if not given.plays(policy.source, case.env_id):
+def _custom_policy_jobs(case: Case, policy: CustomPolicy) -> list[Job]:
+    if not plays_on(policy.source, case.env_id):
         return []
-    return [given_job(case, given.told(policy.source))]
+    return [custom_policy_job(case, definition_of(policy.source))]
 
 
-def given_job(case: Case, who: Mapping[str, Any]) -> Job:
-    """Returns the job of somebody's own policy, from what defines it in a result (`given.told`)."""
-    evaluation = _evaluation(case, options_of(case.env_id, case.env), who.get("sees", {}))
-    return Job({"env_id": case.env_id, "policy": dict(who), "evaluation": evaluation})
+def custom_policy_job(case: Case, policy: Mapping[str, Any]) -> Job:
+    """Returns the job of a custom policy, from its definition in a result (`definition_of`)."""
+    return _job(case, dict(policy), options_of(case.env_id, case.env), policy.get("sees", {}))
+
+
+def _job(case: Case, policy: Mapping[str, Any], env: Fields, sees: Fields | None = None, **options: Any) -> Job:
+    """Returns the job of a policy on a case, from the options of the environment and those by which it observes."""
+    evaluation = {
+        "env": env,
+        "sees": options_of(case.env_id, {**env, **sees}) if sees else None,
+        "seed": case.seed,
+        "episodes": case.episodes,
+    }
+    definition = {"env_id": case.env_id, "policy": policy, "evaluation": evaluation}
+    return Job(definition, kept_of(case, problem_of(case.env_id, env)), **options)
 
 
 def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
-    if policy.learner not in LEARNERS:
-        raise ValueError(f"the learner {policy.learner!r} is unknown; there are {', '.join(map(repr, LEARNERS))}")
     default = _preset(policy.learner, policy.preset, case.env_id)
-    usual = dataclasses.asdict(default.env)
-    trained = {**usual, **(case.env if case.trained_on is None else case.trained_on), **policy.env}
-    played = {**usual, **case.env, **policy.env, **policy.evaluated}
+    preset = dataclasses.asdict(default.env)
+    trained = {**preset, **(case.env if case.trained_on is None else case.trained_on), **policy.env}
+    played = {**preset, **case.env, **policy.env, **policy.evaluated}
     known_only([f.name for f in dataclasses.fields(Run)], policy.run, "a run")
+    env = options_of(case.env_id, trained)
+    if why := learner_named(policy.learner).misfit(problem_of(case.env_id, env)):
+        raise ValueError(f"{policy.learner} cannot train on {case.env_id!r} with these options: {why}")
     run = dataclasses.replace(
         default,
-        env=type(default.env)(**options_of(case.env_id, trained)),
+        env=type(default.env)(**env),
         learner=with_fields(default.learner, policy.options),
         **{"device": "cpu", **policy.run, "threads": 1},
     )
-    besides = {"output", "resume", "seed", "init_from", *ADJUSTABLE} - {"device", "threads"}
-    written = {name: value for name, value in dataclasses.asdict(run).items() if name not in besides}
+    left_out = {"output", "resume", "seed", "init_from", *ADJUSTABLE} - {"device", "threads"}
+    written = {name: value for name, value in dataclasses.asdict(run).items() if name not in left_out}
     if policy.pretraining is not None:
         first = pretraining_of(run, policy.learner, policy.pretraining)
         written["pretraining"] = {name: getattr(first, name) for name in _PRETRAINING}
     training = json.loads(json.dumps({"learner_name": policy.learner, **written}, allow_nan=False))
-    evaluation = _evaluation(case, options_of(case.env_id, played), policy.sees)
+    env = options_of(case.env_id, played)
     return [
-        Job(
-            {"env_id": case.env_id, "policy": {**training, "seed": seed}, "evaluation": evaluation},
-            checkpoint_s=run.checkpoint_s,
-        )
+        _job(case, {**training, "seed": seed}, env, policy.sees, checkpoint_s=run.checkpoint_s)
         for seed in range(seeds if policy.seeds is None else min(seeds, policy.seeds))
     ]
 
 
 def pretraining_of(run: Run, agents: str, fields: Fields) -> Pretraining:
-    """Returns the pre-training of a run's agents. Raises `ValueError` for unknown and wrong fields."""
+    """Returns the options of the pre-training of a run. Raises `ValueError` for unknown or invalid fields."""
     known_only(_PRETRAINING, fields, "pre-training")
     shared = {f.name: getattr(run, f.name) for f in dataclasses.fields(Run) if f.name != "episodes"}
-    told: dict[str, Any] = {**shared, "output": None, "resume": False, "init_from": None, "agents": agents, **fields}
-    return Pretraining(**told)
+    own: dict[str, Any] = {"output": None, "resume": False, "init_from": None, "agents": agents, **fields}
+    return Pretraining(**{**shared, **own})
 
 
 @cache
@@ -136,23 +162,18 @@ def _preset(learner: str, preset: str, env_id: str) -> Run:
     return preset_run(learner_named(learner), preset, env_id)
 
 
-def _evaluation(case: Case, env: Fields, sees: Fields) -> dict[str, Any]:
-    """Returns the definition of the held-out episodes."""
-    reported = [figure.name for figure in problem_of(case.env_id, env).reported_metrics]
-    more = {"late": list(case.late), "trends": list(case.trends), "traces": list(case.traces),
-            "recorded": case.recorded}  # fmt: skip
-    return {
-        "env": env,
-        "sees": options_of(case.env_id, {**env, **sees}) if sees else None,
-        "seed": case.seed,
-        "episodes": case.episodes,
-        "figures": list(dict.fromkeys([*reported, *case.figures])),
-        **{name: of for name, of in more.items() if of},  # results of cases without any keep their names
-    }
+def kept_of(case: Case, problem: Problem) -> Kept:
+    """Returns the metrics that a case keeps. Raises `ValueError` where there is no metric that could rank policies."""
+    metrics = tuple(dict.fromkeys([*(metric.name for metric in problem.reported_metrics), *case.metrics]))
+    if not metrics:
+        raise ValueError(f"{case.env_id} reports no metrics: give the case metrics=(...), names of infos")
+    recorded = case.recorded and can_record(problem)
+    lists = {"late": tuple(case.late), "trends": tuple(case.trends), "traces": tuple(case.traces)}
+    return Kept(metrics=metrics, recorded=recorded, **lists)
 
 
 def options_of(env_id: str, fields: Fields) -> dict[str, Any]:
-    """Returns all options of an environment as JSON has them. Raises `ValueError` for unknown and wrong ones."""
+    """Returns all options of an environment as JSON has them. Raises `ValueError` for unknown or invalid ones."""
     kind = _options_type(env_id)
     known_only([f.name for f in dataclasses.fields(kind)], fields, env_id)
     options = dataclasses.asdict(kind(**fields))
@@ -166,7 +187,7 @@ def _options_type(env_id: str) -> type[Any]:
 
 
 def problem_of(env_id: str, options: Fields) -> Problem:
-    """Returns the problem of an environment's options. Raises `ValueError` for wrong ones."""
+    """Returns the problem of an environment with these options. Raises `ValueError` for invalid ones."""
     return _problem(env_id, json.dumps(dict(options)))
 
 
@@ -175,13 +196,8 @@ def _problem(env_id: str, options: str) -> Problem:
     return env_options.problem_of(env_id, as_tuples(json.loads(options)))
 
 
-def learner_named(name: str) -> Learner:
-    """Returns a learner."""
-    return importlib.import_module(LEARNERS[name]).LEARNER
-
-
 def with_fields(options: Any, fields: Fields) -> Any:
-    """Returns a learner's options with these fields changed, in whichever of its groups they are."""
+    """Returns a learner's options with these fields changed. A field may belong to any group of options."""
     groups: dict[str, Any] = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
     nested: dict[str, Any] = {name: group for name, group in groups.items() if dataclasses.is_dataclass(group)}
     names = {name: [f.name for f in dataclasses.fields(group)] for name, group in nested.items()}
@@ -195,6 +211,7 @@ def with_fields(options: Any, fields: Fields) -> Any:
 
 
 def known_only(known: list[str], fields: Fields, whose: str) -> None:
+    """Raises `ValueError` listing the known options where a field is unknown."""
     unknown = sorted(set(fields) - set(known))
     if unknown:
         raise ValueError(f"{whose} has no option {', '.join(unknown)}; there are {', '.join(known)}")

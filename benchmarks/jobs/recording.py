@@ -1,37 +1,78 @@
-"""An episode to look at: where vehicles are, what they send where, and what waits, slot by slot."""
+"""Recordings of an episode, slot by slot: positions of vehicles, transmissions and queues."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, cast
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
 
 import numpy as np
 
-from benchmarks.leaderboard.schema import Frame, Node, Recording
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.problems.base import View
+from vec_envs.problems.base import Problem, View
 from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, State
 from vec_envs.records import map_arrays
 
 STRIP_M = 3.5
 STRIPS = 4
-"""Vehicles are spread over so many strips, by number, so that few hide each other: which one says nothing."""
+"""The number of strips over which vehicles are spread by their number, so that few hide each other.
+
+The strip of a vehicle has no meaning.
+"""
 RSU_Y_M = -7.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A vehicle or roadside unit of a recording. Each has one queue."""
+
+    name: str
+    kind: Literal["client", "service", "rsu"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A slot of a recorded episode. The arrays are in the order of the recording's nodes."""
+
+    x_m: tuple[float, ...]
+    y_m: tuple[float, ...]
+    waits: tuple[float, ...]
+    """The length of each node's queue, in the recording's unit."""
+    links: tuple[tuple[int, int, str], ...]
+    """Index of the sending node, index of the receiving node, and a description such as "vgg16 from layer 5"."""
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """An episode for the player of the leaderboard's page."""
+
+    case: str
+    policy: str
+    slot_s: float
+    unit: str
+    """The unit of the queues."""
+    nodes: tuple[Node, ...]
+    frames: tuple[Frame, ...]
+
+
+def can_record(problem: Problem) -> bool:
+    """Returns whether episodes of a problem can be recorded."""
+    return isinstance(problem, DNNPartition)
+
+
 class Recorder:
-    """Keeps the first lane of `VEC-DNNPartition-v0`, epoch by epoch."""
+    """Records the first environment of a batch of `VEC-DNNPartition-v0`, slot by slot."""
 
     def __init__(self, env: BatchVectorEnv) -> None:
-        """Raises `ValueError` for another environment."""
+        """Raises `ValueError` for another kind of environment."""
         if not isinstance(env.problem, DNNPartition):
             raise ValueError(f"episodes of {type(env.problem).__name__} cannot be recorded")
         self._problem = env.problem
         self._frames: list[Frame] = []
 
     def add(self, view: View, action: np.ndarray) -> None:
-        """Adds a epoch and what is decided at it."""
+        """Adds a slot with its actions."""
         state, exogenous = (map_arrays(lambda a: a[:1], record) for record in (view.state, view.exogenous))
         _, outcome = self._problem.transition(state, action[:1], exogenous)
         x, y = _places(exogenous)
@@ -56,7 +97,7 @@ class Recorder:
         return tuple(links)
 
     def written(self) -> dict[str, Any]:
-        """Returns the frames and who is in them, as JSON has them."""
+        """Returns the recording as JSON has it, without the names of case and policy."""
         problem = self._problem
         clients = [Node(name=f"c{i}", kind="client") for i in range(problem.num_client_vehicles)]
         services = [Node(name=f"s{j}", kind="service") for j in range(problem.num_service_vehicles)]
@@ -72,7 +113,7 @@ class Recorder:
 
 
 def read(content: Mapping[str, Any], *, case: str, policy: str) -> Recording:
-    """Returns a recording that was written, as the one of a policy on a case."""
+    """Returns a recording from the JSON of `written`, with the names of its case and policy."""
     frames = (
         Frame(
             x_m=tuple(of["x_m"]),

@@ -1,112 +1,143 @@
-"""What results a leaderboard's cases have: files read and checked, and a case with the lines of all who play it."""
+"""Results of a leaderboard's cases: reads and checks files, and collects the results of each policy on each case."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.jobs.plan import given_job, jobs_of, options_of, problem_of
+from benchmarks.jobs.plan import Job, custom_policy_job, jobs_of, kept_of, options_of, problem_of
 from benchmarks.leaderboard.schema import Rejected
-from benchmarks.report import INDEX
-from benchmarks.reports.policy_results import Line
+from benchmarks.leaderboard.scores import can_be_scored
+from benchmarks.reports.policy_results import PolicyResults
 from benchmarks.results import result as results
 from benchmarks.results.result import Result
-from benchmarks.suites.suite import Case
-from trainers.evaluate import label
+from benchmarks.results.stores import ResultStore, joined
+from benchmarks.suites.suite import Case, CustomPolicy
+from trainers.runs.tables import label
 
 
-def read_all(folders: Sequence[Path], cases: Sequence[Case]) -> tuple[dict[str, Result], list[Rejected]]:
-    """Returns the results of folders by name, and files that are none, or that differ from one of their name.
+def read_all(stores: Sequence[ResultStore], cases: Sequence[Case]) -> tuple[dict[str, Result], list[Rejected]]:
+    """Returns the results in folders and files by name, and those that are left out.
 
-    Results of other people's policies are those that can play all cases of their environment.
+    A file or line is left out where it is not a valid result, or where an earlier one has other values for its name.
+    A custom policy must be able to play all cases of its environment.
     """
-    there, rejected = dict[str, Result](), list[Rejected]()
-    for path in (path for folder in folders for path in sorted(folder.glob("*.json*"))):
-        if path.name == INDEX:  # of a page beside which results were published
-            continue
+    found, rejected, places = dict[str, Result](), list[Rejected](), dict[str, ResultStore]()
+    for store, entry in ((of, entry) for of in stores for entry in of.entries):
         try:
-            result = _checked(results.read(path), cases)
-            first = there.setdefault(path.stem, result)
-            if not _same(first, result):
-                raise ValueError(f"in {path.parent} has other values than in {first.path.parent}, which count")
+            result = _checked(entry.read(), cases)
+            first, place = found.setdefault(entry.name, result), places.setdefault(entry.name, store)
+            if not _equal_values(first, result):
+                raise ValueError(f"has other values in {store.path} than in {place.path}; those of the latter count")
+            found[entry.name] = joined(first, result)
         except (OSError, TypeError, ValueError) as error:  # a field that an environment lacks is a TypeError
-            rejected.append(Rejected(what=path.name, why=str(error).removeprefix(f"{path} ")))
-    return there, rejected
+            rejected.append(Rejected(what=entry.label, why=str(error).removeprefix(f"{entry.path} ")))
+    return found, rejected
 
 
-def _same(one: Result, other: Result) -> bool:
-    """Returns whether two results of a name are of the same episodes, up to rounding."""
-    return one.values.keys() == other.values.keys() and all(
-        of.shape == other.values[name].shape and np.allclose(of, other.values[name], rtol=1e-6, equal_nan=True)
-        for name, of in one.values.items()
-    )
+def _equal_values(one: Result, other: Result) -> bool:
+    """Returns whether two results have the same values up to rounding, in all metrics that both have."""
+    both = [(one.values[name], other.values[name]) for name in one.values.keys() & other.values.keys()]
+    return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-6, equal_nan=True) for a, b in both)
 
 
 def _checked(result: Result, cases: Sequence[Case]) -> Result:
-    """Returns a result.
+    """Returns a result. Results on environments without a case are not checked; they are not used.
 
-    Raises `ValueError` or `TypeError` where it is of an environment, or sees by fields, that do not exist or do not fit
-    a case, a trace is not of all points of an episode, or what it is ranked by is not above 0.
+    Raises `ValueError` or `TypeError` where the environment lacks an option of the result, where a custom policy does
+    not fit a case, where a trace is not as long as an episode, and where the metric that ranks policies is missing, or
+    is not above 0 though it is scored.
     """
-    env_id, of, who = result.definition["env_id"], result.definition["evaluation"], result.definition["policy"]
-    options_of(env_id, who.get("sees", {}))
-    for case in (case for case in cases if "given" in who and case.env_id == env_id):
-        given_job(case, dict(who))
-    problem = problem_of(env_id, of["env"])
+    env_id, evaluation, policy = (result.definition[name] for name in ("env_id", "evaluation", "policy"))
+    cases = [case for case in cases if case.env_id == env_id]
+    if not cases:  # an id may name a module to import, which only the suite may ask for
+        return result
+    options_of(env_id, policy.get("sees", {}))
+    if "given" in policy:
+        for case in cases:
+            custom_policy_job(case, dict(policy))
+    problem = problem_of(env_id, evaluation["env"])
     for name, trace in result.traces.items():
         if len(trace) != problem.episode_epochs and not problem.one_at_a_time:
-            raise ValueError(f"its trace of {name} has {len(trace)} points, an episode {problem.episode_epochs}")
-    if not (mean := result.values[figure := result.ranked_by].mean()) > 0.0:
-        raise ValueError(f"its {label(figure)} is {mean:g} on average, which is not above 0")
+            raise ValueError(f"its trace of {name} has {len(trace)} values, an episode {problem.episode_epochs} epochs")
+    metric = kept_of(cases[0], problem).metrics[0]
+    if metric not in result.values:
+        raise ValueError(f"it lacks {metric}, which ranks policies")
+    if can_be_scored(cases) and not (mean := result.values[metric].mean()) > 0.0:
+        raise ValueError(f"its {label(metric)} is {mean:g} on average, which is not above 0")
     return result
 
 
+def _is_usable(case: Case, job: Job, found: Mapping[str, Result]) -> bool:
+    """Returns whether a job has a result with the metric that ranks policies and with the trends of all queues."""
+    needed = (job.kept.metrics[0], *case.queues, *(f"trend_{name}" for name in case.queues))
+    return job.name in found and all(name in found[job.name].values for name in needed)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A case and the lines of all who play it, with or without results."""
+class CaseResults:
+    """The results of all policies on a case."""
 
     case: Case
-    lines: tuple[Line, ...]
+    policies: tuple[PolicyResults, ...]
+    """Every policy that plays the case, whether it has results or not."""
 
     @staticmethod
-    def of(case: Case, seeds: int, there: Mapping[str, Result]) -> Stage:
-        """Returns a case with the suite's policies and those of other people that have results on any case."""
-        lines = [
-            _line(case, policy.name, [job.name for job in jobs_of(case, policy, seeds)], there)
-            for policy in case.policies
-        ]
-        for name, who in given_policies(there, case.env_id).items():
-            lines.append(_line(case, name, [given_job(case, who).name], there))
-        return Stage(case=case, lines=tuple(lines))
+    def of(case: Case, seeds: int, found: Mapping[str, Result], custom: Mapping[str, Mapping[str, Any]]) -> CaseResults:
+        """Returns the results of the case's own policies and of custom policies.
+
+        Args:
+            case: The case.
+            seeds: The number of training seeds that there should be.
+            found: Results by name, of this and other cases.
+            custom: Definitions of custom policies that are not in the suite, by name.
+        """
+        jobs = {policy.name: jobs_of(case, policy, seeds) for policy in case.policies}
+        jobs |= {name: [custom_policy_job(case, definition)] for name, definition in custom.items()}
+        return CaseResults(
+            case=case,
+            policies=tuple(
+                PolicyResults(
+                    case=case.name,
+                    x=case.x,
+                    policy=policy,
+                    kept=of_policy[0].kept,
+                    expected=tuple(job.name for job in of_policy),
+                    found=tuple(found[job.name] for job in of_policy if _is_usable(case, job, found)),
+                )
+                for policy, of_policy in jobs.items()
+                if of_policy  # a custom policy of the suite may not play this environment
+            ),
+        )
 
     @functools.cached_property
-    def found(self) -> dict[str, Line]:
-        """The lines with results, by policy."""
-        return {line.policy: line for line in self.lines if line.found}
+    def found(self) -> dict[str, PolicyResults]:
+        """The policies with results, by name."""
+        return {of_policy.policy: of_policy for of_policy in self.policies if of_policy.found}
 
 
-def given_policies(there: Mapping[str, Result], env_id: str) -> dict[str, dict[str, Any]]:
-    """Returns other people's policies that have results on an environment, by name.
+def custom_policies(found: Mapping[str, Result], cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
+    """Returns the definitions of custom policies that have results on the environment of cases, by name.
 
-    Of the same name one is told by a hash of what defines it too.
+    Policies of the cases themselves are left out. Policies that share a name are distinguished by a hash of their
+    definition.
     """
-    known = {
-        results.key_of(who): who
-        for result in there.values()
-        if "given" in (who := dict(result.definition["policy"])) and result.definition["env_id"] == env_id
+    env_ids = {case.env_id for case in cases}
+    own = {policy.source for case in cases for policy in case.policies if isinstance(policy, CustomPolicy)}
+    used = [result for result in found.values() if result.definition["env_id"] in env_ids]
+    definitions = [dict(result.definition["policy"]) for result in used]
+    by_key = {
+        results.key_of(definition): definition
+        for definition in definitions
+        if "given" in definition and definition["given"] not in own
     }
-    sources = [who["given"] for who in known.values()]
-    return {
-        who["given"] if sources.count(who["given"]) == 1 else f"{who['given']} ({key[:6]})": who
-        for key, who in known.items()
-    }
+    sources = [definition["given"] for definition in by_key.values()]
 
+    def name_of(key: str, source: str) -> str:
+        return source if sources.count(source) == 1 else f"{source} ({key[:6]})"
 
-def _line(case: Case, policy: str, names: list[str], there: Mapping[str, Result]) -> Line:
-    found = tuple(there[name] for name in names if name in there)
-    return Line(case=case.name, x=case.x, policy=policy, expected=tuple(names), found=found)
+    return {name_of(key, definition["given"]): definition for key, definition in by_key.items()}

@@ -1,8 +1,8 @@
-"""The leaderboard's page: `python -m benchmarks.leaderboard [RESULTS_DIR] [--output SITE_DIR] [--suite NAME]`.
+"""Writes the leaderboard: `python -m benchmarks.leaderboard [RESULTS ...] [--output SITE_DIR] [--suite NAME]`.
 
-RESULTS_DIR is the `--output` of `benchmarks.run`, or its `results/`; several are read as one. SITE_DIR gets
-`index.html`, a page that needs nothing else, and `leaderboard.md`; with `--into README.md` its tables also stand there,
-between marks.
+RESULTS is the `--output` of `benchmarks.run`, a folder of results or a `.jsonl` file; several are read as one. SITE_DIR
+gets `index.html`, a page without other files, and `leaderboard.md`. With `--into PAGE.md` the tables are also written
+into a Markdown page, between the marks of its section.
 """
 
 from __future__ import annotations
@@ -14,68 +14,54 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.jobs.files import OUTPUT
+from benchmarks.jobs.plan import jobs_of_suites
 from benchmarks.leaderboard.build import board_of
 from benchmarks.leaderboard.schema import Board
 from benchmarks.leaderboard.site.markdown import markdown, rankings
 from benchmarks.leaderboard.site.page import page
-from benchmarks.report import with_section
-from benchmarks.run import OUTPUT, jobs_of_suites
+from benchmarks.reports.pages import with_section
+from benchmarks.results.stores import open_results
 from benchmarks.suites import SUITES, seeds_of, suites_of
 from benchmarks.suites.suite import Suite
 from trainers.runs.directory import replace_file
 
 
-def suite_in(folders: Sequence[Path], known: Mapping[str, tuple[Suite, ...]]) -> str:
-    """Returns the leaderboard suite of which folders have the greatest part.
+def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]]) -> str:
+    """Returns the name of the ranked suite of which folders or files have the largest share of results.
 
-    Raises `ValueError` where they have of none.
+    Raises `ValueError` where they have no result of any.
     """
-    ranked = {name: suite for name, of_name in known.items() for suite in of_name if suite.version}
-    there = {path.stem for folder in folders for path in folder.glob("*.json")}
-    parts = {
-        name: float(np.mean([job.name in there for job in jobs_of_suites((suite,), suite.seeds)]))
+    ranked = {name: suite for name, suites in known.items() for suite in suites if suite.version}
+    found = set[str]().union(*(open_results(path).names for path in paths))
+    shares = {
+        name: float(np.mean([job.name in found for job in jobs_of_suites((suite,), suite.seeds)]))
         for name, suite in ranked.items()
     }
-    most = max(parts, key=parts.__getitem__)
-    if not parts[most]:
-        where = " and ".join(map(str, folders))
+    largest = max(shares, key=shares.__getitem__)
+    if not shares[largest]:
+        where = " and ".join(map(str, paths))
         raise ValueError(
             f"{where} has no results of the policies of {' or '.join(ranked)}, by which all others are scored: play "
-            f"these first, python -m benchmarks.run {next(iter(ranked))} with the same --output"
+            f"these first, python -m benchmarks.run {next(iter(ranked))} with the same --output; or name your own "
+            "suite, --suite package.module:NAME"
         )
-    return most
-
-
-def results_in(folder: Path) -> Path:
-    """Returns where a folder's results are. Raises `ValueError` where it is none."""
-    inner = folder / "results" if (folder / "results").is_dir() else folder
-    if not inner.is_dir():
-        raise ValueError(f"{folder} is no folder of results")
-    return inner
+    return largest
 
 
 def within(text: str, board: Board) -> str:
-    """Returns a page's text with the board's tables between its marks."""
+    """Returns a page's text with the board's tables in its section `leaderboard`."""
     return with_section(text, "leaderboard", rankings(board, level=3))
 
 
 def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:
-    """Writes the page and the table of the command line's results; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
-    parser.add_argument(
-        "results", type=Path, nargs="*", default=[OUTPUT], metavar="RESULTS_DIR", help=f"default: {OUTPUT}"
-    )
-    parser.add_argument("--output", type=Path, default=Path("site"), metavar="SITE_DIR", help="default: %(default)s")
-    parser.add_argument("--suite", help="which suite's (default: the one that has results)")
-    parser.add_argument("--seeds", type=int, help="training seeds that there should be (default: the suite's)")
-    parser.add_argument("--into", type=Path, metavar="PAGE", help="a Markdown page in which the tables stand too")
-    options = parser.parse_args(arguments)
-    if options.seeds is not None and options.seeds < 1:
-        parser.error(f"--seeds {options.seeds} must be at least 1")
+    """Writes the leaderboard that the command line asks for; returns the exit code: 0, or 2 for an error."""
+    options = _parsed(arguments)
     try:
-        folders = [results_in(folder) for folder in options.results]
-        suites = suites_of(options.suite or suite_in(folders, known), known)
-        board = board_of(suites, options.seeds or seeds_of(suites), *folders)
+        paths: list[Path] = options.results
+        name: str = options.suite or suite_in(paths, known)
+        suites = suites_of(name, known)
+        board = board_of(suites, options.seeds or seeds_of(suites), *paths, suite_name=name)
         texts = {options.output / "index.html": page(board), options.output / "leaderboard.md": markdown(board)}
         if options.into:
             texts[options.into] = within(options.into.read_text(), board)
@@ -90,5 +76,18 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Returns the options of the command line; exits with a message where they are wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
+    parser.add_argument("results", type=Path, nargs="*", default=[OUTPUT], metavar="RESULTS", help=f"default: {OUTPUT}")
+    parser.add_argument("--output", type=Path, default=Path("site"), metavar="SITE_DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--suite",
+        help="the suite to rank by, or your own as package.module:NAME (default: the one with most of its results)",
+    )
+    parser.add_argument("--seeds", type=int, help="training seeds that there should be (default: the suite's number)")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="a Markdown page to write the tables into as well")
+    options = parser.parse_args(arguments)
+    if options.seeds is not None and options.seeds < 1:
+        parser.error(f"--seeds {options.seeds} must be at least 1")
+    return options

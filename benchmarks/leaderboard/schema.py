@@ -1,6 +1,6 @@
-"""What a leaderboard says: plain records, from which the page and `leaderboard.md` are written.
+"""The content of a leaderboard as plain records, from which the page and `leaderboard.md` are written.
 
-Everything in them is JSON's: numbers, text, tuples and mappings of such. Nothing here computes.
+All values are those of JSON: numbers, text, tuples and mappings.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchmarks.jobs.recording import Recording
+
 Interval = tuple[float, float, float]
-"""A value, and the lower and upper end of its 95% interval."""
-Kind = Literal["learned", "reference", "given"]
-"""Trained by the project's learners, without learning, or somebody else's."""
+"""A value, and the lower and upper end of its 95% confidence interval."""
+Kind = Literal["learned", "reference", "custom"]
+"""Trained by a learner of this project, a reference policy of the problem, or a policy of a user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """A column: the figure's name in the results, what people read, and its unit ("" for none)."""
+    """The head of a column: the metric's name in the results, its label, and its unit ("" for none)."""
 
     name: str
     label: str
@@ -26,69 +28,73 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A policy on a case."""
+    """A policy's results on one case."""
 
     policy: str
     seeds: int
-    """How many training seeds there are results of; 1 for a policy that does not train."""
+    """The number of training seeds with results; 1 for a policy that does not train."""
     complete: bool
-    score: Interval
-    """0: the random policy, 1: the exact optimum or the best reference; by the figure's logarithm in between."""
+    score: Interval | None
+    """0: the random policy, 1: the best reference; None where the track has no references."""
     regret: Interval | None
-    """How much more of the first figure than the optimum's; None where the case has no optimum."""
+    """The first metric minus that of the exact optimum; None where the case has no exact optimum."""
     growing: bool
-    """Whether the queue still grows."""
+    """Whether a queue still grows at the end of an episode."""
     decision_ms: float | None
-    """Median CPU time of one decision, all agents together."""
-    figures: Mapping[str, Interval]
+    """Median CPU time of one decision of all agents, in milliseconds."""
+    metrics: Mapping[str, Interval]
+    """The metrics by name, without those that a result lacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseBoard:
-    """A case with who has played it, the best first."""
+    """A case and the policies that have played it, the best first."""
 
     name: str
     title: str
     unseen: str
-    """What of it no policy was trained on, such as "road"; "" where it is as in training."""
+    """What no policy was trained on, such as "road"; "" where training and evaluation are alike."""
     best: str
-    """The reference whose score is 1."""
+    """The reference whose score is 1; "" where the track has no references."""
     episodes: int
     seed: int
     options: Mapping[str, Any]
-    """Of the environment, those that are not its defaults."""
+    """The options of the environment that are not its defaults."""
     heads: tuple[Head, ...]
     rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A policy on all cases of a track."""
+    """A policy's results on all cases of a track."""
 
     name: str
     kind: Kind
     rank: int | None
-    """None where it is not ranked: `note` says why."""
+    """None for a policy that is not ranked; `note` says why."""
     stable: bool
+    """Whether no queue grows on any case."""
     note: str
     seeds: int
     scores: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
-    """`mean`, by which entries are ranked, `iqm`, `optimality_gap`."""
+    """`mean`, by which entries are ranked, `iqm` and `optimality_gap`; empty where the track has no references."""
+    metric: Interval | None = None
+    """The mean of the track's `metric` over its cases, by which entries are ranked where it has no references."""
     times_best: float | None = None
-    """The figure in times that of the reference whose score is 1: the geometric mean over cases."""
+    """The first metric divided by that of the reference whose score is 1: the geometric mean over cases."""
     decision_ms: float | None
-    """Median CPU time of one decision, all agents together."""
+    """Median CPU time of one decision of all agents, in milliseconds."""
     options: Mapping[str, Any]
-    """What it was trained with; empty for one without learning."""
+    """The options of training; empty for a policy that does not train."""
     command: str
-    """What gives its results again."""
+    """The command that reproduces the results."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line of a plot with a band: `x`, `value`, `low` and `high` are equally long.
+    """A line of a plot with a band. The tuples have equal lengths.
 
-    The band is the 95% interval, and of learning curves and queues the range over the training seeds.
+    The band is the 95% confidence interval; of learning curves and queues the range over the training seeds.
     """
 
     name: str
@@ -100,7 +106,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """Lines over one axis."""
+    """A plot of lines over one axis."""
 
     title: str
     x_label: str
@@ -110,7 +116,7 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class Improvement:
-    """With which probability one policy beats another on a case drawn at random."""
+    """The probability that one policy beats another on a case drawn at random."""
 
     better: str
     than: str
@@ -123,55 +129,24 @@ class Track:
 
     env_id: str
     title: str
+    metric: Head | None = None
+    """The metric that ranks policies where the track has no references to score them by; None where it has."""
     entries: tuple[Entry, ...]
     cases: tuple[CaseBoard, ...]
     profiles: Plot
-    """Performance profiles: the part of runs whose score is above x."""
+    """Performance profiles: the share of runs with a score above x."""
     improvements: tuple[Improvement, ...]
     curves: tuple[Plot, ...]
-    """Learning curves, a plot for each case that is trained on."""
+    """Learning curves, a plot for each case that policies are trained on."""
     queues: tuple[Plot, ...]
-    """Queues slot by slot."""
+    """Lengths of queues over an episode."""
     sweeps: tuple[Plot, ...] = ()
     """Trade-offs, such as completion time against V."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
-    """What stands on the road or waits beside it: it has one queue."""
-
-    name: str
-    kind: Literal["client", "service", "rsu"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """A slot of a recorded episode; all in the order of the recording's nodes."""
-
-    x_m: tuple[float, ...]
-    y_m: tuple[float, ...]
-    waits: tuple[float, ...]
-    links: tuple[tuple[int, int, str], ...]
-    """From node, to node, and what is sent in words, such as "vgg16 from layer 5"."""
-    caption: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """An episode to look at."""
-
-    case: str
-    policy: str
-    slot_s: float
-    unit: str
-    """Of what waits."""
-    nodes: tuple[Node, ...]
-    frames: tuple[Frame, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """A file or policy that is left out, and why."""
+    """A file or policy that is left out, and the reason."""
 
     what: str
     why: str
@@ -179,14 +154,14 @@ class Rejected:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A leaderboard."""
+    """A leaderboard: the tracks of a suite, recorded episodes, and what was left out."""
 
     suite: str
     title: str
     version: str
-    """Of the suite: results of another version do not compare."""
+    """The version of the suite: results of different versions cannot be compared."""
     code: str
-    """The versions of the code that the results are of, in words."""
+    """The versions of the code that made the results, in words."""
     tracks: tuple[Track, ...]
     recordings: tuple[Recording, ...] = ()
     left_out: tuple[Rejected, ...] = field(default=())

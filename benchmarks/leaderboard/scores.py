@@ -1,10 +1,11 @@
-"""Normalised scores, and what rliable makes of them.
+"""Normalised scores, and their statistics by rliable.
 
-A score is 0 for the random policy and 1 for the exact optimum, or where there is none the best reference whose queue
-does not grow; in between it goes by the logarithm of the figure, since the random policy may be twenty or a hundred
-times worse than the best: on a straight scale all that is of interest would be above 0.95. All policies of a case play
-the same episodes. A *run* is a training seed: the episodes of a case are fixed, so a policy without learning has one
-run. Intervals are rliable's stratified bootstrap over runs.
+A score is 0 for the random policy and 1 for the exact optimum. Where a case has no exact optimum, 1 is the best
+reference whose queue does not grow. In between, a score is linear in the logarithm of the first metric: the random
+policy may be a hundred times worse than the best, and a linear score of all other policies would be above 0.95.
+
+All policies of a case play the same episodes. A *run* is a training seed. The episodes of a case are fixed, so a policy
+that does not train has one run. Intervals are rliable's stratified bootstrap over runs.
 """
 
 from __future__ import annotations
@@ -20,118 +21,140 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks.leaderboard.schema import Interval, Line
-from benchmarks.reports.policy_results import Line as Played
+from benchmarks.reports.policy_results import PolicyResults
 from benchmarks.results.result import Result
 from benchmarks.results.statistics import Estimate, estimate
 from benchmarks.suites.suite import Case, Reference
 
 Runs = Mapping[str, Float[np.ndarray, "runs cases"]]
+RANDOM = "random"
+"""The reference whose score is 0."""
 RESAMPLES = 2_000
 THRESHOLDS = tuple(float(x) for x in np.round(np.linspace(0.0, 1.1, 56), 3))
 GROWS_BY = 0.5
-"""A queue grows whose slope, with the lower end of its interval over the episodes, adds more than this part of its mean
-over the points that the slope is of: one that grows steadily from nothing adds 1.33, one that has settled nothing."""
+"""A queue grows where the lower end of its slope's interval, times the epochs measured, is above this part of its mean.
+
+A queue that grows steadily from 0 has 1.33, one that has settled has 0.
+"""
 MEASURED_PART = 2.0 / 3.0
-"""The part of an episode's points that a trend is of."""
+"""The part of an episode's decision epochs over which a trend is measured."""
 
 
 class NoRliable(ImportError):
-    """The extra of the leaderboard is not installed."""
+    """The extra `leaderboard` is not installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """What is 0 and what is 1 on a case, by its first figure."""
+    """The values of the first metric that are the scores 0 and 1 on a case."""
 
-    figure: str
+    metric: str
     zero: Estimate
     one: Estimate
     best: str
-    """The reference that is 1."""
+    """The reference whose score is 1."""
 
     def score(self, value: Any) -> Any:
-        """Returns the score of a value of the figure, or of many: of what is above 0, and better the less it is."""
+        """Returns the score of values of the metric, which are above 0; less is better."""
         return np.log(self.zero.value / value) / np.log(self.zero.value / self.one.value)
 
     def interval(self, of: Estimate) -> Interval:
-        """Returns the score of an estimate, with its interval, paired with 0 and 1 on the episodes."""
+        """Returns the score of an estimate with its interval, paired with those of 0 and 1 on the episodes."""
         zero, one, draws = (_above_0(estimate) for estimate in (self.zero, self.one, of))
         low, high = np.percentile(np.log(zero / draws) / np.log(zero / one), (2.5, 97.5))
         return float(self.score(of.value)), float(low), float(high)
 
 
 def _above_0(of: Estimate) -> Float[np.ndarray, "resamples"]:
-    """Returns an estimate's draws; widened as they are, one of them might be below 0."""
+    """Returns an estimate's draws, none below 1 % of its value: widened draws may be negative."""
     return np.maximum(of.draws, 0.01 * of.value)
 
 
-def scale_of(case: Case, lines: Mapping[str, Played]) -> Scale:
-    """Returns a case's scale. Raises `ValueError` where the random policy or any that could be 1 lacks its result."""
-    if "random" not in lines:
-        raise ValueError(f"the case {case.name!r} has no result of the random policy, which is 0")
-    figure = lines["random"].found[0].ranked_by
+def can_be_scored(cases: Sequence[Case]) -> bool:
+    """Returns whether cases of a track list what scores need: the random policy and another reference."""
+    policies = [policy for case in cases for policy in case.policies]
+    names = {policy.name for policy in policies if isinstance(policy, Reference)}
+    return RANDOM in names and len(names) > 1
+
+
+def scale_of(case: Case, found: Mapping[str, PolicyResults]) -> Scale:
+    """Returns a case's scale.
+
+    Raises `ValueError` where the random policy, or a reference whose score may be 1, has no result.
+    """
+    if RANDOM not in found:
+        raise ValueError(f"the case {case.name!r} has no result of the random policy, whose score is 0")
+    metric = found[RANDOM].ranked_by
     references = [policy.name for policy in case.policies if isinstance(policy, Reference)]
-    if lacking := [name for name in case.optima or references if name not in lines]:
-        raise ValueError(f"the case {case.name!r} has no result of {', '.join(lacking)}: one of these may be 1")
-    settled = [name for name in references if name in lines and not grows(case, lines[name])]
+    if missing := [name for name in case.optima or references if name not in found]:
+        raise ValueError(f"the case {case.name!r} has no result of {', '.join(missing)}, whose score may be 1")
+    settled = [name for name in references if name in found and not grows(case, found[name])]
     names = [name for name in settled if name in case.optima] or settled
     if not names:
-        raise ValueError(f"on the case {case.name!r} no reference's queue settles: none can be 1")
-    best = min(names, key=lambda name: lines[name].mean(figure).value)
-    zero, one = lines["random"].mean(figure), lines[best].mean(figure)
+        raise ValueError(f"on the case {case.name!r} the queues of all references grow: none can have the score 1")
+    best = min(names, key=lambda name: found[name].mean(metric).value)
+    zero, one = found[RANDOM].mean(metric), found[best].mean(metric)
     if one.value >= zero.value:
         raise ValueError(f"on the case {case.name!r} the random policy is as good as {best}")
-    return Scale(figure=figure, zero=zero, one=one, best=best)
+    return Scale(metric=metric, zero=zero, one=one, best=best)
 
 
-def is_reference(line: Played) -> bool:
-    """Returns whether a line is of a policy without learning that is the project's."""
-    return "reference" in line.found[0].definition["policy"]
+def is_reference(results: PolicyResults) -> bool:
+    """Returns whether results are those of a reference policy."""
+    return "reference" in results.found[0].definition["policy"]
 
 
-def grows(case: Case, line: Played) -> bool:
-    """Returns whether a queue of a case still grows under a policy: whether one does in any of its runs."""
-    return any(run_grows(queue, result) for queue in case.queues for result in line.found)
+def grows(case: Case, results: PolicyResults) -> bool:
+    """Returns whether a queue of the case still grows at the end of an episode, in any run of a policy."""
+    return any(run_grows(queue, result) for queue in case.queues for result in results.found)
 
 
 def run_grows(queue: str, result: Result) -> bool:
     """Returns whether a queue still grows in the episodes of one run."""
-    slopes, points = result.values[f"trend_{queue}"], MEASURED_PART * result.decisions.mean()
+    slopes, epochs = result.values[f"trend_{queue}"], MEASURED_PART * result.decisions.mean()
     low, _ = estimate(slopes[None], name=queue).interval
-    return bool(low * points > GROWS_BY * result.values[queue].mean())
+    return bool(low * epochs > GROWS_BY * result.values[queue].mean())
 
 
-def run_scores(scale: Scale, line: Played) -> Float[np.ndarray, "runs"]:
+def run_scores(scale: Scale, results: PolicyResults) -> Float[np.ndarray, "runs"]:
     """Returns the score of each training seed."""
-    return scale.score(line.values(scale.figure).mean(axis=1))
+    return scale.score(results.values(scale.metric).mean(axis=1))
 
 
 def interval(of: Estimate) -> Interval:
-    """Returns an estimate as the board has it."""
+    """Returns an estimate's value and the ends of its interval."""
     return (of.value, *of.interval)
 
 
-def regret(line: Played, best: Played, figure: str) -> Interval:
-    """Returns by how much a policy's figure is above the optimum's, paired on the episodes."""
-    return interval(line.mean(figure) - best.mean(figure))
+def mean_of(estimates: Sequence[Estimate]) -> Estimate:
+    """Returns the mean of estimates, such as those of several cases."""
+    return Estimate(
+        value=float(np.mean([estimate.value for estimate in estimates])),
+        draws=np.mean([estimate.draws for estimate in estimates], axis=0),
+    )
 
 
-# By rliable -----------------------------------------------------------------------------------------------------------
+def regret(results: PolicyResults, best: PolicyResults, metric: str) -> Interval:
+    """Returns a policy's metric minus that of the exact optimum, paired on the episodes."""
+    return interval(results.mean(metric) - best.mean(metric))
+
+
+# Statistics of rliable ------------------------------------------------------------------------------------------------
 
 
 def aggregates(runs: Runs) -> dict[str, dict[str, Interval]]:
-    """Returns interquartile mean, mean and optimality gap of each policy.
+    """Returns the interquartile mean, the mean and the optimality gap of each policy.
 
-    A policy with one run has it as often as others have runs: which scores an interquartile mean leaves out would
-    depend on their number otherwise.
+    The run of a policy with a single one is repeated as often as others have runs. Otherwise the number of runs would
+    decide which scores the interquartile mean leaves out.
     """
     most = max(map(len, runs.values()), default=1)
     runs = {name: np.repeat(of, most, axis=0) if len(of) == 1 else of for name, of in runs.items()}
-    metrics = _rliable("metrics")
+    rliable_metrics = _rliable("metrics")
     functions = {
-        "iqm": metrics.aggregate_iqm,
-        "mean": metrics.aggregate_mean,
-        "optimality_gap": metrics.aggregate_optimality_gap,
+        "iqm": rliable_metrics.aggregate_iqm,
+        "mean": rliable_metrics.aggregate_mean,
+        "optimality_gap": rliable_metrics.aggregate_optimality_gap,
     }
 
     def all_of(scores: np.ndarray) -> np.ndarray:
@@ -151,13 +174,13 @@ def improvements(runs: Runs) -> dict[tuple[str, str], Interval]:
 
 
 def _wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Returns rliable's `probability_of_improvement`, without the test that it takes it from: much faster."""
+    """Returns the value of rliable's `probability_of_improvement`, without its slow Mann-Whitney test."""
     above = (x[:, None] > y).mean(axis=(0, 1)) + 0.5 * (x[:, None] == y).mean(axis=(0, 1))
     return np.array([above.mean()])
 
 
 def profiles(runs: Runs, thresholds: Sequence[float] = THRESHOLDS) -> tuple[Line, ...]:
-    """Returns performance profiles: the part of a policy's runs whose score is above each threshold."""
+    """Returns performance profiles: the share of a policy's runs with a score above each threshold."""
     taus = np.array(thresholds)
 
     def above(scores: np.ndarray) -> np.ndarray:
@@ -179,10 +202,10 @@ def profiles(runs: Runs, thresholds: Sequence[float] = THRESHOLDS) -> tuple[Line
 def _estimates(
     runs: Mapping[Any, Any], function: Callable[..., np.ndarray], part: float = 1.0
 ) -> tuple[dict[Any, np.ndarray], dict[Any, np.ndarray]]:
-    """Returns rliable's point and interval estimates, of which those of single runs are the points."""
+    """Returns rliable's point and interval estimates; the interval of a single run is its point."""
     library = _rliable("library")
     with _seeded(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # rliable seeds its bootstrap in a way that arch will give up
+        warnings.simplefilter("ignore", FutureWarning)  # rliable seeds its bootstrap in a deprecated way
         return library.get_interval_estimates(
             runs, function, reps=int(part * RESAMPLES), random_state=np.random.RandomState(0)
         )
@@ -190,7 +213,7 @@ def _estimates(
 
 @contextlib.contextmanager
 def _seeded() -> Generator[None, None, None]:
-    """Seeds numpy's global numbers for a while: rliable draws from them, whatever random state it is given."""
+    """Seeds numpy's global random numbers for a while: rliable draws from them despite its `random_state` argument."""
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002
     try:

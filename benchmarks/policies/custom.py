@@ -1,17 +1,18 @@
-"""Other people's policies: from "package.module:name" to what plays.
+"""Policies of users: imported from "package.module:name", and guarded while they play.
 
-What is named is called with the problem and returns a policy (`vec_envs.policies.Policy`): a class of theirs, or a
-function around one of `benchmarks.adapters`. Three attributes of it are heeded, where it has them: `env_ids`, the
-environments that it plays on; `sees`, such as `{"observation": "extended"}`, fields of the environment by which it
-observes; `files`, beside its module, that it is made of, such as a checkpoint.
+The name is that of a class or function that is called with the problem and returns a policy
+(`vec_envs.policies.Policy`). A function around one of `benchmarks.adapters` is an example. Three attributes of the
+class or function are optional:
+
+- `env_ids`: the ids of the environments that the policy plays on, as a tuple. Without it, the policy plays on all.
+- `sees`: options of the environment by which the policy observes, such as `{"observation": "extended"}`.
+- `files`: names of files beside the module that the policy is made of, such as a checkpoint, as a tuple.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import importlib
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -21,121 +22,121 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmarks.policies.time_limits import at_most
+from benchmarks.policies.importing import import_source
 from vec_envs.problems.base import View, action_shape
 from vec_envs.problems.policy import Policy
 from vec_envs.records import map_arrays
-from vec_envs.registration import ENVIRONMENTS
-
-_WRITTEN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
-IMPORT_S = 120.0
-"""How long importing their module may take."""
-
-
-def is_source(name: str) -> bool:
-    """Returns whether a policy's name is that of somebody's own: it has a colon."""
-    return ":" in name
+from vec_envs.registration import factory_of
 
 
 @cache
-def maker(source: str) -> Callable[[Any], Policy]:
-    """Returns what makes the policy. Raises `ValueError` where it cannot be imported, or is nothing to call."""
-    module, _, name = source.partition(":")
-    if not _WRITTEN.fullmatch(source):
-        raise ValueError(f"the policy {source!r} is not written package.module:name")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    try:
-        with at_most(IMPORT_S, "importing it"):
-            found = getattr(importlib.import_module(module), name)
-    except (Exception, SystemExit) as error:  # it is their code that runs
-        raise ValueError(f"the policy {source!r} cannot be imported: {type(error).__name__}: {error}") from error
+def policy_maker(source: str) -> Callable[[Any], Policy]:
+    """Returns the class or function that makes the policy of a source.
+
+    Raises `ValueError` where it cannot be imported, or cannot be called.
+    """
+    found = import_source(source, "policy")
     if not callable(found):
         raise ValueError(f"the policy {source!r} is {type(found).__name__}, not a class or function of the problem")
     return cast(Callable[[Any], Policy], found)
 
 
-def plays(source: str, env_id: str) -> bool:
-    """Returns whether the policy is meant for an environment. Raises `ValueError` where it names none that exists."""
-    meant = getattr(maker(source), "env_ids", tuple(ENVIRONMENTS))
-    if isinstance(meant, str) or not meant or not set(meant) <= set(ENVIRONMENTS):
-        raise ValueError(f"env_ids={meant!r} of the policy {source!r} must be some of {', '.join(ENVIRONMENTS)}")
-    return env_id in meant
+def plays_on(source: str, env_id: str) -> bool:
+    """Returns whether the policy plays on an environment. Raises `ValueError` where `env_ids` names an unknown one."""
+    env_ids: Any = getattr(policy_maker(source), "env_ids", None)
+    if env_ids is None:
+        return True
+    if isinstance(env_ids, str) or not env_ids:
+        raise ValueError(f"env_ids={env_ids!r} of the policy {source!r} must be a tuple of ids of environments")
+    for known_id in env_ids:
+        try:
+            factory_of(known_id)
+        except ValueError as error:
+            raise ValueError(f"env_ids={env_ids!r} of the policy {source!r}: {error}") from error
+    return _without_module(env_id) in map(_without_module, env_ids)
 
 
-def told(source: str) -> dict[str, Any]:
-    """Returns what defines the policy in a result: results of another text, or of other sight, are other results."""
-    sees = getattr(maker(source), "sees", {})
+def _without_module(env_id: str) -> str:
+    """Returns "My-v0" for "my_module:My-v0"."""
+    return env_id.rpartition(":")[2]
+
+
+def definition_of(source: str) -> dict[str, Any]:
+    """Returns the definition of the policy in a result's file.
+
+    Policies of other files, or with other `sees`, have another definition and therefore other results.
+    """
+    sees = getattr(policy_maker(source), "sees", {})
     return {"given": source, "sha256": fingerprint(source), **({"sees": dict(sees)} if sees else {})}
 
 
 def fingerprint(source: str) -> str:
-    """Returns a hash of the policy's module and of the files that it names.
+    """Returns a hash of the policy's module and of its `files`.
 
-    Raises `ValueError` where one is missing, or they are not a tuple of names.
+    Raises `ValueError` where one of them is missing, or `files` is not a tuple of names.
     """
-    found, module = maker(source), sys.modules[source.partition(":")[0]]
-    file = getattr(module, "__file__", None)
-    if file is None:
+    maker, module = policy_maker(source), sys.modules[source.partition(":")[0]]
+    module_file = getattr(module, "__file__", None)
+    if module_file is None:
         raise ValueError(f"the policy {source!r} is in no file")
-    files = getattr(found, "files", ())
+    files = getattr(maker, "files", ())
     if isinstance(files, str):
         raise ValueError(f"files={files!r} of the policy {source!r} must be a tuple of names: ({files!r},)")
-    beside = [Path(file).parent / name for name in files]
-    hashed = hashlib.sha256()
-    for path in (Path(file), *beside):
+    digest = hashlib.sha256()
+    for path in (Path(module_file), *(Path(module_file).parent / name for name in files)):
         if not path.is_file():
             raise ValueError(f"the policy {source!r} names the file {path.name}, which is not beside its module")
-        hashed.update(hashlib.sha256(path.read_bytes()).digest())
-    return hashed.hexdigest()[:16]
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
-def make(who: Mapping[str, Any], problem: Any) -> Guarded:
-    """Returns the policy that a result's definition names, for a problem.
+def make_policy(definition: Mapping[str, Any], problem: Any) -> GuardedPolicy:
+    """Returns the policy of a definition (see `definition_of`) for a problem.
 
-    Raises `ValueError` where it cannot be made, is none, or is not the one of which the definition is.
+    Raises `ValueError` where it cannot be made, is not a policy, or its files have changed since the definition.
     """
-    source = who["given"]
-    if fingerprint(source) != who["sha256"]:
-        raise ValueError(f"{source} is of other files than when this was asked for: run it anew")
-    own = copy.deepcopy(problem)
+    source = definition["given"]
+    if fingerprint(source) != definition["sha256"]:
+        raise ValueError(f"the files of {source} have changed since this job was planned: run benchmarks.run again")
+    own_problem = copy.deepcopy(problem)
     try:
-        policy: Any = maker(source)(own)
+        policy: Any = policy_maker(source)(own_problem)
     except (Exception, SystemExit) as error:
         raise ValueError(f"{source}(problem) raised {type(error).__name__}: {error}") from error
     if not isinstance(policy, Policy):
-        what = f"{type(policy).__name__}, which is no policy"
-        raise ValueError(f"{source}(problem) returned {what}: it has no reset(seed) and act(observation, view)")
-    return Guarded(policy, own)
+        raise ValueError(
+            f"{source}(problem) returned {type(policy).__name__}, which is not a policy: it needs reset(seed) and "
+            "act(observation, view)"
+        )
+    return GuardedPolicy(policy, own_problem)
 
 
-class Guarded:
-    """A policy whose every answer is looked at: what it raises, and what is no action, becomes a `ValueError`.
+class GuardedPolicy:
+    """A policy whose exceptions and invalid actions become a `ValueError`.
 
-    It is shown copies: what it writes into them changes nothing.
+    It gets copies of observations, states and exogenous records, so that it cannot change the environment.
     """
 
     def __init__(self, policy: Policy, problem: Any) -> None:
         self._policy, self._problem, self._shape = policy, problem, action_shape(problem)
         self.decided_s = 0.0
-        """CPU time of the last decision, without what guards it."""
+        """CPU time of the last decision in seconds, without the time for copies and checks."""
 
     def reset(self, seed: int) -> None:
-        """Starts anew."""
+        """Starts an episode. Raises `ValueError` where the policy raises anything."""
         try:
             self._policy.reset(seed)
         except (Exception, SystemExit) as error:
             raise ValueError(f"the policy's reset({seed}) raised {type(error).__name__}: {error}") from error
 
     def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
-        """Returns the actions. Raises `ValueError` for ones of wrong shape, or that are no finite numbers."""
-        shown = None if view is None else self._copy(view)
+        """Returns the actions. Raises `ValueError` for a wrong shape, and for values that are not finite numbers."""
+        own_view = None if view is None else self._copy(view)
         try:
             began = time.thread_time()
-            given = self._policy.act(observation.copy(), shown)
+            returned = self._policy.act(observation.copy(), own_view)
             self.decided_s = time.thread_time() - began
-            action = np.asarray(given)
+            action = np.asarray(returned)
         except (Exception, SystemExit) as error:
             raise ValueError(f"the policy's act raised {type(error).__name__}: {error}") from error
         expected = (len(observation), *self._shape)

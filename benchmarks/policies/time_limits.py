@@ -1,4 +1,4 @@
-"""How long somebody else's code may take."""
+"""Limits on the time that a user's code may take."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ from collections.abc import Generator
 from typing import Any
 
 GRACE_S = 30.0
-"""How long it may go on after its time is over where Python cannot end it, before its process is ended."""
+"""Time after the limit that code has to end where no exception reaches it; then its process is killed."""
 ENDED = "Timeout ("
-"""What a process that was ended so has said begins with this."""
-AT_ONCE_S = 1e-3
+"""The beginning of the last output of a process that was killed in this way."""
+SHORTEST_ALARM_S = 1e-3
 
 
 @contextlib.contextmanager
 def at_most(seconds: float, what: str) -> Generator[None, None, None]:
-    """Ends what takes longer, by a `ValueError`; what cannot be ended so takes its process with it.
+    """Ends code that takes longer than a limit by a `ValueError`; kills the process where that does not end it.
 
-    Within another limit the one that is over first counts. Outside the main thread, where there are no signals, it is
-    told of when it is over.
+    Limits may be nested: the one that is over first counts. Outside the main thread, which alone gets signals, the
+    error is raised only after the code has ended.
+
+    Args:
+        seconds: The limit, by the clock; infinite for none.
+        what: The code that is limited, for the error message.
     """
     if math.isinf(seconds):
         yield
         return
     began, message = time.monotonic(), f"{what} took longer than {seconds:g} s"
-    in_main = threading.current_thread() is threading.main_thread()
-    with _alarm(seconds, message) if in_main else contextlib.nullcontext():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    with _alarm(seconds, message) if in_main_thread else contextlib.nullcontext():
         yield
     if time.monotonic() - began > seconds:
         raise ValueError(message)
@@ -39,7 +43,7 @@ def at_most(seconds: float, what: str) -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def _alarm(seconds: float, message: str) -> Generator[None, None, None]:
-    """Raises `ValueError` when the time is over. An alarm that is set already goes on, and after this one again."""
+    """Raises `ValueError` after some seconds. An outer alarm keeps running, and is set again afterwards."""
     outer_s, _ = signal.getitimer(signal.ITIMER_REAL)
     if 0.0 < outer_s <= seconds:
         yield
@@ -48,19 +52,19 @@ def _alarm(seconds: float, message: str) -> Generator[None, None, None]:
     def ring(number: int, frame: Any) -> None:
         raise ValueError(message)
 
-    began, before = time.monotonic(), signal.signal(signal.SIGALRM, ring)
-    _set(seconds)
+    began, outer_handler = time.monotonic(), signal.signal(signal.SIGALRM, ring)
+    _set_alarm(seconds)
     try:
         yield
     finally:
-        _set(0.0)
-        signal.signal(signal.SIGALRM, before)
+        _set_alarm(0.0)
+        signal.signal(signal.SIGALRM, outer_handler)
         if outer_s:
-            _set(max(outer_s - (time.monotonic() - began), AT_ONCE_S))
+            _set_alarm(max(outer_s - (time.monotonic() - began), SHORTEST_ALARM_S))
 
 
-def _set(seconds: float) -> None:
-    """Sets the alarm, and the end of the process some time after it; 0 is for neither."""
+def _set_alarm(seconds: float) -> None:
+    """Sets the alarm, and the kill of the process `GRACE_S` after it; 0 cancels both."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     if seconds:
         faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=sys.__stderr__ or sys.stderr)

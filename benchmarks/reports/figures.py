@@ -1,4 +1,4 @@
-"""Pictures of suites, as SVG: readable in print, by line style, marker and a label beside each line, not by colour."""
+"""Pictures of suites as SVG. Lines differ by style and marker and have labels, so that print needs no colours."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from benchmarks.reports.policy_results import Line, by_case
+from benchmarks.reports.policy_results import PolicyResults, by_case
 from benchmarks.reports.tables import LAYER_GHZ, in_words
 from benchmarks.suites.suite import Suite
-from trainers.evaluate import shown
+from trainers.runs.tables import shown
 from vec_envs.dnn import DNNProfile
 
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7f3c8d", "#666666")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1, 1, 1)), (0, (4, 4)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 REACH = 2.5
-"""Values beyond so many times the baseline's largest, or a negative one's lowest, leave the picture by an arrow."""
+"""The end of an axis, as a multiple of the baseline's largest value, or of its lowest where that is negative.
+
+An arrow shows a value beyond it.
+"""
 GAP = 0.062
-"""Between two labels, in heights of the axes."""
+"""The distance between two labels, as a part of the height of the axes."""
 
 
 class NoMatplotlib(RuntimeError):
@@ -31,7 +34,7 @@ class NoMatplotlib(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A line of a picture, with the interval of each of its points."""
+    """A line of a picture, with an interval at each point."""
 
     name: str
     x: Float[np.ndarray, "points"]
@@ -40,20 +43,21 @@ class Series:
     high: Float[np.ndarray, "points"]
 
 
-def draw(suite: Suite, lines: list[Line]) -> str:
-    """Returns a suite's picture as SVG, the same for the same results.
+def draw(suite: Suite, of_suite: list[PolicyResults]) -> str:
+    """Returns a suite's picture as SVG. Equal results give equal text.
 
-    Bars and curves of several cases are below one another. Raises `ValueError` where there are no results,
-    `NoMatplotlib` where that is missing.
+    Bars and curves have a panel for each case. Policies without the metric that is shown are left out. Raises
+    `ValueError` where no policy has it, and `NoMatplotlib` where matplotlib is not installed.
     """
-    if not lines and suite.picture != "layers":
+    of_suite = [of_policy for of_policy in of_suite if _can_show(suite, of_policy)]
+    if not of_suite and suite.picture != "layers":
         raise ValueError(f"{suite.name} has no results")
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
         raise NoMatplotlib("it needs matplotlib: pip install 'vec-envs[render]'") from error
-    kinds: dict[str, Callable[[Suite, list[Line], Any], None]] = {
+    kinds: dict[str, Callable[[Suite, list[PolicyResults], Any], None]] = {
         "sweep": _sweep,
         "curves": _curves,
         "bars": _bars,
@@ -61,7 +65,7 @@ def draw(suite: Suite, lines: list[Line]) -> str:
         "layers": _layers,
     }
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": suite.name, "font.size": 10}):
-        panels = _panels(suite, lines)
+        panels = _panels(suite, of_suite)
         heights = [height for _, _, height in panels]
         layout = "constrained" if len(panels) > 1 else None
         figure = Figure(figsize=(8.0, sum(heights)), facecolor="white", layout=layout)
@@ -75,42 +79,49 @@ def draw(suite: Suite, lines: list[Line]) -> str:
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
 
 
-def _panels(suite: Suite, lines: list[Line]) -> list[tuple[str, list[Line], float]]:
-    """Returns title, lines and height in inches of each part of a picture: bars and curves have one for each case."""
-    cases = by_case(lines)
+def _can_show(suite: Suite, results: PolicyResults) -> bool:
+    """Returns whether a policy has what the suite's picture shows."""
+    if suite.picture == "traces":
+        return bool(results.found) and all(suite.shows in result.traces for result in results.found)
+    return results.has(suite.shows) or (suite.picture == "curves" and bool(results.found))
+
+
+def _panels(suite: Suite, of_suite: list[PolicyResults]) -> list[tuple[str, list[PolicyResults], float]]:
+    """Returns title, results and height in inches of each panel. Bars and curves have a panel for each case."""
+    cases = by_case(of_suite)
     if suite.picture not in ("bars", "curves") or len(cases) < 2:
-        return [("", lines, 4.6)]
+        return [("", of_suite, 4.6)]
     bars = suite.picture == "bars"
     return [(case, of_case, 0.27 * (len(of_case) + 3.5) if bars else 4.6) for case, of_case in cases.items()]
 
 
-def _sweep(suite: Suite, lines: list[Line], axes: Any) -> None:
-    """Draws the suite's figure over the cases' x, a line for each policy."""
+def _sweep(suite: Suite, of_suite: list[PolicyResults], axes: Any) -> None:
+    """Draws the suite's metric over the cases' x, with a line for each policy."""
     series: list[Series] = []
-    for name in dict.fromkeys(line.policy for line in lines):
-        of_policy = sorted((line for line in lines if line.policy == name), key=lambda line: line.x)
-        estimates = [line.mean(suite.shows) for line in of_policy]
+    for name in dict.fromkeys(of.policy for of in of_suite):
+        of_policy = sorted((of for of in of_suite if of.policy == name), key=lambda of: of.x)
+        estimates = [of.mean(suite.shows) for of in of_policy]
         bounds = np.array([estimate.interval for estimate in estimates])
-        x, y = np.array([line.x for line in of_policy]), np.array([estimate.value for estimate in estimates])
+        x, y = np.array([of.x for of in of_policy]), np.array([estimate.value for estimate in estimates])
         series.append(Series(name=name, x=x, y=y, low=bounds[:, 0], high=bounds[:, 1]))
     _draw_series(suite, series, axes, bars=True)
-    axes.set_xticks(sorted({line.x for line in lines}))
+    axes.set_xticks(sorted({of.x for of in of_suite}))
     axes.set_xlabel(suite.axis)
     axes.set_ylabel(in_words(suite.shows))
 
 
-def _curves(suite: Suite, lines: list[Line], axes: Any) -> None:
-    """Draws what the suite's figure was in training, in one case: the mean over seeds and their range."""
+def _curves(suite: Suite, of_case: list[PolicyResults], axes: Any) -> None:
+    """Draws the suite's metric during training on one case: the mean over seeds, and their range."""
     series: list[Series] = []
-    for line in lines:
-        curves = [result.curve for result in line.found if result.curve is not None]
+    for of in of_case:
+        curves = [result.curve for result in of.found if result.curve is not None]
         if not curves:
             continue
         points = min(len(curve["episodes"]) for curve in curves)
         of_seeds = np.stack([curve[suite.shows][:points] for curve in curves])
         x = np.asarray(curves[0]["episodes"][:points])
         low, high = of_seeds.min(axis=0), of_seeds.max(axis=0)
-        series.append(Series(name=line.policy, x=x, y=of_seeds.mean(axis=0), low=low, high=high))
+        series.append(Series(name=of.policy, x=x, y=of_seeds.mean(axis=0), low=low, high=high))
     if not series:
         raise ValueError(f"{suite.name} has no learning curves")
     _draw_series(suite, series, axes, bars=False)
@@ -118,21 +129,21 @@ def _curves(suite: Suite, lines: list[Line], axes: Any) -> None:
     axes.set_ylabel(in_words(suite.shows))
 
 
-def _traces(suite: Suite, lines: list[Line], axes: Any) -> None:
-    """Draws the suite's figure point by point of the first case's episodes, means over these, and the seeds' range."""
+def _traces(suite: Suite, of_suite: list[PolicyResults], axes: Any) -> None:
+    """Draws the suite's metric at each decision epoch of the first case: means over episodes, and the seeds' range."""
     series: list[Series] = []
-    for line in next(iter(by_case(lines).values())):
-        of_seeds = np.stack([result.traces[suite.shows] for result in line.found])
+    for of in next(iter(by_case(of_suite).values())):
+        of_seeds = np.stack([result.traces[suite.shows] for result in of.found])
         low, high = of_seeds.min(axis=0), of_seeds.max(axis=0)
         x = np.arange(of_seeds.shape[1], dtype=np.float64)
-        series.append(Series(name=line.policy, x=x, y=of_seeds.mean(axis=0), low=low, high=high))
+        series.append(Series(name=of.policy, x=x, y=of_seeds.mean(axis=0), low=low, high=high))
     _draw_series(suite, series, axes, bars=False, settles=False)
     axes.set_xlabel(suite.axis)
     axes.set_ylabel(in_words(suite.shows))
 
 
-def _layers(suite: Suite, lines: list[Line], axes: Any) -> None:
-    """Draws how long each layer of a DNN takes, as bars, and how much it sends on, as points on an axis of its own."""
+def _layers(suite: Suite, of_suite: list[PolicyResults], axes: Any) -> None:
+    """Draws the time of each layer of a DNN as bars, and its output as a line with an axis of its own."""
     layers = DNNProfile.load(suite.shows).layers
     at = np.arange(len(layers))
     axes.bar(at, [1e3 * layer.gflops / LAYER_GHZ for layer in layers], color="0.75", edgecolor="black", lw=0.8)
@@ -145,25 +156,25 @@ def _layers(suite: Suite, lines: list[Line], axes: Any) -> None:
     other.set_ylim(bottom=0.0)
 
 
-def _bars(suite: Suite, lines: list[Line], axes: Any) -> None:
-    """Draws the suite's figure policy by policy, of one case."""
-    ordered = sorted(lines, key=lambda line: line.mean(suite.shows).value, reverse=True)
-    estimates = [line.mean(suite.shows) for line in ordered]
-    values = [(line.policy, estimate.value) for line, estimate in zip(ordered, estimates, strict=True)]
+def _bars(suite: Suite, of_case: list[PolicyResults], axes: Any) -> None:
+    """Draws the suite's metric of each policy on one case."""
+    ordered = sorted(of_case, key=lambda of: of.mean(suite.shows).value, reverse=True)
+    estimates = [of.mean(suite.shows) for of in ordered]
+    values = [(of.policy, estimate.value) for of, estimate in zip(ordered, estimates, strict=True)]
     _, edge = _edges(suite, values)
-    for row, (line, estimate) in enumerate(zip(ordered, estimates, strict=True)):
+    for row, (of, estimate) in enumerate(zip(ordered, estimates, strict=True)):
         low, high = estimate.interval
         text = shown(estimate.value)
         beyond = edge is not None and estimate.value > edge
         if not beyond:
             axes.plot([low, high], [row, row], color="black", lw=1.2, marker="|", ms=6)
-            mark = "D" if line.policy == suite.baseline else "o"
+            mark = "D" if of.policy == suite.baseline else "o"
             axes.plot(estimate.value, row, color="black", marker=mark, ms=6, mfc="white" if mark == "o" else "black")
         else:
             axes.plot(edge, row, color="black", marker=">", ms=6, clip_on=False)
         across = 1.02, row
         axes.annotate(f"{text} →" if beyond else text, across, xycoords=("axes fraction", "data"), va="center")
-    axes.set_yticks(range(len(ordered)), [line.policy for line in ordered])
+    axes.set_yticks(range(len(ordered)), [of.policy for of in ordered])
     axes.grid(axis="both", color="0.9", lw=0.6)
     axes.set_axisbelow(True)
     if edge is not None:
@@ -172,9 +183,10 @@ def _bars(suite: Suite, lines: list[Line], axes: Any) -> None:
 
 
 def _draw_series(suite: Suite, series: list[Series], axes: Any, *, bars: bool, settles: bool = True) -> None:
-    """Draws lines with their intervals, and a label for each to the right.
+    """Draws lines with their intervals, and a label to the right of each.
 
-    Of lines without `bars` that settle, the baseline's last value says what is in the picture, of others its largest.
+    The baseline sets the end of the axis: by its last value for lines without `bars` that settle, or else by its
+    largest value.
     """
     ends = [(one.name, float(value)) for one in series for value in one.y]
     settled = None if bars or not settles else [(one.name, float(one.y[-1])) for one in series]
@@ -192,7 +204,7 @@ def _draw_series(suite: Suite, series: list[Series], axes: Any, *, bars: bool, s
     axes.set_axisbelow(True)
     lowest = min(float(one.low.min()) for one in series) if floor is None else floor
     highest = max(float(one.high.max()) for one in series) if roof is None else roof
-    span = highest - lowest or 1.0  # of values that are all the same
+    span = highest - lowest or 1.0  # where all values are equal
     axes.set_ylim(lowest - 0.05 * span * (floor is None), highest + 0.05 * span * (roof is None))
     for edge, turned in ((floor, 180.0), (roof, 0.0)):
         if edge is not None:
@@ -201,7 +213,7 @@ def _draw_series(suite: Suite, series: list[Series], axes: Any, *, bars: bool, s
 
 
 def _mark_exits(series: list[Series], edge: float, turned: float, axes: Any) -> None:
-    """Draws an arrow head, turned by so many degrees, where a line leaves through an edge."""
+    """Draws an arrow head where a line leaves the picture through an edge, turned by an angle in degrees."""
     for index, one in enumerate(series):
         above = one.y > edge
         style = {"color": _style(index)["color"], "marker": (3, 0, turned), "ms": 7.0, "ls": "", "clip_on": False}
@@ -211,14 +223,14 @@ def _mark_exits(series: list[Series], edge: float, turned: float, axes: Any) -> 
 
 
 def _label(series: list[Series], axes: Any) -> None:
-    """Writes each line's name beside its end, with a piece of the line; names that would meet are moved apart."""
+    """Writes each line's name beside its end, with a piece of the line. Names that would overlap are moved apart."""
     bottom, top = axes.get_ylim()
-    wanted = [min(max((float(one.y[-1]) - bottom) / (top - bottom), 0.0), 1.0) for one in series]
-    order = sorted(range(len(series)), key=lambda i: (wanted[i], float(series[i].y[-1])))
-    placed = _apart([wanted[i] for i in order])
+    ends = [min(max((float(one.y[-1]) - bottom) / (top - bottom), 0.0), 1.0) for one in series]
+    order = sorted(range(len(series)), key=lambda i: (ends[i], float(series[i].y[-1])))
+    placed = _apart([ends[i] for i in order])
     for i, height in zip(order, placed, strict=True):
         style = _style(i)
-        axes.plot([1.01, 1.03], [wanted[i], height], color="0.6", lw=0.6, transform=axes.transAxes, clip_on=False)
+        axes.plot([1.01, 1.03], [ends[i], height], color="0.6", lw=0.6, transform=axes.transAxes, clip_on=False)
         drawn = {"lw": 1.4, "ms": 5.0, "markevery": [1], "transform": axes.transAxes, "clip_on": False}
         axes.plot([1.035, 1.065, 1.095], [height] * 3, **drawn, **style)
         last = float(series[i].y[-1])
@@ -226,10 +238,10 @@ def _label(series: list[Series], axes: Any) -> None:
         axes.text(1.11, height, f"{series[i].name}{where}", transform=axes.transAxes, va="center")
 
 
-def _apart(wanted: list[float]) -> list[float]:
-    """Returns heights at least a gap apart, near ascending ones that are wanted."""
+def _apart(ends: list[float]) -> list[float]:
+    """Returns heights that are at least `GAP` apart, and near ascending ones."""
     groups: list[tuple[float, int]] = []
-    for height in wanted:
+    for height in ends:
         middle, size = height, 1
         while groups and middle - groups[-1][0] < GAP * (size + groups[-1][1]) / 2:
             before, of_before = groups.pop()
@@ -241,9 +253,10 @@ def _apart(wanted: list[float]) -> list[float]:
 def _edges(
     suite: Suite, values: list[tuple[str, float]], settled: list[tuple[str, float]] | None = None
 ) -> tuple[float | None, float | None]:
-    """Returns where the picture ends below and above so that what is far beyond the baseline does not flatten the rest.
+    """Returns the lower and the upper end of the y axis, so that a value far beyond the baseline does not flatten it.
 
-    None where nothing is. `settled` are the values that count for the baseline, by default all.
+    None is for an end without such values. `settled` are the values by which the baseline sets the ends: all by
+    default.
     """
     of_baseline = [value for name, value in settled or values if name == suite.baseline]
     of_all = [value for _, value in values]

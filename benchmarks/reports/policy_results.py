@@ -1,107 +1,145 @@
-"""A policy on a case, with its results: those of all its seeds that there should be, and those that there are."""
+"""The results of a policy on a case: those of all training seeds that are expected, and those that are found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from benchmarks.jobs.plan import jobs_of
+from benchmarks.jobs.plan import Job, jobs_of
+from benchmarks.results import format1
 from benchmarks.results import result as results
+from benchmarks.results.kept import Kept
 from benchmarks.results.result import Result
 from benchmarks.results.statistics import Estimate, estimate
+from benchmarks.results.stores import ResultStore
 from benchmarks.suites.suite import Suite
 
 DECISIONS = "decisions"
-"""The figure that is how many decisions an episode had."""
+"""The name of the metric that is the number of decisions of an episode."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """A policy on a case: the results that there should be, by name, and those that there are."""
+class PolicyResults:
+    """A policy on a case, with its results."""
 
     case: str
     x: float
+    """The position of the case on the x axis of a picture."""
     policy: str
+    kept: Kept
+    """The metrics that the case asks for. A result may lack some of them, but not the first."""
     expected: tuple[str, ...]
+    """The names of the results that are expected, one for each training seed."""
     found: tuple[Result, ...]
 
     @property
+    def ranked_by(self) -> str:
+        """The metric that ranks policies: the first of the case."""
+        return self.kept.metrics[0]
+
+    @property
     def runs(self) -> str:
-        """How complete it is, in words."""
-        there, wanted = len(self.found), len(self.expected)
+        """The number of training seeds in words; "" for a policy without learning that is complete."""
+        found, expected = len(self.found), len(self.expected)
         learns = any("-seed" in name for name in self.expected)
-        if there < wanted:
-            return f"{there} of {wanted} seeds" if learns else "missing"
-        return ("1 seed" if wanted == 1 else f"{wanted} seeds") if learns else ""
+        if found < expected:
+            return f"{found} of {expected} seeds" if learns else "missing"
+        return ("1 seed" if expected == 1 else f"{expected} seeds") if learns else ""
 
     @property
     def warnings(self) -> list[str]:
-        """What the policy warned of while it played, each once."""
+        """The warnings of the policy while it played, each once."""
         return list(dict.fromkeys(text for result in self.found for text in result.warnings))
 
     @property
     def warned(self) -> str:
-        """The first of its warnings, and how many more there are."""
+        """The first warning, with the number of the others."""
         first, *more = self.warnings
         return f"{first} (and {len(more)} more)" if more else first
 
-    def values(self, figure: str) -> Float[np.ndarray, "seeds episodes"]:
-        """Returns a figure of each seed's episodes: means over an episode's decisions, or the number of these."""
-        if figure == DECISIONS:
+    def has(self, metric: str) -> bool:
+        """Returns whether there are results, and all of them have a metric."""
+        return bool(self.found) and all(metric == DECISIONS or metric in result.values for result in self.found)
+
+    def values(self, metric: str) -> Float[np.ndarray, "seeds episodes"]:
+        """Returns a metric of each episode: its mean over the decisions, or the number of decisions."""
+        if metric == DECISIONS:
             return np.stack([result.decisions.astype(np.float64) for result in self.found])
-        return np.stack([result.values[figure] for result in self.found])
+        return np.stack([result.values[metric] for result in self.found])
 
-    def mean(self, figure: str, *, widened: bool = True) -> Estimate:
-        """Returns the mean over seeds and episodes."""
-        return estimate(self.values(figure), name=self._stream, widened=widened)
+    def mean(self, metric: str, *, widened: bool = True) -> Estimate:
+        """Returns the mean of a metric over seeds and episodes."""
+        return estimate(self.values(metric), name=self._bootstrap, widened=widened)
 
-    def last_trained(self, figure: str) -> Estimate:
-        """Returns the mean over seeds and the last tenth of their learning curves."""
-        curves = [result.curve[figure] for result in self.found if result.curve is not None]
+    def last_trained(self, metric: str) -> Estimate:
+        """Returns the mean of a metric over seeds and the last tenth of their learning curves."""
+        curves = [result.curve[metric] for result in self.found if result.curve is not None]
         tail = max(1, min(map(len, curves)) // 10)
-        return estimate(np.stack([curve[-tail:] for curve in curves]), name=self._stream)
+        return estimate(np.stack([curve[-tail:] for curve in curves]), name=self._bootstrap)
 
     def ratio(self, of: str, to: str) -> Estimate:
-        """Returns the ratio of the sums over all decisions. Raises `ValueError` where the divisor may be 0."""
+        """Returns the ratio of the sums of two metrics over all decisions.
+
+        Raises `ValueError` where a sum of the divisor is not above 0 in a draw of the bootstrap.
+        """
         decisions = np.stack([result.decisions for result in self.found])
-        return estimate(self.values(of) * decisions, name=self._stream, to=self.values(to) * decisions)
+        return estimate(self.values(of) * decisions, name=self._bootstrap, to=self.values(to) * decisions)
 
     @property
-    def _stream(self) -> str:
-        """What the results have in common: who was trained on what, whatever a suite calls it."""
-        definition = self.found[0].definition
-        of_all = {name: value for name, value in definition["policy"].items() if name != "seed"}
-        return results.key_of({**definition, "policy": of_all})
+    def _bootstrap(self) -> str:
+        """The name that seeds the bootstrap's draws of training seeds: a hash of the training and the case.
+
+        It is that of format 1, with the metrics of the case, so that published intervals stay as they are.
+        """
+        definition = format1.definition_of(self.found[0].definition, self.kept)
+        policy = {name: value for name, value in definition["policy"].items() if name != "seed"}
+        return results.key_of({**definition, "policy": policy})
 
 
-def collect(suite: Suite, seeds: int, *folders: Path) -> list[Line]:
-    """Returns a suite's lines with the results in the first folder that has them; unreadable ones count as missing."""
-    lines: list[Line] = []
-    for case in suite.cases:
-        for policy in case.policies:
-            names = tuple(job.name for job in jobs_of(case, policy, seeds))
-            there = (next(filter(None, (readable(f / f"{name}.json") for f in folders)), None) for name in names)
-            found = tuple(result for result in there if result is not None)
-            lines.append(Line(case=case.name, x=case.x, policy=policy.name, expected=names, found=found))
-    return lines
+def collect(suite: Suite, seeds: int, *stores: ResultStore) -> list[PolicyResults]:
+    """Returns the results of a suite's policies on its cases.
+
+    Args:
+        suite: The suite.
+        seeds: The number of training seeds that are expected.
+        stores: Where results are looked for. The first result with all metrics of the case is taken, or else the first
+            one. A result that cannot be read, or that lacks the metric that ranks policies, is missing.
+    """
+    return [
+        policy_results(case.name, case.x, policy.name, jobs_of(case, policy, seeds), *stores)
+        for case in suite.cases
+        for policy in case.policies
+    ]
 
 
-def readable(path: Path) -> Result | None:
-    """Returns the result in a file; None where there is none, or one that cannot be read."""
-    try:
-        return results.read(path)
-    except (OSError, ValueError):
-        return None
+def policy_results(case: str, x: float, policy: str, jobs: list[Job], *stores: ResultStore) -> PolicyResults:
+    """Returns the results of the jobs of a policy on a case."""
+    found = (_found(job, stores) for job in jobs)
+    return PolicyResults(
+        case=case,
+        x=x,
+        policy=policy,
+        kept=jobs[0].kept if jobs else Kept(),
+        expected=tuple(job.name for job in jobs),
+        found=tuple(result for result in found if result is not None),
+    )
 
 
-def first_figure(lines: list[Line]) -> str | None:
-    """Returns the figure by which policies are ranked; None where there are no results."""
-    return next((result.ranked_by for line in lines for result in line.found), None)
+def _found(job: Job, stores: tuple[ResultStore, ...]) -> Result | None:
+    in_stores = (store.find(job.name) for store in stores)
+    found = [result for result in in_stores if result is not None and job.kept.metrics[0] in result.values]
+    whole = (result for result in found if not result.kept.lacking(job.kept))
+    return next(whole, found[0] if found else None)
 
 
-def by_case(lines: list[Line]) -> dict[str, list[Line]]:
-    """Returns the lines of each case."""
-    return {case: [line for line in lines if line.case == case] for case in dict.fromkeys(line.case for line in lines)}
+def ranking_metric(of_suite: list[PolicyResults]) -> str | None:
+    """Returns the metric that ranks policies; None where there are no results."""
+    return next((of_policy.ranked_by for of_policy in of_suite if of_policy.found), None)
+
+
+def by_case(of_suite: list[PolicyResults]) -> dict[str, list[PolicyResults]]:
+    """Returns the results of each case."""
+    cases = dict.fromkeys(of_policy.case for of_policy in of_suite)
+    return {case: [of_policy for of_policy in of_suite if of_policy.case == case] for case in cases}

@@ -1,81 +1,63 @@
-"""The file of a result: what was asked, what came out, and where. Small, written whole or not at all."""
+"""Results: the held-out episodes of a policy on a case, as a file or as a line of a file."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
-import os
-import platform
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import fastjsonschema
 import numpy as np
 from jaxtyping import Float
 
-import vec_envs
-from trainers.runs import provenance as checkout
-from trainers.runs.directory import LEFT_OVER, replace_file
+from benchmarks.results.checks import REFUSED, parsed
+from benchmarks.results.format1 import FORMAT
+from benchmarks.results.kept import Kept
+from benchmarks.results.naming import digest_of, key_of, name_of
+from benchmarks.results.provenance import provenance
+from trainers.runs.directory import PARTIAL, replace_file
 
-FORMAT = 1
 CURVE_POINTS = 200
-LARGEST = 1e15
-"""Numbers beyond are none that an episode has, and sums of them may be none at all."""
+"""The largest number of points of a stored learning curve."""
 Values = Mapping[str, Float[np.ndarray, "episodes"]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A policy's held-out episodes, by figure, and its learning curve where it has learned."""
+    """The held-out episodes of a policy, and its learning curve where it has been trained."""
 
     definition: Mapping[str, Any]
+    """The environment, the policy with all options of its training, and the episodes: all that decides the values."""
+    kept: Kept
+    """The metrics that are stored."""
     values: Values
-    """Means over the decisions of each episode."""
+    """Means over the decisions of each episode, by metric."""
     decisions: Float[np.ndarray, "episodes"]
     curve: Values | None
+    """The learning curve, by metric, and `episodes`; None for a policy that was not trained."""
     traces: Values
-    """Means over the episodes, point by point."""
+    """Means over the episodes at each decision epoch, by metric."""
     training_s: float
     evaluation_s: float
     decision_ms: float | None = None
-    """Median CPU time of a decision; None in results of before it was taken."""
+    """Median CPU time of a decision; None where it was not measured."""
     recording: Mapping[str, Any] | None = None
     """The first episode, slot by slot, where the case asks for it."""
     warnings: tuple[str, ...] = ()
-    """What the policy warned of while it played."""
+    """Warnings of the policy while it played."""
     provenance: Mapping[str, Any]
     path: Path
-
-    @property
-    def ranked_by(self) -> str:
-        """The figure by which policies are ranked: the first."""
-        return self.definition["evaluation"]["figures"][0]
-
-
-def key_of(definition: Mapping[str, Any]) -> str:
-    """Returns a hash of what defines a result."""
-    text = json.dumps(definition, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def name_of(definition: Mapping[str, Any]) -> str:
-    """Returns a result's name: who plays, the training seed, and the key."""
-    policy = definition["policy"]
-    if "given" in policy:
-        who = "given-" + re.sub(r"[^A-Za-z0-9]+", "-", policy["given"]).strip("-")[:60]
-    else:
-        who = policy["reference"] if "reference" in policy else f"{policy['learner_name']}-seed{policy['seed']}"
-    return f"{who}-{key_of(definition)}"
+    """The file that holds the result."""
+    content: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """The JSON of the result, in the present format."""
 
 
 def write(
     folder: Path,
     definition: Mapping[str, Any],
+    kept: Kept,
     *,
     values: Values,
     decisions: np.ndarray,
@@ -88,105 +70,110 @@ def write(
     warnings: Sequence[str] = (),
     trained_by: str | None = None,
 ) -> Path:
-    """Writes a result beside its place, then renames it there. Raises `ValueError` where a value is not finite.
+    """Writes a result into a folder and returns its file. A file of the same name is replaced, see `put`.
 
-    `trained_by` is the commit by which training began.
+    Args:
+        folder: The folder.
+        definition: See `Result.definition`.
+        kept: The metrics of `values` and `traces`.
+        values: See `Result`, as are the other arguments.
+        trained_by: The commit of the code that began the training.
+
+    Raises `ValueError` where a value is not finite.
     """
     policy, code = definition["policy"], provenance()
     if trained_by not in (None, code["commit"]):
         code = {**code, "trained_by": trained_by}
     content = {
         "format": FORMAT,
+        "name": name_of(definition),
         "key": key_of(definition),
         "seed": policy.get("seed"),
         "definition": definition,
+        "kept": kept.as_json(),
         "provenance": code,
         "training_s": rounded(training_s),
         "evaluation_s": rounded(evaluation_s),
         "decision_ms": None if decision_ms is None else rounded(decision_ms),
         "decisions": [int(n) for n in decisions],
-        "values": {name: [rounded(x) for x in of] for name, of in values.items()},
-        "curve": None if curve is None else {name: [rounded(x) for x in of] for name, of in curve.items()},
-        "traces": {name: [rounded(x) for x in of] for name, of in traces.items()},
+        "values": _lists(values),
+        "curve": None if curve is None else _lists(curve),
+        "traces": _lists(traces),
         **({} if recording is None else {"recording": recording}),
         **({"warnings": list(warnings)} if warnings else {}),
     }
-    content["digest"] = digest_of(content)
-    path = folder / f"{name_of(definition)}.json"
-    replace_file(path, json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
+    return put(folder, {**content, "digest": digest_of(content)})
+
+
+def put(folder: Path, content: Mapping[str, Any]) -> Path:
+    """Writes the content of a result into a folder. A stored result of the same episodes adds its other metrics.
+
+    The file is written completely or not at all. Raises `ValueError` where a value is not finite.
+    """
+    path = folder / f"{content['name']}.json"
+    with contextlib.suppress(OSError, ValueError):  # there is no result yet, or a damaged one
+        content = merged(content, read(path).content)
+    replace_file(path, line_of(content))
     return path
 
 
-def digest_of(content: Mapping[str, Any]) -> str:
-    """Returns a hash of all that a result says, but for the hash itself."""
-    said = {name: of for name, of in content.items() if name != "digest"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def line_of(content: Mapping[str, Any]) -> str:
+    """Returns the text of a result in one line. Raises `ValueError` where a value is not finite."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
 
 
-@cache
-def _schema() -> Callable[[Any], Any]:
-    """Returns what raises an error where a file's content is not as `result.schema.json` says."""
-    return fastjsonschema.compile(json.loads(Path(__file__).with_name("result.schema.json").read_text()))
+def merged(content: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a result with the metrics that only another result of the same name has.
+
+    The other result is ignored where the decisions or a metric that both have differ: it is of other episodes then.
+    """
+    if content["decisions"] != other["decisions"]:
+        return content
+    for name in ("values", "traces"):
+        if any(numbers != other[name].get(metric, numbers) for metric, numbers in content[name].items()):
+            return content
+    kept = Kept.of(content["kept"]) | Kept.of(other["kept"])
+    both: dict[str, Any] = {name: {**other[name], **content[name]} for name in ("values", "traces")}
+    whole = {
+        **content,
+        "kept": kept.as_json(),
+        "values": {name: both["values"][name] for name in kept.values},
+        "traces": {name: both["traces"][name] for name in kept.traces},
+    }
+    if "recording" not in whole and "recording" in other:
+        whole["recording"] = other["recording"]
+    return {**whole, "digest": digest_of(whole)}
 
 
 def read(path: Path) -> Result:
-    """Returns the result in a file. Raises `ValueError` saying what is wrong where it is none of ours, or damaged."""
-    if path.suffix == LEFT_OVER:
-        raise ValueError(f"{path} is what a stopped write has left: delete it")
+    """Returns the result in a file. Raises `ValueError` saying what is wrong where the file is not a result."""
+    if path.suffix == PARTIAL:
+        raise ValueError(f"{path} was left by a write that was stopped: delete it")
+    return result_of(path.read_text(), path, name=path.name.removesuffix(".json"))
+
+
+def result_of(text: str, path: Path, *, name: str | None) -> Result:
+    """Returns the result in a text.
+
+    Args:
+        text: The JSON of the result, also of format 1.
+        path: The file that holds the text.
+        name: The name of the file where it holds this result alone; None for a line of a file.
+
+    Raises `ValueError` saying what is wrong where the text is not a result.
+    """
     try:
-        content = json.loads(path.read_text(), parse_constant=_no_number, parse_float=_number, parse_int=_integer)
-        _schema()(content)
-        _check(content, path)
-        return _result(content, path)
-    except (ValueError, TypeError, OverflowError, RecursionError, fastjsonschema.JsonSchemaException) as error:
+        content = parsed(text, name)
+    except REFUSED as error:
         raise ValueError(f"{path} is damaged or of other content: {error}") from error
-
-
-def _check(content: Mapping[str, Any], path: Path) -> None:
-    """Raises `ValueError` where a result is not what its name, key and digest say, or not whole."""
-    json.dumps(content, ensure_ascii=False).encode()  # half a character is no text that a page could hold
-    if content["key"] != key_of(content["definition"]):
-        raise ValueError("its key is not that of what it holds")
-    if path.name != f"{name_of(content['definition'])}.json":
-        raise ValueError(f"it is the result {name_of(content['definition'])}.json")
-    if content["digest"] != digest_of(content):
-        raise ValueError("it has been edited: its digest is not that of what it holds")
-    evaluation = content["definition"]["evaluation"]
-    episodes, values, traces = evaluation["episodes"], content["values"], content.get("traces", {})
-    for name, of in {"decisions": content["decisions"], **values}.items():
-        if len(of) != episodes:
-            raise ValueError(f"{name} are not {episodes} numbers")
-    wanted = {*evaluation["figures"], *(f"late_{name}" for name in evaluation.get("late", []))}
-    wanted |= {f"trend_{name}" for name in evaluation.get("trends", [])}
-    for has, should in ((set(values), wanted), (set(traces), set(evaluation.get("traces", [])))):
-        if has != should:
-            raise ValueError(f"it should hold {', '.join(sorted(should))}, and holds {', '.join(sorted(has))}")
-    if bool(evaluation.get("recorded")) != ("recording" in content):
-        raise ValueError("a recording is there where none is asked for, or none where one is")
-    curve, first = content["curve"], evaluation["figures"][0]
-    if curve is not None and (not {"episodes", first} <= set(curve) or len({len(of) for of in curve.values()}) != 1):
-        raise ValueError(f"its learning curve has no episodes, no {first}, or columns of other lengths")
-    if "recording" in content:
-        _check_recording(content["recording"])
-
-
-def _check_recording(recording: Mapping[str, Any]) -> None:
-    """Raises `ValueError` where a frame is not of the recording's nodes."""
-    nodes = len(recording["nodes"])
-    for frame in recording["frames"]:
-        ends = [end for start, to, _ in frame["links"] for end in (start, to)]
-        if {len(frame[name]) for name in ("x_m", "y_m", "waits")} != {nodes} or max(ends, default=0) >= nodes:
-            raise ValueError(f"its recording has a frame that is not of its {nodes} nodes")
-
-
-def _result(content: Mapping[str, Any], path: Path) -> Result:
     curve = content["curve"]
     return Result(
         definition=content["definition"],
+        kept=Kept.of(content["kept"]),
         values=_arrays(content["values"]),
         decisions=np.array(content["decisions"], dtype=np.float64),
         curve=None if curve is None else _arrays(curve),
-        traces=_arrays(content.get("traces", {})),
+        traces=_arrays(content["traces"]),
         training_s=float(content["training_s"]),
         evaluation_s=float(content["evaluation_s"]),
         decision_ms=content.get("decision_ms"),
@@ -194,35 +181,19 @@ def _result(content: Mapping[str, Any], path: Path) -> Result:
         warnings=tuple(content.get("warnings", [])),
         provenance=dict(content["provenance"]),
         path=path,
+        content=content,
     )
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")
-
-
-def _number(text: str) -> float:
-    if not abs(number := float(text)) <= LARGEST:
-        raise ValueError(f"{text} is too large for a number of an episode")
-    return number
-
-
-def _integer(text: str) -> int:
-    return int(_number(text))  # exactly, since what is not too large has less than 53 bits
-
-
-def _arrays(of: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {name: np.array(numbers, dtype=np.float64) for name, numbers in of.items()}
-
-
 def learning_curve(metrics: Path) -> tuple[dict[str, np.ndarray], float]:
-    """Returns a run's metrics, means over neighbouring rounds where these are many, and the seconds of its rounds.
+    """Returns the learning curve of a run's `metrics.jsonl`, and the seconds of its training.
 
-    Raises `ValueError` where there are none.
+    A point of the curve is the mean over neighbouring rounds where there are more than `CURVE_POINTS` rounds. Raises
+    `ValueError` where the file is empty.
     """
     rows = [json.loads(line) for line in metrics.read_text().splitlines()]
     if not rows:
-        raise ValueError(f"{metrics} is empty: delete {metrics.parent}, and it is trained anew")
+        raise ValueError(f"{metrics} is empty: delete {metrics.parent} to train the run again")
     names = [name for name in rows[-1] if all(name in row for row in rows) and name != "round_s"]
     parts = np.array_split(np.arange(len(rows)), min(len(rows), CURVE_POINTS))
     columns = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
@@ -236,23 +207,9 @@ def rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-@cache
-def provenance() -> dict[str, Any]:
-    """Returns the code and the machine, without its name."""
-    import sys
-
-    packages = ("torch", "tianshou", "numpy", "libsumo")
-    return {
-        "version": vec_envs.__version__,
-        "commit": checkout.commit(),
-        "dirty": checkout.is_changed(),
-        "machine": {"system": platform.system(), "architecture": platform.machine(), "cores": os.cpu_count()},
-        "versions": {"python": sys.version.split()[0]} | {name: _version(name) for name in packages},
-    }
+def _lists(values: Values) -> dict[str, list[float]]:
+    return {name: [rounded(x) for x in numbers] for name, numbers in values.items()}
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.array(numbers, dtype=np.float64) for name, numbers in values.items()}

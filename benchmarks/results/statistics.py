@@ -1,7 +1,7 @@
-"""Means with intervals, by a hierarchical bootstrap: training seeds are drawn again, and so are the episodes.
+"""Means with confidence intervals, by a hierarchical bootstrap over training seeds and episodes.
 
-All policies of a case play the same episodes, so a draw takes the same episodes for all of them: what an episode makes
-easy or hard for everybody cancels in differences. Training seeds are drawn policy by policy.
+All policies of a case play the same episodes, so a resample takes the same episodes for all of them. The difficulty of
+an episode then cancels in differences between policies. Training seeds are resampled for each policy on its own.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A value, and what it is in each draw of the bootstrap."""
+    """A value with its bootstrap distribution."""
 
     value: float
     draws: Float[np.ndarray, "resamples"]
+    """The value in each resample."""
 
     def __sub__(self, other: Estimate) -> Estimate:
         return Estimate(value=self.value - other.value, draws=self.draws - other.draws)
@@ -32,7 +33,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The interval of 95%."""
+        """The ends of the 95% confidence interval."""
         low, high = np.percentile(self.draws, (2.5, 97.5))
         return float(low), float(high)
 
@@ -45,17 +46,26 @@ def estimate(
     resamples: int = RESAMPLES,
     widened: bool = True,
 ) -> Estimate:
-    """Returns the mean over training seeds of the mean over episodes, or of the ratio of the sums where `to` is given.
+    """Returns the mean over training seeds of the mean over episodes, or of a ratio of sums over episodes.
 
-    `name` decides which seeds are drawn: the same for the same policy and case, independent ones for others. With a
-    single seed the interval is that of the episodes alone. Raises `ValueError` where there are no values, or a ratio's
-    divisor is 0.
+    With a single seed the interval covers the episodes alone.
 
-    Differs from a plain bootstrap: a handful of seeds drawn from themselves vary too little, by a factor of 1.6 where
-    there are 5; what the seeds add to a draw is widened by it (`small_sample_factor`), unless `widened` is false.
+    Args:
+        of: A value for each training seed and episode.
+        name: The name of the policy and the case. It seeds the resampling of training seeds, so that the same policy
+            on the same case has the same resamples, and others have independent ones.
+        to: The divisor of a ratio; None for a mean.
+        resamples: The number of resamples.
+        widened: Whether the spread between seeds is widened for small samples.
+
+    Raises `ValueError` where there are no values, or where a sum of the divisor is not above 0.
+
+    Differs from a plain bootstrap: an interval from a handful of seeds is too narrow, by a factor of 1.6 where there
+    are 5. The part of the spread that comes from the seeds is widened by `small_sample_factor`, unless `widened` is
+    false.
     """
     if of.ndim != 2 or not of.size:
-        raise ValueError(f"values of seeds x episodes are needed, got shape {of.shape}")
+        raise ValueError(f"values of seeds x episodes are needed, got an array of shape {of.shape}")
     seeds, episodes = of.shape
     ones = np.full((1, episodes), 1.0 / episodes)
     value = _of_seeds(ones, of, to).mean()
@@ -68,9 +78,10 @@ def estimate(
 
 
 def small_sample_factor(seeds: int) -> float:
-    """Returns by how much a percentile interval of the mean of so few draws is too narrow; 1 for a single one.
+    """Returns the factor by which a percentile interval of the mean of a small sample is too narrow; 1 for one seed.
 
-    The sample's own variance is n / (n - 1) too small, and Student's t takes the place of the normal.
+    The resampled variance is too small by (n - 1) / n, and the mean of a small sample follows Student's t distribution
+    instead of the normal distribution.
     """
     if seeds == 1:
         return 1.0
@@ -82,18 +93,18 @@ def _of_seeds(
     of: Float[np.ndarray, "seeds episodes"],
     to: Float[np.ndarray, "seeds episodes"] | None,
 ) -> Float[np.ndarray, "resamples seeds"]:
-    """Returns each seed's mean, or ratio of sums, over weighted episodes."""
+    """Returns the mean of each seed over weighted episodes, or the ratio of sums."""
     above = weights @ of.T
     if to is None:
         return above
     below = weights @ to.T
     if not (below > 0.0).all():
-        raise ValueError("a ratio is of sums that are above 0, in every draw of the episodes")
+        raise ValueError("the divisor of a ratio must have a sum above 0 in every resample of the episodes")
     return above / below
 
 
 @cache
 def _episode_weights(episodes: int, resamples: int) -> Float[np.ndarray, "resamples episodes"]:
-    """Returns how often each episode is in a draw, over their number: the same at every call."""
+    """Returns the weight of each episode in each resample. The weights are the same in every call."""
     rng = np.random.default_rng((0, episodes))
     return rng.multinomial(episodes, np.full(episodes, 1.0 / episodes), size=resamples) / episodes

@@ -1,8 +1,7 @@
-"""How fast things are: `python -m benchmarks.speed [NAME ...]`, one JSON line a figure.
+"""Measures speed: `python -m benchmarks.speed [NAME ...]` prints one JSON line for each measurement.
 
-Each line has the figure, its target where there is one, and whether it is met. Repetitions are taken one after another
-and the best is reported, where a figure says nothing else: these are figures of the code, not of what else the machine
-was doing.
+A line has the value, its target where there is one, and whether the target is met. The value is the best of several
+repetitions unless its function says otherwise, so that other work of the machine counts little.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ REPETITIONS = 40
 
 
 def best(measure: Callable[[], float]) -> float:
-    """Returns the least of some repetitions."""
+    """Returns the smallest value of `REPETITIONS` measurements."""
     return min(measure() for _ in range(REPETITIONS))
 
 
 def cartpole() -> Iterator[dict[str, Any]]:
-    """Steps of Gymnasium's CartPole: what this machine is worth just now, to hold the other figures against."""
+    """Steps per second of Gymnasium's CartPole, to compare the other values between machines."""
     env = gymnasium.make("CartPole-v1")
     env.reset(seed=0)
 
@@ -44,17 +43,17 @@ def cartpole() -> Iterator[dict[str, Any]]:
                 env.reset()
         return (time.process_time() - began) / 2000
 
-    yield figure("cartpole_steps_per_s", 1.0 / best(per_step_s))
+    yield measurement("cartpole_steps_per_s", 1.0 / best(per_step_s))
 
 
 def counts_of(problem: Problem) -> tuple[int, ...]:
-    """Returns how many alternatives each agent has."""
+    """Returns the number of actions of each agent."""
     assert isinstance(problem.actions, DiscreteActions)
     return problem.actions.counts
 
 
 def parallel_env() -> Iterator[dict[str, Any]]:
-    """Steps of one PettingZoo environment on replay, whole episodes with their resets."""
+    """Steps per second of one PettingZoo environment on replay, in whole episodes with resets."""
     env = dnn_partition_v0.parallel_env(mobility="replay")
     rng = np.random.default_rng(0)
     env.reset(seed=0)
@@ -69,7 +68,7 @@ def parallel_env() -> Iterator[dict[str, Any]]:
                 env.step(action)
         return (time.process_time() - began) / (5 * len(actions))
 
-    yield figure("parallel_env_steps_per_s", 1.0 / best(per_step_s), at_least=4000)
+    yield measurement("parallel_env_steps_per_s", 1.0 / best(per_step_s), at_least=4000)
 
 
 def vector_env() -> Iterator[dict[str, Any]]:
@@ -86,11 +85,11 @@ def vector_env() -> Iterator[dict[str, Any]]:
             env.step(action)
         return (time.process_time() - began) / actions[..., 0].size
 
-    yield figure("vector_env_1024_steps_per_s", 1.0 / best(per_step_s), at_least=100_000)
+    yield measurement("vector_env_1024_steps_per_s", 1.0 / best(per_step_s), at_least=100_000)
 
 
 def inference_allocation() -> Iterator[dict[str, Any]]:
-    """The three allocations of 1,024 slots of five devices, together, on one core; and as a multiple, cvxpy's time."""
+    """CPU time of the three allocations in 1,024 slots of five devices on one core, and cvxpy's time divided by it."""
     problem, rng = CooperativeInference(), np.random.default_rng(0)
     shape = 1024, problem.num_devices
     gain = problem.channel.mean_gain(150.0) * rng.standard_exponential(shape)
@@ -98,47 +97,47 @@ def inference_allocation() -> Iterator[dict[str, Any]]:
     state = State(energy_queue=rng.uniform(0.0, 50.0, shape), memory_queue=np.zeros(shape))
     cut = rng.integers(0, problem.num_layers + 1, shape)
 
-    def per_lane_us() -> float:
+    def per_environment_us() -> float:
         began = time.process_time()
         problem.allocate(state, cut, now)
         return 1e6 * (time.process_time() - began) / len(cut)
 
-    ours_us = best(per_lane_us)
-    yield figure("inference_allocation_us_per_lane", ours_us, at_most=15.0)
+    ours_us = best(per_environment_us)
+    yield measurement("inference_allocation_us_per_lane", ours_us, at_most=15.0)
     try:
         by_cvxpy = compare(problem, state, cut, now, slots=100)
     except RuntimeError as error:
         yield {"name": "cvxpy_over_inference_allocation", "skipped": str(error)}
         return
-    times = figure("cvxpy_over_inference_allocation", 1e6 * by_cvxpy["slot_s"] / ours_us, at_least=200.0)
+    times = measurement("cvxpy_over_inference_allocation", 1e6 * by_cvxpy["slot_s"] / ours_us, at_least=200.0)
     yield times | {"detail": by_cvxpy}
 
 
 def mobility() -> Iterator[dict[str, Any]]:
-    """CPU time of live SUMO for a single environment, as a multiple of the raw `sumo` program's on the same road."""
+    """CPU time of live SUMO for a single environment, divided by that of the `sumo` program on the same road."""
     from benchmarks.speed.mobility_cost import measure
 
-    figures = measure()
-    yield figure("mobility_over_raw_sumo", figures["cpu_ratio"], at_most=2.0) | {"detail": figures}
+    costs = measure()
+    yield measurement("mobility_over_raw_sumo", costs["cpu_ratio"], at_most=2.0) | {"detail": costs}
 
 
 def learners() -> Iterator[dict[str, Any]]:
-    """A gradient step of batch 128 on one thread, and a decision of all seven clients of one lane."""
+    """A gradient step of batch 128 on one thread, and a decision of all seven clients of one environment."""
     from trainers import qmix, qmix_diffusion
 
     for learner in (qmix.LEARNER, qmix_diffusion.LEARNER):
-        yield figure(f"{learner.name}_gradient_step_ms", 1e3 * gradient_step_s(learner, time.process_time))
-        yield figure(f"{learner.name}_decision_ms", 1e3 * decision_s(learner))
+        yield measurement(f"{learner.name}_gradient_step_ms", 1e3 * gradient_step_s(learner, time.process_time))
+        yield measurement(f"{learner.name}_decision_ms", 1e3 * decision_s(learner))
 
 
 def denoising() -> Iterator[dict[str, Any]]:
-    """MAD2RL at M = 5: a gradient step of batch 128 on two threads, by the clock, and one client's decision on one."""
+    """MAD2RL at M = 5: wall-clock time of a gradient step of batch 128 on two threads, and of one client's decision."""
     from trainers import qmix_diffusion
 
     learner, steps = qmix_diffusion.LEARNER, {"denoising_steps": 5}
     step_s = gradient_step_s(learner, time.perf_counter, threads=2, **steps)
-    yield figure("qmix_diffusion_at_5_gradient_step_ms", 1e3 * step_s, at_most=120.0)
-    yield figure("qmix_diffusion_at_5_decision_ms", 1e3 * decision_s(learner, clients=1, **steps), at_most=1.0)
+    yield measurement("qmix_diffusion_at_5_gradient_step_ms", 1e3 * step_s, at_most=120.0)
+    yield measurement("qmix_diffusion_at_5_decision_ms", 1e3 * decision_s(learner, clients=1, **steps), at_most=1.0)
 
 
 def gradient_step_s(learner: Any, clock: Callable[[], float], *, threads: int = 1, **denoiser: Any) -> float:
@@ -166,7 +165,7 @@ def gradient_step_s(learner: Any, clock: Callable[[], float], *, threads: int = 
 
 
 def decision_s(learner: Any, *, clients: int = 7, **denoiser: Any) -> float:
-    """Returns the seconds that clients of one lane take to decide, together, on one thread."""
+    """Returns the seconds of a decision of all clients of one environment, on one thread."""
     set_up_torch(1)
     problem, algorithm = _built(learner, denoiser, num_client_vehicles=clients)
     policy = learner.policy(algorithm)
@@ -182,10 +181,11 @@ def decision_s(learner: Any, *, clients: int = 7, **denoiser: Any) -> float:
 
 def _built(learner: Any, denoiser: dict[str, Any], **fields: Any) -> tuple[Any, Any]:
     """Returns a problem, and the algorithm of the tuned preset on it, with these options of the denoiser."""
-    env_options, options, _ = learner.presets["tuned"]
+    env_id, preset = dnn_partition_v0.factory.env_id, learner.presets["tuned"]
+    options = preset.learner_for(env_id)
     if denoiser:
         options = replace(options, denoiser=replace(options.denoiser, **denoiser))
-    problem = dnn_partition_v0.factory.problem(**env_options, **fields)
+    problem = dnn_partition_v0.factory.problem(**preset.env[env_id], **fields)
     return problem, learner.build(problem, options, seed=0)
 
 
@@ -203,17 +203,21 @@ def exact_slot() -> Iterator[dict[str, Any]]:
                 action = policy.act(observation, env.view)
                 took_s.append(time.process_time() - began)
                 observation, *_ = env.step(action)
-        yield figure(f"exact_slot_{objective}_s", max(took_s), at_most=2.0) | {"median": round(np.median(took_s), 3)}
+        yield measurement(f"exact_slot_{objective}_s", max(took_s), at_most=2.0) | {
+            "median": round(np.median(took_s), 3)
+        }
 
 
-def figure(name: str, value: float, *, at_least: float | None = None, at_most: float | None = None) -> dict[str, Any]:
-    """Returns a figure with its target."""
-    line: dict[str, Any] = {"name": name, "value": round(value, 3)}
+def measurement(
+    name: str, value: float, *, at_least: float | None = None, at_most: float | None = None
+) -> dict[str, Any]:
+    """Returns a measurement with its target."""
+    measured: dict[str, Any] = {"name": name, "value": round(value, 3)}
     if at_least is not None:
-        line |= {"at_least": at_least, "met": value >= at_least}
+        measured |= {"at_least": at_least, "met": value >= at_least}
     if at_most is not None:
-        line |= {"at_most": at_most, "met": value <= at_most}
-    return line
+        measured |= {"at_most": at_most, "met": value <= at_most}
+    return measured
 
 
 MEASURES = {
@@ -229,16 +233,16 @@ MEASURES = {
 
 
 def main() -> None:
-    """Prints the figures."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Prints the speed figures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(MEASURES)} (default: all)")
+    """Prints the measurements of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Measures speed.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(MEASURES)} (default: all)")
     names = parser.parse_args().names or list(MEASURES)
     unknown = sorted(set(names) - set(MEASURES))
     if unknown:
-        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+        parser.error(f"{', '.join(unknown)} is unknown; there are {', '.join(MEASURES)}")
     for name in names:
-        for line in MEASURES[name]():
-            print(json.dumps(line), flush=True)
+        for measured in MEASURES[name]():
+            print(json.dumps(measured), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The three allocations of `CooperativeInference` by cvxpy: what the batched solvers are compared with.
+"""The three allocations of `CooperativeInference` by cvxpy, as a reference for the batched solvers.
 
-Needs cvxpy: `pip install -e ".[convex]"`. Problems are stated once, with parameters, so that only solving is timed.
+Needs cvxpy: `pip install -e ".[convex]"`. The convex problems are stated once with parameters, so that the measured
+time is that of solving alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ NEEDS = "cvxpy is not installed: pip install -e '.[convex]'"
 
 
 class ConvexSlots:
-    """P3, P4 and P5 of one slot, stated for cvxpy's Clarabel. Raises `RuntimeError` where cvxpy is missing."""
+    """The problems P3, P4 and P5 of one slot for cvxpy and Clarabel. Raises `RuntimeError` where cvxpy is missing."""
 
     def __init__(self, problem: CooperativeInference) -> None:
         try:
@@ -26,23 +27,23 @@ class ConvexSlots:
         cp: Any = cvxpy
         self._problem, devices = problem, problem.num_devices
 
-        def given() -> Any:
+        def parameter() -> Any:
             return cp.Parameter(devices, nonneg=True)
 
-        self._energy, self._local, self._load = given(), given(), given()
+        self._energy, self._local, self._load = parameter(), parameter(), parameter()
         self.device_ghz, spare_ghz = cp.Variable(devices), cp.Variable(devices)
         half = cp.multiply(0.5 * self._local, cp.inv_pos(self.device_ghz) + cp.inv_pos(spare_ghz))
         p3 = cp.sum(cp.multiply(self._energy, cp.square(self.device_ghz)) + problem.lyapunov_v * half)
         within = [self.device_ghz <= problem.device_ghz, spare_ghz == self.device_ghz - self._load]
         self._p3 = cp.Problem(cp.Minimize(p3), within)
 
-        self._server, self._no_work = given(), given()
+        self._server, self._no_work = parameter(), parameter()
         self.server_ghz, speed = cp.Variable(devices, nonneg=True), cp.Variable(devices)
         p4 = problem.lyapunov_v * cp.sum(cp.multiply(self._server, cp.inv_pos(speed)))
         within = [cp.sum(self.server_ghz) <= problem.server_ghz, speed == self.server_ghz + self._no_work]
         self._p4 = cp.Problem(cp.Minimize(p4), within)
 
-        self._sent, self._snr, self._silent, self._alone = given(), given(), given(), given()
+        self._sent, self._snr, self._silent, self._alone = parameter(), parameter(), parameter(), parameter()
         self.share, rate = cp.Variable(devices, nonneg=True), cp.Variable(devices)  # of the rate with all the bandwidth
         most = -cp.rel_entr(self.share, self.share + self._snr) / np.log(2.0)
         p5 = cp.sum(cp.multiply(self._sent, cp.inv_pos(rate)))
@@ -50,7 +51,7 @@ class ConvexSlots:
         self._p5 = cp.Problem(cp.Minimize(p5), within)
 
     def solve(self, state: State, cut: np.ndarray, now: Exogenous) -> tuple[Allocation, float]:
-        """Returns the allocation of one slot, `[devices]`, and the seconds of CPU that solving it took."""
+        """Returns the allocation of one slot, `[devices]`, and the CPU seconds of solving it."""
         problem = self._problem
         local, server, sent, _ = problem.cut_table.of(cut)
         queue, rate_hz = np.asarray(state.energy_queue), np.asarray(now.arrival_rate_hz)
@@ -78,19 +79,19 @@ class ConvexSlots:
 def compare(
     problem: CooperativeInference, state: State, cut: np.ndarray, now: Exogenous, slots: int
 ) -> dict[str, float]:
-    """Returns cvxpy's seconds of CPU a slot, the median of the first `slots`, and the largest part by which its
-    allocation gives delays and energies, weighed as in the reward, other than ours."""
+    """Returns cvxpy's median CPU seconds of a slot, and the largest relative difference between the rewards of its
+    allocations and of ours, over the first `slots` slots."""
     reference = ConvexSlots(problem)
     seconds: list[float] = []
     worst = 0.0
-    for lane in range(slots):
-        one = State(energy_queue=state.energy_queue[lane], memory_queue=state.memory_queue[lane])
-        exogenous = Exogenous(gain=now.gain[lane], arrival_rate_hz=now.arrival_rate_hz[lane])
-        found, took_s = reference.solve(one, cut[lane], exogenous)
+    for row in range(slots):
+        one = State(energy_queue=state.energy_queue[row], memory_queue=state.memory_queue[row])
+        exogenous = Exogenous(gain=now.gain[row], arrival_rate_hz=now.arrival_rate_hz[row])
+        found, took_s = reference.solve(one, cut[row], exogenous)
         seconds.append(took_s)
         ours, theirs = (
-            problem.outcome_of(one, cut[lane], allocation, exogenous).reward
-            for allocation in (problem.allocate(one, cut[lane], exogenous), found)
+            problem.outcome_of(one, cut[row], allocation, exogenous).reward
+            for allocation in (problem.allocate(one, cut[row], exogenous), found)
         )
         worst = max(worst, abs(float(theirs / ours) - 1.0))
     return {"slot_s": float(np.median(seconds)), "largest_difference": worst}

@@ -1,4 +1,4 @@
-"""What live traffic costs beside the bare simulator: the CPU time of a slot against that of a step of `sumo`."""
+"""CPU time of a slot of live traffic, compared with that of a step of the `sumo` program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHORT_EPISODES, LONG_EPISODES = 62, 222
 
 
 def raw_sumo_cpu_s(scenario: Scenario) -> float:
-    """CPU time of a step of the `sumo` program; start-up is taken out by running it for two lengths."""
+    """Returns the CPU seconds of a step of the `sumo` program, as the difference of two runs to exclude the start."""
     spec = find_spec("sumo")
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit('the sumo program is missing; it comes with: pip install "vec-envs[sumo]"')
@@ -37,7 +37,7 @@ def raw_sumo_cpu_s(scenario: Scenario) -> float:
 
 
 def stream_s(scenario: str) -> tuple[float, float]:
-    """CPU time (this process and its worker) and wall time of a slot of one stream, start-up taken out likewise."""
+    """Returns the CPU seconds (of this process and its worker) and wall-clock seconds of a slot, without the start."""
 
     def cost(episodes: int) -> tuple[float, float]:
         before, wall = _cpu_s(), time.perf_counter()
@@ -54,7 +54,7 @@ def stream_s(scenario: str) -> tuple[float, float]:
 
 
 def measure(scenario: str = "fdr-drive", *, repeats: int = 7) -> dict[str, float]:
-    """Medians over interleaved rounds: microseconds a step or slot, and the ratio of the two CPU times."""
+    """Returns medians over interleaved rounds: microseconds of a step or slot, and the ratio of the CPU times."""
     rounds = [(raw_sumo_cpu_s(Scenario.load(scenario)), *stream_s(scenario)) for _ in range(repeats)]
     return {
         "raw_sumo_cpu_us_per_step": 1e6 * median(raw for raw, _, _ in rounds),
@@ -65,7 +65,7 @@ def measure(scenario: str = "fdr-drive", *, repeats: int = 7) -> dict[str, float
 
 
 def _cpu_s() -> float:
-    """CPU time of this process and of the children it has waited for."""
+    """Returns the CPU seconds of this process and of its ended children."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + usage.ru_utime + usage.ru_stime
 

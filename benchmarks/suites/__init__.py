@@ -1,19 +1,17 @@
-"""What is measured: suites of cases, each with the policies that play it. Everything that is compared stands here.
-
-A suite for every figure of the papers, and the leaderboard's.
-"""
+"""Suites of cases: one for every figure of the papers, and the leaderboard's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.policies.custom import is_source, maker
+from benchmarks.policies.custom import policy_maker
+from benchmarks.policies.importing import import_source, is_source
 from benchmarks.suites.leaderboard import MAIN, QUICK, QUICK_V
 from benchmarks.suites.lymdo import LYMDO, LYMDO_FIG4
 from benchmarks.suites.mad2rl import MAD2RL, MAD2RL_FIG9
 from benchmarks.suites.rtd import RTD
-from benchmarks.suites.suite import Given, Suite
+from benchmarks.suites.suite import CustomPolicy, Suite
 
 SUITES: Mapping[str, tuple[Suite, ...]] = {
     "quick": (QUICK, QUICK_V),
@@ -26,47 +24,85 @@ SUITES: Mapping[str, tuple[Suite, ...]] = {
     "mad2rl": MAD2RL,
     **{suite.name: (suite,) for suite in MAD2RL},
 }
-"""Name -> suites."""
+"""Name on a command line -> suites."""
 
 
 def seeds_of(suites: Sequence[Suite]) -> int:
-    """Returns how many training seeds suites have where nobody asks for another number."""
+    """Returns the default number of training seeds of several suites: the largest of theirs."""
     return max((suite.seeds for suite in suites), default=1)
 
 
 def suites_of(name: str, known: Mapping[str, tuple[Suite, ...]], policies: tuple[str, ...] = ()) -> tuple[Suite, ...]:
-    """Returns the suites of a name, with only these policies where some are given; "package.module:name" is one's own.
+    """Returns the suites of a name on a command line.
 
-    Raises `ValueError` listing what exists for an unknown name, and for an own policy that cannot be imported.
+    Args:
+        name: A key of `known`, or "package.module:NAME" for a `Suite`, or a tuple of them, of the user's own.
+        known: The suites of this project.
+        policies: The policies that shall play, by name or as "package.module:name"; all of the suite's where empty.
+
+    Raises `ValueError` with the known names for an unknown suite or policy, and where an import fails.
     """
-    if name not in known:
-        raise ValueError(f"the suite {name!r} is unknown; there are {', '.join(map(repr, known))}")
-    suites = known[name]
-    there = list(dict.fromkeys(policy.name for suite in suites for case in suite.cases for policy in case.policies))
-    own = tuple(Given(name=policy, source=policy) for policy in policies if is_source(policy))
+    suites = _imported_suites(name) if is_source(name) else _known_suites(name, known)
+    names = dict.fromkeys(policy.name for suite in suites for case in suite.cases for policy in case.policies)
+    custom = _custom_policies(policies, names)
     for policy in policies:
-        if is_source(policy):
-            maker(policy)
-        elif policy not in there:
+        if policy in names:
+            continue
+        if not is_source(policy):
             raise ValueError(
-                f"the policy {policy!r} is not in {name}; there are {', '.join(map(repr, there))}, and "
+                f"the policy {policy!r} is not in {name}; there are {', '.join(map(repr, names))}, and "
                 "your own as package.module:name"
             )
-    return tuple(_only(suite, policies, own) for suite in suites) if policies else suites
+        policy_maker(policy)
+    return tuple(_only(suite, policies, custom) for suite in suites) if policies else suites
 
 
-def with_own(suites: tuple[Suite, ...], policies: tuple[str, ...]) -> tuple[Suite, ...]:
-    """Returns suites with all their policies, and of those of a command line one's own."""
-    own = tuple(Given(name=policy, source=policy) for policy in policies if is_source(policy))
+def page_name(name: str, suites: Sequence[Suite]) -> str:
+    """Returns the name of the page of suites: the name on the command line, for own suites that of the first."""
+    return suites[0].name if is_source(name) else name
+
+
+def with_custom_policies(suites: tuple[Suite, ...], policies: tuple[str, ...]) -> tuple[Suite, ...]:
+    """Returns suites with all their policies, and with the custom policies among `policies` on every case."""
+    names = {policy.name for suite in suites for case in suite.cases for policy in case.policies}
+    custom = _custom_policies(policies, names)
     return tuple(
-        replace(suite, cases=tuple(replace(case, policies=(*case.policies, *own)) for case in suite.cases))
+        replace(suite, cases=tuple(replace(case, policies=(*case.policies, *custom)) for case in suite.cases))
         for suite in suites
     )
 
 
-def _only(suite: Suite, policies: tuple[str, ...], own: tuple[Given, ...]) -> Suite:
+def _known_suites(name: str, known: Mapping[str, tuple[Suite, ...]]) -> tuple[Suite, ...]:
+    if name not in known:
+        raise ValueError(
+            f"the suite {name!r} is unknown; there are {', '.join(map(repr, known))}, and your own as "
+            "package.module:NAME"
+        )
+    return known[name]
+
+
+def _imported_suites(source: str) -> tuple[Suite, ...]:
+    found = import_source(source, "suite")
+    suites = (found,) if isinstance(found, Suite) else found
+    if not isinstance(suites, tuple) or not suites or not all(isinstance(suite, Suite) for suite in suites):
+        raise ValueError(
+            f"the suite {source!r} is {type(found).__name__}; it must be a benchmarks.suites.suite.Suite, "
+            "or a tuple of them"
+        )
+    return suites
+
+
+def _custom_policies(policies: Iterable[str], names: Iterable[str]) -> tuple[CustomPolicy, ...]:
+    """Returns the policies of a command line that are sources, without those of the suite's own names."""
+    return tuple(
+        CustomPolicy(name=policy, source=policy) for policy in policies if is_source(policy) and policy not in names
+    )
+
+
+def _only(suite: Suite, policies: tuple[str, ...], custom: tuple[CustomPolicy, ...]) -> Suite:
+    """Returns a suite with only these of its policies, and with custom policies on every case."""
     cases = (
-        replace(case, policies=(*(policy for policy in case.policies if policy.name in policies), *own))
+        replace(case, policies=(*(policy for policy in case.policies if policy.name in policies), *custom))
         for case in suite.cases
     )
     return replace(suite, cases=tuple(cases))

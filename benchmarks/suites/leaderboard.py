@@ -1,7 +1,7 @@
 """The leaderboard's suites: `main`, and `quick`, which takes minutes.
 
-A case that is `unseen` is played by policies that were trained on another: the road, the traffic's density, the load
-or the DNNs are not those of their training. Whoever trains anew for it would be another policy.
+An `unseen` case is played by policies that were trained on another case: its road, traffic density, load or DNNs were
+not in their training. A policy trained on it would be another policy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _references(*names: str) -> tuple[Reference, ...]:
 
 
 def _unseen(case: Case, name: str, what: str, **fields: Any) -> Case:
-    """Returns a case with some other fields, on which nobody is trained."""
+    """Returns a case with some other options of the environment, on which no policy is trained."""
     env: Fields = {**case.env, **fields}
     unseen = {"name": name, "unseen": what, "trained_on": case.env, "recorded": False}
     return replace(case, env=env, episodes=UNSEEN_EPISODES, **unseen)
@@ -60,7 +60,7 @@ def _tasks(name: str, vehicles: int, *policies: CasePolicy) -> Case:
         env_id="VEC-TaskDiversion-v0",
         env={"mobility": "sumo", "num_client_vehicles": vehicles, "release_rate_hz": 0.3},
         policies=policies,
-        figures=("failed", "queue_s"),
+        metrics=("failed", "queue_s"),
         trends=("queue_s",),
         queues=("queue_s",),
         episodes=128,
@@ -92,7 +92,7 @@ def _streams(name: str, *policies: CasePolicy, **env: Any) -> Case:
         env_id="VEC-CooperativeInference-v0",
         env=env,
         policies=policies,
-        figures=("drift_plus_penalty", *_BUDGETS),
+        metrics=("drift_plus_penalty", *_BUDGETS),
         trends=_BUDGETS,
         traces=("delay_s", *_BUDGETS),
         queues=_BUDGETS,
@@ -170,5 +170,5 @@ QUICK_V = Suite(
     shows="backlog_gcycles",
     axis="V",
     columns=("completion_time_s", "backlog_gcycles"),
-    tables="figures",
+    tables="metrics",
 )

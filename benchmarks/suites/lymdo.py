@@ -1,4 +1,4 @@
-"""LyMDO: `VEC-CooperativeInference-v0`."""
+"""The suites of LyMDO on `VEC-CooperativeInference-v0`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _streams(name: str, *, x: float = 0.0, **env: Any) -> Case:
         env_id=_STREAMS,
         env=env,
         policies=(_LYMDO, _JOINT, *_RULES),
-        figures=("drift_plus_penalty", *_BUDGETS, *_QUEUES),
+        metrics=("drift_plus_penalty", *_BUDGETS, *_QUEUES),
         late=("delay_s", "energy_j", "memory_gb", "drift_plus_penalty", *_BUDGETS, *_QUEUES),
         traces=("delay_s", *_QUEUES),
         episodes=64,
@@ -55,7 +55,7 @@ def _fig4(letter: str, what: str, shows: str, *columns: str) -> Suite:
         shows=shows,
         axis="tasks per second of each device",
         columns=columns,
-        tables="cases" if letter == "a" else "figures",
+        tables="cases" if letter == "a" else "metrics",
     )
 
 

@@ -1,11 +1,11 @@
-"""MAD2RL: `VEC-DNNPartition-v0`."""
+"""The suites of MAD2RL on `VEC-DNNPartition-v0`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from benchmarks.suites.suite import Case, CasePolicy, Claim, Learned, Reference, Suite
-from trainers.pretrain import FINE_TUNING
+from trainers.imitation.options import FINE_TUNING
 
 _SLOTS = "VEC-DNNPartition-v0"
 _MAD2RL = Learned(name="mad2rl", learner="qmix_diffusion")
@@ -27,6 +27,7 @@ _QUEUES_OF = ("client_backlog_gcycles", "rsu_backlog_gcycles", "service_backlog_
 
 
 def sized(clients: int, services: int) -> str:
+    """Returns the name of a case with this many vehicles."""
     return f"{clients} clients, {services} service vehicles"
 
 
@@ -38,13 +39,14 @@ def clients_case(
     x: float = 0.0,
     lyapunov_v: float = 10.0,
 ) -> Case:
+    """Returns a case with this many client and service vehicles on the road `fdr-drive`."""
     sizes = {"num_client_vehicles": clients, "num_service_vehicles": services, "lyapunov_v": lyapunov_v}
     return Case(
         name=name or sized(clients, services),
         env_id=_SLOTS,
         env={"mobility": "sumo", "scenario": "fdr-drive", **sizes},
         policies=policies,
-        figures=_QUEUES_OF,
+        metrics=_QUEUES_OF,
         trends=("backlog_gcycles",),
         traces=("backlog_gcycles", *_QUEUES_OF),
         queues=("backlog_gcycles",),
@@ -140,12 +142,12 @@ MAD2RL_FIG6 = (
         picture="curves",
         shows="return_mean",
         columns=("backlog_gcycles",),
-        claims=(Claim(case=sized(*_SIZES[-1]), than="p-qmix", percent=52.0, figure="return_mean", in_training=True),),
+        claims=(Claim(case=sized(*_SIZES[-1]), than="p-qmix", percent=52.0, metric="return_mean", in_training=True),),
     ),
 )
 _LOW_EXPLORATION = {"options": {"exploration_start": 0.05}, **_THREE}
 _PRETRAINED = {"pretraining": {}, "options": FINE_TUNING, **_THREE}
-"""From nothing the whole penalty is needed, so that it differs."""
+"""Options after pre-training: the full value penalty is needed only without it."""
 _NO_PENALTY = {**_PRETRAINED, "options": {**FINE_TUNING, "value_penalty": 0.0}}
 _QUARTER = {"run": {"episodes": 480}}
 MAD2RL_PRETRAINING = Suite(
@@ -199,7 +201,7 @@ _PERCENT_BETTER_THAN = {
     "a": {(3, 5): (54.59, 21.23, 19.14), (7, 5): (60.06, 43.94, 19.93)},
     "b": {(5, 3): (50.1, 39.79, 22.8), (5, 7): (41.65, 29.15, 21.58)},
 }
-"""Than the paper's greedy, its genetic algorithm and P-QMIX, by figure and size."""
+"""The paper's claims by figure and size: per cent better than its greedy, its genetic algorithm and P-QMIX."""
 
 
 def _claims(letter: str) -> tuple[Claim, ...]:
@@ -240,7 +242,7 @@ MAD2RL_FIG9 = Suite(
     shows="backlog_gcycles",
     axis="V",
     columns=("completion_time_s", "backlog_gcycles"),
-    tables="figures",
+    tables="metrics",
 )
 
 MAD2RL = (

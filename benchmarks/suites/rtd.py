@@ -1,4 +1,4 @@
-"""RTD: `VEC-TaskDiversion-v0`."""
+"""The suites of RTD on `VEC-TaskDiversion-v0`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RELEASE_RATES_HZ = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 def _tasks(name: str, *policies: Reference | Learned, x: float = 0.0, vehicles: int = 15, rate_hz: float = 0.3) -> Case:
     env = {**_ROAD, "num_client_vehicles": vehicles, "release_rate_hz": rate_hz}
-    return Case(name=name, env_id=_TASKS, env=env, policies=policies, figures=_KEPT, episodes=512, x=x)
+    return Case(name=name, env_id=_TASKS, env=env, policies=policies, metrics=_KEPT, episodes=512, x=x)
 
 
 RTD_FIG4 = Suite(

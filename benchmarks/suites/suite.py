@@ -1,7 +1,7 @@
-"""What a suite is: cases, each with the policies that play it, and how they are shown.
+"""The records of a suite: its cases, the policies that play each case, and how the results are shown.
 
-A case fixes the environment and the held-out episodes, the same for all its policies, so that these are compared on
-common random numbers.
+A case fixes the environment and the held-out episodes. All policies of a case play the same episodes, so that they are
+compared on common random numbers.
 """
 
 from __future__ import annotations
@@ -15,81 +15,83 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A policy without learning: one of `vec_envs.policies.references`, with fields of the environment of its own."""
+    """A reference policy of the problem, by its name in `vec_envs.policies.references`."""
 
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """A policy that is trained, once for each training seed, and then plays the held-out episodes."""
+    """A policy that is trained once for each training seed, and then plays the held-out episodes."""
 
     name: str
     learner: str
     preset: str = "tuned"
     env: Fields = field(default_factory=dict[str, Any])
-    """Fields of the environment, in training and evaluation, beside the case's."""
+    """Options of the environment in training and evaluation, in addition to the case's."""
     evaluated: Fields = field(default_factory=dict[str, Any])
-    """Fields that differ when it plays the held-out episodes."""
+    """Options of the environment that differ in evaluation."""
     sees: Fields = field(default_factory=dict[str, Any])
-    """Fields of the environment as the policy sees it then, where they differ from those by which it is judged."""
+    """Options by which the policy observes in evaluation, where they differ from those of the environment."""
     options: Fields = field(default_factory=dict[str, Any])
-    """Fields of the learner."""
+    """Options of the learner."""
     run: Fields = field(default_factory=dict[str, Any])
-    """Fields of the run, such as `episodes`."""
+    """Options of the run, such as `episodes`."""
     pretraining: Fields | None = None
-    """Fields of `trainers.pretrain`, where the agents learn from an expert first."""
+    """Options of `trainers.pretrain`, where the agents first imitate an expert."""
     seeds: int | None = None
-    """Training seeds at most, where fewer than asked for will do."""
+    """The largest number of training seeds, where it is less than the suite's."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
-    """Somebody's own policy: a class or function `source`, "package.module:name", that is called with the problem."""
+class CustomPolicy:
+    """A policy of the user: a class or function "package.module:name" that is called with the problem."""
 
     name: str
     source: str
 
 
-CasePolicy = Reference | Learned | Given
+CasePolicy = Reference | Learned | CustomPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """An environment, its held-out episodes, and who plays them."""
+    """An environment, its held-out episodes, and the policies that play them."""
 
     name: str
     env_id: str
+    """The id of the environment; for one of your own "my_module:My-Problem-v0", which imports the module first."""
     policies: tuple[CasePolicy, ...]
     env: Fields = field(default_factory=dict[str, Any])
+    """Options of the environment that are not its defaults."""
     trained_on: Fields | None = None
-    """Fields of the environment in training, where that is another than the case's."""
+    """Options of the environment in training, where they are not those of the case."""
     unseen: str = ""
-    """What of the case is in no training, such as "road"."""
-    figures: tuple[str, ...] = ()
-    """What is kept of each episode beside the problem's reported figures, under the names of the infos."""
+    """What no policy was trained on, such as "road"; "" where training and evaluation are alike."""
+    metrics: tuple[str, ...] = ()
+    """Infos whose mean over each episode is kept, in addition to the metrics that the problem reports."""
     late: tuple[str, ...] = ()
-    """Figures of which the mean over the last half of an episode's points is kept too, as `late_NAME`."""
+    """Metrics whose mean over the last half of an episode's decision epochs is kept too, as `late_NAME`."""
     trends: tuple[str, ...] = ()
-    """Figures of which the slope over the last two thirds of an episode's points is kept too, as `trend_NAME`."""
+    """Metrics whose slope over the last two thirds of an episode's decision epochs is kept too, as `trend_NAME`."""
     traces: tuple[str, ...] = ()
-    """Figures of which the mean over the episodes is kept point by point."""
+    """Metrics whose mean over the episodes is kept for every decision epoch."""
     queues: tuple[str, ...] = ()
-    """Figures, each one of `trends`, that may not grow; none where nothing waits."""
+    """Metrics that may not grow over an episode, each one of `trends`; none where the problem has no queues."""
     optima: tuple[str, ...] = ()
-    """References that are exact; where there are none the best of all references stands for them."""
+    """References that are exact. Where there are none, the best of all references takes their place."""
     recorded: bool = False
-    """Whether the first episode is kept, to look at."""
+    """Whether the first episode is recorded for the leaderboard's page, where the problem can be recorded."""
     seed: int = 1000
-    """Of the first held-out episode."""
+    """The seed of the first held-out episode; the others follow it."""
     episodes: int = 256
     x: float = 0.0
-    """Where the case stands on the axis of its suite's picture."""
+    """The position of the case on the x axis of its suite's picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio:
-    """A column of the tables: the sum of a figure over that of another."""
+    """A column of the tables: the sum of one metric over the sum of another."""
 
     head: str
     of: str
@@ -98,57 +100,70 @@ class Ratio:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a paper says of its own policy, the suite's baseline: by how many per cent it is better than another."""
+    """A claim of a paper: by how many per cent its policy, the suite's baseline, is better than another policy."""
 
     case: str
     than: str
     percent: float
-    figure: str = ""
-    """Of one sign, and better nearer to 0; "" for the one by which policies are ranked."""
+    metric: str = ""
+    """A metric that has one sign and is better nearer to 0; "" for the metric that ranks policies."""
     in_training: bool = False
-    """Whether the figure is that of the last tenth of training, not of the held-out episodes."""
+    """Whether the metric is averaged over the last tenth of training and not over the held-out episodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """Cases, and how they are shown."""
+    """Cases, and how their results are shown."""
 
     name: str
     title: str
     cases: tuple[Case, ...]
-    baseline: str
-    """The policy to which the others are compared; "" where there are none."""
-    picture: Literal["sweep", "curves", "bars", "traces", "layers", "none"]
-    """A figure over the cases' x, learning curves, a figure policy by policy, or one over the points of an episode; or
-    the layers of a DNN, for which nothing is played; or none."""
-    shows: str
-    """The figure that the picture shows, or the DNN."""
+    baseline: str = ""
+    """The policy with which the others are compared; "" for none."""
+    picture: Literal["sweep", "curves", "bars", "traces", "layers", "none"] = "none"
+    """The kind of picture:
+
+    - `sweep`: a metric over the cases' x
+    - `curves`: learning curves
+    - `bars`: a metric for each policy
+    - `traces`: a metric over the decision epochs of an episode
+    - `layers`: the layers of a DNN, for which nothing is played
+    - `none`: no picture
+    """
+    shows: str = ""
+    """The metric that the picture shows, or the name of the DNN."""
     axis: str = ""
-    """What the x are."""
+    """The label of the x axis."""
     columns: tuple[str, ...] = ()
-    """Figures of the tables, beside the problem's first."""
+    """Metrics in the tables, in addition to the problem's first."""
     compared: tuple[str, ...] = ()
-    """Of the tables' figures those of which the difference to the baseline stands too, beside the problem's first."""
+    """Metrics of `columns` whose difference to the baseline is shown too, in addition to the problem's first."""
     plain: bool = False
-    """Whether the tables have the difference of the problem's first figure with the interval of a plain bootstrap too,
-    which is too narrow for a handful of seeds."""
+    """Whether the tables also show the first metric's difference with the interval of a plain bootstrap.
+
+    That interval is too narrow for a handful of seeds.
+    """
     times: tuple[str, ...] = ()
-    """Policies of whose first figure the tables say how many times it the others' are."""
-    tables: Literal["cases", "figures"] = "cases"
-    """A table for each case, with the figures in columns, or one for each figure, with the cases in columns."""
+    """Policies with their own column in the tables: the first metric of each policy divided by theirs."""
+    tables: Literal["cases", "metrics"] = "cases"
+    """A table for each case with metrics as columns, or a table for each metric with cases as columns."""
     milestones: tuple[float | str, ...] = ()
-    """What the first figure is to come down to in training, as numbers or as what a policy of that name has: the tables
-    say after how many episodes."""
+    """Values of the first metric to reach in training, as numbers or as names of policies that have them.
+
+    The tables show after how many episodes each is reached.
+    """
     ratio: Ratio | None = None
     claims: tuple[Claim, ...] = ()
     seeds: int = 5
-    """Training seeds, where nobody asks for another number."""
+    """The default number of training seeds."""
     version: str = ""
-    """Of a leaderboard's suite: it changes with its cases. "" for one that ranks nobody. What changes results without
-    changing an option cannot be told by it, but by the commit in each result's provenance."""
+    """The version of a leaderboard's suite, changed together with its cases; "" for a suite without a ranking.
+
+    Changes of the code that change results are not visible in it, but in the commit of each result's provenance.
+    """
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for two cases of one name: tables tell them by it."""
+        """Raises `ValueError` for two cases of the same name."""
         names = [case.name for case in self.cases]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"the suite {self.name!r} has two cases of the name {twice[0]!r}")
+            raise ValueError(f"the suite {self.name!r} has two cases of the name {twice[0]!r}; rename one of them")

@@ -6,19 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.jobs.recording import Frame, Node, Recording
 from benchmarks.leaderboard.schema import (
     Board,
     CaseBoard,
     Entry,
-    Frame,
     Head,
     Improvement,
     Interval,
     Kind,
     Line,
-    Node,
     Plot,
-    Recording,
     Rejected,
     Row,
     Track,
@@ -33,7 +31,7 @@ POLICIES: tuple[tuple[str, Kind, float, bool], ...] = (
     ("optimum-myopic", "reference", 0.902, True),
     ("ppo-joint", "learned", 0.874, True),
     ("sac-denoising-with-a-longer-name", "learned", 0.711, True),
-    ("their-transformer", "given", 0.655, True),
+    ("their-transformer", "custom", 0.655, True),
     ("edge", "reference", 0.418, True),
     ("local", "reference", -0.214, True),
     ("random", "reference", -0.00004, True),
@@ -72,7 +70,7 @@ def entry(index: int, name: str, kind: Kind, score: float, stable: bool) -> Entr
             "optimality_gap": around(1.0 - score, reach),
         },
         times_best=round(2.0 - score, 4),
-        decision_ms=None if kind == "given" else (0.21, 118.0, 2.4, 9.5, 0.0, 0.02, 0.02, 0.01, 30.0, 1.1)[index],
+        decision_ms=None if kind == "custom" else (0.21, 118.0, 2.4, 9.5, 0.0, 0.02, 0.02, 0.01, 30.0, 1.1)[index],
         options={"learning_rate": 3e-4, "hidden": [128, 128], "preset": "joint"} if learned else {},
         command=f"python -m benchmarks.run lymdo-board --policies {name} --seeds 5 --output runs/board",
     )
@@ -89,8 +87,8 @@ def row(index: int, name: str, kind: Kind, score: float, shift: float, stable: b
         score=around(at, reach),
         regret=around(1.2 * (1.0 - at), reach) if shift == 0.0 else None,
         growing=not stable and shift > 0.1,
-        decision_ms=None if kind == "given" else round(0.2 + 0.3 * index, 2),
-        figures={
+        decision_ms=None if kind == "custom" else round(0.2 + 0.3 * index, 2),
+        metrics={
             "delay_s": around(0.2 + 1.1 * (1.0 - at), reach),
             "energy_j": around(12.0 + 130.0 * (1.0 - at), reach),
         },

@@ -18,9 +18,22 @@ from benchmarks.leaderboard import scores
 from benchmarks.leaderboard.build import board_of
 from benchmarks.leaderboard.schema import Board
 from tests.benchmarks.known import SEEDS, SUITE, SWEEP, write_all
+from tests.waiting import LIMIT_S
 
 TINY = Path(__file__).with_name("tiny.py")
 LOCAL = ("file:", "data:", "blob:")
+
+
+SLOW_FIXTURES = {"browser", "nodes", "played", "submissions", "whole"}
+"""Fixtures that run a suite, or start Ray or a browser."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that need a slow fixture as slow."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +112,7 @@ def open_url(browser: Any) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(**{"color_scheme": "light", "reduced_motion": "no-preference", **options})
         contexts.append(context)
         tab = context.new_page()
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(1000 * LIMIT_S)
         tab.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         tab.on("console", lambda said: None if expected and expected in said.text else wrong.append(said.text))
         tab.on("request", lambda asked: None if asked.url.startswith(LOCAL) else wrong.append(asked.url))

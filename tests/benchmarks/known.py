@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.jobs.plan import given_job, jobs_of
+from benchmarks.jobs.plan import custom_policy_job, jobs_of, kept_of, options_of, problem_of
 from benchmarks.leaderboard.schema import Board, Entry
 from benchmarks.results import result as results
+from benchmarks.results.kept import Kept
 from benchmarks.suites.suite import Case, Learned, Reference, Suite
 
 EPISODES, SEEDS = 12, 3
@@ -50,6 +51,7 @@ def write(folder: Path, case: Case, name: str, mean: float, *, growing: bool, de
         results.write(
             folder,
             definition,
+            kept_by(case),
             values={
                 "completion_time_s": of_episodes,
                 "backlog_gcycles": queue,
@@ -66,6 +68,11 @@ def write(folder: Path, case: Case, name: str, mean: float, *, growing: bool, de
         )
 
 
+def kept_by(case: Case) -> Kept:
+    """Returns the metrics that a case keeps."""
+    return kept_of(case, problem_of(case.env_id, options_of(case.env_id, case.env)))
+
+
 def write_all(folder: Path) -> None:
     """Writes all results of both suites."""
     for case in (BASE, UNSEEN, *SWEEP.cases):
@@ -74,7 +81,7 @@ def write_all(folder: Path) -> None:
             definitions = [job.definition for job in jobs_of(case, policy, SEEDS)]
             write(folder, case, policy.name, mean, growing=policy.name in GROWING, definitions=definitions)
     for case in (BASE, UNSEEN):
-        write(folder, case, "theirs", 11.0, growing=False, definitions=[given_job(case, THEIRS).definition])
+        write(folder, case, "theirs", 11.0, growing=False, definitions=[custom_policy_job(case, THEIRS).definition])
 
 
 def entries(board: Board) -> dict[str, Entry]:

@@ -14,6 +14,7 @@ import pytest
 import vec_envs  # registers the environments
 from benchmarks.adapters import StableBaselines3, TorchRL
 from benchmarks.jobs.playing import play
+from benchmarks.results.kept import Kept
 from vec_envs import dnn_partition_v0, task_diversion_v0
 from vec_envs.interfaces.factories import EnvironmentFactory
 from vec_envs.problems.dnn_partition.problem import DNNPartition
@@ -27,6 +28,7 @@ PARTITION = {"num_client_vehicles": 3, "num_service_vehicles": 2, "episode_slots
 DIVERSION = {"num_client_vehicles": 3, "episode_slots": 6, "mobility": "straight"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("env_id", "door", "options", "figure", "algorithm"),
     [
@@ -52,14 +54,14 @@ def test_a_model_of_stable_baselines3(
             figures.append(info[figure])
     with closing(door.vector_env(num_envs=3, **options)) as lanes:
         policy = StableBaselines3(model, lanes.problem)
-        played = play(policy, lanes, lanes.problem, {"seed": 5, "figures": [figure]}, timed=policy)
+        played = play(policy, lanes, lanes.problem, Kept(metrics=(figure,)), seed=5, timed=policy)
     assert played.values[figure][0] == pytest.approx(np.mean(figures))
     deciders = 1 if lanes.problem.one_at_a_time else len(lanes.problem.agent_names)
     seen = np.random.default_rng(0).random((1, deciders, lanes.problem.observation_size), np.float32)
     halved = StableBaselines3(model, lanes.problem, normalize=lambda observation: 0.5 * observation)
     np.testing.assert_array_equal(halved.act(seen), policy.act(0.5 * seen))
     with pytest.raises(
-        ValueError, match=r"the model observes .* the environment's are .*, which `sees` must then name"
+        ValueError, match=r"the model's observation space is .*, the environment's is .*, which `sees` must then name"
     ):
         StableBaselines3(model, DNNPartition(num_client_vehicles=4))
 
@@ -105,6 +107,6 @@ def test_a_policy_of_torchrl() -> None:
         np.testing.assert_array_equal(first, draws.act(observation))
         assert (first < np.array(lanes.problem.action_counts)).all()
         assert not np.array_equal(first, draws.act(observation))
-        play(greedy, lanes, lanes.problem, {"seed": 0, "figures": ["completion_time_s"]})
-    with pytest.raises(ValueError, match="TaskDiversion is not of agents that all choose at once"):
+        play(greedy, lanes, lanes.problem, Kept(metrics=("completion_time_s",)), seed=0)
+    with pytest.raises(ValueError, match="TaskDiversion has no agents that all choose an integer at every epoch"):
         TorchRL(actor, TaskDiversion())  # type: ignore[arg-type]

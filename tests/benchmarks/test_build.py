@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rliable import metrics
 
-from benchmarks.jobs.plan import given_job, jobs_of
+from benchmarks.jobs.plan import custom_policy_job, jobs_of
 from benchmarks.leaderboard.build import board_of
 from benchmarks.leaderboard.command import main
 from benchmarks.leaderboard.schema import Board, Track
@@ -63,7 +63,7 @@ def test_who_has_the_same_score_in_print_shares_a_rank(folder: Path, tmp_path: P
     other = tmp_path / "results"
     shutil.copytree(folder, other)
     for case in (BASE, UNSEEN):
-        write(other, case, "as good", 11.001, growing=False, definitions=[given_job(case, TWIN).definition])
+        write(other, case, "as good", 11.001, growing=False, definitions=[custom_policy_job(case, TWIN).definition])
     of = entries(board_of((SUITE,), SEEDS, other))
     assert of[THEIRS["given"]].scores["mean"] != of[TWIN["given"]].scores["mean"]
     ranks = {name: entry.rank for name, entry in of.items()}
@@ -76,7 +76,7 @@ def test_who_has_the_same_score_in_print_shares_a_rank(folder: Path, tmp_path: P
     [
         ({"optimum-drift": True, "least-delay": False}, ""),
         ({"optimum-drift": True}, "the random policy is as good as random"),
-        ({"optimum-drift": True, "random": True}, "no reference's queue settles"),
+        ({"optimum-drift": True, "random": True}, "the queues of all references grow"),
     ],
 )
 def test_where_no_optimums_queue_settles_the_best_reference_is_1(
@@ -95,7 +95,7 @@ def test_where_no_optimums_queue_settles_the_best_reference_is_1(
 def test_a_figure_that_is_not_above_0_cannot_be_scored(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
-    write(other, BASE, "theirs", -1.0, growing=False, definitions=[given_job(BASE, THEIRS).definition])
+    write(other, BASE, "theirs", -1.0, growing=False, definitions=[custom_policy_job(BASE, THEIRS).definition])
     board = board_of((SUITE,), SEEDS, other)
     assert "on average, which is not above 0" in board.left_out[0].why
     assert entries(board)[THEIRS["given"]].rank is None
@@ -108,7 +108,7 @@ def test_another_result_of_a_name_is_said(folder: Path, board: Board, tmp_path: 
     assert both.tracks == board.tracks
     (rejected,) = both.left_out
     assert rejected.what == f"{job.name}.json"
-    assert f"in {tmp_path} has other values than in {folder}, which count" in rejected.why
+    assert f"has other values in {tmp_path} than in {folder}; those of the latter count" in rejected.why
 
 
 def test_growing_queues_rank_below_stable_ones(board: Board) -> None:
@@ -120,7 +120,7 @@ def test_growing_queues_rank_below_stable_ones(board: Board) -> None:
     assert not of["least-delay"].stable
     assert "its queue grows on every case" in of["least-delay"].note
     assert of["mine"].stable
-    assert (of["mine"].kind, of["random"].kind, of[THEIRS["given"]].kind) == ("learned", "reference", "given")
+    assert (of["mine"].kind, of["random"].kind, of[THEIRS["given"]].kind) == ("learned", "reference", "custom")
     assert of["worse"].options["hidden"] == 9
     assert of["mine"].command.endswith("benchmarks.run two --policies mine --seeds 3")
 
@@ -172,7 +172,7 @@ def test_all_that_could_be_1_must_be_there(folder: Path, tmp_path: Path) -> None
     (other / f"{job.name}.json").unlink()
     board = board_of((SUITE,), SEEDS, other)
     assert [case.name for case in board.tracks[0].cases] == ["new road"]
-    assert "no result of optimum-drift: one of these may be 1" in board.left_out[0].why
+    assert "no result of optimum-drift, whose score may be 1" in board.left_out[0].why
 
 
 def test_a_policy_grows_where_one_of_its_runs_does(folder: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_policy_grows_where_one_of_its_runs_does(folder: Path, tmp_path: Path)
     of = results.read(other / f"{job.name}.json")
     values = {**of.values, "trend_backlog_gcycles": np.full(EPISODES, 1.2)}
     results.write(
-        other, of.definition, values=values, decisions=of.decisions, curve=of.curve, traces=of.traces,
+        other, of.definition, of.kept, values=values, decisions=of.decisions, curve=of.curve, traces=of.traces,
         training_s=1.0, evaluation_s=1.0,
     )  # fmt: skip
     assert not entries(board_of((SUITE,), SEEDS, other))["mine"].stable
@@ -239,8 +239,8 @@ def test_the_page_is_written(folder: Path, tmp_path: Path, capsys: pytest.Captur
     assert "| 1 | optimum-drift | 1.000" in (tmp_path / "site" / "leaderboard.md").read_text()
     (tmp_path / "empty").mkdir()
     for arguments, says in (
-        (["nowhere"], "nowhere is no folder of results"),
-        ([str(tmp_path / "empty")], "has no results of the policies of two"),
+        (["nowhere"], "nowhere holds no results"),
+        ([str(tmp_path / "empty")], "empty holds no results"),
         ([str(folder), "--suite", "three"], "the suite 'three' is unknown"),
         ([str(folder), "--seeds", str(SEEDS), "--into", str(tmp_path / "no.md")], "no.md"),
     ):

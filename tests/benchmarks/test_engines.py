@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +21,9 @@ from benchmarks.engines.claims import Claims
 from benchmarks.engines.ray_cluster import RayEngine
 from benchmarks.engines.ray_task import Sent, carry_out
 from benchmarks.jobs.execute import locked
-from benchmarks.jobs.plan import Job
-from benchmarks.run import jobs_of_suites, main
+from benchmarks.jobs.plan import Job, jobs_of_suites
+from benchmarks.run import main
+from tests.waiting import wait_until
 from trainers.runs.directory import RunDirectory
 
 ray = pytest.importorskip("ray")
@@ -57,10 +57,7 @@ class Nodes:
 
     def wait_for(self, pattern: str, enough: Callable[[list[Path]], bool]) -> None:
         """Waits until files of jobs are there, and are enough."""
-        deadline = time.monotonic() + 60.0
-        while not enough(list(self.folder.glob(f"vec-envs-*/{pattern}"))):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: enough(list(self.folder.glob(f"vec-envs-*/{pattern}"))), f"enough files {pattern}")
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +193,7 @@ def test_an_interrupted_training_comes_back_and_goes_on(
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert "the same command goes on" in errors
+    assert "the same command continues" in errors
     assert not contents(tmp_path)
     (metrics,) = tmp_path.glob("runs/*/metrics.jsonl")
     played = metrics.read_text()  # with the time of each round
@@ -240,11 +237,12 @@ def test_a_killed_runner_loses_little_of_a_training(
     command = [sys.executable, str(Path(__file__).with_name("tiny.py")), "tiny-curves", "--output", str(tmp_path)]
     command += ["--seeds", "1", "--engine", "ray", "--ray-address", nodes.address]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60.0
-    while not any(rounds_in(path.parent) for path in tmp_path.glob("runs/*/checkpoint.pt")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+
+    def saved() -> bool:
+        assert process.poll() is None, "the runner ended before it could be killed"
+        return any(rounds_in(path.parent) for path in tmp_path.glob("runs/*/checkpoint.pt"))
+
+    wait_until(saved, "a checkpoint of a round")
     process.kill()
     process.wait()
     assert not contents(tmp_path)
@@ -317,7 +315,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
 
 def test_an_address_is_for_ray() -> None:
     assert isinstance(engine_of("ray", None, "127.0.0.1:1"), RayEngine)
-    with pytest.raises(ValueError, match="is for the engine ray"):
+    with pytest.raises(ValueError, match="needs the engine ray"):
         engine_of("local", None, "127.0.0.1:1")
     with pytest.raises(ValueError, match="there are local, ray"):
         engine_of("slurm", None, None)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.jobs.plan import jobs_of, learner_named, problem_of
+from benchmarks.jobs.plan import jobs_of, problem_of
 from benchmarks.suites import SUITES
 from benchmarks.suites.suite import Case, Learned
-from trainers.evaluate import learned_policy
-from trainers.runs.options import as_tuples, from_json
+from trainers.loop.evaluation import learned_policy
+from trainers.registry import learner_named
+from trainers.runs.configuration import as_tuples, from_json
 from vec_envs.problems.base import action_shape
 from vec_envs.registration import factory_of
 
@@ -54,6 +55,7 @@ def without_own(case: Case, policy: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in CASES if case.values[0].unseen])
 def test_nobody_is_trained_for_an_unseen_case_and_all_can_play_it(case: Case) -> None:
     """A job of an unseen case shares its training with one of another case, and its networks fit the case."""

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.jobs.plan import given_job, jobs_of
+from benchmarks.jobs.plan import custom_policy_job, jobs_of
 from benchmarks.leaderboard.build import board_of
 from benchmarks.leaderboard.command import main
 from benchmarks.leaderboard.schema import Board
 from benchmarks.results import result as results
 from benchmarks.suites.suite import Reference
-from tests.benchmarks.known import BASE, EPISODES, SEEDS, SUITE, SWEEP, THEIRS, UNSEEN, entries, write
+from tests.benchmarks.known import BASE, EPISODES, SEEDS, SUITE, SWEEP, THEIRS, UNSEEN, entries, kept_by, write
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -66,13 +66,13 @@ CONTENTS: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("frame", [{**FRAME, "links": [[0, 1, "alexnet"]]}, {**FRAME, "waits": []}])
 def test_a_recording_of_other_nodes_is_none(tmp_path: Path, frame: dict[str, Any]) -> None:
     (job,) = jobs_of(replace(BASE, recorded=True), Reference(name="least-delay"), 1)
-    values = {name: np.ones(EPISODES) for name in (*job.definition["evaluation"]["figures"], "trend_backlog_gcycles")}
+    values = {name: np.ones(EPISODES) for name in job.kept.values}
     path = results.write(
-        tmp_path, job.definition, values=values, decisions=np.ones(EPISODES), curve=None,
+        tmp_path, job.definition, job.kept, values=values, decisions=np.ones(EPISODES), curve=None,
         traces={"backlog_gcycles": np.ones(30)}, training_s=0.0, evaluation_s=0.0,
         recording={**RECORDING, "frames": [frame]},
     )  # fmt: skip
-    with pytest.raises(ValueError, match="a frame that is not of its 1 nodes"):
+    with pytest.raises(ValueError, match="a frame of its recording does not have 1 nodes"):
         results.read(path)
 
 
@@ -94,7 +94,7 @@ def test_the_same_policy_that_sees_more_is_another(folder: Path, tmp_path: Path)
     other = tmp_path / "results"
     shutil.copytree(folder, other)
     for case in (BASE, UNSEEN):
-        definition = given_job(case, {**THEIRS, "sees": {"observation": "extended"}}).definition
+        definition = custom_policy_job(case, {**THEIRS, "sees": {"observation": "extended"}}).definition
         write(other, case, "theirs", 13.0, growing=False, definitions=[definition])
     ranked = [name for name, entry in entries(board_of((SUITE,), SEEDS, other)).items() if entry.rank]
     assert sum(name.startswith(THEIRS["given"]) for name in ranked) == 2
@@ -104,7 +104,7 @@ def test_the_same_policy_that_sees_more_is_another(folder: Path, tmp_path: Path)
 def test_a_policy_has_a_name_that_can_be_imported(folder: Path, tmp_path: Path, name: str) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
-    definition = given_job(BASE, {**THEIRS, "given": name}).definition
+    definition = custom_policy_job(BASE, {**THEIRS, "given": name}).definition
     write(other, BASE, "theirs", 11.0, growing=False, definitions=[definition])
     board = board_of((SUITE,), SEEDS, other)
     (rejected,) = board.left_out
@@ -115,18 +115,18 @@ def test_a_policy_has_a_name_that_can_be_imported(folder: Path, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("how", "why"),
     [
-        ("not a number", "NaN is no number"),
-        ("more figures", "it should hold backlog_gcycles, "),
-        ("ragged curve", "columns of other lengths"),
-        ("short trace", "its trace of backlog_gcycles has 29 points, an episode 30"),
+        ("not a number", "NaN is not a number"),
+        ("more figures", "it lists the values backlog_gcycles, "),
+        ("ragged curve", "columns of different lengths"),
+        ("short trace", "its trace of backlog_gcycles has 29 values, an episode 30 epochs"),
         ("huge", "too large for a number of an episode"),
         ("huge and whole", "too large for a number of an episode"),
         ("endless", "too large for a number of an episode"),
-        ("another curve", "has no episodes, no completion_time_s"),
-        ("recorded", "a recording is there where none is asked for"),
+        ("another curve", "has no column episodes, or none of completion_time_s"),
+        ("recorded", "it has a recording, other than it lists"),
         ("deep", "damaged or of other content"),
         ("truncated", "damaged or of other content"),
-        ("edited", "its digest is not that of what it holds"),
+        ("edited", "its digest is not the hash of its content: it has been edited"),
         ("foreign", "must contain"),
         ("copied", "it is the result least-delay-"),
     ],
@@ -171,9 +171,9 @@ def test_a_case_that_cannot_be_scored_is_left_out(folder: Path, tmp_path: Path) 
             assert "no result of the random policy" in board.left_out[0].why
             for entry in board.tracks[0].entries:
                 assert (entry.rank, "not ranked: seen cannot be scored" in entry.note) == (None, True)
-    with pytest.raises(ValueError, match="nothing of two that could be scored"):
+    with pytest.raises(ValueError, match="nothing of two that could be ranked"):
         board_of((SUITE,), SEEDS, other)
-    with pytest.raises(ValueError, match="none of these ranks anybody"):
+    with pytest.raises(ValueError, match="no suite has a ranking"):
         board_of((SWEEP,), SEEDS, folder)
 
 
@@ -181,7 +181,7 @@ def put(folder: Path, definition: dict[str, Any]) -> Path:
     """Writes a result, whatever it is of."""
     values = {name: np.full(EPISODES, 5000.0) for name in ("completion_time_s", "backlog_gcycles")}
     return results.write(
-        folder, definition, values=values | {"trend_backlog_gcycles": np.zeros(EPISODES)},
+        folder, definition, kept_by(BASE), values=values | {"trend_backlog_gcycles": np.zeros(EPISODES)},
         decisions=np.full(EPISODES, 30), curve=None, traces={"backlog_gcycles": np.zeros(30)},
         training_s=0.0, evaluation_s=0.0,
     )  # fmt: skip
@@ -220,7 +220,7 @@ def test_half_a_character_is_no_text(folder: Path, tmp_path: Path) -> None:
     ("change", "why"),
     [
         ({"evaluation": {"env": {"nothing_of_it": 1}}}, "has no option nothing_of_it"),
-        ({"policy": {"sees": {"dnn_of_client": [0] * 7}}}, "dnn_of_client has 7 entries"),
+        ({"policy": {"sees": {"dnn_of_client": [0] * 7}}}, "one entry for each client, got 7 entries"),
     ],
     ids=["an option that is gone", "sees by fields of another size"],
 )
@@ -230,7 +230,7 @@ def test_what_no_environment_can_be_made_of_is_left_out(
     other = tmp_path / "results"
     shutil.copytree(folder, other)
     who = {"given": "theirs:Other", "sha256": "0" * 16}
-    definition = {**given_job(BASE, who).definition}
+    definition = {**custom_policy_job(BASE, who).definition}
     for part, of in change.items():
         definition[part] = {**definition[part], **of}
     path = put(other, definition)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks.jobs.execute import execute
-from benchmarks.jobs.plan import jobs_of, problem_of
+from benchmarks.jobs.plan import jobs_of, jobs_of_suites, problem_of
 from benchmarks.jobs.playing import play
-from benchmarks.run import jobs_of_suites
+from benchmarks.results.kept import Kept
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.rtd import RTD_PARTS
 from benchmarks.suites.suite import Case, Learned
@@ -111,25 +111,25 @@ def test_a_policy_sees_what_it_was_trained_to_see() -> None:
             seen.append(observation)
             return super().act(observation, view)
 
-    of = {"seed": 0, "figures": ["cost", "vehicle_energy_j"]}
+    kept = Kept(metrics=("cost", "vehicle_energy_j"))
     with closing(task_diversion_v0.vector_env(num_envs=4, mobility="straight", **options)) as env:
-        judged = play(Watching(sees), env, sees, of).values
+        judged = play(Watching(sees), env, sees, kept, seed=0).values
         blind, seen = seen, []
-        same = play(Watching(env.problem), env, env.problem, of).values
+        same = play(Watching(env.problem), env, env.problem, kept, seed=0).values
     np.testing.assert_array_equal(judged["cost"], same["cost"])  # random numbers heed no observation
     assert not all(np.array_equal(a, b) for a, b in zip(blind, seen, strict=True))
 
 
-def test_an_unknown_figure_is_named() -> None:
+def test_an_unknown_metric_is_named() -> None:
     made = task_diversion_v0.vector_env(num_envs=1, mobility="straight", episode_slots=4)
-    with closing(made) as env, pytest.raises(ValueError, match=r"no figure speed; there are .*cost"):
-        play(RandomNumbers(env.problem), env, env.problem, {"seed": 0, "figures": ["speed"]})
+    with closing(made) as env, pytest.raises(ValueError, match=r"no metric speed; it has .*cost"):
+        play(RandomNumbers(env.problem), env, env.problem, Kept(metrics=("speed",)), seed=0)
 
 
-def test_late_means_and_traces_are_of_the_points_they_say() -> None:
-    of = {"seed": 3, "figures": ["delay_s"], "late": ["delay_s", "energy_queue"], "traces": ["energy_queue"]}
+def test_late_means_and_traces_are_of_the_epochs_they_say() -> None:
+    kept = Kept(metrics=("delay_s",), late=("delay_s", "energy_queue"), traces=("energy_queue",))
     with closing(cooperative_inference_v0.vector_env(num_envs=3, episode_slots=10)) as env:
-        played = play(RandomCuts(env.problem), env, env.problem, of)
+        played = play(RandomCuts(env.problem), env, env.problem, kept, seed=3)
         policy, seen = RandomCuts(env.problem), list[dict[str, np.ndarray]]()
         policy.reset(3)
         env.reset(seed=3)
@@ -151,9 +151,9 @@ def test_a_policy_may_need_fewer_seeds(tiny: dict[str, Any]) -> None:
 
 
 def test_trends_are_slopes_over_the_last_two_thirds() -> None:
-    of = {"seed": 3, "figures": ["delay_s"], "trends": ["energy_queue"], "traces": ["energy_queue"]}
+    kept = Kept(metrics=("delay_s",), trends=("energy_queue",), traces=("energy_queue",))
     with closing(cooperative_inference_v0.vector_env(num_envs=1, episode_slots=12)) as env:
-        played = play(RandomCuts(env.problem), env, env.problem, of)
+        played = play(RandomCuts(env.problem), env, env.problem, kept, seed=3)
     trace = played.traces["energy_queue"]
     slope = np.polyfit(np.arange(4, 12), trace[4:], 1)[0]
     assert slope > 0.0
@@ -165,17 +165,29 @@ def test_a_trend_counts_the_points_of_each_lane_alone() -> None:
     for point in range(5):
         running = np.array([True, point < 3, point < 1])
         figures = {"x": np.array([2.0 * point, 7.0 - point if point < 3 else np.nan, 1.0])}
-        trend.add(Step(running=running, reward=None, following=None, stream=None, figures=figures))  # type: ignore[arg-type]
+        trend.add(Step(running=running, reward=None, next_observation=None, chain=None, metrics=figures))  # type: ignore[arg-type]
     assert trend.slopes()["x"].tolist() == [2.0, -1.0, 0.0]
     assert Trend(["x"], 2).slopes()["x"].tolist() == [0.0, 0.0]
 
 
-def test_what_is_kept_beside_names_a_result_only_where_there_is_any() -> None:
+def test_the_metrics_of_a_case_do_not_change_the_name_of_a_result() -> None:
     (case,) = SUITES["lymdo-fig5"][0].cases
-    with_more = jobs_of(case, case.policies[-1], 1)[0]
-    without = jobs_of(replace(case, late=(), traces=()), case.policies[-1], 1)[0]
-    assert with_more.name != without.name
-    assert set(without.definition["evaluation"]) == {"env", "sees", "seed", "episodes", "figures"}
+    (job,) = jobs_of(case, case.policies[-1], 1)
+    (fewer,) = jobs_of(replace(case, late=(), traces=()), case.policies[-1], 1)
+    assert job.name == fewer.name
+    assert set(fewer.definition["evaluation"]) == {"env", "sees", "seed", "episodes"}
+    assert fewer.kept == Kept(metrics=job.kept.metrics)
+    assert fewer.kept.lacking(job.kept)[-1] == "the trace of energy_queue_resnet18"
+
+
+def test_cases_of_the_same_episodes_are_one_job_with_the_metrics_of_both() -> None:
+    (suite,) = SUITES["lymdo-fig5"]
+    (case,) = suite.cases
+    fewer = replace(case, name="fewer", late=(), traces=(), trends=("delay_s",))
+    (whole,) = jobs_of(case, case.policies[-1], 1)
+    both = {job.name: job for job in jobs_of_suites((replace(suite, cases=(fewer, case)),), 1)}
+    assert len(both) == len(jobs_of_suites((suite,), 1))
+    assert both[whole.name].kept == replace(whole.kept, trends=("delay_s",))
 
 
 def test_suites_compare_with_all_references_of_the_problem() -> None:

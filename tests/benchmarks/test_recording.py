@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.jobs.playing import play
 from benchmarks.jobs.recording import Recorder, read
+from benchmarks.results.kept import Kept
 from vec_envs import dnn_partition_v0, task_diversion_v0
 from vec_envs.policies import Random
 
@@ -26,9 +27,9 @@ def test_a_recording_shows_the_first_episode_slot_by_slot() -> None:
             seen.append((view, action))
             return action
 
-    of = {"seed": 2, "figures": ["completion_time_s"], "traces": ["backlog_gcycles"], "recorded": True}
+    kept = Kept(metrics=("completion_time_s",), traces=("backlog_gcycles",), recorded=True)
     with closing(dnn_partition_v0.vector_env(num_envs=3, **OPTIONS)) as env:
-        played = play(Watched(env.problem), env, env.problem, of)
+        played = play(Watched(env.problem), env, env.problem, kept, seed=2)
         problem = env.problem
     recording = read(json.loads(json.dumps(played.recording)), case="here", policy="anybody")
     assert (recording.case, recording.policy, recording.unit) == ("here", "anybody", "Gcycles")
@@ -59,7 +60,7 @@ def test_a_recording_shows_the_first_episode_slot_by_slot() -> None:
 
 def test_only_what_is_asked_for_is_recorded() -> None:
     with closing(dnn_partition_v0.vector_env(num_envs=1, **OPTIONS)) as env:
-        assert play(Random(env.problem), env, env.problem, {"seed": 0, "figures": ["drift"]}).recording is None
+        assert play(Random(env.problem), env, env.problem, Kept(metrics=("drift",)), seed=0).recording is None
     with (
         closing(task_diversion_v0.vector_env(num_envs=1, mobility="straight")) as env,
         pytest.raises(ValueError, match="episodes of TaskDiversion cannot be recorded"),

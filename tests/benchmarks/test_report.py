@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,20 +12,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.report import indexed, main, section, with_section, write_suite
+from benchmarks.jobs.plan import jobs_of_suites
+from benchmarks.report import main, section, write_suite
 from benchmarks.reports.figures import _apart, draw
-from benchmarks.reports.policy_results import Line, collect
+from benchmarks.reports.pages import with_section
+from benchmarks.reports.policy_results import PolicyResults, collect
+from benchmarks.reports.published import Published
 from benchmarks.reports.tables import case_table, in_words, suite_tables
 from benchmarks.results import result as results
+from benchmarks.results.kept import Kept
 from benchmarks.results.result import Result
-from benchmarks.run import jobs_of_suites
+from benchmarks.results.stores import ResultStore
 from benchmarks.run import main as run_main
 from benchmarks.suites import SUITES
 from benchmarks.suites.suite import Claim
-from trainers.evaluate import shown
+from trainers.runs.tables import shown
 from vec_envs.dnn import DNNProfile
 
-PAGES = Path(__file__).parents[2] / "docs" / "results"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "results"
+PUBLISHED = Published(ROOT / "benchmarks" / "published")
 
 
 def report(name: str, whole: Path, output: Path, tiny: dict[str, Any], *more: str) -> str:
@@ -32,37 +39,59 @@ def report(name: str, whole: Path, output: Path, tiny: dict[str, Any], *more: st
     return (output / f"{name}.md").read_text()
 
 
-@pytest.mark.parametrize("name", [name for name in SUITES if (PAGES / name / "index.json").exists()])
-def test_committed_tables_follow_from_the_committed_results(name: str) -> None:
+def lines_of(file: Path) -> dict[str, str]:
+    """Returns the lines of a published file by the name of the result."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    return {json.loads(line)["name"]: line for line in lines}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED.index)
+def test_committed_tables_follow_from_the_published_results(name: str) -> None:
     page = (PAGES / f"{name}.md").read_text()
-    for suite, lines in indexed(name, PAGES):
-        assert with_section(page, suite.name, section(suite, lines)) == page, f"{suite.name}: run benchmarks.report"
+    for suite, of_suite in PUBLISHED.indexed(name, SUITES):
+        assert with_section(page, suite.name, section(suite, of_suite)) == page, f"{suite.name}: run benchmarks.report"
 
 
-@pytest.mark.parametrize("name", [name for name in SUITES if (PAGES / name / "index.json").exists()])
-def test_committed_results_are_those_that_the_suites_ask_for(name: str) -> None:
-    """A new option of a learner or an environment renames its jobs: what was measured must be found again.
-
-    What has not been measured yet the page says itself, so that the test above holds it to that.
-    """
+@pytest.mark.parametrize("name", PUBLISHED.index)
+def test_published_results_are_those_that_the_suites_ask_for(name: str) -> None:
+    """A new option of a learner or an environment renames its jobs: what was measured must be found again."""
     asked = {job.name for job in jobs_of_suites(SUITES[name], 5)}
-    assert asked >= {path.stem for path in (PAGES / name).glob("*.json")} - {"index"}
+    assert asked >= ResultStore(PUBLISHED.folder / f"{name}.jsonl").names
+    assert asked == {name for suite in PUBLISHED.index[name].values() for name in suite["results"]}
 
 
-def test_a_page_can_be_computed_again_from_what_is_beside_it(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_published_results_stand_once_and_can_be_read() -> None:
+    names = [entry.name for entry in PUBLISHED.store.entries]
+    assert len(names) == len(set(names))
+    assert all(PUBLISHED.store.find(name) is not None for name in names)
+
+
+def test_a_page_can_be_computed_again_from_what_is_published(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     page = report("tiny", whole, tmp_path, tiny)
-    measured = indexed("tiny", tmp_path, tiny["SUITES"])
+    measured = Published(tmp_path / "published").indexed("tiny", tiny["SUITES"])
     assert [suite.name for suite, _ in measured] == ["tiny-sweep", "tiny-parts", "tiny-curves"]
-    for suite, lines in measured:
-        assert with_section(page, suite.name, section(suite, lines)) == page
-        assert (tmp_path / f"{suite.name}.svg").read_text() == draw(suite, lines)
-    assert len(list((tmp_path / "tiny").glob("*.json"))) == 7
+    for suite, of_suite in measured:
+        assert with_section(page, suite.name, section(suite, of_suite)) == page
+        assert (tmp_path / f"{suite.name}.svg").read_text() == draw(suite, of_suite)
+    lines = lines_of(tmp_path / "published" / "tiny.jsonl")
+    assert {name: f"{line}\n" for name, line in lines.items()} == {
+        path.stem: path.read_text() for path in (whole / "results").glob("*.json")
+    }
+    assert list(lines) == sorted(lines)
+
+
+def test_what_is_published_is_a_folder_of_results_itself(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    page = report("tiny", whole, tmp_path / "docs", tiny)
+    for n, path in enumerate(("published", "published/tiny.jsonl")):
+        assert report("tiny", tmp_path / "docs" / path, tmp_path / str(n), tiny) == page
 
 
 def test_bars_and_curves_of_several_cases_are_below_one_another(whole: Path, tiny: dict[str, Any]) -> None:
     for name in ("tiny-parts", "tiny-curves"):
         (suite,) = tiny["SUITES"][name]
-        lines = collect(suite, 2, whole / "results")
+        lines = collect(suite, 2, ResultStore(whole / "results"))
         both = [*lines, *(replace(line, case="another road") for line in lines)]
         one, two = draw(suite, lines), draw(suite, both)
         titles = [f">{case}</text>" for case in (lines[0].case, "another road")]
@@ -87,10 +116,10 @@ def test_what_is_published_stays_where_a_results_folder_lacks_it(
     whole: Path, tiny: dict[str, Any], tmp_path: Path
 ) -> None:
     page = report("tiny", whole, tmp_path / "docs", tiny)
-    there = sorted(path.name for path in (tmp_path / "docs" / "tiny").iterdir())
+    before = {path: path.read_bytes() for path in (tmp_path / "docs" / "published").iterdir()}
     (tmp_path / "less" / "results").mkdir(parents=True)
     assert report("tiny", tmp_path / "less", tmp_path / "docs", tiny) == page
-    assert sorted(path.name for path in (tmp_path / "docs" / "tiny").iterdir()) == there
+    assert {path: path.read_bytes() for path in (tmp_path / "docs" / "published").iterdir()} == before
 
 
 def test_what_is_missing_is_shown(
@@ -110,10 +139,10 @@ def test_what_is_missing_is_shown(
 def test_a_result_that_another_page_has_stands_once(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     report("tiny-parts", whole, tmp_path, tiny)
     page = report("tiny-curves", whole, tmp_path, tiny)  # its two runs are those of the first page
-    assert [path.name for path in (tmp_path / "tiny-curves").iterdir()] == ["index.json"]
-    ((suite, lines),) = indexed("tiny-curves", tmp_path, tiny["SUITES"])
-    assert [len(line.found) for line in lines] == [2]
-    assert with_section(page, suite.name, section(suite, lines)) == page
+    assert not (tmp_path / "published" / "tiny-curves.jsonl").exists()
+    ((suite, of_suite),) = Published(tmp_path / "published").indexed("tiny-curves", tiny["SUITES"])
+    assert [len(of.found) for of in of_suite] == [2]
+    assert with_section(page, suite.name, section(suite, of_suite)) == page
 
 
 def test_a_result_that_was_run_again_is_replaced_where_it_stands(
@@ -125,12 +154,13 @@ def test_a_result_that_was_run_again_is_replaced_where_it_stands(
     of = results.read(path)
     path.unlink()
     results.write(
-        path.parent, of.definition, values=of.values, decisions=of.decisions, curve=of.curve, traces=of.traces,
+        path.parent, of.definition, of.kept, values=of.values, decisions=of.decisions, curve=of.curve, traces=of.traces,
         training_s=of.training_s + 1.0, evaluation_s=1.0, recording=of.recording,
     )  # fmt: skip
     report("tiny-curves", tmp_path / "again", tmp_path / "docs", tiny)
-    assert (tmp_path / "docs" / "tiny-parts" / path.name).read_bytes() == path.read_bytes()
-    assert not (tmp_path / "docs" / "tiny-curves" / path.name).exists()
+    published = tmp_path / "docs" / "published"
+    assert lines_of(published / "tiny-parts.jsonl")[path.stem] == path.read_text().strip()
+    assert not (published / "tiny-curves.jsonl").exists()
     assert "is replaced: run benchmarks.report tiny-parts too" in capsys.readouterr().out
 
 
@@ -146,16 +176,17 @@ def test_a_suite_without_a_picture_shows_none_and_only_what_its_cases_have(
     assert not list(tmp_path.glob("*.svg"))
 
 
-def test_stale_results_leave_the_page(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_results_that_no_page_uses_are_removed(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "published" / "tiny-parts.jsonl"
     report("tiny-parts", whole, tmp_path, tiny)
-    there = next((tmp_path / "tiny-parts").glob("gbs-best-*.json"))
-    of_other_options = shutil.copyfile(there, there.with_name("gbs-best-0123456789abcdef.json"))
+    before = set(lines_of(file))
+    unused = next((whole / "results").glob("reo-full-*.json"))  # of tiny-sweep alone
+    file.write_text(file.read_text() + unused.read_text())
     report("tiny-parts", whole, tmp_path, tiny)
-    assert of_other_options.exists(), "with --seeds nothing goes"
+    assert set(lines_of(file)) == {*before, unused.stem}, "with --seeds nothing is removed"
     (parts,) = tiny["SUITES"]["tiny-parts"]
     main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path)], {"tiny-parts": (replace(parts, seeds=2),)})
-    assert there.exists()
-    assert not of_other_options.exists()
+    assert set(lines_of(file)) == before
 
 
 def test_a_folder_without_results_is_refused(tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -165,7 +196,7 @@ def test_a_folder_without_results_is_refused(tiny: dict[str, Any], tmp_path: Pat
 
 def test_means_are_of_tasks_then_of_episodes(whole: Path, tiny: dict[str, Any]) -> None:
     (suite,) = tiny["SUITES"]["tiny-parts"]
-    lines = collect(suite, 2, whole / "results")
+    lines = collect(suite, 2, ResultStore(whole / "results"))
     rtd = lines[0]
     by_hand = np.mean([np.mean(result.values["cost"]) for result in rtd.found])
     assert rtd.mean("cost").value == pytest.approx(by_hand)
@@ -176,11 +207,15 @@ def test_means_are_of_tasks_then_of_episodes(whole: Path, tiny: dict[str, Any]) 
     assert next(row for row in table if row[0] == "rtd")[4] == "-"
 
 
-def made_up(policy: str, case: str, x: float, *means: float) -> Line:
+KEPT = Kept(metrics=("delay_s", "energy_j"), traces=("energy_queue_a",))
+
+
+def made_up(policy: str, case: str, x: float, *means: float) -> PolicyResults:
     """A line of one result a seed: eight episodes about a mean, and a trace that rises to it."""
     found = tuple(
         Result(
-            definition={"policy": {"name": policy, "seed": seed}, "evaluation": {"figures": ["delay_s"], "case": case}},
+            definition={"policy": {"name": policy, "seed": seed}, "evaluation": {"case": case}},
+            kept=KEPT,
             values={"delay_s": mean + 0.01 * np.arange(-3.5, 4.0), "energy_j": np.full(8, 10.0 * mean)},
             decisions=np.full(8, 5.0),
             curve=None,
@@ -192,7 +227,7 @@ def made_up(policy: str, case: str, x: float, *means: float) -> Line:
         )
         for seed, mean in enumerate(means)
     )
-    return Line(case=case, x=x, policy=policy, expected=tuple("a" * len(means)), found=found)
+    return PolicyResults(case=case, x=x, policy=policy, kept=KEPT, expected=tuple("a" * len(means)), found=found)
 
 
 LINES = [
@@ -227,7 +262,7 @@ def test_columns_of_differences_and_of_multiples(tiny: dict[str, Any]) -> None:
 
 def test_a_table_of_a_figure_has_the_cases_in_columns(tiny: dict[str, Any]) -> None:
     (suite,) = tiny["SUITES"]["tiny-parts"]
-    suite = replace(suite, tables="figures", columns=("delay_s", "energy_j"))
+    suite = replace(suite, tables="metrics", columns=("delay_s", "energy_j"))
     (delay, delays), (energy, energies) = suite_tables(suite, LINES)
     assert (delay, energy) == ("delay [s]", "energy [J]")
     assert delays[0] == energies[0] == ["policy", "slow", "fast"]
@@ -239,7 +274,7 @@ def test_a_table_of_a_figure_has_the_cases_in_columns(tiny: dict[str, Any]) -> N
 def test_what_a_paper_says_stands_beside_what_was_measured(tiny: dict[str, Any]) -> None:
     claims = (
         Claim(case="slow", than="rule", percent=19.14),
-        Claim(case="fast", than="rule", percent=-5.0, figure="energy_j"),
+        Claim(case="fast", than="rule", percent=-5.0, metric="energy_j"),
         Claim(case="slow", than="absent", percent=1.0),
     )
     suite = replace(tiny["PARTS"], baseline="ours", columns=(), ratio=None, claims=claims)
@@ -254,13 +289,13 @@ def test_what_a_paper_says_stands_beside_what_was_measured(tiny: dict[str, Any])
 
 
 def test_a_claim_of_training_is_of_the_ends_of_the_learning_curves(tiny: dict[str, Any]) -> None:
-    def trained(policy: str, *last: float) -> Line:
+    def trained(policy: str, *last: float) -> PolicyResults:
         curves = [{"return_mean": np.r_[np.full(18, -1e6), end - 1.0, end + 1.0]} for end in last]
         line = made_up(policy, "slow", 1.0, *last)
         found = (replace(result, curve=curve) for result, curve in zip(line.found, curves, strict=True))
         return replace(line, found=tuple(found))
 
-    claim = Claim(case="slow", than="rule", percent=52.0, figure="return_mean", in_training=True)
+    claim = Claim(case="slow", than="rule", percent=52.0, metric="return_mean", in_training=True)
     suite = replace(tiny["PARTS"], baseline="ours", columns=(), ratio=None, claims=(claim,))
     _, (_, row) = suite_tables(suite, [trained("ours", -40.0, -60.0), trained("rule", -200.0)])[-1]
     assert row[1:4] == ["return mean, in training", "rule", "52 %"]
@@ -268,7 +303,7 @@ def test_a_claim_of_training_is_of_the_ends_of_the_learning_curves(tiny: dict[st
 
 
 def test_milestones_are_reached_where_the_mean_of_five_rounds_is(tiny: dict[str, Any]) -> None:
-    def trained(policy: str, *curves: list[float]) -> Line:
+    def trained(policy: str, *curves: list[float]) -> PolicyResults:
         line = made_up(policy, "slow", 1.0, *[3.0] * len(curves))
         of = [{"delay_s": np.array(c), "episodes": 16.0 * np.arange(1, len(c) + 1)} for c in curves]
         found = (replace(result, curve=curve) for result, curve in zip(line.found, of, strict=True))
@@ -321,7 +356,7 @@ def test_what_is_far_beyond_the_baseline_leaves_the_picture(sign: float, arrow: 
     suite = replace(suite, picture="curves", shows="return_mean", baseline="ours")
     curves = {"ours": (9e4, 2.0, 1.0), "rule": (9e4, 4e4, 3e4)}
 
-    def trained(policy: str) -> Line:
+    def trained(policy: str) -> PolicyResults:
         line = made_up(policy, "slow", 1.0, 1.0)
         curve = {"episodes": np.arange(3.0), "return_mean": sign * np.array(curves[policy])}
         return replace(line, found=(replace(line.found[0], curve=curve),))
@@ -348,7 +383,9 @@ def test_without_matplotlib_there_are_tables_and_a_word(
 
     monkeypatch.setattr(builtins, "__import__", without)
     (suite,) = tiny["SUITES"]["tiny-sweep"]
-    assert write_suite(suite, collect(suite, 2, whole / "results"), tmp_path) == [tmp_path / "tiny-sweep.md"]
+    assert write_suite(suite, collect(suite, 2, ResultStore(whole / "results")), tmp_path) == [
+        tmp_path / "tiny-sweep.md"
+    ]
     assert "pip install 'vec-envs[render]'" in capsys.readouterr().err
 
 
@@ -365,6 +402,7 @@ def test_a_value_that_is_not_finite_is_no_result(tmp_path: Path, whole: Path) ->
         results.write(
             tmp_path,
             result.definition,
+            result.kept,
             values=values,
             decisions=result.decisions,
             curve=None,
@@ -391,7 +429,7 @@ def test_a_long_curve_is_thinned_to_means(tmp_path: Path) -> None:
 
 def test_a_run_without_metrics_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("")
-    with pytest.raises(ValueError, match=r"metrics\.jsonl is empty: delete .*, and it is trained anew"):
+    with pytest.raises(ValueError, match=r"metrics\.jsonl is empty: delete .* to train the run again"):
         results.learning_curve(tmp_path / "metrics.jsonl")
 
 
@@ -401,7 +439,7 @@ def test_a_trend_is_by_the_step() -> None:
     assert in_words("backlog_gcycles") == "backlog [Gcycles]"
 
 
-def test_a_result_that_another_page_asks_for_is_given_to_it(
+def test_a_result_that_another_page_uses_is_given_to_it(
     whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report("tiny-parts", whole, tmp_path, tiny)
@@ -409,18 +447,35 @@ def test_a_result_that_another_page_asks_for_is_given_to_it(
     (parts,) = tiny["SUITES"]["tiny-parts"]
     shorter = replace(parts, cases=tuple(replace(case, policies=case.policies[-1:]) for case in parts.cases))
     main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path)], {"tiny-parts": (shorter,)})
-    ((_, lines),) = indexed("tiny-curves", tmp_path, tiny["SUITES"])
-    assert [len(line.found) for line in lines] == [2]
-    assert "tiny-curves, whose page asks for it" in capsys.readouterr().out
+    ((_, of_suite),) = Published(tmp_path / "published").indexed("tiny-curves", tiny["SUITES"])
+    assert [len(of.found) for of in of_suite] == [2]
+    assert "now stands in tiny-curves.jsonl, whose page uses it" in capsys.readouterr().out
 
 
 def test_fewer_seeds_remove_nothing(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     report("tiny-parts", whole, tmp_path, tiny)
-    before = {path.name for path in (tmp_path / "tiny-parts").iterdir()}
+    file = tmp_path / "published" / "tiny-parts.jsonl"
+    before = file.read_bytes()
     main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path), "--seeds", "1"], tiny["SUITES"])
-    assert {path.name for path in (tmp_path / "tiny-parts").iterdir()} == before
+    assert file.read_bytes() == before
     with pytest.raises(SystemExit):
         main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path), "--seeds", "-1"], tiny["SUITES"])
+
+
+def test_a_metric_that_a_result_lacks_is_shown_as_missing(tiny: dict[str, Any]) -> None:
+    lacking = made_up("rule", "slow", 1.0, 5.0)
+    (result,) = lacking.found
+    older = replace(result, kept=Kept(metrics=("delay_s",)), values={"delay_s": result.values["delay_s"]}, traces={})
+    of_case = [LINES[0], replace(lacking, found=(older,))]
+    suite = replace(tiny["PARTS"], baseline="ours", columns=("energy_j",), compared=("energy_j",), ratio=None)
+    head, ours, rule = case_table(suite, of_case, "delay_s")
+    assert head[2:4] == ["delay [s]", "energy [J]"]
+    assert ours[3].startswith("30.00 [")
+    assert (rule[3], rule[5]) == ("-", "-")
+    assert rule[2].startswith("5.000 [")
+    sweep = replace(suite, picture="sweep", shows="energy_j", axis="x")
+    assert ">ours</text>" in (picture := draw(sweep, of_case))
+    assert ">rule</text>" not in picture
 
 
 @pytest.mark.parametrize(

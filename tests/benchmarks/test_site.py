@@ -6,7 +6,6 @@ import json
 import re
 import runpy
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,10 @@ import pytest
 
 from benchmarks.leaderboard.schema import Board
 from benchmarks.leaderboard.site import charts
-from benchmarks.leaderboard.site.markdown import escaped, markdown
+from benchmarks.leaderboard.site.markdown import markdown
 from benchmarks.leaderboard.site.page import in_script, page
+from benchmarks.reports.pages import escaped
+from tests.waiting import wait_until
 
 for needed in ("altair", "vl_convert"):
     pytest.importorskip(needed)
@@ -86,10 +87,7 @@ def arrive(tab: Any, title: str) -> None:
 
 def until(true: Callable[[], bool]) -> None:
     """Waits for something to come true; the page lets nobody wait inside it, as no text may run there."""
-    end = time.monotonic() + 10.0
-    while not true():
-        assert time.monotonic() < end, "it has not come true"
-        time.sleep(0.05)
+    wait_until(true, "the page has changed")
 
 
 def test_the_ranking_says_what_the_board_says(open_page: Open) -> None:
@@ -156,7 +154,7 @@ def test_a_case_is_chosen(open_page: Open) -> None:
     ring = TRACK.cases[2]
     assert column(tab, "Cases", 0) == [row.policy for row in ring.rows]
     delay = [head.inner_text() for head in cases.locator("thead th").all()].index("delay [s]")
-    assert column(tab, "Cases", delay)[0] == f"{ring.rows[0].figures['delay_s'][0]:.4g}"
+    assert column(tab, "Cases", delay)[0] == f"{ring.rows[0].metrics['delay_s'][0]:.4g}"
     assert cases.get_by_text("3, incomplete").is_visible()
     cases.get_by_role("link", name="lymdo").nth(1).click()
     tab.get_by_role("slider").wait_for()
@@ -379,7 +377,7 @@ def test_json_cannot_end_its_element() -> None:
 def test_numbers_that_json_lacks_are_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         in_script(replace(TRACK.entries[0], decision_ms=float("nan")))
-    with pytest.raises(TypeError, match="set is not JSON's"):
+    with pytest.raises(TypeError, match="type set cannot be written as JSON"):
         in_script({"options": {1}})
 
 

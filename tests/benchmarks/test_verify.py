@@ -16,6 +16,7 @@ import torch
 
 from benchmarks.leaderboard.scores import run_grows
 from benchmarks.results import result as results
+from benchmarks.results.kept import Kept
 from benchmarks.results.result import Result
 from benchmarks.run import main as run
 from benchmarks.suites.suite import Case, Learned, Reference, Suite
@@ -126,7 +127,7 @@ def rewritten(path: Path, by: float) -> None:
     of = results.read(path)
     better = {name: values * by for name, values in of.values.items()}
     results.write(
-        path.parent, of.definition, values=better, decisions=of.decisions, curve=of.curve, traces=of.traces,
+        path.parent, of.definition, of.kept, values=better, decisions=of.decisions, curve=of.curve, traces=of.traces,
         training_s=of.training_s, evaluation_s=of.evaluation_s, decision_ms=of.decision_ms,
     )  # fmt: skip
 
@@ -155,14 +156,14 @@ def test_another_file_of_a_results_name_does_not_stand_for_it(
     assert main([str(folder)], SUITES) == 1
     errors = capsys.readouterr().err
     assert f"it is the result {path.name}" in errors
-    assert f"{path.name}.17.new is what a stopped write has left: delete it" in errors
+    assert f"{path.name}.17.new was left by a write that was stopped: delete it" in errors
     assert "6 of 6 episodes differ" in errors
 
 
 def result_of(values: np.ndarray, trend: np.ndarray) -> Result:
-    evaluation = {"figures": ["backlog_gcycles"], "trends": ["backlog_gcycles"], "seed": 1000}
     return Result(
-        definition={"evaluation": evaluation},
+        definition={"evaluation": {"seed": 1000}},
+        kept=Kept(metrics=("backlog_gcycles",), trends=("backlog_gcycles",)),
         values={"backlog_gcycles": values, "trend_backlog_gcycles": trend},
         decisions=np.full(len(values), 30.0),
         curve=None, traces={}, training_s=0.0, evaluation_s=0.0, provenance={}, path=Path(),
@@ -228,7 +229,7 @@ HARMS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "begun elsewhere": ("learned", lambda folder: config_of(folder, init_from="x.pt"), "is of another init_from"),
     "half trained": ("learned", half_trained, "has trained 1 of 2 rounds"),
     "one seed for all": ("learned", lambda folder: config_of(folder, seed=3), "is of another seed"),
-    "other module": ("own", lambda folder: module(folder, f"{MODULE}#"), "of other files than"),
+    "other module": ("own", lambda folder: module(folder, f"{MODULE}#"), "have changed since this job was planned"),
     "leaves": ("own", lambda folder: module(folder, "import sys; sys.exit(0)"), "SystemExit"),
     "ends": ("own", lambda folder: module(folder, "import os; os._exit(0)"), "cannot be played"),
 }
@@ -245,7 +246,7 @@ def test_what_is_wrong_is_said(harm: str, copy: Callable[[str], Path], capsys: p
 
 def test_a_submissions_files_do_not_take_the_place_of_our_modules(copy: Callable[[str], Path]) -> None:
     folder = copy("own")
-    (folder / "benchmarks").mkdir()
+    (folder / "benchmarks" / "jobs").mkdir(parents=True)
     for name in ("benchmarks/__init__.py", "benchmarks/jobs/execute.py", "queue.py"):
         (folder / name).write_text("raise SystemExit(0)")
     assert main([str(folder)], SUITES) == 0
@@ -273,7 +274,7 @@ def test_forged_decisions_are_rejected(copy: Callable[[str], Path], capsys: pyte
     (path,) = (folder / "results").glob("*.json")
     of = results.read(path)
     results.write(
-        path.parent, of.definition, values=of.values, decisions=np.zeros(6), curve=None, traces=of.traces,
+        path.parent, of.definition, of.kept, values=of.values, decisions=np.zeros(6), curve=None, traces=of.traces,
         training_s=0.0, evaluation_s=of.evaluation_s,
     )  # fmt: skip
     assert main([str(folder)], SUITES) == 1
@@ -286,7 +287,7 @@ def test_forged_decisions_are_rejected(copy: Callable[[str], Path], capsys: pyte
         (None, "has no submission.json"),
         ("{", "does not say"),
         ('{"suite": "s"}', "does not say"),
-        ('{"suite": "s", "policy": "mine", "seeds": 0}', "seeds is from 1 to 1000"),
+        ('{"suite": "s", "policy": "mine", "seeds": 0}', "seeds must be an integer from 1 to 1000"),
         ('{"suite": "t", "policy": "mine", "seeds": 1}', "the suite 't' is unknown"),
         ('{"suite": "s", "policy": "his", "seeds": 1}', "the policy 'his' is not in s"),
     ],

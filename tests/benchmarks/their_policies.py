@@ -78,7 +78,7 @@ class OutOfRange(Local):
 
 class Sleeps(Local):
     def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
-        time.sleep(60.0)
+        time.sleep(600.0)
         return super().act(observation, view)
 
 
@@ -87,13 +87,13 @@ class Swallows(Local):
 
     def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
         with contextlib.suppress(Exception):
-            time.sleep(60.0)
+            time.sleep(600.0)
         return super().act(observation, view)
 
 
 class NeverStarts(Local):
     def reset(self, seed: int) -> None:
-        time.sleep(60.0)
+        time.sleep(600.0)
 
 
 class Leaves(Local):

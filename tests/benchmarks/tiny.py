@@ -23,7 +23,7 @@ def case(name: str, *policies: Reference | Learned, vehicles: int, **fields: Any
     env = {**ENV, "num_client_vehicles": vehicles, **fields}
     kept = ("failed", "queue_s", "low_battery", "low_battery_energy_j")
     return Case(
-        name=name, env_id="VEC-TaskDiversion-v0", env=env, policies=policies, figures=kept, episodes=12, x=vehicles
+        name=name, env_id="VEC-TaskDiversion-v0", env=env, policies=policies, metrics=kept, episodes=12, x=vehicles
     )
 
 

@@ -53,7 +53,7 @@ def values(record: Any) -> list[np.ndarray]:
 
 
 def test_the_first_reset_must_be_of_all_lanes() -> None:
-    with pytest.raises(RuntimeError, match="all lanes"):
+    with pytest.raises(RuntimeError, match="all environments"):
         make(3).reset([0, 2], [1, 2])
 
 
@@ -198,7 +198,7 @@ def test_traffic_does_not_depend_on_how_much_else_is_drawn() -> None:
 def test_an_action_of_other_lanes_or_agents_is_refused(shape: tuple[int, ...]) -> None:
     lanes = make(2)
     lanes.reset([0, 1], [1, 2])
-    with pytest.raises(ValueError, match=r"2 lanes of 3 agents"):
+    with pytest.raises(ValueError, match=r"actions must have shape \(2, 3\), got"):
         lanes.step(np.zeros(shape, dtype=int))
     assert lanes.epoch.tolist() == [0, 0]
 
@@ -248,8 +248,8 @@ def one_service_less(block: TrafficBlock) -> TrafficBlock:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda b: map_arrays(lambda a: a[1:], b), r"client_xy_m .* asked for is \(5, 3, 2\)"),
-        (one_service_less, r"service_xy_m .* asked for is \(5, 2, 2\)"),
+        (lambda b: map_arrays(lambda a: a[1:], b), r"client_xy_m .* must have shape \(5, 3, 2\)"),
+        (one_service_less, r"service_xy_m .* must have shape \(5, 2, 2\)"),
         (lambda b: replace(b, client_xy_m=b.client_xy_m * np.nan), "client_xy_m .* not finite"),
     ],
 )

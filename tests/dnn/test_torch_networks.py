@@ -218,6 +218,7 @@ def test_every_network_of_the_library_is_here():
     assert tuple(NETWORKS) == DNNProfile.library()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_module_equals_the_library(name):
     module, image = on_meta(NETWORKS[name], 416 if name == "tinyyolov2" else 224)

@@ -200,8 +200,8 @@ def test_attention_counts_what_torch_counts(norm_first):
 @pytest.mark.parametrize(
     ("module", "shape", "message"),
     [
-        (nn.Sequential(nn.Conv2d(3, 4, 3)), (2, 3, 8, 8), "one sample"),
-        (nn.Sequential(nn.Conv2d(3, 4, 3)), (1,), "one sample"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), (2, 3, 8, 8), "must be one sample, of shape"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), (1,), "must be one sample, of shape"),
         (nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 5, 8, 8), r"cannot be run on an input of shape \(1, 5, 8, 8\): .+$"),
         (DependsOnData(), (1, 3), "cannot be traced by torch.fx"),
         (nn.Sequential(nn.ReLU(), nn.Flatten()), (1, 3, 8, 8), "no convolution, pooling or matrix product"),
@@ -217,6 +217,6 @@ def test_an_example_that_is_no_tensor_is_refused():
         DNNProfile.from_torch(nn.Linear(2, 2), [[0.0, 0.0]], name="one")
 
 
-def test_unknown_workload_lists_those_there_are():
-    with pytest.raises(ValueError, match=r"'guess'.*mad2rl, mad2rl-literal, rtd"):
+def test_an_unknown_workload_lists_the_known_ones():
+    with pytest.raises(ValueError, match="workload must be one of 'mad2rl', 'mad2rl-literal', 'rtd', got 'guess'"):
         DNNProfile.from_torch(nn.Linear(2, 2), torch.zeros(1, 2), name="one", workload="guess")

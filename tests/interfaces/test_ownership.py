@@ -12,7 +12,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from tests.interfaces.comparing import MODES, assert_same
-from tests.interfaces.reference_lanes import ENV_ID, SMALL, by_agent, door, random_actions
+from tests.interfaces.small_partition import ENV_ID, SMALL, by_agent, door, random_actions
 from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.interfaces import factories
 from vec_envs.interfaces.parallel_env import SimultaneousEnv
@@ -113,14 +113,6 @@ def test_traffic_made_by_name_ends_with_the_env_and_where_making_it_fails(
     with pytest.raises(ValueError, match="render_mode"):
         make(**SMALL, render_mode="human")
     assert closed == ["once"] * 2
-
-
-def test_closing_twice_is_harmless() -> None:
-    for make in (door.joint_env, door.parallel_env, door.vector_env):
-        env = make(**SMALL)
-        env.reset(seed=0)
-        env.close()
-        env.close()
 
 
 def test_view_shows_the_present_slot() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import gymnasium
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 from vec_envs import dnn_partition_v0 as door
-from vec_envs import task_diversion_v0
 from vec_envs.interfaces.joint_env import JointEnv
 from vec_envs.mobility import StraightMobility
 from vec_envs.problems.task_diversion import TaskDiversion
@@ -43,18 +41,6 @@ def assert_is_picture(picture: Any) -> None:
     assert picture.ndim == 3
     assert picture.shape[2] == 3
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
-
-
-def test_every_face_draws_the_same_picture() -> None:
-    joint, parallel, batched = door.joint_env(**SMALL), door.parallel_env(**SMALL), door.vector_env(num_envs=2, **SMALL)
-    for env in (joint, parallel, batched):
-        env.reset(seed=4)
-    pictures = [joint.render(), parallel.render(), batched.render()[0]]
-    for picture in pictures:
-        assert_is_picture(picture)
-        np.testing.assert_array_equal(picture, pictures[0])
-    assert len(batched.render()) == 2
-    assert not np.array_equal(*batched.render())
 
 
 def test_all_three_roles_are_on_the_road() -> None:
@@ -140,13 +126,6 @@ def test_gymnasiums_wrappers_can_draw() -> None:
     assert_is_picture(env.render())
 
 
-def test_without_a_mode_there_is_no_picture() -> None:
-    for make in (door.joint_env, door.parallel_env, door.vector_env):
-        env = make(**(SMALL | {"render_mode": None}))
-        env.reset(seed=0)
-        assert env.unwrapped.render() is None
-
-
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="'human'"):
         door.joint_env(**(SMALL | {"render_mode": "human"}))
@@ -156,18 +135,4 @@ def test_a_problem_without_a_drawing_says_so() -> None:
     env = JointEnv(TaskDiversion(), StraightMobility(), render_mode="rgb_array")
     env.reset(seed=0)
     with pytest.raises(NotImplementedError, match="TaskDiversion has no drawing"):
-        env.render()
-
-
-@pytest.mark.parametrize("env", [door.joint_env(**SMALL), task_diversion_v0.joint_env(**ROAD)])
-def test_there_is_nothing_to_draw_before_the_first_reset(env: Any) -> None:
-    with pytest.raises(RuntimeError, match="reset"):
-        env.render()
-
-
-@pytest.mark.parametrize("env", [door.joint_env(**SMALL), task_diversion_v0.joint_env(**ROAD)])
-def test_missing_matplotlib_names_the_extra(env: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    env.reset(seed=0)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"vec-envs\[render\]"):
         env.render()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.interfaces.comparing import WITHOUT_SUMO, assert_same
-from tests.interfaces.turns import IDLE, SMALL, decision, play_slots, turn
+from tests.interfaces.small_diversion import IDLE, SMALL, decision, play_slots, turn
 from vec_envs import task_diversion_v0 as door
 from vec_envs.interfaces.joint_env import JointEnv
 from vec_envs.interfaces.slot_env import SlotEnv
@@ -96,23 +96,6 @@ def test_all_agents_live_to_the_end_of_the_last_slot() -> None:
         env.step({})
 
 
-@WITHOUT_SUMO
-def test_a_seed_repeats_whole_episodes_slot_by_slot(mobility: str) -> None:
-    one, other = (door.parallel_env(**(SMALL | {"mobility": mobility})) for _ in range(2))
-    for seed in (3, None, 3):
-        assert_same(play_slots(one, seed), play_slots(other, seed))
-    states = [(one.reset(seed=seed), one.state())[1] for seed in (3, None, 4)]
-    assert len({state.tobytes() for state in states}) == 3
-
-
-def test_state_is_all_observations_in_a_row() -> None:
-    env = door.parallel_env(**SMALL)
-    for slot in range(5):
-        seen = env.reset(seed=1)[0] if slot == 0 else env.step({a: decision(slot, 0) for a in env.agents})[0]
-        np.testing.assert_array_equal(env.state(), np.concatenate([seen[a]["observation"] for a in env.agents]))
-        assert env.state() in env.state_space
-
-
 def due_of(env: SlotEnv) -> tuple[list[str], list[str]]:
     """Returns the agents that decide in the first slot, and the others; there are two of the first at least."""
     for seed in range(50):
@@ -173,22 +156,6 @@ def test_arrays_handed_out_are_the_callers_own(make: Any) -> None:
             array[...] = 7.0
         action: Any = IDLE if isinstance(env, JointEnv) else {a: decision(slot, 1) for a in env.agents}
         given, expected = env.step(action), untouched.step(action)
-
-
-def test_the_aec_env_plays_the_parallel_episode_turn_by_turn() -> None:
-    parallel, turns = door.parallel_env(**SMALL), door.env(**SMALL)
-    parallel.reset(seed=3)
-    turns.reset(seed=3)
-    for slot in range(5):
-        actions = {agent: decision(slot, k) for k, agent in enumerate(parallel.agents)}
-        observations, rewards, *_ = parallel.step(actions)
-        for agent in turns.possible_agents:
-            assert turns.agent_selection == agent
-            turns.step(actions[agent])
-        for agent in turns.possible_agents:
-            assert_same(turns.observe(agent), observations[agent])
-            assert turns.rewards[agent] == rewards[agent]
-    assert all(turns.truncations.values())
 
 
 def test_a_wrong_turn_is_refused_as_it_is_given_where_it_counts() -> None:

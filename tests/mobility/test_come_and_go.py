@@ -115,6 +115,7 @@ def test_traci_and_libsumo_give_the_same_bits(two_way: SumoMobility) -> None:
     traci.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="kills by signal")
 def test_a_killed_worker_is_replaced_and_gives_the_same(caplog: pytest.LogCaptureFixture) -> None:
     mobility, wanted = SumoMobility("two-way-road"), shape(10, 0, slots=200, come_and_go=True)
@@ -154,6 +155,7 @@ def test_only_the_types_of_a_role_play_it(edited_scenario) -> None:
     mobility.close()
 
 
+@pytest.mark.slow
 def test_the_two_way_road_is_stationary_and_never_short_of_vehicles(two_way: SumoMobility) -> None:
     wanted = shape(25, 0, slots=201, come_and_go=True)
     windows = [window for seed in range(6) for window in islice(two_way.windows(seed, wanted), 2)]

@@ -12,6 +12,7 @@ import pytest
 
 from sumo_scenarios import record
 from tests.mobility.conftest import assert_in_range, of_seats, same, shape, start_script, take
+from tests.waiting import LIMIT_S
 from vec_envs.mobility import ReplayMobility, Scenario, SumoMobility, TrafficError, make_mobility
 from vec_envs.mobility.recording import RECORDINGS, read_recording, write_recording
 
@@ -127,7 +128,7 @@ def test_coming_and_going_is_recorded_as_sumo_served_it(tmp_path: Path) -> None:
 def test_record_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         record.main(["nowhere"])
-    assert "there are fdr-drive, fdr-drive-dense, motorway, two-way-road" in capsys.readouterr().err
+    assert "must be one of fdr-drive, fdr-drive-dense, motorway, two-way-road" in capsys.readouterr().err
     assert record.main(["fdr-drive", "--clients", "99", "--slots", "3", "--output", str(tmp_path / "no.npz")]) == 1
     assert "99 clients" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -136,15 +137,18 @@ def test_record_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        (shape(slots=32), "holds 31 slots of 1 s, asked for are 32 of 1 s; record them with: .*fdr-drive --slots 32"),
-        (shape(slot_s=0.5), r"asked for are 6 of 0\.5 s; record them with: .* --slot-s 0\.5"),
+        (
+            shape(slots=32),
+            "has 31 slots of 1 s, but an episode needs 32 of 1 s; record them with: .*fdr-drive --slots 32",
+        ),
+        (shape(slot_s=0.5), r"an episode needs 6 of 0\.5 s; record them with: .* --slot-s 0\.5"),
         (
             shape(30, 30),
             r"30 clients and 30 service vehicles \(at most \d+ in all throughout 6 slots\); ask for fewer, or",
         ),
         (
             shape(come_and_go=True, slots=40),
-            "asked for are 40 of 1 s; record them with: .* --slots 40 .* --come-and-go, and",
+            "an episode needs 40 of 1 s; record them with: .* --slots 40 .* --come-and-go, and",
         ),
     ],
 )
@@ -227,7 +231,7 @@ def test_a_spoilt_file_is_refused(spoil: Callable[[dict[str, np.ndarray], Path],
     ReplayMobility(tmp_path / "whole.npz")
     spoil(arrays, tmp_path / "spoilt.npz")
     with pytest.raises(
-        TrafficError, match=r"spoilt\.npz is not a whole recording of traffic \(.*sumo_scenarios\.record"
+        TrafficError, match=r"spoilt\.npz is not a complete recording of traffic \(.*sumo_scenarios\.record"
     ):
         ReplayMobility(tmp_path / "spoilt.npz")
 
@@ -246,14 +250,18 @@ for name in ("replay", "straight"):
     print(next(make_mobility(name).blocks(0, shape)).client_xy_m.shape)
 """
     process = start_script(tmp_path / "script.py", script)
-    assert process.communicate(timeout=60) == ("(31, 7, 2)\n(31, 7, 2)\n", "")
+    assert process.communicate(timeout=LIMIT_S) == ("(31, 7, 2)\n(31, 7, 2)\n", "")
 
 
 def test_where_a_recording_cannot_be_written_is_said_before_it_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "there.npz").touch()
-    for name, why in (("mine", "must end in .npz"), ("no/mine.npz", "is no folder"), ("there.npz", "exists: choose")):
+    for name, why in (
+        ("mine", "must end in .npz"),
+        ("no/mine.npz", "must be in a folder that exists"),
+        ("there.npz", "exists; choose"),
+    ):
         with pytest.raises(SystemExit):
             record.main(["motorway", "--output", str(tmp_path / name)])
         assert why in capsys.readouterr().err

@@ -93,6 +93,7 @@ def _check_numbers(holder: np.ndarray, vehicle: np.ndarray) -> None:
     assert np.array_equal(vehicle, np.vectorize(numbers.__getitem__, otypes=[int])(holder))
 
 
+@pytest.mark.slow
 def test_the_first_holders_are_drawn_at_random() -> None:
     window = window_of([(0, SLOTS, True, True)] * 5)
     draws = [choose(np.random.default_rng(s), window, shape(2, 1, slots=SLOTS, come_and_go=True)) for s in range(1500)]

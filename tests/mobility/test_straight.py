@@ -60,16 +60,16 @@ def test_an_episode_longer_than_the_range_is_refused_with_the_numbers() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"speed_mps": -1.0}, "speed_mps=-1.0 must be a finite number of at least 0"),
+        ({"speed_mps": -1.0}, "speed_mps must be a finite number of at least 0, got -1.0"),
         ({"speed_spread": 1.0}, "speed_spread must be at least 0 and below 1, got 1.0"),
-        ({"lanes": 0}, "lanes=0 must be an integer of at least 1"),
-        ({"lanes": 2.5}, "lanes=2.5 must be an integer of at least 1"),
-        ({"lane_width_m": 0.0}, "lane_width_m=0.0 must be a finite number above 0"),
+        ({"lanes": 0}, "lanes must be an integer of at least 1, got 0"),
+        ({"lanes": 2.5}, "lanes must be an integer of at least 1, got 2.5"),
+        ({"lane_width_m": 0.0}, "lane_width_m must be a finite number above 0, got 0.0"),
         ({"range_m": 10.0}, "range_m must be above 21.6, the distance to the far lane, got 10.0"),
-        ({"range_m": float("nan")}, "range_m=nan must be a finite number above 0"),
-        ({"range_m": None}, "range_m=None must be a finite number above 0"),
-        ({"speed_mps": "fast"}, "speed_mps='fast' must be a finite number of at least 0"),
-        ({"speed_spread": "x"}, "speed_spread='x' must be a finite number of at least 0"),
+        ({"range_m": float("nan")}, "range_m must be a finite number above 0, got nan"),
+        ({"range_m": None}, "range_m must be a finite number above 0, got None"),
+        ({"speed_mps": "fast"}, "speed_mps must be a finite number of at least 0, got 'fast'"),
+        ({"speed_spread": "x"}, "speed_spread must be a finite number of at least 0, got 'x'"),
     ],
 )
 def test_numbers_out_of_bounds_are_refused(options: dict[str, Any], words: str) -> None:

@@ -152,7 +152,9 @@ def test_one_that_comes_back_stays_anew(passing: Server) -> None:
 
 def test_only_the_first_slot_must_have_enough(passing: Server) -> None:
     assert passing.window(tape(3, 0, 4, True), 0).stays
-    words = r"at most 3 vehicles in range in the first slot, asked for are 4 clients and 0 .*; ask for fewer, or take"
+    words = (
+        r"at most 3 vehicles in range in the first slot, but an episode needs 4 clients and 0 .*; ask for fewer, or use"
+    )
     with pytest.raises(WorkerError, match=words):
         passing.window(tape(4, 0, 4, True), 0)
 
@@ -163,7 +165,9 @@ def test_roles_are_counted_without_overlap(server: Server, clients: int, service
 
 
 def test_a_road_that_never_has_enough_is_given_up(server: Server) -> None:
-    with pytest.raises(WorkerError, match=r"at most 3 vehicles in range throughout, asked for are 3 clients and 1 "):
+    with pytest.raises(
+        WorkerError, match=r"at most 3 vehicles in range throughout, but an episode needs 3 clients and 1 "
+    ):
         server.window(tape(3, 1), 0)
 
 

@@ -82,11 +82,11 @@ def test_power_at_the_noise_carries_one_bit_a_hertz() -> None:
 @pytest.mark.parametrize(
     ("rate", "message"),
     [
-        (np.array([1.0, np.nan]), "mine gave nan, which is no finite rate above 0"),
-        (np.array([1.0, np.inf]), "mine gave inf"),
-        (np.array([0.0, 1.0]), "mine gave 0.0"),
-        (-1.0, "mine gave -1.0"),
-        (np.ones(3), r"mine gave rates of shape \(3,\) for distances of shape \(2,\)"),
+        (np.array([1.0, np.nan]), "mine must return finite rates above 0 Mbit/s, got nan"),
+        (np.array([1.0, np.inf]), "above 0 Mbit/s, got inf"),
+        (np.array([0.0, 1.0]), "above 0 Mbit/s, got 0.0"),
+        (-1.0, "above 0 Mbit/s, got -1.0"),
+        (np.ones(3), r"mine must return rates of the distances' shape, \(2,\), got \(3,\)"),
     ],
     ids=str,
 )
@@ -98,5 +98,5 @@ def test_what_no_channel_can_give_is_refused(rate: object, message: str) -> None
 def test_a_channel_may_give_one_rate_for_all_and_none_where_it_may() -> None:
     assert checked_rates_mbps(3.0, np.ones((2, 2)), of="mine").tolist() == [[3.0, 3.0], [3.0, 3.0]]
     assert checked_rates_mbps(np.array([0.0, 2.0]), np.ones(2), of="mine", may_be_0=True).tolist() == [0.0, 2.0]
-    with pytest.raises(ValueError, match=r"mine gave -2\.0, which is no finite rate of at least 0 Mbit/s"):
+    with pytest.raises(ValueError, match=r"mine must return finite rates of at least 0 Mbit/s, got -2\.0"):
         checked_rates_mbps(-2.0, np.ones(2), of="mine", may_be_0=True)

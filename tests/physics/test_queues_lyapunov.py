@@ -34,8 +34,8 @@ def test_queue_is_never_negative_and_never_loses_unserved_work(
 
 
 def test_annotated_shapes_are_held_under_pytest() -> None:
-    with pytest.raises(TypeCheckError, match="arrivals_gcycles"):
-        next_backlog_gcycles(np.zeros(2), np.zeros(3), np.zeros(2))
+    with pytest.raises(TypeCheckError, match="next_backlog"):
+        drift(np.zeros(2), np.zeros(3))
 
 
 def test_lyapunov_is_half_the_squares_summed_over_queues_only() -> None:

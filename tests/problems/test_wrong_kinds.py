@@ -39,14 +39,14 @@ def test_arrays_and_nested_ranges_are_refused_by_name(problem: type[Any]) -> Non
             with pytest.raises(ValueError, match=field.name):
                 problem(**{field.name: np.array([1.0, 2.0])})
         elif field.name in ranges & {"client_ghz", "service_ghz", "battery", "deadline_factor", "arrival_rate_hz"}:
-            with pytest.raises(ValueError, match=rf"{field.name}=.* must be a range \(low, high\)"):
+            with pytest.raises(ValueError, match=rf"{field.name} must be a range \(low, high\) .*, got "):
                 problem(**{field.name: (1, (2, 3))})
 
 
 def test_a_workload_is_refused_also_where_no_name_needs_it() -> None:
     profile = DNNProfile.load("alexnet")
     for problem in (DNNPartition, TaskDiversion):
-        with pytest.raises(ValueError, match="workload='bogus' is unknown; there are 'mad2rl'"):
+        with pytest.raises(ValueError, match=r"workload must be one of 'mad2rl', .*, got 'bogus'"):
             problem(dnns=(profile,), workload="bogus")
 
 
@@ -55,5 +55,5 @@ def test_a_workload_is_refused_also_where_no_name_needs_it() -> None:
     [(DNNPartition, "transmit_power_dbm"), (DNNPartition, "noise_dbm"), (CooperativeInference, "noise_dbm_per_hz")],
 )
 def test_powers_beyond_all_powers_are_refused(problem: type[Any], name: str) -> None:
-    with pytest.raises(ValueError, match=rf"{name}=100000\.0 must be a finite number from -1000 to 1000"):
+    with pytest.raises(ValueError, match=rf"{name} must be a finite number from -1000 to 1000, got 100000\.0"):
         problem(**{name: 1e5})

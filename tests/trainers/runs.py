@@ -9,8 +9,8 @@ import torch
 
 from trainers import dqn, ppo, qmix, qmix_diffusion, sac
 from trainers.loop.training import main
+from trainers.runs.command_line import parse
 from trainers.runs.directory import RunDirectory
-from trainers.runs.options import parse
 
 SMALL = [
     *("--env.mobility", "straight", "--env.num-client-vehicles", "2", "--env.num-service-vehicles", "1"),

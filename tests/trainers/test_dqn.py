@@ -1,4 +1,4 @@
-"""DQN learns among the alternatives that there are, and takes no other."""
+"""DQN learns the values of legal alternatives, and takes no others."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from vec_envs.problems.task_diversion.problem import TaskDiversion
 
 
 class UpTo:
-    """As many of four alternatives as the first feature says."""
+    """Four alternatives, of which the first feature says how many are legal."""
 
     count = 4
 
     def present(self, observation: np.ndarray) -> np.ndarray:
         return np.arange(4) < observation[:, 0, :1]
 
-    def taken(self, index: np.ndarray, numbers: np.ndarray, observation: np.ndarray) -> np.ndarray:
+    def action(self, index: np.ndarray, numbers: np.ndarray, observation: np.ndarray) -> np.ndarray:
         return index.astype(np.float32)[:, None, None]
 
 
@@ -38,12 +38,12 @@ def fresh(**options: object) -> ScaledDQN:
             **{"discount": 0.0, "reward_scale": 1.0, "hidden": 32, "target_update_steps": 10, **options}
         )
         return assemble(
-            observation_size=1, alternatives=UpTo(), beside=lambda seen: seen[:, 0], options=values, seed=decisions
+            observation_size=1, hybrid=UpTo(), parameters_for=lambda seen: seen[:, 0], options=values, seed=decisions
         )
 
 
 def filled(algorithm: ScaledDQN) -> ReplayBuffer:
-    """Alternative n brings n; two, then four of them come in turn, so that the last two are often absent."""
+    """Alternative n has the reward n. Two and four alternatives are legal in turn, so that two are often illegal."""
     rng = np.random.default_rng(0)
     number = rng.choice([2.0, 4.0], 2000)
     act = (rng.random(2000) * number).astype(np.int64)
@@ -60,23 +60,25 @@ def learn(algorithm: ScaledDQN, buffer: ReplayBuffer, updates: int) -> None:
             assert np.isfinite(algorithm.update(buffer, 64).loss)
 
 
-def test_dqn_takes_the_best_alternative_that_there_is() -> None:
+@pytest.mark.slow
+def test_dqn_takes_the_best_legal_alternative() -> None:
     algorithm = fresh()
     learn(algorithm, filled(algorithm), 400)
     act = greedy(algorithm).act(np.array([[[2.0]], [[4.0]]], np.float32))
     assert act.tolist() == [[[1.0]], [[3.0]]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("double_q", [True, False])
-def test_targets_count_on_no_absent_alternative(double_q: bool) -> None:
-    """Two and four alternatives follow each other: V2 = 1 + d V4, V4 = 3 + d V2."""
+def test_targets_ignore_illegal_alternatives(double_q: bool) -> None:
+    """Two and four alternatives are legal in turn: V2 = 1 + d V4, V4 = 3 + d V2."""
     algorithm = fresh(discount=0.5, double_q=double_q)
     learn(algorithm, filled(algorithm), 1500)
     value = algorithm.policy(Batch(obs=np.array([[[2.0]], [[4.0]]], np.float32))).logits.max(-1).values
     np.testing.assert_allclose(value.detach().numpy(), [2.5 / 0.75, 3.5 / 0.75], atol=0.2)
 
 
-def test_no_absent_alternative_is_taken_nor_explored() -> None:
+def test_illegal_alternatives_are_neither_taken_nor_explored() -> None:
     algorithm = fresh()
     seen = np.random.default_rng(1).integers(1, 5, (3000, 1, 1)).astype(np.float32)
     batch = Batch(obs=seen)
@@ -91,7 +93,7 @@ def test_no_absent_alternative_is_taken_nor_explored() -> None:
     assert (algorithm.policy.add_exploration_noise(chosen, batch) == chosen).all()
 
 
-def test_a_checkpoint_says_when_the_target_was_copied() -> None:
+def test_a_checkpoint_holds_the_number_of_gradient_steps() -> None:
     algorithm = fresh()
     learn(algorithm, filled(algorithm), 7)
     other = fresh()
@@ -112,7 +114,7 @@ def test_speeds_are_the_fastest_or_those_of_least_cost_for_the_battery(problem: 
     assert (dqn.speeds(problem, seen, kind="full") == 1.0).all()
     numbers = dqn.speeds(problem, seen, kind="best")
     _, vehicle_ghz, rsu_ghz = problem.action.decode(
-        CutAndUnit(problem).taken(np.array([0, 0]), numbers, seen)[:, 0], SAME
+        CutAndUnit(problem).action(np.array([0, 0]), numbers, seen)[:, 0], SAME
     )
     np.testing.assert_allclose(vehicle_ghz, [3.0, (1.0 / (2.0 * 3.0 * 1e-3 * 10.0)) ** (1.0 / 3.0)], rtol=1e-5)
     np.testing.assert_allclose(rsu_ghz, 50.0 ** (1.0 / 3.0), rtol=1e-5)
@@ -122,11 +124,10 @@ SAME = np.array([0, 0])
 
 
 def test_a_problem_that_does_not_let_the_unit_be_chosen_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be 'chosen'"):
-        dqn.build(task_diversion_v0.factory.problem(), dqn.DQNLearner(), seed=0)
+    assert "diversion='chosen'" in dqn.LEARNER.misfit(task_diversion_v0.factory.problem())
 
 
-def test_all_is_random_before_the_first_update_and_little_at_the_end() -> None:
-    options = dqn.LEARNER.presets["tuned"][1]
+def test_actions_are_random_before_the_first_update_and_rarely_at_the_end() -> None:
+    options = dqn.LEARNER.presets["tuned"].learner_for("VEC-TaskDiversion-v0")
     assert options.schedule.explores(0.9, warm_up=True) == 1.0
     assert options.schedule.explores(0.9, warm_up=False) == pytest.approx(options.dqn.exploration_end)

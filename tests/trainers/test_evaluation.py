@@ -9,13 +9,14 @@ import pytest
 
 from tests.trainers.runs import FIGURES, MODULES, run
 from trainers import sac
-from trainers.evaluate import Stages, evaluate_run
 from trainers.evaluate import main as evaluate_main
 from trainers.export import main as export_main
+from trainers.loop.evaluation import EvaluationEnvironments, evaluate_run
+from trainers.runs.command_line import parse
 from trainers.runs.directory import RunDirectory
-from trainers.runs.options import parse
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_other_episodes_is_written_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0")
     for seed, name in ((1000, "evaluation.json"), (7, "evaluation-7-2.json"), (1000, "evaluation.json")):
@@ -24,6 +25,7 @@ def test_an_evaluation_of_other_episodes_is_written_beside(tmp_path: Path, capsy
         assert json.loads((tmp_path / "run" / name).read_text())["seed"] == seed
 
 
+@pytest.mark.slow
 def test_references_that_take_long_play_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "1")
     usual = json.loads((tmp_path / "run" / "evaluation.json").read_text())["references"]
@@ -35,11 +37,11 @@ def test_references_that_take_long_play_where_asked(tmp_path: Path, capsys: pyte
 
 def test_references_play_on_their_own_fields_of_the_environment(tmp_path: Path) -> None:
     given = parse(sac.LEARNER, ["--env.mobility", "replay"])
-    with Stages(given, 2) as stages:
-        own, nearest = stages.env({}), stages.env({"diversion": "nearest"})
+    with EvaluationEnvironments(given, 2) as environments:
+        own, nearest = environments.env({}), environments.env({"diversion": "nearest"})
         assert (own.problem.diversion, nearest.problem.diversion) == ("probability", "nearest")
-        assert stages.env({"diversion": "nearest"}) is nearest
-        assert stages.env({"diversion": "probability"}) is own
+        assert environments.env({"diversion": "nearest"}) is nearest
+        assert environments.env({"diversion": "probability"}) is own
 
 
 def test_evaluation_can_be_repeated_and_moved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +54,7 @@ def test_evaluation_can_be_repeated_and_moved(tmp_path: Path, capsys: pytest.Cap
     assert other["completion_time_s_mean"] != before["completion_time_s_mean"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
 def test_an_exported_policy_plays_as_its_run_does_and_cannot_go_on(learner: str, tmp_path: Path) -> None:
     whole, exported = tmp_path / "run", tmp_path / "exported"
@@ -61,7 +64,7 @@ def test_an_exported_policy_plays_as_its_run_does_and_cannot_go_on(learner: str,
     assert RunDirectory(exported).load_checkpoint().keys() == {"round", "policy"}
     before, after = json.loads((whole / "evaluation.json").read_text()), evaluate_run(exported, episodes=2, seed=1000)
     assert all(before[name] == after[name] for name in ("return_mean", *FIGURES[learner]))
-    with pytest.raises(SystemExit, match="exported holds a policy alone: a run cannot go on from it"):
+    with pytest.raises(SystemExit, match="exported holds an exported policy, which cannot be trained"):
         run(learner, exported, "--resume")
     with pytest.raises(SystemExit, match="holds a run already"):
         export_main([str(whole), str(exported)])

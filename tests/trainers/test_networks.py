@@ -1,4 +1,4 @@
-"""Batched agents and the mixer."""
+"""The networks of batched agents, the known action costs and the mixer."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from trainers.networks.agents import NOTHING, AgentHead, AgentMLP, Known, MLPAgents
-from trainers.networks.costs import DELAYS, TAME_S, SeenCosts
+from trainers.networks.action_costs import SOFT_LIMIT, KnownActionCosts
+from trainers.networks.agents import NO_KNOWLEDGE, ActionKnowledge, AgentHead, AgentMLP, MLPAgents
 from trainers.networks.mixer import Mixer
 from vec_envs.physics.lyapunov import drift
 from vec_envs.physics.queues import next_backlog_gcycles
+from vec_envs.problems.dnn_partition.known_costs import DELAYS
 from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, State
 
 ALONE = DNNPartition(dnns=("vgg16", "alexnet", "resnet18"), num_client_vehicles=1, observation="extended")
 
 
-def test_batched_agents_are_the_same_as_one_network_each() -> None:
+def test_batched_agents_equal_separate_networks() -> None:
     torch.manual_seed(0)
-    network = AgentMLP(3, [4, 8, 5], NOTHING)
+    network = AgentMLP(3, [4, 8, 5], NO_KNOWLEDGE)
     x = torch.randn(3, 10, 4)
     first, last = network.layers[0], network.head.own
     seen = torch.relu(first(x))
@@ -41,13 +42,13 @@ def test_agents_see_only_their_own_observation() -> None:
     assert not torch.equal(before[:, 1], after[:, 1])
 
 
-def test_what_is_learned_of_an_action_tells_of_those_with_its_features() -> None:
+def test_actions_learn_from_other_actions_with_their_features() -> None:
     torch.manual_seed(0)
     features = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
-    head = AgentHead(1, 4, 4, 3, Known(features=features))
+    head = AgentHead(1, 4, 4, 3, ActionKnowledge(features=features))
     x = torch.rand(1, 5, 4)
     before = head(x, head.folded(x, x)).detach()
-    torch.testing.assert_close(before, head.own(x))  # at first an action has only what is its own
+    torch.testing.assert_close(before, head.own(x))  # before training only an action's own weights count
     head(x, head.folded(x, x))[..., 0].sum().backward()
     with torch.no_grad():
         for parameter in head.parameters():
@@ -57,13 +58,13 @@ def test_what_is_learned_of_an_action_tells_of_those_with_its_features() -> None
     assert change[2] == 0.0
 
 
-def test_what_is_learned_of_a_cost_tells_of_every_action_that_has_it() -> None:
+def test_the_weight_of_a_cost_applies_to_every_action() -> None:
     torch.manual_seed(0)
-    costs = SeenCosts(ALONE, compressed=False)
-    head = AgentHead(1, 4, 3, ALONE.action_counts[0], Known(costs=costs))
+    costs = KnownActionCosts(ALONE.action_costs(), compressed=False)
+    head = AgentHead(1, 4, 3, ALONE.action_counts[0], ActionKnowledge(costs=costs))
     local, x, seen = torch.rand(1, 5, ALONE.observation_size) + 0.1, torch.rand(1, 5, 4), torch.rand(1, 5, 3)
     before = head(x, head.folded(local, seen)).detach()
-    torch.testing.assert_close(before, head.own(x))  # at first costs weigh nothing
+    torch.testing.assert_close(before, head.own(x))  # before training costs have no weight
     assert head.weighing is not None
     with torch.no_grad():
         head.weighing.bias -= 1.0
@@ -71,30 +72,30 @@ def test_what_is_learned_of_a_cost_tells_of_every_action_that_has_it() -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_seen_costs_are_those_of_a_client_that_is_alone(compressed: bool) -> None:
+def test_known_costs_are_those_of_a_client_without_others(compressed: bool) -> None:
     rng = np.random.default_rng(0)
-    lanes, services = 64, ALONE.num_service_vehicles
+    batch, services = 64, ALONE.num_service_vehicles
     state = State(
-        client_backlog_gcycles=rng.exponential(3.0, (lanes, 1)),
-        rsu_backlog_gcycles=rng.exponential(3.0, (lanes, 3)),
-        service_backlog_gcycles=rng.exponential(3.0, (lanes, services)),
+        client_backlog_gcycles=rng.exponential(3.0, (batch, 1)),
+        rsu_backlog_gcycles=rng.exponential(3.0, (batch, 3)),
+        service_backlog_gcycles=rng.exponential(3.0, (batch, services)),
     )
     exogenous = Exogenous(
-        client_position_m=rng.uniform(-700.0, 700.0, (lanes, 1)),
-        service_position_m=rng.uniform(-700.0, 700.0, (lanes, services)),
-        v2i_mbps=rng.uniform(1.0, 200.0, (lanes, 1)),
-        v2v_mbps=rng.uniform(1.0, 200.0, (lanes, 1, services)),
-        client_ghz=rng.uniform(4.0, 6.0, (lanes, 1)),
-        service_ghz=rng.uniform(6.0, 8.0, (lanes, services)),
+        client_position_m=rng.uniform(-700.0, 700.0, (batch, 1)),
+        service_position_m=rng.uniform(-700.0, 700.0, (batch, services)),
+        v2i_mbps=rng.uniform(1.0, 200.0, (batch, 1)),
+        v2v_mbps=rng.uniform(1.0, 200.0, (batch, 1, services)),
+        client_ghz=rng.uniform(4.0, 6.0, (batch, 1)),
+        service_ghz=rng.uniform(6.0, 8.0, (batch, services)),
     )
     seen = torch.as_tensor(ALONE.observe(state, exogenous)).transpose(0, 1)
-    costs = SeenCosts(ALONE, compressed=compressed)
-    tamed = torch.stack(costs(seen.sign() * seen.abs().log1p() if compressed else seen), dim=2)
-    told_s = (TAME_S * torch.expm1(tamed / TAME_S))[0].double().numpy()
+    costs = KnownActionCosts(ALONE.action_costs(), compressed=compressed)
+    compressed_costs = torch.stack(costs(seen.sign() * seen.abs().log1p() if compressed else seen), dim=2)
+    costs_s = (SOFT_LIMIT * torch.expm1(compressed_costs / SOFT_LIMIT))[0].double().numpy()
     for action in range(ALONE.action_counts[0]):
-        _, outcome = ALONE.transition(state, np.full((lanes, 1), action), exogenous)
-        *delays_s, drift_s = told_s[:, :, action].T
-        at_rsu = action % ALONE.num_nodes == 0  # there others' backlogs share the processor
+        _, outcome = ALONE.transition(state, np.full((batch, 1), action), exogenous)
+        *delays_s, drift_s = costs_s[:, :, action].T
+        at_rsu = action % ALONE.num_nodes == 0  # there the backlogs of other clients share the processor
         for kind, seconds in zip(DELAYS, delays_s, strict=True):
             if not (at_rsu and kind == "process_s"):
                 np.testing.assert_allclose(seconds, getattr(outcome, kind)[:, 0], rtol=2e-4, atol=1e-5)
@@ -107,13 +108,13 @@ def drift_of_no_task(state: State, exogenous: Exogenous, rsu_ghz: np.ndarray) ->
     """Returns the drift of a slot in which nothing arrives."""
     backlog = np.hstack([state.client_backlog_gcycles, state.rsu_backlog_gcycles, state.service_backlog_gcycles])
     speed = np.hstack([exogenous.client_ghz, rsu_ghz, exogenous.service_ghz])
-    following = next_backlog_gcycles(backlog, np.zeros_like(backlog), ALONE.slot_s * speed)
-    return np.asarray(drift(backlog, following))
+    next_backlog = next_backlog_gcycles(backlog, np.zeros_like(backlog), ALONE.slot_s * speed)
+    return np.asarray(drift(backlog, next_backlog))
 
 
-def test_costs_that_are_not_seen_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"observation='paper' does not show .* 'extended', or action_costs=False"):
-        SeenCosts(replace(ALONE, observation="paper"), compressed=True)
+def test_costs_that_the_observation_cannot_give_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"observation must be 'extended' .*got 'paper'.* action_costs=False"):
+        replace(ALONE, observation="paper").action_costs()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -126,7 +127,7 @@ def test_the_joint_value_rises_with_every_agents_value(seed: int) -> None:
     assert (gradient > 0.0).any()
 
 
-def test_agents_go_on_learning_where_values_are_far_below_zero() -> None:
+def test_gradients_do_not_vanish_where_values_are_far_below_zero() -> None:
     torch.manual_seed(0)
     values, state = torch.full((8, 4), -1e3, requires_grad=True), torch.randn(8, 6)
     for activation, learns in (("leaky_relu", True), ("elu", False)):
@@ -135,7 +136,7 @@ def test_agents_go_on_learning_where_values_are_far_below_zero() -> None:
         assert bool((gradient > 1e-3).all()) is learns
 
 
-def test_the_mix_is_not_merely_a_sum() -> None:
+def test_the_mixer_is_nonlinear() -> None:
     torch.manual_seed(0)
     mixer, state = Mixer(2, 3), torch.randn(1, 3)
     low, high = torch.tensor([[-2.0, -2.0]]), torch.tensor([[2.0, 2.0]])

@@ -1,4 +1,4 @@
-"""PPO finds what is best among what there is, and what we changed of Tianshou's changes no step."""
+"""PPO finds the best legal actions, and our changes to Tianshou's PPO leave its gradient steps unchanged."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from trainers.algorithms.options import PPOOptions, RolloutOptions
 from trainers.algorithms.ppo import AgentChoices, SeededPPO, Shuffled, TanhNumbers, TogetherPolicy, assemble, likeliest
 from trainers.loop.episodes import Transitions
 from trainers.loop.experience import Rollout
-from trainers.networks.dense import Seen, Usual
-from trainers.runs.options import parse
+from trainers.networks.dense import ObservationEncoder, RunningNormalizer
+from trainers.runs.command_line import parse
 from trainers.tianshou_bridge.draws import seeded_weights
 from vec_envs import cooperative_inference_v0
 from vec_envs.policies import RandomCuts
@@ -26,10 +26,10 @@ OPTIONS: dict[str, Any] = {"learning_rate": 5e-3, "hidden": (32, 32), "reward_sc
 
 
 def present(observation: np.ndarray) -> np.ndarray:
-    """Two agents have 3 and 2 alternatives; the first one's last is there where its second feature is above 0."""
-    there = np.tile(np.arange(3) < np.array([[3], [2]]), (len(observation), 1, 1))
-    there[:, 0, 2] &= observation[:, 0, 1] > 0.0
-    return there
+    """Two agents have 3 and 2 actions; the last one of the first is legal where its second feature is above 0."""
+    legal = np.tile(np.arange(3) < np.array([[3], [2]]), (len(observation), 1, 1))
+    legal[:, 0, 2] &= observation[:, 0, 1] > 0.0
+    return legal
 
 
 def choices(**options: object) -> SeededPPO:
@@ -41,31 +41,32 @@ def choices(**options: object) -> SeededPPO:
 def numbers(**options: object) -> SeededPPO:
     with seeded_weights(0) as seed:
         values = PPOOptions(**{**OPTIONS, **options})
-        decisions = TanhNumbers((2, 2), first_scale=values.first_scale, taken_for=lambda given: given)
+        decisions = TanhNumbers((2, 2), first_scale=values.first_scale, to_action=lambda given: given)
         return assemble(size=4, decisions=decisions, options=values, seed=seed)
 
 
-def situations(rng: np.random.Generator, lanes: int = 32) -> np.ndarray:
-    return rng.uniform(-1.0, 1.0, (lanes, 2, 2)).astype(np.float32)
+def situations(rng: np.random.Generator, batch: int = 32) -> np.ndarray:
+    return rng.uniform(-1.0, 1.0, (batch, 2, 2)).astype(np.float32)
 
 
 def learn(algorithm: SeededPPO, worth: Any, *, steps: int, rollout: RolloutOptions | None = None) -> Rollout:
-    """Plays a bandit in 32 lanes: situations come at random, whatever is done."""
+    """Plays a bandit in 32 environments: observations are random and do not depend on actions."""
     rng, experience = np.random.default_rng(1), Rollout(rollout or RolloutOptions(steps=8, batch_size=64), algorithm)
     seen = situations(rng)
     for step in range(steps):
         algorithm.policy.exploration = 0.05 * 0.02 ** (step / steps)
         with torch.no_grad(), policy_within_training_step(algorithm.policy):
             act = algorithm.policy(Batch(obs=seen, info={})).act.numpy()
-        following = situations(rng)
-        reward = worth(seen, algorithm.policy.taken(act, seen))
-        experience.add(Transitions(observation=seen, action=act, reward=reward, following=following))
+        next_observation = situations(rng)
+        reward = worth(seen, algorithm.policy.environment_action(act, seen))
+        experience.add(Transitions(observation=seen, action=act, reward=reward, next_observation=next_observation))
         experience.learn_after_step()
-        seen = following
+        seen = next_observation
     return experience
 
 
-def test_ppo_finds_the_best_alternative_that_there_is() -> None:
+@pytest.mark.slow
+def test_ppo_finds_the_best_legal_action() -> None:
     def worth(seen: np.ndarray, taken: np.ndarray) -> np.ndarray:
         second = np.where(seen[:, 1, 0] > 0.0, taken[:, 1], 1 - taken[:, 1])
         return np.array([0.5, 0.0, 1.0])[taken[:, 0]] + second
@@ -91,7 +92,7 @@ def test_ppo_finds_the_best_numbers() -> None:
     assert algorithm.policy.decisions.log_scale.max() < np.log(0.6), "scales are learned too"
 
 
-def test_no_absent_alternative_is_drawn_or_likely() -> None:
+def test_illegal_actions_are_neither_drawn_nor_likely() -> None:
     policy = choices().policy
     seen = situations(np.random.default_rng(0), 3000)
     with policy_within_training_step(policy):
@@ -117,17 +118,17 @@ def test_densities_are_those_of_all_agents_together() -> None:
     mean = of_numbers.head(seen).unflatten(-1, (2, 2))
     expected = torch.distributions.Normal(mean, 0.3).log_prob(given).sum((-2, -1))
     torch.testing.assert_close(dist.log_prob(given), expected)
-    assert np.abs(of_numbers.taken(given.numpy(), seen)).max() < 1.0
+    assert np.abs(of_numbers.environment_action(given.numpy(), seen)).max() < 1.0
 
 
-def transitions(rng: np.random.Generator, lanes: int, reward: np.ndarray) -> Transitions:
-    act = np.stack([rng.integers(0, 2, lanes), rng.integers(0, 2, lanes)], axis=-1)
-    seen, following = situations(rng, lanes), situations(rng, lanes)
-    return Transitions(observation=seen, action=act, reward=reward, following=following)
+def transitions(rng: np.random.Generator, batch: int, reward: np.ndarray) -> Transitions:
+    act = np.stack([rng.integers(0, 2, batch), rng.integers(0, 2, batch)], axis=-1)
+    seen, next_observation = situations(rng, batch), situations(rng, batch)
+    return Transitions(observation=seen, action=act, reward=reward, next_observation=next_observation)
 
 
-def test_advantages_run_along_lanes_and_time_ends_no_value() -> None:
-    """By hand: generalised advantages of each lane, the last step valued by what follows it."""
+def test_advantages_run_along_environments_and_continue_after_truncation() -> None:
+    """Compares with generalised advantages of each environment; the last step counts the value of its next state."""
     algorithm = choices(discount=0.8, gae_lambda=0.6, reward_scale=0.5, usual_rate=0.0)
     rng, rewards = np.random.default_rng(2), np.random.default_rng(3).normal(size=(4, 3))
     steps = [transitions(rng, 3, reward) for reward in rewards]
@@ -142,15 +143,15 @@ def test_advantages_run_along_lanes_and_time_ends_no_value() -> None:
     def value(of: np.ndarray) -> np.ndarray:
         return algorithm.critic(of)[:, 0].detach().numpy().astype(np.float64)
 
-    for lane in range(3):
+    for environment in range(3):
         ahead, expected = 0.0, []
-        for step, reward in zip(reversed(steps), reversed(rewards[:, lane]), strict=True):
-            now, then = value(step.observation)[lane], value(step.following)[lane]
+        for step, reward in zip(reversed(steps), reversed(rewards[:, environment]), strict=True):
+            now, then = value(step.observation)[environment], value(step.next_observation)[environment]
             ahead = 0.5 * reward + 0.8 * then - now + 0.8 * 0.6 * ahead
             expected.insert(0, (ahead, ahead + now))
-        of_lane = slice(4 * lane, 4 * lane + 4)
-        np.testing.assert_allclose(done.adv[of_lane], [a for a, _ in expected], atol=1e-5)
-        np.testing.assert_allclose(done.returns[of_lane], [r for _, r in expected], atol=1e-5)
+        rows_of_environment = slice(4 * environment, 4 * environment + 4)
+        np.testing.assert_allclose(done.adv[rows_of_environment], [a for a, _ in expected], atol=1e-5)
+        np.testing.assert_allclose(done.returns[rows_of_environment], [r for _, r in expected], atol=1e-5)
 
 
 def test_rewards_are_scaled_and_compressed() -> None:
@@ -174,12 +175,12 @@ def test_it_learns_after_so_many_steps_and_at_an_episodes_end() -> None:
     assert len(experience.learn_after_round()) == 1
     assert experience.learn_after_round() == []
     experience.add(transitions(rng, 4, rng.normal(size=4)))
-    with pytest.raises(ValueError, match="all decide at every step"):
+    with pytest.raises(ValueError, match="a transition of each environment at every step"):
         experience.add(transitions(rng, 3, rng.normal(size=3)))
 
 
-def test_a_transition_alone_is_not_learned_from() -> None:
-    """Its advantage has no standard deviation to be divided by."""
+def test_nothing_is_learned_from_a_single_transition() -> None:
+    """A single advantage has no standard deviation to divide by."""
     algorithm, rng = choices(), np.random.default_rng(0)
     experience = Rollout(RolloutOptions(steps=3, batch_size=4, repeats=2), algorithm)
     experience.add(transitions(rng, 1, rng.normal(size=1)))
@@ -188,7 +189,7 @@ def test_a_transition_alone_is_not_learned_from() -> None:
     assert all(np.isfinite(value) for value in experience.learn_after_round()[0].values())
 
 
-def test_batches_hold_every_transition_once_in_an_order_of_our_own() -> None:
+def test_batches_hold_every_transition_once_in_a_seeded_order() -> None:
     batch = Batch(rew=np.arange(23))
     parts = [part.rew for part in Shuffled(batch, np.random.default_rng(0)).split(5, merge_last=True)]
     assert [len(part) for part in parts] == [5, 5, 5, 8]
@@ -199,7 +200,7 @@ def test_batches_hold_every_transition_once_in_an_order_of_our_own() -> None:
 
 
 def test_steps_are_tianshous_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the same order of batches our PPO and Tianshou's, made of the same parts, come to the same weights."""
+    """With equal parts and batches in equal order, our PPO and Tianshou's reach equal weights."""
     ours, theirs = choices(usual_rate=0.0, discount=0.9), choices(usual_rate=0.0, discount=0.9)
     split = Batch.split
     monkeypatch.setattr(Batch, "split", lambda self, size, shuffle=True, merge_last=False: split(
@@ -225,7 +226,7 @@ def tianshous(self: SeededPPO, batch: Any, batch_size: int, repeat: int) -> Any:
     return PPO._update_with_batch(self, batch, batch_size, repeat)
 
 
-def test_what_is_usual_is_that_of_what_is_played() -> None:
+def test_the_normalisation_is_updated_with_the_observations_of_the_rollout() -> None:
     algorithm = choices(usual_rate=0.1)
     experience = Rollout(RolloutOptions(steps=1), algorithm)
     played = transitions(np.random.default_rng(0), 50, np.zeros(50))
@@ -238,7 +239,7 @@ def test_what_is_usual_is_that_of_what_is_played() -> None:
 
 
 def test_ratios_are_to_the_policy_that_acted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where what is usual moves from one update to the next."""
+    """This holds also where the normalisation changes from one update to the next."""
     algorithm = choices(usual_rate=0.5)
     acted: list[torch.Tensor] = []
     forward, preprocess = TogetherPolicy.forward, SeededPPO._preprocess_batch
@@ -262,8 +263,8 @@ def test_ratios_are_to_the_policy_that_acted(monkeypatch: pytest.MonkeyPatch) ->
     assert algorithm.policy.head.seen.usual.batches == 4
 
 
-def test_networks_see_what_differs_from_the_usual() -> None:
-    usual = Usual(3, rate=0.1)
+def test_features_are_normalised_by_moving_averages() -> None:
+    usual = RunningNormalizer(3, rate=0.1)
     rng = np.random.default_rng(0)
     batches = [torch.as_tensor(rng.normal([5.0, 0.0, -2.0], [0.01, 1.0, 3.0], (4000, 3)), dtype=torch.float32)
                for _ in range(30)]  # fmt: skip
@@ -276,39 +277,39 @@ def test_networks_see_what_differs_from_the_usual() -> None:
     assert (seen.std(0) - 1.0).abs().max() < 0.1
     assert usual(torch.full((1, 3), 1e6)).max() == 10.0
     assert set(usual.state_dict()) == {"mean", "variance", "batches"}, "a checkpoint holds them"
-    watching = Seen(3, compress=False, hidden=(4,), usual=usual)
+    watching = ObservationEncoder(3, compress=False, hidden=(4,), usual=usual)
     torch.testing.assert_close(watching(batches[0][:, None])[0], watching.layers(seen))
 
 
-def test_what_devices_see_tells_which_cuts_they_have() -> None:
+def test_observations_determine_the_action_mask() -> None:
     problem = {"dnns": ("alexnet", "vgg16"), "dnn_of_device": (0, 1, 1), "arrival_rate_hz": (0.2, 3.0)}
     env = cooperative_inference_v0.vector_env(num_envs=64, episode_slots=6, **problem)
     env.reset(seed=0)
     policy, missing = RandomCuts(env.problem), 0
     for _ in range(6):
-        there = env.problem.action_mask(env.batch.state, env.batch.exogenous)
-        np.testing.assert_array_equal(env.problem.action_mask_from_observation(env.batch.observe()), there)
-        missing += (there.sum(axis=-1) < np.array(env.problem.action_counts)).sum()
+        legal = env.problem.action_mask(env.batch.state, env.batch.exogenous)
+        np.testing.assert_array_equal(env.problem.action_mask_from_observation(env.batch.observe()), legal)
+        missing += (legal.sum(axis=-1) < np.array(env.problem.action_counts)).sum()
         env.batch.step(policy.act(env.batch.observe(), env.view))
-    assert missing > 100, "nothing was absent: nothing is shown"
+    assert missing > 100, "all actions were legal, so that the test shows nothing"
     env.close()
 
 
-def test_joint_is_a_preset_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_joint_is_a_preset(capsys: pytest.CaptureFixture[str]) -> None:
     run = parse(ppo.LEARNER, ["--joint", "--seed", "3"])
     assert (run.preset, run.env.allocation, run.seed) == ("joint", "learned", 3)
     assert parse(ppo.LEARNER, ["--preset", "joint"]).learner == run.learner
     assert parse(ppo.LEARNER, []).env.allocation == "exact"
     for preset in (["--preset", "paper"], ["--preset=paper"]):
-        with pytest.raises(SystemExit, match="--joint is --preset joint; give one of the two"):
+        with pytest.raises(SystemExit, match="--joint means --preset joint: give only one of the two"):
             parse(ppo.LEARNER, ["--joint", *preset])
     with pytest.raises(SystemExit):
         parse(ppo.LEARNER, ["--help"])
-    assert "--joint: --preset joint" in " ".join(capsys.readouterr().out.split())
+    assert "--joint means --preset joint" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("preset", ["tuned", "paper", "joint"])
-def test_presets_decide_what_their_environment_takes(preset: str) -> None:
+def test_actions_of_presets_are_valid_in_their_environment(preset: str) -> None:
     run = parse(ppo.LEARNER, ["--preset", preset])
     options = {"allocation": run.env.allocation, "unstable": run.env.unstable}
     env = cooperative_inference_v0.vector_env(num_envs=5, episode_slots=3, **options)
@@ -320,20 +321,22 @@ def test_presets_decide_what_their_environment_takes(preset: str) -> None:
         assert np.isfinite(reward).all()
     with torch.no_grad(), policy_within_training_step(algorithm.policy):
         drawn = algorithm.policy(Batch(obs=observation)).act
-    env.problem.transition(env.batch.state, algorithm.policy.taken(drawn.numpy(), observation), env.batch.exogenous)
+    env.problem.transition(
+        env.batch.state, algorithm.policy.environment_action(drawn.numpy(), observation), env.batch.exogenous
+    )
     env.close()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cuts": "normal"}, "cuts='normal'"),
-        ({"hidden": ()}, "hidden is empty"),
-        ({"hidden": (8, 0)}, r"hidden\[1\]=0"),
-        ({"entropy_weight": 0.0}, "entropy_weight=0.0"),
-        ({"clip": 0.0}, "clip=0.0"),
-        ({"discount": 1.5}, "discount=1.5"),
-        ({"usual_rate": -0.1}, "usual_rate=-0.1"),
+        ({"cuts": "normal"}, "cuts must be one of .*, got 'normal'"),
+        ({"hidden": ()}, "hidden=.. must have at least one layer"),
+        ({"hidden": (8, 0)}, r"hidden\[1\] must be .*, got 0"),
+        ({"entropy_weight": 0.0}, "entropy_weight must be .*, got 0.0"),
+        ({"clip": 0.0}, "clip must be .*, got 0.0"),
+        ({"discount": 1.5}, "discount must be .*, got 1.5"),
+        ({"usual_rate": -0.1}, "usual_rate must be .*, got -0.1"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -347,13 +350,14 @@ def test_wrong_options_of_rollouts_are_refused(options: dict[str, int]) -> None:
         RolloutOptions(**options)
 
 
-def test_what_entropy_is_worth_falls_by_the_same_part() -> None:
+def test_the_weight_of_entropy_falls_exponentially() -> None:
     options = ppo.PPOLearner(ppo=PPOOptions(entropy_weight=0.1, final_entropy_weight=0.001))
     worth = [options.schedule.explores(progress, warm_up=False) for progress in (0.0, 0.5, 1.0)]
     assert worth == pytest.approx([0.1, 0.01, 0.001])
 
 
 def test_the_papers_numbers_are_its_presets() -> None:
-    _, options, run = ppo.LEARNER.presets["paper"]
+    preset = ppo.LEARNER.presets["paper"]
+    options, run = preset.learner_for("VEC-CooperativeInference-v0"), preset.run
     assert (options.ppo.learning_rate, options.ppo.clip, options.ppo.hidden) == (3e-4, 0.2, (128, 64))
     assert run == {"episodes": 2000, "num_envs": 1}

@@ -1,4 +1,4 @@
-"""Pre-training: what the expert's files hold, that agents meet it, and that training goes on from there."""
+"""Pre-training: the expert's files, how well agents imitate the expert, and the training that follows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from trainers.export import export
 from trainers.imitation import fitting as imitation
 from trainers.imitation.experts import advantages, made_shard, read_shard, shards
 from trainers.imitation.fitting import EXPERTS, main
+from trainers.imitation.options import FINE_TUNING
 from trainers.loop.training import main as train_main
-from trainers.pretrain import FINE_TUNING, read_arguments
+from trainers.pretrain import read_arguments
+from trainers.runs.command_line import parse
+from trainers.runs.configuration import from_json
 from trainers.runs.directory import RunDirectory, read_checkpoint
-from trainers.runs.options import from_json, parse
 from vec_envs import dnn_partition_v0
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.policies import BestResponse
@@ -62,10 +64,10 @@ def test_an_advantage_is_what_one_client_alone_would_change() -> None:
         observation, _ = env.reset(seed=3)
         env.step(env.action_space.sample())
         problem: Any = env.problem
-        action = BestResponse(problem).act(observation, env.view)
+        action = BestResponse(problem, objective="drift").act(observation, env.view)
         change = advantages(env.view, action)
         held = problem.transition(env.view.state, action, env.view.exogenous)[1].reward
-        for client, count in enumerate(problem.action_counts):
+        for client, count in enumerate(problem.actions.counts):
             for other in (0, count // 2, count - 1):
                 moved = action.copy()
                 moved[:, client] = other
@@ -93,7 +95,10 @@ def test_shards_are_made_once_and_again_the_same(tmp_path: Path) -> None:
 
 def test_some_clients_of_an_expert_act_at_random() -> None:
     with closing(small_env(num_envs=20, dnns=("vgg16",))) as env:
-        straight, strayed = (made_shard(env, BestResponse(env.problem), exploration=p, seed=(0, 0)) for p in (0.0, 1.0))
+        straight, strayed = (
+            made_shard(env, BestResponse(env.problem, objective="drift"), exploration=p, seed=(0, 0))
+            for p in (0.0, 1.0)
+        )
     assert np.array_equal(straight.observation[:20], strayed.observation[:20])
     assert not np.array_equal(straight.observation[20:], strayed.observation[20:])
 
@@ -119,6 +124,7 @@ def test_a_shard_of_another_problem_is_refused(tmp_path: Path) -> None:
 # Learning -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("agents", "more", "regret", "agreement"),
     [
@@ -127,7 +133,7 @@ def test_a_shard_of_another_problem_is_refused(tmp_path: Path) -> None:
         ("qmix_diffusion", ["--learner.prediction", "noise"], 0.3, 0.1),
     ],
 )
-def test_agents_come_to_meet_the_expert(
+def test_agents_learn_to_imitate_the_expert(
     agents: str, more: list[str], regret: float, agreement: float, tmp_path: Path
 ) -> None:
     """Noise that is predicted is a rougher guide than values, but one."""
@@ -155,7 +161,7 @@ def test_what_a_denoiser_predicts_is_what_it_is_told_to(prediction: str) -> None
     with closing(small_env()) as env:
         given = parse(qmix_diffusion.LEARNER, [*ENV, "--learner.prediction", prediction, "--learner.bound", "2"])
         policy = qmix_diffusion.LEARNER.build(env.problem, given.learner, seed=0).policy
-    shape = 64, 2, max(env.problem.action_counts)
+    shape = 64, 2, max(env.problem.actions.counts)
     observation, target = torch.zeros(64, 2, env.problem.observation_size), torch.full(shape, 1.5)
     predicted, wanted = policy.network.fit(observation, target, torch.Generator().manual_seed(0))
     assert predicted.shape == wanted.shape == shape
@@ -167,12 +173,13 @@ def test_what_a_denoiser_predicts_is_what_it_is_told_to(prediction: str) -> None
         assert float(wanted.std()) == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agents", ["qmix", "qmix_diffusion"])
 def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = made(tmp_path / "pre", "--agents", agents)
     learner = LEARNERS[agents]
     said = capsys.readouterr().out.splitlines()[-1]
-    assert said.startswith(f"go on: python -m trainers.{agents} --init-from {file} ")
+    assert said.startswith(f"continue with: python -m trainers.{agents} --init-from {file} ")
     asked = parse(learner, said.split()[5:])
     begun = from_json((file.parent / "config.json").read_text(), learner)
     assert asdict(asked.env) == asdict(begun.env)
@@ -182,7 +189,10 @@ def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, caps
     arguments = [*ENV, *few, *learned, "--output", str(tmp_path / "run")]
     train_main(learner, parse(learner, [*arguments, "--init-from", str(file.parent)]))
     ours, theirs = (read_checkpoint(path)["algorithm"] for path in (tmp_path / "run" / "checkpoint.pt", file))
-    assert f"{file.parent / 'checkpoint.pt'} were learned with other learner.learning_rate, " in capsys.readouterr().out
+    assert (
+        f"{file.parent / 'checkpoint.pt'} were trained with other values of learner.learning_rate, "
+        in capsys.readouterr().out
+    )
     names = [name for name in ours if name.startswith(("policy", "target"))]
     assert len(names) > 4
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in names)
@@ -190,16 +200,17 @@ def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, caps
     assert read_checkpoint(export(file.parent, tmp_path / "exported"))["round"] == 0
 
 
+@pytest.mark.slow
 def test_weights_that_fit_and_mean_something_else_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     meant = ("--learner.prediction", "noise", "--learner.noise", "1")
     file = made(tmp_path / "pre", *meant, "--env.lyapunov-v", "50")
     few = [*ENV, *FEW[:4], *FEW[6:], "--learner.warm-up-episodes", "3", "--init-from", str(file)]
     learner = qmix_diffusion.LEARNER
     train_main(learner, parse(learner, [*few, "--output", str(tmp_path / "run")]))
-    said = f"{file} were learned with other env.lyapunov_v, learner.prediction, learner.noise, "
+    said = f"{file} were trained with other values of env.lyapunov_v, learner.prediction, learner.noise, "
     assert said in capsys.readouterr().out
     train_main(learner, parse(learner, [*few, *meant, "--env.lyapunov-v", "50", "--output", str(tmp_path / "same")]))
-    assert "learned with other learner.warm_up_episodes\n" in capsys.readouterr().out
+    assert "trained with other values of learner.warm_up_episodes\n" in capsys.readouterr().out
     (file.parent / "config.json").write_text("junk")
     with pytest.raises(SystemExit, match=r"config\.json is damaged"):
         train_main(learner, parse(learner, [*few, "--output", str(tmp_path / "third")]))
@@ -211,7 +222,7 @@ def test_weights_that_fit_and_mean_something_else_are_said(tmp_path: Path, capsy
         ("none.pt", "there is no .*none.pt"),
         ("empty.pt", "is damaged"),
         ("other.pt", "is of another learner"),
-        ("list.pt", "holds something else"),
+        ("list.pt", "is not a checkpoint of a run"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_named(file: str, message: str, tmp_path: Path) -> None:
@@ -236,7 +247,7 @@ def test_the_same_command_goes_on_and_another_is_refused(tmp_path: Path) -> None
     assert all(torch.equal(weights[name], again[name]) for name in weights if isinstance(weights[name], torch.Tensor))
     assert [line["epoch"] for line in metrics(tmp_path)] == [1, 2]
     made(tmp_path, "--evaluation-seed", "7")  # which changes nothing of what is learned
-    with pytest.raises(SystemExit, match="holds a run of other options"):
+    with pytest.raises(SystemExit, match="holds a run with other options"):
         made(tmp_path, "--seed", "1")
     (tmp_path / "config.json").write_text("junk")
     with pytest.raises(SystemExit, match=r"config\.json is damaged"):
@@ -255,11 +266,11 @@ def test_an_experts_episodes_can_be_shared_and_not_mistaken(tmp_path: Path) -> N
     assert all(torch.equal(own[name], theirs[name]) for name in own if isinstance(own[name], torch.Tensor))
     for number, more in enumerate((["--seed", "1"], ["--exploration", "0.2"], ["--env.num-client-vehicles", "3"])):
         name = more[0].removeprefix("--").partition(".")[0]
-        with pytest.raises(SystemExit, match=f"holds an expert's episodes of other {name}: choose another folder"):
+        with pytest.raises(SystemExit, match=f"holds an expert's episodes with other {name}: choose another folder"):
             made(tmp_path / str(number), "--experts", str(shared), *more)
         assert not (tmp_path / str(number)).exists()
     (shared / "episodes.json").rename(tmp_path / "episodes.json")
-    with pytest.raises(SystemExit, match=r"and no episodes\.json of whose"):
+    with pytest.raises(SystemExit, match=r"but no episodes\.json"):
         made(tmp_path / "unclaimed", "--experts", str(shared))
     (shared / "episodes.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"episodes\.json is damaged"):
@@ -269,15 +280,15 @@ def test_an_experts_episodes_can_be_shared_and_not_mistaken(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--agents", "ppo"], "there are 'qmix_diffusion', 'qmix'"),
+        (["--agents", "ppo"], "known are: 'qmix_diffusion', 'qmix'"),
         (["--expert", "oracle"], "the reference policy 'oracle' is unknown; known are: 'random'"),
         (["--epochs", "0"], "epochs"),
         (["--exploration", "2"], "exploration"),
         (["--episodes", "3"], "episodes=3 must be more than num_envs=3"),
-        (["--resume"], "no --resume, --init-from"),
-        (["--env-id", "VEC-TaskDiversion-v0"], "does not train on"),
-        (["--env.observation", "paper"], "observation='paper' does not show"),
-        (["--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--resume"], "no --resume and no --init-from"),
+        (["--env-id", "VEC-Nothing-v0"], "the environment 'VEC-Nothing-v0' is unknown"),
+        (["--env.observation", "paper"], "observation must be 'extended' for known action costs"),
+        (["--device", "abacus"], "device='abacus' cannot be used"),
     ],
 )
 def test_wrong_options_end_with_one_message(
@@ -305,12 +316,12 @@ def test_the_last_shard_is_not_learned_from(tmp_path: Path, monkeypatch: pytest.
     learned: list[Any] = []
     held: list[Any] = []
 
-    def fitted(algorithm: Any, run: Any, seen: Any, rng: Any) -> Iterator[tuple[int, dict[str, float]]]:
-        learned.append(seen)
+    def fitted(algorithm: Any, run: Any, data: Any, rng: Any) -> Iterator[tuple[int, dict[str, float]]]:
+        learned.append(data)
         yield 1, {"epoch": 1, "loss": 0.0}
 
     monkeypatch.setattr(imitation, "fitted", fitted)
-    monkeypatch.setattr(imitation, "met", lambda algorithm, shard: held.append(shard) or {})
+    monkeypatch.setattr(imitation, "imitation_metrics", lambda algorithm, shard: held.append(shard) or {})
     made(tmp_path, "--episodes", "9")
     with closing(small_env()) as env:
         parts = [read_shard(path, env.problem) for path in sorted((tmp_path / EXPERTS).glob("*.npz"))]

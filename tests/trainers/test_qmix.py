@@ -1,4 +1,4 @@
-"""QMIX learns what it should, and what a mere sum of values cannot."""
+"""QMIX solves a game that a sum of values cannot, and its parts work as described."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def learned(mixer: nn.Module, *, updates: int = 800, **options: Any) -> QMIX:
     policy = QMIXPolicy(
         network,
         action_space=gymnasium.spaces.MultiDiscrete([2, 2]),
-        action_mask=np.ones((2, 2), bool),
+        action_exists=np.ones((2, 2), bool),
         compress=False,
         seed=0,
     )
@@ -81,6 +81,7 @@ def payoff_of(algorithm: QMIX) -> float:
     return PAYOFF_A if matrix == 0 else float(PAYOFF_B[a, b])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", MIXING_ACTIVATIONS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_qmix_solves_the_two_step_game(seed: int, activation: str) -> None:
@@ -88,12 +89,14 @@ def test_qmix_solves_the_two_step_game(seed: int, activation: str) -> None:
     assert payoff_of(learned(Mixer(2, 6, activation=activation))) == 8.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_sum_of_values_cannot_solve_it(seed: int) -> None:
     torch.manual_seed(seed)
     assert payoff_of(learned(Sum())) == 7.0
 
 
+@pytest.mark.slow
 def test_values_of_terminated_slots_are_their_rewards() -> None:
     torch.manual_seed(0)
     algorithm = learned(Mixer(2, 6))
@@ -103,6 +106,7 @@ def test_values_of_terminated_slots_are_their_rewards() -> None:
     assert joint.item() == pytest.approx(7.0, abs=0.3)
 
 
+@pytest.mark.slow
 def test_the_penalty_leaves_the_scale_of_values_to_the_mixer() -> None:
     largest = list[float]()
     for penalty in (0.0, 3.0):
@@ -121,7 +125,7 @@ def test_large_errors_count_linearly_or_squared() -> None:
     assert mean_loss(torch.tensor([3.0]), torch.zeros(1), QMIXOptions(loss="squared")).item() == 9.0
 
 
-def test_targets_follow_softly() -> None:
+def test_targets_move_by_soft_updates() -> None:
     torch.manual_seed(0)
     algorithm = learned(Mixer(2, 6), updates=1, target_update_rate=0.25, learning_rate=0.1)
     torch.manual_seed(0)
@@ -133,8 +137,8 @@ def test_targets_follow_softly() -> None:
 
 
 @pytest.mark.parametrize("double_q", [True, False])
-def test_the_next_slot_is_worth_what_the_targets_say_of_the_action_that_one_of_both_takes(double_q: bool) -> None:
-    """Online and target networks are made to disagree, so that both choices of the action can be told apart."""
+def test_targets_use_the_target_networks_value_of_the_selected_action(double_q: bool) -> None:
+    """Online and target networks disagree, so that the result shows which of them selected the action."""
     algorithm = disagreeing(double_q=double_q)
     of_online = torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # action 0, action 1
     of_target = torch.tensor([[2.0, 5.0], [7.0, 3.0]])  # action 1, action 0
@@ -148,7 +152,7 @@ def test_the_next_slot_is_worth_what_the_targets_say_of_the_action_that_one_of_b
 
 
 @pytest.mark.parametrize("act_lagged", [True, False])
-def test_who_plays_is_the_lagged_network_or_the_online_one(act_lagged: bool) -> None:
+def test_the_target_network_or_the_online_network_decides(act_lagged: bool) -> None:
     algorithm = disagreeing(act_lagged=act_lagged)
     set_values(algorithm.policy.network, torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
     set_values(algorithm.target_network, torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
@@ -160,7 +164,7 @@ def disagreeing(**options: Any) -> QMIX:
 
 
 def set_values(network: Any, values: Tensor) -> None:
-    """Makes a network say these values, `[agents, actions]`, of whatever it sees."""
+    """Makes a network return these values, `[agents, actions]`, for any observation."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
@@ -168,12 +172,12 @@ def set_values(network: Any, values: Tensor) -> None:
         bias.copy_(values[:, None])
 
 
-def test_absent_actions_are_never_taken() -> None:
+def test_actions_that_an_agent_lacks_are_never_taken() -> None:
     torch.manual_seed(0)
     mask = np.array([[True, True, True], [True, False, False]])
     network = MLPAgents(num_agents=2, observation_size=3, num_actions=3, hidden=8, hidden_layers=1)
     policy = QMIXPolicy(
-        network, action_space=gymnasium.spaces.MultiDiscrete([3, 1]), action_mask=mask, compress=True, seed=0
+        network, action_space=gymnasium.spaces.MultiDiscrete([3, 1]), action_exists=mask, compress=True, seed=0
     )
     policy.exploration = 1.0
     observation = np.random.default_rng(0).normal(size=(200, 2, 3)).astype(np.float32)
@@ -187,12 +191,12 @@ def test_absent_actions_are_never_taken() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"discount": 1.5}, "discount=1.5"),
+        ({"discount": 1.5}, "discount must be .*, got 1.5"),
         ({"learning_rate": 0.0}, "learning_rate"),
-        ({"loss": "l3"}, "there are 'huber'"),
-        ({"mixing_activation": "relu"}, "'relu' is unknown; there are 'leaky_relu', 'elu'"),
-        ({"huber_beta": 0.0}, "huber_beta=0.0"),
-        ({"value_penalty": -1.0}, "value_penalty=-1.0"),
+        ({"loss": "l3"}, "loss must be one of 'huber', .*got 'l3'"),
+        ({"mixing_activation": "relu"}, "mixing_activation must be one of 'leaky_relu', 'elu'.*got 'relu'"),
+        ({"huber_beta": 0.0}, "huber_beta must be .*, got 0.0"),
+        ({"value_penalty": -1.0}, "value_penalty must be .*, got -1.0"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -259,9 +263,9 @@ def test_replay_keeps_actions_as_their_space_says(
 def test_compression_keeps_sign_and_order() -> None:
     network = MLPAgents(num_agents=1, observation_size=1, num_actions=2, hidden=8, hidden_layers=1)
     space = gymnasium.spaces.MultiDiscrete([2])
-    policy = QMIXPolicy(network, action_space=space, action_mask=np.ones((1, 2), bool), compress=True, seed=0)
+    policy = QMIXPolicy(network, action_space=space, action_exists=np.ones((1, 2), bool), compress=True, seed=0)
     x = np.linspace(-50, 50, 101)
-    y = policy.seen(x)
+    y = policy.encode(x)
     assert (y.diff() > 0).all()
     np.testing.assert_array_equal(y.sign().numpy(), np.sign(x))
-    assert policy.seen(np.array([1e-3])).item() == pytest.approx(1e-3, rel=1e-3)
+    assert policy.encode(np.array([1e-3])).item() == pytest.approx(1e-3, rel=1e-3)

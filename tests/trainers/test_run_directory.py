@@ -12,8 +12,8 @@ from tests.trainers.runs import SMALL, run
 from trainers import qmix
 from trainers.evaluate import main as evaluate_main
 from trainers.loop.training import main
+from trainers.runs.command_line import parse
 from trainers.runs.directory import RunDirectory, new_path
-from trainers.runs.options import parse
 
 
 def test_a_run_is_never_written_over(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_run_is_never_written_over(tmp_path: Path) -> None:
 
 def test_resuming_with_another_learner_is_refused(tmp_path: Path) -> None:
     run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
-    with pytest.raises(SystemExit, match="not one of qmix_diffusion"):
+    with pytest.raises(SystemExit, match="not one of 'qmix_diffusion'"):
         run("qmix_diffusion", tmp_path / "run", "--resume")
 
 
@@ -50,7 +50,7 @@ def test_resume_refuses_what_it_cannot_change_and_takes_what_it_can(tmp_path: Pa
 def test_resume_sees_what_is_asked_for_though_it_be_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not said is as configured; what is said counts, whether or not the preset would have it too."""
     from trainers.qmix import LEARNER
-    from trainers.runs.options import configured, parse, resumed
+    from trainers.runs.configuration import configured, resumed
 
     few = ("--checkpoint-s", "7", "--evaluation-episodes", "0", "--learner.discount", "0.5")
     run("qmix", tmp_path / "run", "--episodes", "8", *few)
@@ -58,7 +58,7 @@ def test_resume_sees_what_is_asked_for_though_it_be_a_default(tmp_path: Path, mo
     at = ["--resume", "--output", str(tmp_path / "run")]
     assert resumed(begun, parse(LEARNER, at)) == begun
     assert resumed(begun, parse(LEARNER, [*at, "--checkpoint-s", "60"])).checkpoint_s == 60.0
-    with pytest.raises(ValueError, match=r"as configured: learner.discount, episodes cannot be changed"):
+    with pytest.raises(ValueError, match=r"own options: learner.discount, episodes cannot be changed"):
         resumed(begun, parse(LEARNER, [*at, "--learner.discount", "0.9", "--episodes", "1920"]))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="there is no run under"):
@@ -103,7 +103,7 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
     torch.save([1, 2], tmp_path / "run" / "checkpoint.pt")
     for wrong in (lambda: evaluate_main([str(tmp_path / "run")]), lambda: run("qmix", tmp_path / "run", "--resume")):
-        with pytest.raises(SystemExit, match=r"checkpoint\.pt holds something else: it is no checkpoint of a run"):
+        with pytest.raises(SystemExit, match=r"checkpoint\.pt is not a checkpoint of a run"):
             wrong()
 
 
@@ -113,3 +113,24 @@ def test_a_full_disk_ends_a_run_with_a_message(tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoint.pt.new").symlink_to("/dev/full")
     with pytest.raises(SystemExit, match=r"checkpoint\.pt\.new cannot be written"):
         run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+
+
+def test_a_run_of_another_version_is_refused_by_the_version_that_wrote_it(tmp_path: Path) -> None:
+    run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config["versions"] |= {"vec-envs": "0.0.9", "commit": "5a8c80c3079e80235624e5dbe69d54c283c33f09"}
+    by = r"the run was written by vec-envs 0\.0\.9 \(commit 5a8c80c\) and does not fit this version: "
+    wrong = [
+        ({"env": {**config["env"], "warp": 9}}, "it has the unknown options warp"),
+        ({"preset": "best"}, "preset='best' is unknown"),
+        ({"env_id": "VEC-Nothing-v0"}, "the environment 'VEC-Nothing-v0' is unknown"),
+        ({"speed": 1}, ""),
+    ]
+    for changed, why in wrong:
+        (tmp_path / "run" / "config.json").write_text(json.dumps({**config, **changed}))
+        with pytest.raises(SystemExit, match=by + why):
+            evaluate_main([str(tmp_path / "run")])
+    del config["env_id"], config["versions"]
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SystemExit, match=r"written by an unknown version of vec-envs .*: 'env_id' is missing"):
+        evaluate_main([str(tmp_path / "run")])

@@ -1,4 +1,4 @@
-"""SAC finds what is best, and what we changed of Tianshou's changes no step."""
+"""SAC finds the best hybrid action, and our changes to Tianshou's SAC leave its gradient steps unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vec_envs import task_diversion_v0
 
 
 class Three:
-    """Three alternatives, of which the last is there only where the second feature is above 0."""
+    """Three alternatives; the last one is legal only where the second feature is above 0."""
 
     count = 3
 
@@ -31,37 +31,32 @@ class Three:
     def terms(self, observation: np.ndarray) -> np.ndarray:
         return np.tile(np.eye(3, dtype=np.float32), (len(observation), 1, 1))
 
-    def taken(self, index: np.ndarray, numbers: np.ndarray, observation: np.ndarray) -> np.ndarray:
+    num_parameters = 1
+    num_effects = 4
+
+    def action(self, index: np.ndarray, numbers: np.ndarray, observation: np.ndarray) -> np.ndarray:
         return np.concatenate((index[:, None].astype(np.float32), numbers), axis=-1)[:, None]
 
-
-class Nothing:
-    """Consequences that tell no reward, but the alternative and the number as what is left: all is to be learned."""
-
-    num_left = 4
-
-    def __call__(self, terms: torch.Tensor, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def consequences(self, terms: torch.Tensor, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns no reward, and the action as its effects, so that critics learn the whole value."""
         return torch.zeros(len(terms)), torch.cat((terms, numbers), dim=-1)
 
 
 WORTH = np.array([0.5, 0.0, 1.0])
 
 
-class Told(Nothing):
-    """Consequences that tell what `bandit` pays but for what is seen, which is left to be learned."""
+class KnownReward(Three):
+    """Returns the reward of `bandit`, except for the part that depends on the observation."""
 
-    def __call__(self, terms: torch.Tensor, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def consequences(self, terms: torch.Tensor, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         worth = terms @ torch.as_tensor(WORTH, dtype=torch.float32)
-        return worth - 4.0 * numbers[:, 0].square(), super().__call__(terms, numbers)[1]
+        return worth - 4.0 * numbers[:, 0].square(), super().consequences(terms, numbers)[1]
 
 
-def fresh(consequences: Nothing | None = None, **options: object) -> BoundedSAC:
-    told = consequences or Nothing()
+def fresh(hybrid: Three | None = None, **options: object) -> BoundedSAC:
     with seeded_weights(0) as decisions:
         values = SACOptions(**{"discount": 0.0, "reward_scale": 1.0, "hidden": 32, "learning_rate": 3e-3, **options})
-        return assemble(
-            observation_size=2, alternatives=Three(), consequences=told, numbers=1, options=values, seed=decisions
-        )
+        return assemble(observation_size=2, hybrid=hybrid or Three(), options=values, seed=decisions)
 
 
 def situations(number: int, *, seed: int = 5) -> np.ndarray:
@@ -69,10 +64,10 @@ def situations(number: int, *, seed: int = 5) -> np.ndarray:
 
 
 def bandit(algorithm: BoundedSAC, *, transitions: int = 2000) -> ReplayBuffer:
-    """Even choices; the best number is half of what is seen first, and the last alternative is worth most."""
+    """Uniform actions; the best parameter is half the first feature, and the last alternative is worth most."""
     seen = situations(transitions, seed=0)
     act = algorithm.policy.action_space.low + np.zeros((transitions, 2), np.float32)
-    algorithm.policy.exploration, algorithm.policy.first_ends = 1.0, (0.0, 0.0)
+    algorithm.policy.exploration, algorithm.policy.exploration_ends = 1.0, (0.0, 0.0)
     act = algorithm.policy.add_exploration_noise(act, Batch(obs=seen))
     reward = WORTH[act[:, 0].astype(int)] - 4.0 * (act[:, 1] - 0.5 * seen[:, 0, 0]) ** 2
     space = algorithm.policy.action_space
@@ -87,7 +82,8 @@ def learn(algorithm: BoundedSAC, buffer: ReplayBuffer, updates: int) -> None:
             algorithm.update(buffer, 64)
 
 
-def test_sac_finds_the_best_alternative_that_there_is_and_the_best_number() -> None:
+@pytest.mark.slow
+def test_sac_finds_the_best_legal_alternative_and_the_best_parameter() -> None:
     algorithm = fresh(average_rate=0.02)
     learn(algorithm, bandit(algorithm), 500)
     seen = situations(200)
@@ -97,29 +93,30 @@ def test_sac_finds_the_best_alternative_that_there_is_and_the_best_number() -> N
     assert np.abs(act[:, 0, 1] - 0.5 * seen[:, 0, 0]).mean() < 0.08
 
 
-def test_what_critics_are_told_is_a_part_of_their_value_and_of_the_actors_slope() -> None:
-    """A reward that is told need not be learned: the critics' error before any step is that of the rest."""
-    told, untold = fresh(Told()), fresh()
-    batch, _ = bandit(told).sample(500)
+@pytest.mark.slow
+def test_known_rewards_are_part_of_critics_values_and_of_the_actors_gradient() -> None:
+    """Before any step, critics with a known reward differ from critics without by exactly this reward."""
+    known, without = fresh(KnownReward()), fresh()
+    batch, _ = bandit(known).sample(500)
     of_bandit = torch.as_tensor(batch.rew)
-    act, situation = torch.as_tensor(batch.act), told.policy.situation(batch.obs)
+    act, situation = torch.as_tensor(batch.act), known.policy.situation(batch.obs)
     worth = torch.as_tensor(WORTH, dtype=torch.float32)[act[:, 0].long()] - 4.0 * act[:, 1].square()
-    torch.testing.assert_close(told.critic(situation, act) - untold.critic(situation, act), worth)
-    learn(told, bandit(told), 300)
-    assert (told.critic(situation, act) - of_bandit).abs().mean() < 0.15
+    torch.testing.assert_close(known.critic(situation, act) - without.critic(situation, act), worth)
+    learn(known, bandit(known), 300)
+    assert (known.critic(situation, act) - of_bandit).abs().mean() < 0.15
     numbers = torch.zeros(500, 1, requires_grad=True)
-    told._least(situation, torch.arange(500), act[:, 0].long(), numbers).sum().backward()
+    known._smaller_value(situation, torch.arange(500), act[:, 0].long(), numbers).sum().backward()
     slope = 4.0 * torch.as_tensor(batch.obs)[:, 0, 0]  # of -4 (number - seen / 2)^2 at 0
     assert (numbers.grad[:, 0] - slope).abs().mean() < 0.5
 
 
-def test_rewards_that_are_told_are_held_at_the_floor_too() -> None:
-    told, untold = fresh(Told(), reward_floor=-0.5, reward_scale=2.0), fresh()
-    situation, act = told.policy.situation(situations(1)), torch.tensor([[1.0, 1.0]])
-    assert (told.critic(situation, act) - untold.critic(situation, act)).item() == pytest.approx(-0.5)
+def test_known_rewards_are_bounded_by_the_floor() -> None:
+    known, without = fresh(KnownReward(), reward_floor=-0.5, reward_scale=2.0), fresh()
+    situation, act = known.policy.situation(situations(1)), torch.tensor([[1.0, 1.0]])
+    assert (known.critic(situation, act) - without.critic(situation, act)).item() == pytest.approx(-0.5)
 
 
-def test_no_absent_alternative_is_drawn_nor_explored() -> None:
+def test_illegal_alternatives_are_neither_drawn_nor_explored() -> None:
     policy = fresh(exploration_ends=(0.2, 0.3)).policy
     seen = np.tile(np.array([[[0.0, -1.0]]], np.float32), (4000, 1, 1))
     with policy_within_training_step(policy):
@@ -130,8 +127,9 @@ def test_no_absent_alternative_is_drawn_nor_explored() -> None:
     assert np.bincount(explored.astype(int)) / 4000 == pytest.approx([0.2 + 0.25, 0.3 + 0.25], abs=0.03)
 
 
-def test_time_ends_no_value() -> None:
-    """With a reward of 1 for ever the value is 1 / (1 - discount), less what entropy is worth."""
+@pytest.mark.slow
+def test_values_continue_after_truncation() -> None:
+    """With a constant reward of 1 the value is 1 / (1 - discount), apart from the entropy term."""
     algorithm = fresh(discount=0.8, target_update_rate=0.05, temperature_range=(1e-6, 1e-5), temperature=1e-6)
     seen = np.zeros((64, 1, 2), np.float32)
     buffer = ReplayBuffer(64, observation_shape=(1, 2), action_space=algorithm.policy.action_space, seed=0)
@@ -165,7 +163,7 @@ def test_our_shortcuts_make_the_same_steps_as_tianshou(monkeypatch: pytest.Monke
         torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6, msg=name)
 
 
-def test_there_are_two_critics_and_two_that_follow_softly() -> None:
+def test_both_critics_have_targets_that_move_by_soft_updates() -> None:
     algorithm = fresh(target_update_rate=0.25)
     critics = algorithm.critic, algorithm.critic2, algorithm.critic_old, algorithm.critic2_old
     before = [copy.deepcopy(list(critic.parameters())) for critic in critics]
@@ -173,11 +171,11 @@ def test_there_are_two_critics_and_two_that_follow_softly() -> None:
     assert all(torch.equal(a, b) for a, b in zip(before[0] + before[1], before[2] + before[3], strict=True))
     learn(algorithm, bandit(algorithm), 1)
     for critic, target, old in zip(critics[:2], critics[2:], before[2:], strict=True):
-        for online, following, was in zip(critic.parameters(), target.parameters(), old, strict=True):
-            torch.testing.assert_close(following, 0.25 * online + 0.75 * was)
+        for online, moved, was in zip(critic.parameters(), target.parameters(), old, strict=True):
+            torch.testing.assert_close(moved, 0.25 * online + 0.75 * was)
 
 
-def test_exploration_is_even_but_for_the_ends_and_the_learned_policy_is_the_likeliest() -> None:
+def test_exploration_is_uniform_apart_from_the_ends_and_the_learned_policy_is_the_likeliest() -> None:
     algorithm = fresh(exploration_ends=(0.25, 0.5), average_rate=1.0)
     policy = algorithm.policy
     act, batch = np.zeros((4000, 2), np.float32), Batch(obs=np.ones((4000, 1, 2), np.float32))
@@ -209,15 +207,15 @@ def test_densities_are_those_of_the_choice_and_the_squashed_normal() -> None:
     torch.testing.assert_close(drawn.log_prob, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_the_actors_loss_is_the_expectation_over_what_it_may_draw() -> None:
-    """By hand: Eq. (29) summed over the alternatives, with critics that know the value."""
+def test_the_actors_loss_is_an_expectation_over_its_draws() -> None:
+    """Compares with Eq. (29) summed over the alternatives, with critics that return the true value."""
     algorithm = fresh(temperature=0.5, improved=400)
     policy, seen = algorithm.policy, situations(5)
     worth = torch.tensor(WORTH, dtype=torch.float32)
-    algorithm._least = lambda situation, row, index, numbers: worth[index] - numbers[:, 0].square()
+    algorithm._smaller_value = lambda situation, row, index, numbers: worth[index] - numbers[:, 0].square()
     situation = policy.situation(seen)
     policy.generators = Generators(7)
-    loss, entropy = algorithm._of_actor(situation)
+    loss, entropy = algorithm._actor_loss(situation)
     policy.generators = Generators(7)
     log_part, mean, log_scale = policy.actor(situation)
     numbers, log_density = squashed(mean, log_scale, policy.generators.normal_like(mean))
@@ -247,7 +245,7 @@ def test_a_checkpoint_holds_the_optimiser_of_the_temperature() -> None:
     [
         ({"temperature": 2.0}, "temperature=2.0 must be within"),
         ({"temperature_range": (0.0, 1.0)}, "temperature_range"),
-        ({"improved": 0}, "improved=0"),
+        ({"improved": 0}, "improved must be .*, got 0"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
@@ -256,7 +254,8 @@ def test_wrong_options_are_refused(options: dict[str, object], message: str) -> 
 
 
 def test_the_papers_numbers_are_its_presets() -> None:
-    _, options, run = sac.LEARNER.presets["paper"]
+    preset = sac.LEARNER.presets["paper"]
+    options, run = preset.learner_for("VEC-TaskDiversion-v0"), preset.run
     assert options.sac.learning_rate == 0.05
     assert options.sac.temperature_range == (0.001, 1.0)
     assert run == {"episodes": 2000, "num_envs": 1}
@@ -271,7 +270,7 @@ def test_the_learned_policy_is_an_average_of_the_last_actors() -> None:
         torch.testing.assert_close(average, 0.25 * actor + 0.75 * was)
 
 
-def test_rewards_are_held_at_the_floor() -> None:
+def test_rewards_are_bounded_by_the_floor() -> None:
     algorithm = fresh(reward_scale=2.0, reward_floor=-3.0, discount=0.0)
     batch, _ = bandit(algorithm).sample(32)
     batch.rew = np.where(np.arange(32) < 16, -1.0, -100.0).astype(np.float32)
@@ -289,19 +288,22 @@ def test_the_learning_rate_falls_over_the_second_half(progress: float, part: flo
     assert list(rates) == [pytest.approx(0.01 * part)]
 
 
-def test_a_floor_that_would_hold_whole_costs_is_refused() -> None:
+def test_a_floor_above_whole_costs_is_refused() -> None:
     problem = task_diversion_v0.factory.problem(reward="cost")
     with pytest.raises(ValueError, match=r"reward_floor=-8\.0 .* --env\.reward excess"):
         sac.build(problem, sac.SACLearner(), seed=0)
     sac.build(problem, sac.SACLearner(sac=SACOptions(reward_floor=-100.0)), seed=0)
-    with pytest.raises(ValueError, match=r"--learner\.reward-floor -1000 and below"):
+    with pytest.raises(ValueError, match=r"--learner\.reward-floor -1000 or less"):
         sac.build(problem, sac.SACLearner(sac=SACOptions(reward_floor=-100.0, reward_scale=10.0)), seed=0)
     sac.build(problem, sac.SACLearner(sac=SACOptions(reward_scale=0.01)), seed=0)
 
 
 @pytest.mark.parametrize(
     ("ends", "message"),
-    [((-0.5, 1.0), r"exploration_ends\[0\]=-0\.5"), ((0.5, 0.6), "the sum of exploration_ends=1.1")],
+    [
+        ((-0.5, 1.0), r"exploration_ends\[0\] must be .*, got -0\.5"),
+        ((0.5, 0.6), "the sum of exploration_ends must be a number from 0 to 1, got 1.1"),
+    ],
 )
 def test_wrong_ends_of_exploration_are_refused(ends: tuple[float, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):

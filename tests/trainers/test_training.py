@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 import torch
 
 from tests.trainers.runs import ARGUMENTS, FIGURES, MODULES, TO_BEAT, metrics, optimisers, run, weights
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("learner", list(MODULES))
@@ -24,14 +24,14 @@ def test_a_run_leaves_all_its_files(learner: str, tmp_path: Path, capsys: pytest
     names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
     assert names == {"config", "checkpoint", "metrics", "events", "evaluation"}
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
-    for figures in (evaluation, *evaluation["references"].values()):
-        assert figures["episodes"] == 2
+    for values in (evaluation, *evaluation["references"].values()):
+        assert values["episodes"] == 2
         for name in ("return_mean", *FIGURES[learner]):
-            assert np.isfinite(figures[name])
+            assert np.isfinite(values[name])
         for name in FIGURES[learner]:
             if name.endswith("_mean"):
-                assert len(figures[name.replace("_mean", "_of_episodes")]) == 2
-        assert figures["decision_ms_p50"] > 0.0
+                assert len(values[name.replace("_mean", "_of_episodes")]) == 2
+        assert values["decision_ms_p50"] > 0.0
     printed = capsys.readouterr().out
     assert f"to that of {TO_BEAT[learner]}" in printed
     assert f"{learner} (tuned)" in printed
@@ -40,6 +40,7 @@ def test_a_run_leaves_all_its_files(learner: str, tmp_path: Path, capsys: pytest
     assert len(metrics(tmp_path / "run")) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
 def test_same_seed_same_run_and_another_seed_another(learner: str, tmp_path: Path) -> None:
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
@@ -50,6 +51,7 @@ def test_same_seed_same_run_and_another_seed_another(learner: str, tmp_path: Pat
     assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
 def test_the_learning_rate_of_a_run_falls_as_its_options_say(learner: str, tmp_path: Path) -> None:
     """The last of four rounds is at 3/4 of the run: half of the way down."""
@@ -67,6 +69,7 @@ def test_a_run_learns_as_often_as_its_options_say(per_step: str, updates: int, t
     assert metrics(tmp_path / "run")[-1]["updates"] == updates
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
 @pytest.mark.parametrize("preset", ["tuned", "paper"])
 def test_a_resumed_run_is_the_run_that_was_never_interrupted(
@@ -97,6 +100,7 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(
     assert optimisers(whole) == optimisers(broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", ["qmix", "sac", "ppo"])
 def test_a_killed_run_goes_on_from_its_checkpoint(learner: str, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -107,9 +111,12 @@ def test_a_killed_run_goes_on_from_its_checkpoint(learner: str, tmp_path: Path) 
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    while not (killed / "metrics.jsonl").exists() or len(metrics(killed)) < 4:
+
+    def has_played() -> bool:
         assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.01)
+        return (killed / "metrics.jsonl").exists() and len(metrics(killed)) >= 4
+
+    wait_until(has_played, "four rounds of training")
     process.kill()
     process.wait()
     assert len(metrics(killed)) < 15
@@ -119,6 +126,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(learner: str, tmp_path: Path) 
     assert metrics(whole) == metrics(killed)
 
 
+@pytest.mark.slow
 def test_a_short_run_halves_randoms_completion_time(tmp_path: Path) -> None:
     run(
         "qmix",
@@ -144,17 +152,20 @@ def test_a_run_too_short_to_learn_is_refused(tmp_path: Path) -> None:
         run("qmix", tmp_path / "run", "--episodes", "3", "--learner.warm-up-episodes", "4")
 
 
-def test_the_first_round_warms_up_also_where_it_has_more_lanes_than_that_takes(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_first_round_warms_up_also_where_it_has_more_environments_than_needed(tmp_path: Path) -> None:
     run("sac", tmp_path / "run", "--num-envs", "6", "--episodes", "12", "--learner.warm-up-episodes", "4")
     rounds = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [(r["exploration"] == 1.0, r["updates"] > 0) for r in rounds] == [(True, False), (False, True)]
 
 
+@pytest.mark.slow
 def test_a_learner_without_warm_up_waits_for_its_first_transition(tmp_path: Path) -> None:
     run("dqn", tmp_path / "run", "--num-envs", "2", "--episodes", "4", "--learner.warm-up-episodes", "0")
     assert json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])["updates"] > 0
 
 
+@pytest.mark.slow
 def test_learning_that_diverges_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"learning has diverged: .* lower --learner\.learning-rate"):
+    with pytest.raises(SystemExit, match=r"training has diverged: .* lower --learner\.learning-rate"):
         run("dqn", tmp_path / "run", "--episodes", "40", "--learner.learning-rate", "1e30")

@@ -1,6 +1,6 @@
-"""What each learner can be told. Nothing here needs torch, so that a command line is read before it is imported.
+"""The options of each learner. Nothing here needs torch, so that a command line is read before torch is imported.
 
-Values without a section are open in the paper.
+The papers do not state values for which no section is given.
 """
 
 from __future__ import annotations
@@ -8,152 +8,132 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vec_envs.validation import count, fraction, not_negative, one_of, positive, positive_range
+from vec_envs.validation import (
+    check_fraction,
+    check_integer,
+    check_not_negative,
+    check_one_of,
+    check_positive,
+    check_positive_range,
+)
 
 LOSSES = ("huber", "squared")
 MIXING_ACTIVATIONS = ("leaky_relu", "elu")
-PREDICTIONS = ("x0", "noise")
 SPEEDS = ("full", "best")
 CUTS = ("choices", "tanh")
 COSTLIEST = 100.0
-"""No task costs as much, unless queues run away."""
+"""The cost that no task exceeds, unless queues grow without bound."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """What the training loop asks of a learner with replay: when it learns, how often, from how many transitions."""
+    """Options of a replay buffer: its size, and how often and from how many transitions a learner learns."""
 
     batch_size: int = 128
     """Transitions of a gradient step."""
     buffer_size: int = 50_000
-    """Transitions kept for replay."""
+    """Transitions that the replay buffer stores."""
     warm_up_episodes: int = 32
-    """Episodes played before the first update."""
+    """Episodes before the first gradient step."""
     updates_per_step: float = 1.0
-    """Gradient steps for each step that the lanes take together."""
+    """Gradient steps for each step of all environments together."""
 
     def __post_init__(self) -> None:
-        count(1, batch_size=self.batch_size, buffer_size=self.buffer_size)
-        count(0, warm_up_episodes=self.warm_up_episodes)
-        positive(updates_per_step=self.updates_per_step)
+        check_integer(1, batch_size=self.batch_size, buffer_size=self.buffer_size)
+        check_integer(0, warm_up_episodes=self.warm_up_episodes)
+        check_positive(updates_per_step=self.updates_per_step)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutOptions:
-    """What the training loop asks of a learner that learns from what it has just played, and forgets it then."""
+    """Options of on-policy rollouts, which are learned from once and then dropped."""
 
     steps: int = 25
-    """Steps of all lanes after which it learns; it also does at the end of an episode."""
+    """Steps of all environments after which the learner learns; it also learns at the end of an episode."""
     batch_size: int = 200
-    """Transitions of a gradient step, two at least: advantages are standardised among them."""
+    """Transitions of a gradient step, at least two, because advantages are divided by their standard deviation."""
     repeats: int = 5
-    """How often the transitions are gone over."""
+    """Number of passes over the transitions."""
 
     def __post_init__(self) -> None:
-        count(1, steps=self.steps, repeats=self.repeats)
-        count(2, batch_size=self.batch_size)
+        check_integer(1, steps=self.steps, repeats=self.repeats)
+        check_integer(2, batch_size=self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QMIXOptions:
-    """What P-QMIX and MAD2RL share. Sections are those of MAD2RL."""
+    """The options that P-QMIX and MAD2RL share. Sections are those of MAD2RL."""
 
     discount: float = 0.9
-    """How much future rewards count; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
+    """Discount factor; 0.99 in Section 8.1. The drift already counts the future cost of a backlog."""
     learning_rate: float = 1e-3
-    """Of Adam; 5e-4 in Section 8.1."""
+    """Learning rate of Adam; 5e-4 in Section 8.1."""
     final_learning_rate: float = 0.05
-    """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
-    would have it."""
+    """Final learning rate as a fraction of the initial one; it falls linearly in the second half of the run."""
     target_update_rate: float = 0.005
-    """How fast the target networks follow; 0.001 in Section 8.1, which lags a thousand updates behind."""
+    """Rate of the soft updates of the target networks; 0.001 in Section 8.1, a lag of a thousand updates."""
     double_q: bool = True
-    """The online network chooses the action that the target network values."""
+    """Double Q-learning: the online network chooses the action that the target network values."""
     loss: str = "huber"
-    """`"huber"` or `"squared"` (Eq. 58)."""
+    """Loss of the values: `"huber"` or `"squared"` (Eq. 58)."""
     huber_beta: float = 0.1
-    """Errors of scaled values beyond it count linearly, not squared: runaway queues are not all that is learned."""
+    """Error of scaled values from which the Huber loss is linear, so that queues that grow without bound do not
+    dominate the loss."""
     value_penalty: float = 0.1
-    """Weight of the mean square of all agents' values beside the loss, also of actions that an agent with fewer lacks;
-    0 for none. The mixer is free to scale them."""
+    """Weight of the mean square of all agents' values in the loss; 0 for no penalty. It bounds the values, whose scale
+    the mixer leaves open. Entries of actions that an agent does not have count too."""
     max_grad_norm: float = 10.0
-    """Bound of the gradient of all weights together; 0 for none."""
+    """Largest norm of the gradient of all weights together; 0 for no bound."""
     reward_scale: float = 0.03
-    """Rewards are multiplied by it before learning."""
+    """Factor of rewards before learning."""
     act_lagged: bool = True
-    """Whether the learned policy is the lagged network, an average over the last updates, not the online one."""
+    """Whether the learned policy uses the target network, an average over the last updates."""
     compress: bool = True
-    """Whether networks see sign(x) log(1 + |x|) of the observation: a runaway queue is tame, an ordinary one as is."""
+    """Whether networks take sign(x) log(1 + |x|) of the observation, which keeps very long queues small."""
     exploration_start: float = 0.3
-    """Probability that a client acts at random, at first. Where all do, queues run away and nothing else is seen."""
+    """Initial probability of a random action of a client. If all act at random, queues grow without bound, and no
+    other states are visited."""
     exploration_end: float = 0.02
-    """The same at last."""
+    """Final probability of a random action."""
     exploration_fraction: float = 0.5
-    """Part of the run over which exploration falls linearly."""
+    """Fraction of the run over which the probability of a random action falls linearly."""
     hidden: int = 256
     """Neurons of each hidden layer of an agent. Section 8.1."""
     hidden_layers: int = 3
     """Hidden layers of an agent. Section 8.1."""
     action_features: bool = True
-    """Whether the value of an action is also made of what it shares with others: node, cut, work and data."""
+    """Whether the value of an action also depends on features that actions share, such as node, cut, work and data.
+    Only for problems that have `action_features`."""
     action_costs: bool = True
-    """Whether it is also made of the delays and the drift that the action would bring by what the client sees; with
-    the extended observation alone."""
+    """Whether the value of an action also depends on its costs, as far as an agent's observation determines them. Only
+    for problems that have `action_costs`, such as DNN partitioning with the extended observation."""
     mixing_embedding: int = 32
     """Neurons of the mixer's hidden layer."""
     mixing_activation: str = "leaky_relu"
-    """Of the mixer: `"leaky_relu"`, or `"elu"` as in QMIX, which is flat far below zero."""
+    """Activation of the mixer: `"leaky_relu"`, or `"elu"` as in QMIX, which is flat far below zero."""
     hypernetwork_hidden: int = 64
-    """Neurons of each hidden layer of the networks that give the mixer's weights. Section 8.1."""
+    """Neurons of each hidden layer of the hypernetworks, which give the mixer's weights. Section 8.1."""
     hypernetwork_layers: int = 2
-    """Hidden layers of these. Section 8.1."""
+    """Hidden layers of the hypernetworks. Section 8.1."""
 
     def __post_init__(self) -> None:
-        fraction(discount=self.discount, target_update_rate=self.target_update_rate)
-        fraction(final_learning_rate=self.final_learning_rate)
-        fraction(exploration_start=self.exploration_start, exploration_end=self.exploration_end)
-        fraction(exploration_fraction=self.exploration_fraction)
-        positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale, huber_beta=self.huber_beta)
-        count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, hypernetwork_hidden=self.hypernetwork_hidden)
-        count(1, mixing_embedding=self.mixing_embedding)
-        count(0, hypernetwork_layers=self.hypernetwork_layers)
-        not_negative(max_grad_norm=self.max_grad_norm, value_penalty=self.value_penalty)
-        one_of(LOSSES, loss=self.loss)
-        one_of(MIXING_ACTIVATIONS, mixing_activation=self.mixing_activation)
+        check_fraction(discount=self.discount, target_update_rate=self.target_update_rate)
+        check_fraction(final_learning_rate=self.final_learning_rate)
+        check_fraction(exploration_start=self.exploration_start, exploration_end=self.exploration_end)
+        check_fraction(exploration_fraction=self.exploration_fraction)
+        check_positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale, huber_beta=self.huber_beta)
+        check_integer(
+            1, hidden=self.hidden, hidden_layers=self.hidden_layers, hypernetwork_hidden=self.hypernetwork_hidden
+        )
+        check_integer(1, mixing_embedding=self.mixing_embedding)
+        check_integer(0, hypernetwork_layers=self.hypernetwork_layers)
+        check_not_negative(max_grad_norm=self.max_grad_norm, value_penalty=self.value_penalty)
+        check_one_of(LOSSES, loss=self.loss)
+        check_one_of(MIXING_ACTIVATIONS, mixing_activation=self.mixing_activation)
 
     def explores(self, progress: float, *, warm_up: bool) -> float:
-        """Returns the probability of a random action at this part, 0 to 1, of the run."""
+        """Returns the probability of a random action at a fraction `progress` of the run."""
         return falling(self.exploration_start, self.exploration_end, self.exploration_fraction, progress)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenoiserOptions:
-    """What MAD2RL has beside QMIX."""
-
-    denoising_steps: int = 3
-    """M, steps of the reverse process; 7 in Section 8.3.1."""
-    beta_min: float = 0.1
-    """Where the noise schedule begins; open in the paper."""
-    beta_max: float = 10.0
-    """Where it ends; open in the paper."""
-    prediction: str = "x0"
-    """What the network predicts: `"x0"`, through a smooth bound, or `"noise"` (Eq. 39)."""
-    bound: float = 30.0
-    """Predicted values are bounded to +- this by a scaled tanh; 0 for no bound. Only with `"x0"`."""
-    noise: float = 0.0
-    """Scale of the reverse process's noise, 1 in Eq. (40); 0 makes it deterministic."""
-    softmax: bool = False
-    """Whether values are a softmax over the actions (Eq. 41)."""
-    step_embedding: int = 16
-    """Size of the sinusoidal embedding of m."""
-
-    def __post_init__(self) -> None:
-        count(1, denoising_steps=self.denoising_steps)
-        if self.step_embedding < 2 or self.step_embedding % 2:
-            raise ValueError(f"step_embedding={self.step_embedding!r} must be an even number of at least 2")
-        positive_range(beta=(self.beta_min, self.beta_max))
-        one_of(PREDICTIONS, prediction=self.prediction)
-        not_negative(bound=self.bound, noise=self.noise)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,58 +141,58 @@ class SACOptions:
     """The options of SAC. Sections are those of RTD."""
 
     discount: float = 0.95
-    """How much future rewards count, a decision at the same unit later. A queue of some seconds is gone after as
-    few tasks."""
+    """Discount factor per decision at the same roadside unit. A queue of some seconds is served after as few tasks."""
     learning_rate: float = 3e-3
-    """Of Adam, for the actor, the critics and the temperature; 0.05 in Section IV.C."""
+    """Learning rate of Adam for the actor, the critics and the temperature; 0.05 in Section IV.C."""
     final_learning_rate: float = 0.05
-    """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
-    would have it."""
+    """Final learning rate as a fraction of the initial one; it falls linearly in the second half of the run."""
     target_update_rate: float = 0.005
-    """How fast the two target critics follow."""
+    """Rate of the soft updates of the two target critics."""
     temperature: float = 0.2
-    """mu at first: what a unit of entropy is worth in scaled reward."""
+    """Initial temperature mu: the weight of entropy in scaled reward."""
     temperature_range: tuple[float, float] = (0.001, 1.0)
-    """Within which mu is adapted. Section IV.A."""
+    """Range of the adapted temperature mu. Section IV.A."""
     target_entropy: float = -4.3
-    """Entropy that mu is adapted to, of a choice and the numbers that go with it together."""
+    """Entropy to which mu is adapted: that of an alternative and its continuous parameters together."""
     reward_scale: float = 1.0
-    """Rewards are multiplied by it before learning."""
+    """Factor of rewards before learning."""
     reward_floor: float = -8.0
-    """Scaled rewards are held at this: the waits of the first episodes, in which queues run away, teach nothing."""
+    """Lower bound of scaled rewards. The long waits of the first episodes, in which queues grow without bound, would
+    otherwise dominate the loss."""
     exploration: float = 0.1
-    """Probability that a training action is random: a narrow policy no longer sees what lies elsewhere."""
+    """Probability of a random action in training, so that a narrow policy still visits other actions."""
     exploration_ends: tuple[float, float] = (0.15, 0.6)
-    """Parts of the random actions that send all layers, and that run all at the vehicle; the rest takes any cut. Both
-    are often best, but where most send work, queues run away and nothing else is seen."""
+    """Fractions of the random actions that take the first and the last alternative; the others take any alternative.
+    With cuts, the first offloads all layers and the last none; both are often best. If most actions offload, queues
+    grow without bound, and no other states are visited."""
     average_rate: float = 0.002
-    """How fast the learned policy's average follows the actor; 1 for the actor itself."""
+    """Rate of the soft updates of the learned policy, an average of the actor; 1 for the actor itself."""
     compress: bool = True
-    """Whether networks see sign(x) log(1 + |x|) of the observation."""
+    """Whether networks take sign(x) log(1 + |x|) of the observation."""
     hidden: int = 64
     """Neurons of each hidden layer of the actor and of the critics."""
     hidden_layers: int = 2
-    """Hidden layers of each."""
+    """Hidden layers of the actor and of the critics."""
     improved: int = 2
-    """Alternatives of each situation whose numbers a gradient step improves."""
+    """Alternatives of each observation whose parameters a gradient step improves."""
 
     def __post_init__(self) -> None:
-        fraction(discount=self.discount, target_update_rate=self.target_update_rate, exploration=self.exploration)
-        fraction(final_learning_rate=self.final_learning_rate, average_rate=self.average_rate)
+        check_fraction(discount=self.discount, target_update_rate=self.target_update_rate, exploration=self.exploration)
+        check_fraction(final_learning_rate=self.final_learning_rate, average_rate=self.average_rate)
         for n, part in enumerate(self.exploration_ends):
-            fraction(**{f"exploration_ends[{n}]": part})
-        fraction(**{"the sum of exploration_ends": sum(self.exploration_ends)})
-        positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale, average_rate=self.average_rate)
-        positive_range(temperature_range=self.temperature_range)
+            check_fraction(**{f"exploration_ends[{n}]": part})
+        check_fraction(**{"the sum of exploration_ends": sum(self.exploration_ends)})
+        check_positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale, average_rate=self.average_rate)
+        check_positive_range(temperature_range=self.temperature_range)
         low, high = self.temperature_range
         if not low <= self.temperature <= high:
             raise ValueError(f"temperature={self.temperature!r} must be within temperature_range={low, high}")
         if not self.reward_floor < 0.0:
             raise ValueError(f"reward_floor={self.reward_floor!r} must be below 0")
-        count(1, hidden=self.hidden, hidden_layers=self.hidden_layers, improved=self.improved)
+        check_integer(1, hidden=self.hidden, hidden_layers=self.hidden_layers, improved=self.improved)
 
     def explores(self, progress: float, *, warm_up: bool) -> float:
-        """Returns the probability of a random action: before any update all are, then few beside the policy's own."""
+        """Returns the probability of a random action: 1 in the warm-up, then `exploration`."""
         return 1.0 if warm_up else self.exploration
 
 
@@ -221,50 +201,53 @@ class DQNOptions:
     """The options of DQN. Sections are those of RTD."""
 
     discount: float = 0.9
-    """How much future rewards count, a decision at the same unit later."""
+    """Discount factor per decision at the same roadside unit."""
     learning_rate: float = 1e-3
-    """Of Adam; 0.05 in Section IV.C."""
+    """Learning rate of Adam; 0.05 in Section IV.C."""
     final_learning_rate: float = 0.05
-    """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
-    would have it."""
+    """Final learning rate as a fraction of the initial one; it falls linearly in the second half of the run."""
     speeds: str = "full"
-    """At which speeds both sides run: `"full"`, as the baseline has it, or `"best"`, at which work costs least. At full
-    speeds a Gcycle costs more at a unit than at any vehicle, so that all local is the answer to everything."""
+    """Speeds of vehicle and roadside unit: `"full"` as in the baseline, or `"best"`, the speeds of least cost. At full
+    speeds a Gcycle costs more at a unit than at any vehicle, so that it is always best to run all layers locally."""
     target_update_steps: int = 250
-    """Gradient steps after which the target network is copied anew."""
+    """Gradient steps between two copies to the target network."""
     double_q: bool = True
-    """The online network chooses the action that the target network values."""
+    """Double Q-learning: the online network chooses the action that the target network values."""
     loss: str = "huber"
-    """`"huber"` or `"squared"`."""
+    """Loss of the values: `"huber"` or `"squared"`."""
     reward_scale: float = 1.0
-    """Rewards are multiplied by it before learning."""
+    """Factor of rewards before learning."""
     reward_floor: float = -8.0
-    """Scaled rewards are held at this, as in SAC."""
+    """Lower bound of scaled rewards, as in SAC."""
     compress: bool = True
-    """Whether networks see sign(x) log(1 + |x|) of the observation."""
+    """Whether networks take sign(x) log(1 + |x|) of the observation."""
     exploration_start: float = 0.5
-    """Probability of a random action, at first."""
+    """Initial probability of a random action."""
     exploration_end: float = 0.02
-    """The same at last."""
+    """Final probability of a random action."""
     exploration_fraction: float = 0.5
-    """Part of the run over which exploration falls linearly."""
+    """Fraction of the run over which the probability of a random action falls linearly."""
     hidden: int = 128
     """Neurons of each hidden layer."""
     hidden_layers: int = 2
-    """How many there are."""
+    """Number of hidden layers."""
 
     def __post_init__(self) -> None:
-        fraction(discount=self.discount, exploration_start=self.exploration_start, exploration_end=self.exploration_end)
-        fraction(exploration_fraction=self.exploration_fraction, final_learning_rate=self.final_learning_rate)
-        positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale)
+        check_fraction(
+            discount=self.discount, exploration_start=self.exploration_start, exploration_end=self.exploration_end
+        )
+        check_fraction(exploration_fraction=self.exploration_fraction, final_learning_rate=self.final_learning_rate)
+        check_positive(learning_rate=self.learning_rate, reward_scale=self.reward_scale)
         if not self.reward_floor < 0.0:
             raise ValueError(f"reward_floor={self.reward_floor!r} must be below 0")
-        one_of(SPEEDS, speeds=self.speeds)
-        count(1, target_update_steps=self.target_update_steps, hidden=self.hidden, hidden_layers=self.hidden_layers)
-        one_of(LOSSES, loss=self.loss)
+        check_one_of(SPEEDS, speeds=self.speeds)
+        check_integer(
+            1, target_update_steps=self.target_update_steps, hidden=self.hidden, hidden_layers=self.hidden_layers
+        )
+        check_one_of(LOSSES, loss=self.loss)
 
     def explores(self, progress: float, *, warm_up: bool) -> float:
-        """Returns the probability of a random action at this part, 0 to 1, of the run: before any update all are."""
+        """Returns the probability of a random action at a fraction `progress` of the run; 1 in the warm-up."""
         if warm_up:
             return 1.0
         return falling(self.exploration_start, self.exploration_end, self.exploration_fraction, progress)
@@ -275,78 +258,80 @@ class PPOOptions:
     """The options of PPO. Sections are those of LyMDO."""
 
     cuts: str = "choices"
-    """How cuts are drawn: `"choices"`, a categorical distribution for each device, or `"tanh"`, a normal one whose
-    numbers become cuts by a tanh (Eq. 13). Where the action also gives resources all numbers are like the latter."""
+    """Distribution of integer actions, such as cuts: `"choices"`, a categorical one for each agent, or `"tanh"`, a
+    normal one whose numbers become integers by a tanh (Eq. 13). Continuous actions always use the second."""
     discount: float = 0.0
-    """How much future rewards count; open in the paper. What overspending costs later is in the queues of the
-    reward: Lyapunov's method makes every slot a problem of its own."""
+    """Discount factor of future rewards. Lyapunov's method makes every slot a problem of its own: the queues in the
+    reward stand for the later cost of overspending."""
     gae_lambda: float = 0.95
-    """How far advantages look ahead; 1 in Eq. (16)."""
+    """Weight lambda of later rewards in the generalised advantages; 1 in Eq. (16)."""
     learning_rate: float = 1e-3
-    """Of Adam, for actor and critic; 3e-4 in Section V.A."""
+    """Learning rate of Adam for actor and critic; 3e-4 in Section V.A."""
     final_learning_rate: float = 0.05
-    """Part of the learning rate to which it falls, linearly, over the second half of the run: the round after the last
-    would have it."""
+    """Final learning rate as a fraction of the initial one; it falls linearly in the second half of the run."""
     clip: float = 0.2
-    """How far the ratio of new to old probabilities counts. Section V.A."""
+    """Clipping range of the ratio of new to old probabilities. Section V.A."""
     entropy_weight: float = 0.1
-    """What entropy is worth beside the clipped gain, at first."""
+    """Initial weight of the entropy in the loss."""
     final_entropy_weight: float = 0.001
-    """What it falls to, by the same part in every round: the round after the last would have it. A policy that settles
-    early settles before it tells states apart."""
+    """Weight of the entropy at the end of the run, to which it falls exponentially. A policy that becomes deterministic
+    too early does not distinguish states."""
     value_weight: float = 0.5
-    """Of the critic's loss beside the actor's."""
+    """Weight of the critic's loss."""
     max_grad_norm: float = 0.5
-    """Bound of the gradient of all weights together; 0 for none."""
+    """Largest norm of the gradient of all weights together; 0 for no bound."""
     reward_scale: float = 0.1
-    """Rewards are multiplied by it before learning."""
+    """Factor of rewards before learning."""
     compress_reward: bool = True
-    """Whether sign(r) log(1 + |r|) of a scaled reward is learned: by what part decisions are worse counts, whether
-    queues have run away or not. Where the future is not discounted to nothing it is another aim."""
+    """Whether sign(r) log(1 + |r|) of a scaled reward r is learned, so that relative differences count, also for very
+    long queues. With a discount above 0 this changes the objective."""
     compress: bool = True
-    """Whether networks see sign(x) log(1 + |x|) of the observation."""
+    """Whether networks take sign(x) log(1 + |x|) of the observation."""
     usual_rate: float = 0.05
-    """How fast the averages by which networks standardise what they see follow; 0 for none. A channel's fading is a
-    tenth of its logarithm."""
+    """Rate of the moving averages that normalise the features; 0 for no normalisation. It matters because fading
+    changes the logarithm of a channel's gain by a tenth only."""
     first_scale: float = 0.6
-    """Standard deviation of numbers at first, before the tanh."""
+    """Initial standard deviation of continuous actions, before the tanh."""
     hidden: tuple[int, ...] = (128, 64)
     """Neurons of each hidden layer of actor and critic. Section V.A."""
 
     def __post_init__(self) -> None:
-        one_of(CUTS, cuts=self.cuts)
-        fraction(discount=self.discount, gae_lambda=self.gae_lambda, final_learning_rate=self.final_learning_rate)
-        fraction(usual_rate=self.usual_rate)
-        positive(learning_rate=self.learning_rate, clip=self.clip, reward_scale=self.reward_scale)
-        positive(first_scale=self.first_scale)
-        positive(entropy_weight=self.entropy_weight, final_entropy_weight=self.final_entropy_weight)
-        not_negative(max_grad_norm=self.max_grad_norm, value_weight=self.value_weight)
+        check_one_of(CUTS, cuts=self.cuts)
+        check_fraction(discount=self.discount, gae_lambda=self.gae_lambda, final_learning_rate=self.final_learning_rate)
+        check_fraction(usual_rate=self.usual_rate)
+        check_positive(learning_rate=self.learning_rate, clip=self.clip, reward_scale=self.reward_scale)
+        check_positive(first_scale=self.first_scale)
+        check_positive(entropy_weight=self.entropy_weight, final_entropy_weight=self.final_entropy_weight)
+        check_not_negative(max_grad_norm=self.max_grad_norm, value_weight=self.value_weight)
         if not self.hidden:
-            raise ValueError("hidden is empty; actor and critic need a hidden layer at least")
+            raise ValueError("hidden=() must have at least one layer, for actor and critic")
         for n, size in enumerate(self.hidden):
-            count(1, **{f"hidden[{n}]": size})
+            check_integer(1, **{f"hidden[{n}]": size})
 
     def explores(self, progress: float, *, warm_up: bool) -> float:
-        """Returns what entropy is worth at this part, 0 to 1, of the run: the policy's own draws explore."""
+        """Returns the weight of entropy at a fraction `progress` of the run; the policy explores by its own draws."""
         return self.entropy_weight * (self.final_entropy_weight / self.entropy_weight) ** progress
 
 
 def falling(start: float, end: float, part: float, progress: float) -> float:
-    """Returns what falls linearly from `start` to `end` over the first `part` of a run, and then stays."""
+    """Returns a number that falls linearly from `start` to `end` over the first `part` of a run, and then stays."""
     passed = 1.0 if part == 0.0 else min(progress / part, 1.0)
     return start + (end - start) * passed
 
 
 def check_floor(problem: Any, options: SACOptions | DQNOptions) -> None:
-    """Refuses a floor under scaled rewards for which it was not made: whole costs of ordinary tasks are below it."""
+    """Raises `ValueError` for a reward floor above the rewards of ordinary tasks, which `reward="cost"` gives."""
     lowest = -COSTLIEST * options.reward_scale
-    if problem.reward == "cost" and options.reward_floor > lowest:
+    if getattr(problem, "reward", None) == "cost" and options.reward_floor > lowest:
         raise ValueError(
-            f"reward_floor={options.reward_floor} would hold ordinary rewards of reward='cost': take --env.reward "
-            f"excess, or --learner.reward-floor {lowest:g} and below"
+            f"reward_floor={options.reward_floor} is above the rewards of ordinary tasks with reward='cost': use "
+            f"--env.reward excess, or --learner.reward-floor {lowest:g} or less"
         )
 
 
 def annealed(final: float, progress: float) -> float:
-    """Returns the part of the learning rate at a part of the run: all of it, then falling to `final`."""
+    """Returns the learning rate at a fraction `progress` of the run, as a fraction of the initial one.
+
+    It is 1 in the first half of the run, and then falls linearly to `final`.
+    """
     return 1.0 - (1.0 - final) * max(0.0, 2.0 * progress - 1.0)

@@ -1,7 +1,7 @@
-"""PPO, Tianshou's, for agents that all decide together: one actor and one critic see everything.
+"""Tianshou's PPO for agents that all decide together, with one actor and one critic over all observations.
 
-What is ours: what an action is, a choice for each agent among those that it has, or numbers that pass through a tanh;
-draws and the order of batches come from generators that a checkpoint holds; rewards are scaled.
+Added here: two forms of actions (an integer for each agent, or numbers that pass through a tanh), draws and an order
+of batches from generators that a checkpoint holds, and scaled rewards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
 from trainers.algorithms.options import PPOOptions
-from trainers.networks.dense import Seen, Usual
+from trainers.networks.dense import ObservationEncoder, RunningNormalizer
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 
@@ -31,88 +31,114 @@ LEAST_LOGIT = -1e9
 
 
 class Decisions(Protocol):
-    """What an actor's outputs mean."""
+    """How the outputs of an actor become actions."""
 
     num_outputs: int
+    """The number of outputs that an actor needs."""
 
     @property
     def action_space(self) -> gymnasium.Space[Any]:
-        """Of one stored action."""
+        """The space of one stored action."""
         ...
 
-    def distribution(self, outputs: Float32[Tensor, "batch outputs"], observation: Observation) -> Distribution: ...
+    def distribution(self, outputs: Float32[Tensor, "batch outputs"], observation: Observation) -> Distribution:
+        """Returns the distribution of stored actions."""
+        ...
+
     def drawn(self, distribution: Distribution, generators: Generators) -> Tensor:
-        """Returns stored actions."""
+        """Returns stored actions, drawn from a distribution."""
         ...
 
-    def taken(self, act: np.ndarray) -> Shaped[np.ndarray, "batch agents ..."]:
-        """Returns stored actions as the environment takes them."""
+    def environment_action(self, act: np.ndarray) -> Shaped[np.ndarray, "batch agents ..."]:
+        """Returns the environment's actions for stored actions."""
         ...
 
 
 class AgentChoices:
-    """An alternative for each agent, among those that `present` says there are."""
+    """An integer for each agent, among its legal actions."""
 
     def __init__(
-        self, counts: tuple[int, ...], present: Callable[[Observation], Bool[np.ndarray, "batch agents actions"]]
+        self, counts: tuple[int, ...], legal: Callable[[Observation], Bool[np.ndarray, "batch agents actions"]]
     ) -> None:
+        """Takes the numbers of actions and the action mask.
+
+        Args:
+            counts: The number of actions of each agent.
+            legal: Returns the action mask for observations.
+        """
         self._shape = len(counts), max(counts)
-        self._present = present
+        self._legal = legal
         self.num_outputs = len(counts) * max(counts)
         self.action_space = gymnasium.spaces.MultiDiscrete(np.array(counts))
 
     def distribution(self, outputs: Float32[Tensor, "batch outputs"], observation: Observation) -> Distribution:
-        """Returns a categorical distribution for each agent, all independent; what is not there has no part."""
-        present = torch.as_tensor(self._present(observation), device=outputs.device)
-        logits = outputs.unflatten(-1, self._shape).masked_fill(~present, LEAST_LOGIT)
+        """Returns an independent categorical distribution for each agent; illegal actions have probability 0."""
+        legal = torch.as_tensor(self._legal(observation), device=outputs.device)
+        logits = outputs.unflatten(-1, self._shape).masked_fill(~legal, LEAST_LOGIT)
         return Independent(Categorical(logits=logits, validate_args=False), 1, validate_args=False)
 
     def drawn(self, distribution: Any, generators: Generators) -> Tensor:
-        """Returns alternatives drawn by their log-probabilities."""
+        """Returns actions, drawn by their log-probabilities."""
         return generators.choices(distribution.base_dist.logits)
 
-    def taken(self, act: np.ndarray) -> Shaped[np.ndarray, "batch agents"]:
-        """Returns the alternatives as they are."""
+    def environment_action(self, act: np.ndarray) -> Shaped[np.ndarray, "batch agents"]:
+        """Returns the actions unchanged, as integers."""
         return act.astype(np.int64)
 
 
 class TanhNumbers(nn.Module):
-    """Numbers from a normal distribution, of which the environment takes what `taken_for` makes of their tanh.
+    """Numbers from a normal distribution, which a tanh and `to_action` turn into the environment's actions.
 
-    The tanh is the environment's: densities are those of the numbers before it. Their scales are learned, but are the
-    same everywhere.
+    The tanh counts as a part of the environment: densities are those of the numbers before it. The scales of the
+    distribution are learned, and do not depend on the observation.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], *, first_scale: float, taken_for: Callable[[np.ndarray], np.ndarray]
+        self, shape: tuple[int, ...], *, first_scale: float, to_action: Callable[[np.ndarray], np.ndarray]
     ) -> None:
+        """Makes the learned scales.
+
+        Args:
+            shape: The shape of an action, with the agents first.
+            first_scale: The initial standard deviation.
+            to_action: Returns the environment's actions for numbers from -1 to 1.
+        """
         super().__init__()
-        self._shape, self._taken_for = shape, taken_for
+        self._shape, self._to_action = shape, to_action
         self.num_outputs = int(np.prod(shape))
         self.action_space = gymnasium.spaces.Box(-np.inf, np.inf, shape, np.float32)
         self.log_scale = nn.Parameter(torch.full(shape, float(np.log(first_scale))))
 
     def distribution(self, outputs: Float32[Tensor, "batch outputs"], observation: Observation) -> Distribution:
-        """Returns independent normal distributions."""
+        """Returns an independent normal distribution for each number."""
         mean = outputs.unflatten(-1, self._shape)
         scale = self.log_scale.exp().expand_as(mean)
         return Independent(Normal(mean, scale, validate_args=False), len(self._shape), validate_args=False)
 
     def drawn(self, distribution: Any, generators: Generators) -> Tensor:
-        """Returns drawn numbers."""
+        """Returns numbers before the tanh, drawn from the distribution."""
         normal = distribution.base_dist
         return normal.loc + normal.scale * generators.normal_like(normal.loc)
 
-    def taken(self, act: np.ndarray) -> Shaped[np.ndarray, "batch agents ..."]:
-        """Returns what the environment takes."""
-        return self._taken_for(np.tanh(act.astype(np.float64)))
+    def environment_action(self, act: np.ndarray) -> Shaped[np.ndarray, "batch agents ..."]:
+        """Returns the environment's actions for numbers before the tanh."""
+        return self._to_action(np.tanh(act.astype(np.float64)))
 
 
 class Head(nn.Module):
-    """A linear layer over what is seen."""
+    """A linear layer over encoded observations."""
 
-    def __init__(self, seen: Seen, num_outputs: int, *, scale: float = 1.0, decisions: object = None) -> None:
-        """`scale` makes the first outputs small; weights of `decisions`, where these have any, are learned with it."""
+    def __init__(
+        self, seen: ObservationEncoder, num_outputs: int, *, scale: float = 1.0, decisions: object = None
+    ) -> None:
+        """Makes the layer.
+
+        Args:
+            seen: Encodes the observations.
+            num_outputs: The number of outputs.
+            scale: A factor for the initial weights, below 1 for small initial outputs.
+            decisions: Where it is a module, its weights are learned together with those of the layer.
+        """
         super().__init__()
         self.seen, self.last = seen, nn.Linear(seen.get_output_dim(), num_outputs)
         self.decisions = decisions if isinstance(decisions, nn.Module) else None
@@ -121,21 +147,21 @@ class Head(nn.Module):
             self.last.bias.zero_()
 
     def forward(self, obs: Any, state: Any = None, info: Any = None) -> Tensor:
-        """Returns `[batch, outputs]` of `obs` [batch, agents, features]."""
+        """Returns outputs `[batch, outputs]` for `obs` [batch, agents, features]."""
         return self.last(self.seen(torch.as_tensor(obs, device=self.last.weight.device))[0])
 
     def watch(self, obs: Observation) -> None:
-        """Lets what is usual follow what is seen."""
+        """Updates the normalisation of the features, if there is one, with a batch of observations."""
         if self.seen.usual is not None:
             self.seen.usual.soft_update(self.seen.flat(torch.as_tensor(obs, device=self.last.weight.device)))
 
 
 class TogetherPolicy(ProbabilisticActorPolicy):
-    """Decides for all agents together: drawn while training, otherwise the likeliest."""
+    """A policy for all agents together: draws actions in training, and takes the likeliest actions otherwise."""
 
     def __init__(self, actor: Head, *, decisions: Decisions, seed: int) -> None:
         super().__init__(
-            actor=actor,  # pyright: ignore[reportArgumentType] # any module will do where `forward` is our own
+            actor=actor,  # pyright: ignore[reportArgumentType] # any module is accepted, because `forward` is our own
             dist_fn=Categorical,
             action_space=decisions.action_space,
             action_scaling=False,
@@ -146,28 +172,28 @@ class TogetherPolicy(ProbabilisticActorPolicy):
         self.generators = Generators(seed)
 
     def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> Any:
-        """Returns stored actions of `batch.obs` [batch, agents, features], and their distribution."""
+        """Returns stored actions for `batch.obs` [batch, agents, features], and their distribution."""
         dist = self.decisions.distribution(self.head(batch.obs), batch.obs)
         drawn = self.is_within_training_step
         return Batch(act=self.decisions.drawn(dist, self.generators) if drawn else dist.mode, dist=dist)
 
     def add_exploration_noise(self, act: Any, batch: Any) -> Any:
-        """Returns the actions as they are: draws explore."""
+        """Returns the actions unchanged: the drawn actions explore."""
         return act
 
-    def taken(self, act: np.ndarray, observation: np.ndarray) -> np.ndarray:
-        """Returns stored actions as the environment takes them."""
-        return self.decisions.taken(act)
+    def environment_action(self, act: np.ndarray, observation: np.ndarray) -> np.ndarray:
+        """Returns the environment's actions for stored actions."""
+        return self.decisions.environment_action(act)
 
 
 class Shuffled:
-    """A batch that is split in an order from our own generator."""
+    """A batch that is split into parts in an order from our own generator."""
 
     def __init__(self, batch: Batch, rng: np.random.Generator) -> None:
         self._batch, self._rng = batch, rng
 
     def split(self, size: int, *, merge_last: bool) -> Iterator[Batch]:
-        """Yields parts of at least this size; the last one also has what is left over."""
+        """Yields parts of `size` transitions; the last part has the remainder as well."""
         order = self._rng.permutation(len(self._batch))
         parts = max(len(order) // size, 1)
         for n in range(parts):
@@ -175,11 +201,11 @@ class Shuffled:
 
 
 class SeededPPO(PPO):
-    """PPO whose batches come in an order that a checkpoint holds.
+    """PPO with an order of batches that a checkpoint can restore, and with scaled rewards.
 
     Paper: LyMDO Eqs. (15)-(18).
     Differs: advantages are Tianshou's generalised ones, which look ahead by `gae_lambda`, and are normalised by batch;
-    the returns that the critic learns are theirs; entropy may be worth something.
+    the critic learns the returns that belong to these advantages; entropy can have a weight.
     """
 
     policy: TogetherPolicy  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -207,7 +233,11 @@ class SeededPPO(PPO):
         return super()._preprocess_batch(batch, buffer, indices)
 
     def _update_with_batch(self, batch: Any, batch_size: int | None, repeat: int) -> A2CTrainingStats:
-        """What is usual moves last: until then it is that of the policy which acted, of which ratios are taken."""
+        """Makes the gradient steps, and then updates the normalisation of the features.
+
+        The normalisation is updated last, because the ratios of probabilities are those to the policy that acted, with
+        its normalisation.
+        """
         self.ent_coef = self.policy.exploration
         stats = super()._update_with_batch(Shuffled(batch, self.policy.generators.numpy), batch_size, repeat)  # type: ignore[arg-type]
         for head in self._heads:
@@ -216,14 +246,18 @@ class SeededPPO(PPO):
 
 
 def assemble(*, size: int, decisions: Decisions, options: PPOOptions, seed: int) -> SeededPPO:
-    """Returns PPO for observations of `size` numbers, all agents' together.
+    """Returns PPO with new weights, which are drawn from torch's global generator.
 
-    Weights are drawn from torch's generator, the rest from `seed`.
+    Args:
+        size: The number of features of all agents together.
+        decisions: How the actor's outputs become actions.
+        options: The options of PPO.
+        seed: The seed of the draws and of the order of batches.
     """
 
-    def seen() -> Seen:
-        usual = Usual(size, rate=options.usual_rate) if options.usual_rate else None
-        return Seen(size, compress=options.compress, hidden=options.hidden, usual=usual)
+    def seen() -> ObservationEncoder:
+        usual = RunningNormalizer(size, rate=options.usual_rate) if options.usual_rate else None
+        return ObservationEncoder(size, compress=options.compress, hidden=options.hidden, usual=usual)
 
     actor = Head(seen(), decisions.num_outputs, scale=0.01, decisions=decisions)
     policy = TogetherPolicy(actor, decisions=decisions, seed=seed)
@@ -231,10 +265,10 @@ def assemble(*, size: int, decisions: Decisions, options: PPOOptions, seed: int)
 
 
 def likeliest(algorithm: SeededPPO) -> LearnedPolicy:
-    """Returns the policy of the likeliest actions."""
+    """Returns the policy that takes the likeliest actions."""
     policy = algorithm.policy
 
     def decide(observation: np.ndarray) -> np.ndarray:
-        return policy.taken(policy(Batch(obs=observation)).act.cpu().numpy(), observation)
+        return policy.environment_action(policy(Batch(obs=observation)).act.cpu().numpy(), observation)
 
     return LearnedPolicy(decide, policy, policy.generators)

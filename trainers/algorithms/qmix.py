@@ -1,6 +1,6 @@
-"""QMIX on Tianshou: agents with their own values, mixed monotonically into a joint one.
+"""QMIX on Tianshou: each agent has its own action values, and a monotonic mixer turns them into a joint value.
 
-The agent network is given: an MLP makes it P-QMIX, a denoiser MAD2RL. All else is the same.
+The agent network is an argument. With an MLP the algorithm is P-QMIX, with a denoiser it is MAD2RL.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from tianshou.data import Batch
 from torch import Tensor, nn
 
 from trainers.algorithms.options import QMIXOptions
-from trainers.networks.agents import Known
-from trainers.networks.costs import SeenCosts
+from trainers.networks.action_costs import KnownActionCosts
+from trainers.networks.agents import ActionKnowledge
 from trainers.networks.dense import compressed
 from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 from trainers.tianshou_bridge.soft_update import soft_update
+from vec_envs.problems.base import DiscreteProblem, HasActionCosts, HasActionFeatures, action_exists
 
 
 class QMIXPolicy(Policy):
-    """The joint action: every agent's of its highest value (Eq. 54), or while training a random one now and then.
+    """Each agent takes its action of highest value (Eq. 54), or a random action for exploration in training.
 
     Paper: MAD2RL Eq. (55).
     """
@@ -39,48 +40,48 @@ class QMIXPolicy(Policy):
         network: nn.Module,
         *,
         action_space: gymnasium.spaces.MultiDiscrete,
-        action_mask: np.ndarray,
+        action_exists: np.ndarray,
         compress: bool,
         seed: int,
     ) -> None:
         super().__init__(action_space=action_space, action_scaling=False, action_bound_method=None)
         self.network = network
-        self.register_buffer("absent", torch.where(torch.as_tensor(action_mask), 0.0, -torch.inf), persistent=False)
+        self.register_buffer("absent", torch.where(torch.as_tensor(action_exists), 0.0, -torch.inf), persistent=False)
         self.compress = compress
         self.exploration = 0.0
         self.generators = Generators(seed)
         self._counts = np.asarray(action_space.nvec)
 
-    def seen(self, observation: Any) -> Tensor:
-        """Returns an array of observations as the networks see it: on their device, compressed where asked."""
+    def encode(self, observation: Any) -> Tensor:
+        """Returns observations as input of the networks: a tensor on their device, compressed if the option is set."""
         x = torch.as_tensor(observation, device=self.absent.device)
         return compressed(x) if self.compress else x
 
     def values(self, network: nn.Module, observation: Tensor) -> Tensor:
-        """Returns `[batch, agents, actions]` values, minus infinity where an agent has no such action."""
+        """Returns action values `[batch, agents, actions]`; minus infinity for actions that an agent does not have."""
         return network(observation, self.generators.torch) + self.absent
 
     def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> Batch:
-        """Returns the greedy actions of `batch.obs` [batch, agents, features]."""
-        return Batch(act=self.values(self.network, self.seen(batch.obs)).argmax(-1))
+        """Returns the greedy actions for `batch.obs` [batch, agents, features]."""
+        return Batch(act=self.values(self.network, self.encode(batch.obs)).argmax(-1))
 
     def add_exploration_noise(self, act: Any, batch: Any) -> Any:
         """Returns the actions, each replaced by a random one with probability `exploration`."""
         explores = self.generators.numpy.random(act.shape) < self.exploration
         return np.where(explores, self.generators.numpy.integers(0, self._counts, act.shape), act)
 
-    def taken(self, act: np.ndarray, observation: np.ndarray) -> np.ndarray:
-        """Returns the actions as they are: the environment takes the same."""
+    def environment_action(self, act: np.ndarray, observation: np.ndarray) -> np.ndarray:
+        """Returns the actions unchanged: stored actions are those of the environment."""
         return act
 
 
 class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMixin):
-    """Learns agents and mixer together from the squared or Huber error of the joint value.
+    """Trains agents and mixer together on the squared or Huber loss of the joint value.
 
     Paper: MAD2RL Eqs. (58)-(61).
-    Differs: the loss is Huber's and the target's action the online network's where the options say so; the squared
-    loss is without the factor 1/2, which Adam does not feel; agents' values are held near zero by a penalty, since the
-    mixer can scale them: without it they run off to where nothing is learned.
+    Differs: options can choose the Huber loss, and double Q-learning, where the online network selects the action of
+    the target. The squared loss lacks the factor 1/2, which has no effect on the steps of Adam. A penalty keeps the
+    agents' values near zero, since the mixer can scale them; without it they drift to where nothing is learned.
     """
 
     def __init__(self, *, policy: QMIXPolicy, mixer: nn.Module, options: QMIXOptions) -> None:
@@ -97,62 +98,72 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         self.optim = self._create_optimizer(learned, adam, options.max_grad_norm or None)
 
     def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
-        """Adds `returns`: the reward and, unless the episode terminated, the discounted value of the next slot."""
+        """Adds `returns`: the reward plus the discounted value of the next slot, which is 0 after termination."""
         device = self.policy.absent.device
-        following = self.policy.seen(batch.obs_next)
+        next_observation = self.policy.encode(batch.obs_next)
         with torch.no_grad():
-            target = self.policy.values(self.target_network, following)
-            chooses = self.policy.values(self.policy.network, following) if self.options.double_q else target
-            best = target.gather(-1, chooses.argmax(-1, keepdim=True)).squeeze(-1)
-            joint = self.target_mixer(best, following.flatten(1))
+            target = self.policy.values(self.target_network, next_observation)
+            selecting = self.policy.values(self.policy.network, next_observation) if self.options.double_q else target
+            best = target.gather(-1, selecting.argmax(-1, keepdim=True)).squeeze(-1)
+            joint = self.target_mixer(best, next_observation.flatten(1))
         reward = torch.as_tensor(batch.rew, device=device) * self.options.reward_scale
-        goes_on = torch.as_tensor(~batch.terminated, device=device)
-        batch.returns = reward + self.options.discount * joint * goes_on
+        not_terminated = torch.as_tensor(~batch.terminated, device=device)
+        batch.returns = reward + self.options.discount * joint * not_terminated
         return batch
 
     def _update_with_batch(self, batch: Any) -> SimpleLossTrainingStats:
-        observation = self.policy.seen(batch.obs)
-        taken = torch.as_tensor(batch.act, device=observation.device).unsqueeze(-1)
+        observation = self.policy.encode(batch.obs)
+        action = torch.as_tensor(batch.act, device=observation.device).unsqueeze(-1)
         values = self.policy.network(observation, self.policy.generators.torch)
-        joint = self.mixer(values.gather(-1, taken).squeeze(-1), observation.flatten(1))
+        joint = self.mixer(values.gather(-1, action).squeeze(-1), observation.flatten(1))
         loss = mean_loss(joint, batch.returns, self.options) + self.options.value_penalty * values.square().mean()
         self.optim.step(loss)
         self._update_lagged_network_weights()
         return SimpleLossTrainingStats(loss=loss.item())
 
     def _update_lagged_network_weights(self) -> None:
-        """Moves the targets as Tianshou does."""
+        """Moves the targets like Tianshou's own method, in one call."""
         soft_update(self._targets, self._sources, self.tau)
 
-    def let_targets_follow(self) -> None:
-        """Copies the learned networks into their targets."""
+    def copy_to_targets(self) -> None:
+        """Copies the weights of the learned networks to the target networks."""
         self._lagged_networks.full_parameter_update()
 
 
-def mean_loss(predicted: Tensor, wanted: Tensor, options: QMIXOptions) -> Tensor:
-    """Returns the mean of the loss that the options name, between tensors of one shape."""
+def mean_loss(predicted: Tensor, target: Tensor, options: QMIXOptions) -> Tensor:
+    """Returns the mean loss between tensors of equal shape, squared or Huber as `options.loss` says."""
     if options.loss == "squared":
-        return nn.functional.mse_loss(predicted, wanted)
-    return nn.functional.smooth_l1_loss(predicted, wanted, beta=options.huber_beta)
+        return nn.functional.mse_loss(predicted, target)
+    return nn.functional.smooth_l1_loss(predicted, target, beta=options.huber_beta)
 
 
-def known_of(problem: Any, options: QMIXOptions) -> Known:
-    """Returns what is known of the problem's actions, as far as the options want it used.
+def action_knowledge(problem: DiscreteProblem, options: QMIXOptions) -> ActionKnowledge:
+    """Returns the features and costs of actions that the problem offers and the options use.
 
-    Raises `ValueError` where costs are wanted and what they depend on is not observed.
+    Raises:
+        ValueError: The options use action costs, and the observation lacks features that the costs depend on.
     """
-    return Known(
-        features=torch.as_tensor(problem.action_features()) if options.action_features else None,
-        costs=SeenCosts(problem, compressed=options.compress) if options.action_costs else None,
-    )
+    features, costs = None, None
+    if options.action_features and isinstance(problem, HasActionFeatures):
+        features = torch.as_tensor(problem.action_features())
+    if options.action_costs and isinstance(problem, HasActionCosts):
+        costs = KnownActionCosts(problem.action_costs(), compressed=options.compress)
+    return ActionKnowledge(features=features, costs=costs)
 
 
-def assemble(problem: Any, network: nn.Module, options: QMIXOptions, *, seed: int) -> QMIX:
-    """Returns QMIX over an agent network."""
+def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions, *, seed: int) -> QMIX:
+    """Returns QMIX with a new mixer.
+
+    Args:
+        problem: The problem to train on.
+        network: The agent network, from observations to the action values of all agents.
+        options: The options of QMIX.
+        seed: The seed of noise and exploration. The mixer's weights come from torch's global generator.
+    """
     policy = QMIXPolicy(
         network,
-        action_space=gymnasium.spaces.MultiDiscrete(np.array(problem.action_counts)),
-        action_mask=problem.action_exists(),
+        action_space=gymnasium.spaces.MultiDiscrete(np.array(problem.actions.counts)),
+        action_exists=action_exists(problem),
         compress=options.compress,
         seed=seed,
     )
@@ -169,12 +180,17 @@ def assemble(problem: Any, network: nn.Module, options: QMIXOptions, *, seed: in
 
 
 def greedy(algorithm: QMIX, *, lagged: bool | None = None) -> LearnedPolicy:
-    """Returns the policy of the actions of highest value, by the online or the lagged network, or as options say."""
+    """Returns the policy that takes the actions of highest value.
+
+    Args:
+        algorithm: The algorithm, whose networks the policy shares.
+        lagged: Whether the target network decides; by default `options.act_lagged` of the algorithm.
+    """
     policy = algorithm.policy
-    by_lagged = algorithm.options.act_lagged if lagged is None else lagged
-    network = algorithm.target_network if by_lagged else policy.network
+    use_target = algorithm.options.act_lagged if lagged is None else lagged
+    network = algorithm.target_network if use_target else policy.network
 
     def decide(observation: np.ndarray) -> np.ndarray:
-        return policy.values(network, policy.seen(observation)).argmax(-1).cpu().numpy()
+        return policy.values(network, policy.encode(observation)).argmax(-1).cpu().numpy()
 
     return LearnedPolicy(decide, network, policy.generators)

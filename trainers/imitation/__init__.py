@@ -1,0 +1,1 @@
+"""Pre-training of QMIX's agents on the decisions of an expert."""

@@ -1,6 +1,6 @@
-"""What an expert decides in many slots, and what else each client could have done: files to learn from.
+"""Training data for imitation: the decisions of an expert, and the value of each agent's other actions.
 
-A shard is a file of arrays without pickles, a round of episodes. What is there stays: making goes on where it ended.
+A shard is a file with the arrays of one round of episodes. Existing shards are read, and only missing ones are made.
 """
 
 from __future__ import annotations
@@ -23,78 +23,101 @@ from vec_envs.problems.policy import Policy
 from vec_envs.records import map_arrays
 
 EPISODES = "episodes.json"
+"""The file that says which episodes a folder of shards holds."""
 ARRAYS = ("observation", "action", "advantage")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """Slots, the expert's decisions in them, and by how much each client's other ones change the reward."""
+    """Decision epochs with the expert's actions in them."""
 
     observation: Float32[np.ndarray, "slots agents features"]
     action: Int[np.ndarray, "slots agents"]
     advantage: Float32[np.ndarray, "slots agents actions"]
-    """Reward if the client alone did this, less the expert's; 0 for its own decision, and beyond a client's actions."""
+    """Reward if this agent alone took another action, minus the expert's reward. It is 0 for the expert's own action,
+    and for actions that the agent does not have."""
 
 
-def check_episodes(folder: Path, of: Mapping[str, Any]) -> None:
-    """Raises `ValueError` where a folder holds other episodes than these, or does not say which."""
-    path, wanted = folder / EPISODES, json.loads(json.dumps(of))
+def check_episodes(folder: Path, episodes: Mapping[str, Any]) -> None:
+    """Checks that the shards of a folder belong to these episodes.
+
+    Args:
+        folder: A folder of shards, which need not exist.
+        episodes: The options that determine the episodes.
+
+    Raises:
+        ValueError: The folder holds other episodes, or does not say which.
+    """
+    path, expected = folder / EPISODES, json.loads(json.dumps(episodes))
     if not path.exists():
         if any(folder.glob("shard-*.npz")):
-            raise ValueError(f"{folder} holds an expert's episodes, and no {EPISODES} of whose: choose another folder")
+            raise ValueError(f"{folder} holds an expert's episodes, but no {EPISODES}: choose another folder")
         return
     try:
         found = json.loads(path.read_text())
-        other = [name for name in wanted if found[name] != wanted[name]]
+        other = [name for name in expected if found[name] != expected[name]]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: delete its folder, and the episodes are made anew") from error
+        raise ValueError(f"{path} is damaged: delete its folder to make the episodes again") from error
     if other:
-        raise ValueError(f"{folder} holds an expert's episodes of other {', '.join(other)}: choose another folder")
+        raise ValueError(f"{folder} holds an expert's episodes with other {', '.join(other)}: choose another folder")
 
 
 def shards(
     env: BatchVectorEnv, folder: Path, *, expert: str, rounds: int, exploration: float, seed: int
 ) -> Iterator[Shard]:
-    """Yields a shard for each round of episodes: from its file where there is one, else made and written.
+    """Yields the shard of each round of episodes, and makes and writes those that have no file.
 
-    Raises `ValueError` for an unknown expert, and where a file is damaged or of another problem.
+    Args:
+        env: The environments that the expert plays.
+        folder: Where the files are.
+        expert: The name of a reference policy.
+        rounds: The number of shards.
+        exploration: The probability that an agent takes a random action instead of the expert's.
+        seed: The seed of the episodes.
+
+    Raises:
+        ValueError: The expert is unknown, or a file is damaged or of another problem.
     """
     policy = references(env.problem).named(expert).make(env.problem)
     for number in range(rounds):
         path = folder / f"shard-{number:04d}.npz"
         if not path.exists():
-            made = made_shard(env, policy, exploration=exploration, seed=(seed, number))
+            shard = made_shard(env, policy, exploration=exploration, seed=(seed, number))
             written = io.BytesIO()
-            np.savez_compressed(written, **{name: getattr(made, name) for name in ARRAYS})
+            np.savez_compressed(written, **{name: getattr(shard, name) for name in ARRAYS})
             replace_file(path, written.getvalue())
         yield read_shard(path, env.problem)
 
 
 def made_shard(env: BatchVectorEnv, policy: Policy, *, exploration: float, seed: tuple[int, int]) -> Shard:
-    """Returns an episode in each lane, played by the expert; some clients act at random, so that more is seen."""
+    """Plays one episode in each environment and returns its decision epochs.
+
+    The shard holds the expert's actions. Some agents play a random action instead, so that epochs off the expert's
+    own path are in the shard too.
+    """
     problem: Any = env.problem
-    streams = np.random.SeedSequence(seed[0], spawn_key=seed[1:]).generate_state(2 + env.num_envs, np.uint64)
-    first, draws, *lanes = (int(stream) >> 1 for stream in streams)
-    rng, counts = np.random.default_rng(draws), np.array(problem.action_counts)
-    policy.reset(first)
-    observation, _ = env.reset(seed=lanes)
-    kept: list[tuple[np.ndarray, ...]] = []
+    words = np.random.SeedSequence(seed[0], spawn_key=seed[1:]).generate_state(2 + env.num_envs, np.uint64)
+    policy_seed, exploration_seed, *env_seeds = (int(word) >> 1 for word in words)
+    rng, counts = np.random.default_rng(exploration_seed), np.array(problem.actions.counts)
+    policy.reset(policy_seed)
+    observation, _ = env.reset(seed=env_seeds)
+    epochs: list[tuple[np.ndarray, ...]] = []
     while not env.batch.ended.all():
         action = policy.act(observation, env.view)
-        kept.append((observation, action, advantages(env.view, action)))
+        epochs.append((observation, action, advantages(env.view, action)))
         explores = rng.random(action.shape) < exploration
         observation, *_ = env.step(np.where(explores, rng.integers(0, counts, action.shape), action))
-    observed, acted, better = (np.concatenate(of) for of in zip(*kept, strict=True))
-    return Shard(observation=observed, action=acted, advantage=better)
+    observations, actions, of_actions = (np.concatenate(of) for of in zip(*epochs, strict=True))
+    return Shard(observation=observations, action=actions, advantage=of_actions)
 
 
 def advantages(view: View, action: Int[np.ndarray, "batch agents"]) -> Float32[np.ndarray, "batch agents actions"]:
-    """Returns by how much the reward changes if one agent alone does something else; 0 beyond its actions."""
+    """Returns the change of the reward if one agent alone takes another action; 0 for actions that it does not have."""
     problem = view.problem
     state, exogenous = (map_arrays(lambda a: a[:, None], record) for record in (view.state, view.exogenous))
     held = problem.transition(view.state, action, view.exogenous)[1].reward
-    changes = np.zeros((*action.shape, max(problem.action_counts)), dtype=np.float32)
-    for agent, count in enumerate(problem.action_counts):
+    changes = np.zeros((*action.shape, max(problem.actions.counts)), dtype=np.float32)
+    for agent, count in enumerate(problem.actions.counts):
         tried = np.repeat(action[:, None], count, axis=1)
         tried[..., agent] = np.arange(count)
         reward: Float[np.ndarray, "batch actions"] = problem.transition(state, tried, exogenous)[1].reward
@@ -103,22 +126,20 @@ def advantages(view: View, action: Int[np.ndarray, "batch agents"]) -> Float32[n
 
 
 def read_shard(path: Path, problem: Any) -> Shard:
-    """Returns the shard in a file; runs no code of it.
+    """Returns the shard in a file. Code in the file is not executed.
 
-    Raises `ValueError` where it is damaged or of another problem.
+    Raises `ValueError` where the file is damaged or of another problem.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             shard = Shard(**{name: file[name] for name in ARRAYS})
-    except Exception as error:  # whatever a reader makes of bytes that are none
-        raise ValueError(f"{path} is damaged: delete it, and it is made anew") from error
-    agents, actions = len(problem.agent_names), max(problem.action_counts)
+    except Exception as error:  # damaged bytes make the reader raise errors of many types
+        raise ValueError(f"{path} is damaged: delete it to make it again") from error
+    agents, actions = len(problem.agent_names), max(problem.actions.counts)
     shapes = {"observation": (agents, problem.observation_size), "action": (agents,), "advantage": (agents, actions)}
-    wrong: Mapping[str, Any] = {
-        name: getattr(shard, name).shape for name, shape in shapes.items() if getattr(shard, name).shape[1:] != shape
-    }
-    if wrong:
-        raise ValueError(f"{path} is of another problem: {wrong} do not fit {shapes}")
+    found = {name: getattr(shard, name).shape[1:] for name in shapes}
+    if found != shapes:
+        raise ValueError(f"{path} is of another problem: the shapes are {found}, this problem has {shapes}")
     return shard
 
 

@@ -1,4 +1,4 @@
-"""Learning from an expert's decisions, for `trainers.pretrain`."""
+"""Imitation learning of an expert's decisions, for `trainers.pretrain`."""
 
 from __future__ import annotations
 
@@ -20,34 +20,29 @@ from tqdm import tqdm
 
 from trainers.algorithms.qmix import QMIX, greedy, mean_loss
 from trainers.imitation.experts import EPISODES, Shard, check_episodes, joined, shards
-from trainers.loop.training import device_of, evaluate
-from trainers.pretrain import FINE_TUNING, Pretraining
+from trainers.imitation.options import FINE_TUNING, Pretraining
+from trainers.loop.training import INTERRUPTED, evaluate
 from trainers.registry import Learner
-from trainers.runs.compute import set_up_torch
+from trainers.runs.compute import device_of, set_up_torch
+from trainers.runs.configuration import as_json, spelled
 from trainers.runs.directory import RunDirectory, new_path, replace_file
 from trainers.runs.env_options import problem_of
-from trainers.runs.options import ADJUSTABLE, as_json, spelled
+from trainers.runs.options import ADJUSTABLE
 from vec_envs.mobility import TrafficError
-from vec_envs.policies import references
 from vec_envs.registration import factory_of
 
 EXPERTS = "experts"
+"""The folder of the expert's episodes in that of a run."""
 HELD_OUT = 16
-"""One shard of so many is kept, to see how well the expert is met."""
+"""One of so many shards is held out, to measure how well the agents imitate the expert."""
 
 
 def main(learner: Learner, run: Pretraining) -> None:
-    """Makes what is missing of the expert's episodes, learns from them, and plays held-out ones."""
+    """Makes the missing episodes of the expert, learns from all of them, evaluates, and prints the next command."""
     try:
-        problem = problem_of(run.env_id, dataclasses.asdict(run.env))
-        references(problem).named(run.expert).make(
-            problem
-        )  # what is wrong is said before there are folder and episodes
-        learner.build(problem, run.learner, seed=0).to(device_of(run.device))
-        if run.experts is not None:
-            check_episodes(run.experts, episodes_of(run))
+        check(learner, run)
         directory = RunDirectory(run.output or new_path("pretrain"))
-        directory.create_or_match(as_json(run, learner.name), but_for=(*ADJUSTABLE, "versions"))
+        directory.create_or_match(as_json(run, learner.name), ignoring=(*ADJUSTABLE, "versions"))
         print(f"pre-training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
         with directory.claimed():
             pretrain(learner, run, directory, run.experts)
@@ -55,43 +50,56 @@ def main(learner: Learner, run: Pretraining) -> None:
     except (OSError, RuntimeError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.pretrain: {error}")
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command with the same --output goes on", file=sys.stderr)
-        sys.exit(130)
-    print(f"go on: {command_after(learner, run, directory.path)}")
+        print("\ninterrupted; repeat the command with the same --output to continue", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    print(f"continue with: {command_after(learner, run, directory.path)}")
+
+
+def check(learner: Learner, run: Pretraining) -> None:
+    """Raises `ValueError` for options that cannot be used, before a folder or an episode is made."""
+    problem = problem_of(run.env_id, dataclasses.asdict(run.env))
+    factory_of(run.env_id).references.named(run.expert).make(problem)
+    learner.build(problem, run.learner, seed=0).to(device_of(run.device))
+    if run.experts is not None:
+        check_episodes(run.experts, episodes_of(run))
 
 
 def command_after(learner: Learner, run: Pretraining, path: Path) -> str:
-    """Returns the command of the training that begins with what was learned, on the same environment."""
+    """Returns the command that trains on the same environment, starting with the pre-trained weights."""
     preset = "" if run.preset == "tuned" else f"--preset {run.preset}"
-    env_id = "" if run.env_id == learner.env_ids[0] else f"--env-id {run.env_id}"
-    begin = f"--init-from {shlex.quote(str(path / 'checkpoint.pt'))}"
+    env_id = "" if run.env_id == learner.default_env_id else f"--env-id {run.env_id}"
+    init_from = f"--init-from {shlex.quote(str(path / 'checkpoint.pt'))}"
     program = f"python -m trainers.{learner.name}"
-    tuned = {f"learner.{name}": value for name, value in FINE_TUNING.items()}
-    return " ".join(filter(None, (program, preset, env_id, begin, spelled(run, learner, tuned))))
+    fine_tuning = {f"learner.{name}": value for name, value in FINE_TUNING.items()}
+    return " ".join(filter(None, (program, preset, env_id, init_from, spelled(run, learner, fine_tuning))))
 
 
 def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, experts: Path | None = None) -> None:
-    """Writes a checkpoint of agents that have learned from the expert, and line by line how well they met it.
+    """Trains the agents on the expert's decisions, and writes a checkpoint and the metrics of each epoch.
 
-    The expert's episodes are in the folder `experts`, by default in the run's own.
+    Args:
+        learner: The learner whose agents are trained.
+        run: The options.
+        directory: The folder of the run.
+        experts: The folder of the expert's episodes; by default in the folder of the run.
     """
     set_up_torch(run.threads)
-    problem, parts = made(run, experts or directory.path / EXPERTS)
-    last = max(1, len(parts) // HELD_OUT)
-    seen, held = joined(parts[:-last]), joined(parts[-last:])
-    weights, order = (int(s) >> 1 for s in np.random.SeedSequence(run.seed).generate_state(2, np.uint64))
+    problem, parts = expert_data(run, experts or directory.path / EXPERTS)
+    num_held_out = max(1, len(parts) // HELD_OUT)
+    training, held_out = joined(parts[:-num_held_out]), joined(parts[-num_held_out:])
+    weights, order = (int(word) >> 1 for word in np.random.SeedSequence(run.seed).generate_state(2, np.uint64))
     algorithm: QMIX = learner.build(problem, run.learner, seed=weights)
     algorithm.to(device_of(run.device))
-    seen = replace(seen, advantage=scaled(algorithm, seen.advantage))
+    training = replace(training, advantage=scaled(algorithm, training.advantage))
     with contextlib.closing(directory):
-        for epoch, metrics in fitted(algorithm, run, seen, np.random.default_rng(order)):
-            directory.log(epoch, metrics | met(algorithm, held))
-    algorithm.let_targets_follow()
+        for epoch, metrics in fitted(algorithm, run, training, np.random.default_rng(order)):
+            directory.log(epoch, metrics | imitation_metrics(algorithm, held_out))
+    algorithm.copy_to_targets()
     directory.save_checkpoint({"round": 0, "algorithm": algorithm.state_dict()})
 
 
-def made(run: Pretraining, folder: Path) -> tuple[Any, list[Shard]]:
-    """Returns the problem, and the expert's shards on it, those that are missing made now."""
+def expert_data(run: Pretraining, folder: Path) -> tuple[Any, list[Shard]]:
+    """Returns the problem and the expert's shards, and makes the missing shards."""
     rounds, options = math.ceil(run.episodes / run.num_envs), dataclasses.asdict(run.env)
     check_episodes(folder, episodes_of(run))
     if not (folder / EPISODES).exists():
@@ -102,69 +110,72 @@ def made(run: Pretraining, folder: Path) -> tuple[Any, list[Shard]]:
 
 
 def episodes_of(run: Pretraining) -> dict[str, Any]:
-    """Returns what decides which episodes the expert plays, but for how many."""
+    """Returns the options that determine the expert's episodes, except their number."""
     names = ("env_id", "env", "num_envs", "seed", "expert", "exploration")
     return {name: value for name, value in dataclasses.asdict(run).items() if name in names}
 
 
 def fitted(
-    algorithm: QMIX, run: Pretraining, seen: Shard, rng: np.random.Generator
+    algorithm: QMIX, run: Pretraining, data: Shard, rng: np.random.Generator
 ) -> Iterator[tuple[int, dict[str, float]]]:
-    """Lets the agents learn, and yields each epoch with its mean loss."""
+    """Trains the agents, and yields the number of each epoch with its mean loss.
+
+    Raises `ValueError` where the loss is not finite any more.
+    """
     network = algorithm.policy.network
     optimiser = torch.optim.Adam(network.parameters(), lr=run.learning_rate)
-    slots = len(seen.action)
+    slots = len(data.action)
     steps = run.epochs * math.ceil(slots / run.batch_size)
-    falling = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0 - step / steps)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0 - step / steps)
     for epoch in tqdm(range(1, run.epochs + 1), unit="epoch", desc="learning"):
         losses: list[float] = []
         for rows in np.array_split(rng.permutation(slots), math.ceil(slots / run.batch_size)):
-            loss = imitation_loss(algorithm, seen.observation[rows], seen.advantage[rows])
+            loss = imitation_loss(algorithm, data.observation[rows], data.advantage[rows])
             optimiser.zero_grad()
             loss.backward()
             if bound := algorithm.options.max_grad_norm:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), bound)
             optimiser.step()
-            falling.step()
+            schedule.step()
             losses.append(loss.item())
         if not np.isfinite(losses).all():
-            raise ValueError("the loss is no number any more: try a lower --learning-rate")
+            raise ValueError("the loss is not finite any more: try a lower --learning-rate")
         yield epoch, {"epoch": epoch, "loss": float(np.mean(losses))}
 
 
 def scaled(algorithm: QMIX, advantage: np.ndarray) -> np.ndarray:
-    """Returns advantages `[slots, agents, actions]` as values to learn: scaled as rewards are.
+    """Returns advantages `[slots, agents, actions]` as targets of the networks: scaled as rewards are.
 
-    Where noise is predicted, each agent's are of unit scale instead: beside noise of that scale, larger values would
-    make all noise alike, and smaller ones none.
+    Where the network predicts noise, the advantages of each agent get unit standard deviation instead, like the noise.
+    Much larger values would hide the noise, and much smaller ones would vanish in it.
     """
     network: Any = algorithm.policy.network
     if not network.predicts_noise:
         return advantage * np.float32(algorithm.options.reward_scale)
-    there = torch.isfinite(algorithm.policy.absent).cpu().numpy()
-    spread = advantage.std(axis=(0, 2), keepdims=True, where=there)
-    return advantage / np.maximum(spread, np.float32(1e-6))
+    exists = torch.isfinite(algorithm.policy.absent).cpu().numpy()
+    deviation = advantage.std(axis=(0, 2), keepdims=True, where=exists)
+    return advantage / np.maximum(deviation, np.float32(1e-6))
 
 
 def imitation_loss(algorithm: QMIX, observation: np.ndarray, target: np.ndarray) -> Tensor:
-    """Returns the mean loss of what the agents' networks predict, over the actions that there are.
+    """Returns the mean loss of the agents' predictions, over the actions that each agent has.
 
-    By default it is Huber's, as in training; a forward diffusion is usually fitted by squares.
+    The loss is that of the learner's options, by default Huber's; forward diffusion usually uses the squared error.
     """
     policy = algorithm.policy
-    seen = policy.seen(observation)
+    inputs = policy.encode(observation)
     network: Any = policy.network
-    predicted, wanted = network.fit(seen, torch.as_tensor(target, device=seen.device), policy.generators.torch)
-    there = torch.isfinite(policy.absent).expand_as(predicted)
-    return mean_loss(predicted[there], wanted[there], algorithm.options)
+    predicted, fit_target = network.fit(inputs, torch.as_tensor(target, device=inputs.device), policy.generators.torch)
+    exists = torch.isfinite(policy.absent).expand_as(predicted)
+    return mean_loss(predicted[exists], fit_target[exists], algorithm.options)
 
 
-def met(algorithm: QMIX, held: Shard) -> dict[str, float]:
-    """Returns how well the greedy actions meet the expert's in slots not learned from.
+def imitation_metrics(algorithm: QMIX, held_out: Shard) -> dict[str, float]:
+    """Returns how well the agents imitate the expert in slots that they were not trained on.
 
-    `agreement`: how often an agent's is as good; `regret`: by how much a reward is below the expert's, the mean over
-    agents that each alone leave it.
+    `agreement` is how often an agent's action is at least as good as the expert's. `regret` is the mean loss of reward
+    if one agent alone deviates from the expert.
     """
-    chosen = greedy(algorithm, lagged=False).act(held.observation)
-    change = np.take_along_axis(held.advantage, chosen[..., None], axis=-1)
+    chosen = greedy(algorithm, lagged=False).act(held_out.observation)
+    change = np.take_along_axis(held_out.advantage, chosen[..., None], axis=-1)
     return {"agreement": float((change >= 0.0).mean()), "regret": float(-change.mean())}

@@ -1,7 +1,7 @@
-"""Playing an episode in every lane, to the end of the longest, and what is kept of it.
+"""Playing one episode in each environment of a batch, and adding up the results.
 
-Environments end at different steps. One that has ended stays as it is while the others go on; what a step reports of it means
-nothing, and its action is of no effect.
+Environments end at different steps. An environment that has ended stays unchanged until all have ended. Its actions
+then have no effect, and its rows in a `Step` have no meaning.
 """
 
 from __future__ import annotations
@@ -21,78 +21,89 @@ PerEnvironment = Float[np.ndarray, "batch"]
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What a step brought to the lanes that had not ended before it, `running`; other rows mean nothing.
-
-    `following` is observed after it, also after the last decision of an episode; `chain` is the row of decisions that
-    it changed.
-    """
+    """The result of one decision in each environment. Rows of environments that are not `running` have no meaning."""
 
     running: Bool[np.ndarray, "batch"]
+    """Which environments had not ended before this step."""
     reward: PerEnvironment
-    following: Float32[np.ndarray, "batch deciders features"]
+    next_observation: Float32[np.ndarray, "batch deciders features"]
+    """The observation after the step, also after the last decision of an episode."""
     chain: Int[np.ndarray, "batch"]
-    figures: Mapping[str, Any]
+    """The decision chain that the decision joined; -1 where it joined none."""
+    metrics: Mapping[str, Any]
+    """The problem's metrics of this decision, by name."""
 
 
-def step(lanes: EnvironmentBatch, action: Shaped[np.ndarray, "batch deciders ..."]) -> Step:
-    """Moves all lanes on by a decision. Raises `ValueError` for an action of wrong shape, type or range."""
-    running = ~lanes.ended
+def step(batch: EnvironmentBatch, action: Shaped[np.ndarray, "batch deciders ..."]) -> Step:
+    """Plays one decision in all environments. Raises `ValueError` for an action of wrong shape, type or range."""
+    running = ~batch.ended
     if not running.all():
         action = action.copy()
         action[~running] = 0
-    outcome = lanes.step(action)
-    figures = lanes.problem.metrics(lanes.state, outcome)
+    outcome = batch.step(action)
+    metrics = batch.problem.metrics(batch.state, outcome)
     return Step(
         running=running,
         reward=np.asarray(outcome.reward),
-        following=lanes.observe(),
-        chain=lanes.chain_of(outcome),
-        figures=figures,
+        next_observation=batch.observe(),
+        chain=batch.chain_of(outcome),
+        metrics=metrics,
     )
 
 
 def play_out(
-    lanes: EnvironmentBatch,
+    batch: EnvironmentBatch,
     decide: Callable[[np.ndarray, View], np.ndarray],
-    figures: tuple[Metric, ...],
+    reported: tuple[Metric, ...],
     *,
     watch: Callable[[Step], None] | None = None,
 ) -> Tally:
-    """Plays the lanes to the end by decisions from what is seen; returns what the episodes brought.
+    """Plays all environments to the end of their episodes.
 
-    `watch` sees every step. Raises `ValueError` listing what exists for a figure that the problem does not have.
+    Args:
+        batch: The environments, after a reset.
+        decide: Returns the actions for observations and the view of the present epoch.
+        reported: The metrics to add up.
+        watch: Is called with every step.
+
+    Returns:
+        The returns and metrics of the episodes.
+
+    Raises:
+        ValueError: The problem lacks one of the metrics; the message lists those that it has.
     """
-    tally, observation = Tally(figures, lanes.batch_size), lanes.observe()
-    while not lanes.ended.all():
-        played = step(lanes, decide(observation, lanes.view))
+    tally, observation = Tally(reported, batch.batch_size), batch.observe()
+    while not batch.ended.all():
+        played = step(batch, decide(observation, batch.view))
         tally.add(played)
         if watch is not None:
             watch(played)
-        observation = played.following
+        observation = played.next_observation
     return tally
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transitions:
-    """Decisions, what they brought, and what was seen at the next one of their row."""
+    """Decisions with their rewards, and the observation at the next decision of the same decision chain."""
 
     observation: Float32[np.ndarray, "transitions deciders features"]
     action: Shaped[np.ndarray, "transitions ..."]
     reward: Float[np.ndarray, "transitions"]
-    following: Float32[np.ndarray, "transitions deciders features"]
+    next_observation: Float32[np.ndarray, "transitions deciders features"]
 
 
 class DecisionChains:
-    """Joins each decision of an episode to the next one of its row, `problem.chain`; the last of a row has none.
+    """Joins each decision of an episode to the next one of its decision chain, `problem.chain`.
 
-    Where a decision chooses its row, the next one is the first that could have been of it, the row being the nearest,
-    or that chose it.
+    The last decision of a chain gives no transition. Where an action chooses its chain, a decision can end the
+    transition of two chains: of the chain that `problem.chain` gives before the action is known (the nearest unit,
+    for example), and of the chain that the action chose. Each chain's transition ends at the first of these.
     """
 
-    def __init__(self, lanes: EnvironmentBatch) -> None:
-        self._batch = lanes
-        self._waits: Bool[np.ndarray, "batch chains"] = np.zeros((lanes.batch_size, lanes.num_chains), np.bool_)
-        self._kept: dict[str, np.ndarray] = {}
+    def __init__(self, batch: EnvironmentBatch) -> None:
+        self._batch = batch
+        self._pending: Bool[np.ndarray, "batch chains"] = np.zeros((batch.batch_size, batch.num_chains), np.bool_)
+        self._stored: dict[str, np.ndarray] = {}
 
     def join(
         self,
@@ -100,66 +111,74 @@ class DecisionChains:
         action: Shaped[np.ndarray, "batch ..."],
         played: Step,
     ) -> Transitions:
-        """Keeps the decisions just played; returns those that the present epoch is the next of their row to."""
-        made = {"observation": observation, "action": action, "reward": played.reward}
-        for name, value in made.items():
-            if name not in self._kept:
-                self._kept[name] = np.zeros((*self._waits.shape, *value.shape[1:]), value.dtype)
-        chosen = self._taken(played.running, played.chain, following=observation)
-        decided = np.flatnonzero(played.running & (played.chain >= 0))
-        for name, value in made.items():
-            self._kept[name][decided, played.chain[decided]] = value[decided]
-        self._waits[decided, played.chain[decided]] = True
-        seen = self._taken(played.running, self._batch.chain, following=played.following)
-        return seen if not len(chosen.reward) else both(chosen, seen)
+        """Stores the decisions of a step, and returns the transitions that this step completes.
 
-    def _taken(
+        Args:
+            observation: The observations before the step.
+            action: The actions to store with them.
+            played: The result of the step.
+        """
+        decision = {"observation": observation, "action": action, "reward": played.reward}
+        for name, value in decision.items():
+            if name not in self._stored:
+                self._stored[name] = np.zeros((*self._pending.shape, *value.shape[1:]), value.dtype)
+        by_choice = self._completed(played.running, played.chain, next_observation=observation)
+        decided = np.flatnonzero(played.running & (played.chain >= 0))
+        for name, value in decision.items():
+            self._stored[name][decided, played.chain[decided]] = value[decided]
+        self._pending[decided, played.chain[decided]] = True
+        by_epoch = self._completed(played.running, self._batch.chain, next_observation=played.next_observation)
+        return by_epoch if not len(by_choice.reward) else concatenated(by_choice, by_epoch)
+
+    def _completed(
         self,
         running: Bool[np.ndarray, "batch"],
         chain: Int[np.ndarray, "batch"],
         *,
-        following: Float32[np.ndarray, "batch deciders features"],
+        next_observation: Float32[np.ndarray, "batch deciders features"],
     ) -> Transitions:
-        """Returns the decisions that wait for these rows, one a lane, with what follows; they wait no more."""
-        lane = np.flatnonzero(running & (chain >= 0) & self._waits[np.arange(len(chain)), np.maximum(chain, 0)])
-        self._waits[lane, chain[lane]] = False
-        kept = {name: array[lane, chain[lane]] for name, array in self._kept.items()}
-        return Transitions(following=following[lane], **kept)
+        """Returns the pending transitions of these chains, one an environment, and marks them as completed."""
+        row = np.flatnonzero(running & (chain >= 0) & self._pending[np.arange(len(chain)), np.maximum(chain, 0)])
+        self._pending[row, chain[row]] = False
+        stored = {name: array[row, chain[row]] for name, array in self._stored.items()}
+        return Transitions(next_observation=next_observation[row], **stored)
 
 
-def both(first: Transitions, second: Transitions) -> Transitions:
-    """Returns the one's transitions, then the other's."""
+def concatenated(first: Transitions, second: Transitions) -> Transitions:
+    """Returns the transitions of `first`, followed by those of `second`."""
     names = [field.name for field in fields(Transitions)]
     return Transitions(**{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names})
 
 
 class Tally:
-    """Adds up an episode of each lane: its return, and the means and last values of the reported figures."""
+    """Adds up one episode of each environment: returns, means of metrics, and their last values."""
 
     def __init__(self, reported: tuple[Metric, ...], batch_size: int) -> None:
         self.returns: PerEnvironment = np.zeros(batch_size)
         self.decisions: Int[np.ndarray, "batch"] = np.zeros(batch_size, dtype=np.int64)
-        self.last: dict[str, PerEnvironment] = {figure.name: np.zeros(batch_size) for figure in reported}
-        self._sums: dict[str, PerEnvironment] = {figure.name: np.zeros(batch_size) for figure in reported}
+        self.last: dict[str, PerEnvironment] = {metric.name: np.zeros(batch_size) for metric in reported}
+        self._sums: dict[str, PerEnvironment] = {metric.name: np.zeros(batch_size) for metric in reported}
 
     def add(self, played: Step) -> None:
-        """Adds a step of the lanes that were running. Raises `ValueError` where it lacks a figure."""
-        if lacking := self._sums.keys() - played.figures.keys():
-            raise ValueError(f"no figure {', '.join(sorted(lacking))}; there are {', '.join(played.figures)}")
+        """Adds a step of the running environments. Raises `ValueError` where the step lacks a metric."""
+        if missing := self._sums.keys() - played.metrics.keys():
+            raise ValueError(
+                f"the problem has no metric {', '.join(sorted(missing))}; it has {', '.join(played.metrics)}"
+            )
         self.returns += np.where(played.running, played.reward, 0.0)
         self.decisions += played.running
         for name, total in self._sums.items():
-            total += np.where(played.running, played.figures[name], 0.0)
-            self.last[name] = np.where(played.running, played.figures[name], self.last[name])
+            total += np.where(played.running, played.metrics[name], 0.0)
+            self.last[name] = np.where(played.running, played.metrics[name], self.last[name])
 
     def means(self) -> dict[str, PerEnvironment]:
-        """Returns each figure's mean over a lane's own decisions; 0 where it made none."""
-        made = np.maximum(self.decisions, 1)
-        return {name: total / made for name, total in self._sums.items()}
+        """Returns the mean of each metric over an environment's decisions; 0 for an environment without any."""
+        decisions = np.maximum(self.decisions, 1)
+        return {name: total / decisions for name, total in self._sums.items()}
 
 
 class Trend:
-    """The slopes of figures over the last two thirds of a lane's own epochs, by least squares: a epoch's worth."""
+    """Slopes of metrics per decision epoch, by least squares over the last two thirds of an environment's epochs."""
 
     def __init__(self, names: Sequence[str], batch_size: int) -> None:
         self._values: dict[str, list[PerEnvironment]] = {name: [] for name in names}
@@ -167,16 +186,16 @@ class Trend:
         self._none: PerEnvironment = np.zeros(batch_size)
 
     def add(self, played: Step) -> None:
-        """Adds a epoch of the lanes that were running. Raises `KeyError` where it lacks a figure."""
+        """Adds a step of the running environments. Raises `KeyError` where the step lacks a metric."""
         self._running.append(played.running)
         for name, values in self._values.items():
-            values.append(np.asarray(played.figures[name], dtype=np.float64))
+            values.append(np.asarray(played.metrics[name], dtype=np.float64))
 
     def slopes(self) -> dict[str, PerEnvironment]:
-        """Returns each figure's slope in each lane; 0 where there are fewer than two epochs."""
+        """Returns the slope of each metric in each environment; 0 for fewer than two epochs."""
         return {name: self._slope(np.array(values)) if values else self._none for name, values in self._values.items()}
 
-    def _slope(self, values: Float[np.ndarray, "epochs lanes"]) -> PerEnvironment:
+    def _slope(self, values: Float[np.ndarray, "epochs batch"]) -> PerEnvironment:
         running = np.array(self._running)
         counted = running & (np.cumsum(running, axis=0) > running.sum(axis=0) // 3)
         epoch = np.arange(len(values), dtype=np.float64)[:, None]

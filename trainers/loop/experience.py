@@ -1,4 +1,4 @@
-"""What a learner learns from, and when: replay of all that was, or what was played since it last learned."""
+"""What learners learn from, and when: a replay buffer, or an on-policy rollout."""
 
 from __future__ import annotations
 
@@ -16,34 +16,43 @@ from trainers.loop.episodes import Transitions
 from trainers.tianshou_bridge.replay import ReplayBuffer
 
 Report = dict[str, float]
+"""Losses of one gradient step, by name."""
 
 
 class Experience(Protocol):
-    """What the training loop asks: it adds the transitions of each step, and lets learn after it and after a round."""
+    """Receives the transitions of each step, and makes the gradient steps that are due.
+
+    A round is one episode in each environment.
+    """
 
     updates: int
-    """Gradient steps made."""
+    """The number of gradient steps made."""
     warm_up_episodes: int
-    """Episodes to be played before the first."""
+    """The number of episodes to play before the first gradient step."""
 
-    def add(self, joined: Transitions) -> None: ...
+    def add(self, joined: Transitions) -> None:
+        """Stores the transitions that a step completed."""
+        ...
+
     def learn_after_step(self) -> list[Report]:
-        """Makes the gradient steps that are due; returns what each reports."""
+        """Makes the gradient steps that are due after a step, and returns their losses."""
         ...
 
     def learn_after_round(self) -> list[Report]:
-        """The same, where all lanes have ended."""
+        """Makes the gradient steps that are due after a round, and returns their losses."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what a checkpoint between rounds holds of it: tensors and plain values."""
+        """Returns the state between two rounds, for a checkpoint: tensors and plain values."""
         ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `state_dict` returned."""
+        ...
 
 
 class Replay:
-    """Keeps many transitions, and makes so many gradient steps a step from batches drawn of them."""
+    """A replay buffer, from which a given number of gradient steps is made after every step."""
 
     def __init__(
         self,
@@ -54,7 +63,7 @@ class Replay:
         seed: int,
     ) -> None:
         self.updates, self.warm_up_episodes = 0, options.warm_up_episodes
-        self._options, self._algorithm, self._owed = options, algorithm, 0.0
+        self._options, self._algorithm, self._updates_due = options, algorithm, 0.0
         self.buffer = ReplayBuffer(
             options.buffer_size,
             observation_shape=observation_shape,
@@ -63,48 +72,50 @@ class Replay:
         )
 
     def add(self, joined: Transitions) -> None:
-        """Keeps transitions."""
-        goes_on = np.zeros(len(joined.reward), np.bool_)  # time ends an episode, nothing else: what follows counts
-        self.buffer.add(joined.observation, joined.action, joined.reward, joined.following, goes_on)
+        """Stores transitions."""
+        # Episodes end by their time limit only, which is truncation: the value of the next observation counts.
+        terminated = np.zeros(len(joined.reward), np.bool_)
+        self.buffer.add(joined.observation, joined.action, joined.reward, joined.next_observation, terminated)
 
     def learn_after_step(self) -> list[Report]:
-        """Makes the gradient steps that are due."""
-        if not len(self.buffer):  # a row's first decision is kept when its next one is seen
+        """Makes the gradient steps that are due, and returns their losses."""
+        if not len(self.buffer):  # a chain's first transition is stored only with its second decision
             return []
-        self._owed += self._options.updates_per_step
+        self._updates_due += self._options.updates_per_step
         reports: list[Report] = []
-        while self._owed >= 1.0:
+        while self._updates_due >= 1.0:
             with policy_within_training_step(self._algorithm.policy):
                 stats = self._algorithm.update(cast(Any, self.buffer), self._options.batch_size)
             reports.append(stats.get_loss_stats_dict())
-            self._owed -= 1.0
+            self._updates_due -= 1.0
             self.updates += 1
         return reports
 
     def learn_after_round(self) -> list[Report]:
-        """Has nothing left to learn."""
+        """Does nothing: gradient steps are made after every step."""
         return []
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns transitions, what is due, and the generator's state."""
+        """Returns the transitions, the gradient steps made and due, and the state of the generator."""
         return {
             "updates": self.updates,
-            "owed": self._owed,
+            "owed": self._updates_due,
             "buffer": self.buffer.state_dict(),
             "random": json.dumps(self.buffer.random_state()),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
-        self.updates, self._owed = state["updates"], state["owed"]
+        """Restores what `state_dict` returned."""
+        self.updates, self._updates_due = state["updates"], state["owed"]
         self.buffer.load_state_dict(state["buffer"])
         self.buffer.set_random_state(json.loads(state["random"]))
 
 
 class Rollout:
-    """Keeps what all lanes play for some steps, learns from it, and forgets it.
+    """An on-policy rollout: transitions of all environments over some steps, which are learned from and dropped.
 
-    All lanes must decide at every step. To an on-policy `Algorithm` it is a buffer: it has `sample`, lane by lane.
+    All environments must decide at every step. An on-policy `Algorithm` uses the rollout as its buffer: `sample`
+    returns the transitions environment by environment.
     """
 
     def __init__(self, options: RolloutOptions, algorithm: OnPolicyAlgorithm[Any]) -> None:
@@ -113,17 +124,23 @@ class Rollout:
         self._steps: list[Transitions] = []
 
     def add(self, joined: Transitions) -> None:
-        """Keeps a step. Raises `ValueError` where not all lanes took part in it."""
+        """Stores a step. Raises `ValueError` where not all environments took part in it."""
         if self._steps and len(joined.reward) != len(self._steps[0].reward):
-            raise ValueError("learning from rollouts needs problems whose lanes all decide at every step")
+            raise ValueError(
+                f"a rollout needs a transition of each environment at every step, got {len(joined.reward)} of "
+                f"{len(self._steps[0].reward)}: choose a learner with a replay buffer for this problem"
+            )
         self._steps.append(joined)
 
     def learn_after_step(self) -> list[Report]:
-        """Learns where there is enough."""
+        """Learns where the rollout has its full length, and returns the losses."""
         return self.learn_after_round() if len(self._steps) >= self._options.steps else []
 
     def learn_after_round(self) -> list[Report]:
-        """Learns from what there is, and forgets it; not from a single transition, which has no standard deviation."""
+        """Learns from the transitions, drops them, and returns the losses.
+
+        A single transition is dropped without learning, because advantages are divided by their standard deviation.
+        """
         if sum(len(step.reward) for step in self._steps) < 2:
             self._steps.clear()
             return []
@@ -136,43 +153,47 @@ class Rollout:
         return [report]
 
     def sample(self, batch_size: int | None) -> tuple[Batch, Int[np.ndarray, "all"]]:
-        """Returns all transitions, whatever the size asked for, and their rows; a lane's are one after the other."""
-        steps, lanes = len(self._steps), len(self._steps[0].reward)
+        """Returns all transitions and their row numbers, whatever the size asked for.
 
-        def by_lane(name: str) -> np.ndarray:
-            kept = np.stack([getattr(step, name) for step in self._steps], axis=1)
-            return kept.reshape(steps * lanes, *kept.shape[2:])
+        The transitions of an environment are consecutive rows, in the order of time.
+        """
+        num_steps, num_envs = len(self._steps), len(self._steps[0].reward)
 
-        last: Bool[np.ndarray, "all"] = np.tile(np.arange(steps) == steps - 1, lanes)
-        names = {"obs": "observation", "act": "action", "rew": "reward", "obs_next": "following"}
-        batch = Batch({name: by_lane(of) for name, of in names.items()})
+        def by_environment(name: str) -> np.ndarray:
+            stacked = np.stack([getattr(step, name) for step in self._steps], axis=1)
+            return stacked.reshape(num_steps * num_envs, *stacked.shape[2:])
+
+        last: Bool[np.ndarray, "all"] = np.tile(np.arange(num_steps) == num_steps - 1, num_envs)
+        names = {"obs": "observation", "act": "action", "rew": "reward", "obs_next": "next_observation"}
+        batch = Batch({name: by_environment(of) for name, of in names.items()})
         batch.info = Batch()
-        batch.truncated, batch.terminated = last, np.zeros(len(last), np.bool_)  # what follows counts
+        # The rollout is cut off after its last step, and nothing terminates: the value of what comes next counts.
+        batch.truncated, batch.terminated = last, np.zeros(len(last), np.bool_)
         self.terminated = batch.terminated
         return batch, np.arange(len(last))
 
     def unfinished_index(self) -> Int[np.ndarray, "none"]:
-        """Returns the rows of lanes that go on: none."""
+        """Returns the rows of unfinished episodes, which Tianshou asks for: none, as `sample` marks the last rows."""
         return np.zeros(0, dtype=np.int64)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the number of steps made: between rounds there is nothing else."""
+        """Returns the number of gradient steps made; between rounds the rollout is empty."""
         return {"updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self.updates = state["updates"]
 
 
 def replay(options: Any, algorithm: Any, *, observation_shape: tuple[int, ...], seed: int) -> Replay:
-    """Returns the replay of options that have some, `options.replay`."""
+    """Returns the replay buffer of learner options that have a field `replay`."""
     return Replay(options.replay, algorithm, observation_shape=observation_shape, seed=seed)
 
 
 def rollout(options: Any, algorithm: Any, *, observation_shape: tuple[int, ...], seed: int) -> Rollout:
-    """Returns the rollout of options that have one, `options.rollout`."""
+    """Returns the rollout of learner options that have a field `rollout`."""
     return Rollout(options.rollout, algorithm)
 
 
 EXPERIENCES = {"replay": replay, "rollout": rollout}
-"""How a `Learner` names them."""
+"""Names that `Learner.experience` can have -> what builds the experience."""

@@ -1,6 +1,7 @@
-"""Networks of all agents at once: each agent has its own weights, all are one batched matrix product.
+"""Networks that compute all agents at once: each agent has its own weights, in one batched matrix product.
 
-Shapes: `[batch, agents, features]` outside; within, agents lead, so that a layer is one `torch.baddbmm`.
+Inputs and outputs have the shape `[batch, agents, features]`. Inside, the agents are the first axis, so that a layer is
+one `torch.baddbmm`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from trainers.networks.costs import SeenCosts
+from trainers.networks.action_costs import KnownActionCosts
 
 
 class AgentLinear(nn.Module):
-    """A linear layer per agent: `[agents, batch, in] -> [agents, batch, out]`."""
+    """A linear layer for each agent: `[agents, batch, in] -> [agents, batch, out]`."""
 
     def __init__(self, num_agents: int, in_features: int, out_features: int) -> None:
         super().__init__()
@@ -27,91 +28,117 @@ class AgentLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(num_agents, 1, out_features).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Returns the outputs `[agents, batch, out]` of `x` [agents, batch, in]."""
         return torch.baddbmm(self.bias, x, self.weight)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is known of actions before anything is learned."""
+class ActionKnowledge:
+    """Features and costs of actions that are known before training; None where the problem has none."""
 
     features: Tensor | None = None
-    """What actions have in common, `[agents, actions, features]`."""
-    costs: SeenCosts | None = None
-    """What each action would cost, by what its client sees."""
+    """Features that actions share, `[agents, actions, features]`."""
+    costs: KnownActionCosts | None = None
+    """Computes the cost of each action from the agent's own observation."""
 
 
-NOTHING = Known()
+NO_KNOWLEDGE = ActionKnowledge()
 
 
 class Folded(NamedTuple):
-    """A head as it is for some observations: one linear layer."""
+    """The single linear layer that an `AgentHead` reduces to for a batch of observations."""
 
     bias: Tensor
-    """`[agents, 1 or batch, actions]`"""
+    """`[agents, 1 or batch, actions]`; the batch axis has length 1 where the bias does not depend on observations."""
     weight: Tensor
     """`[agents, in, actions]`"""
 
 
 class AgentHead(nn.Module):
-    """A last layer: the values of an agent's actions, as it has learned them one by one, and by what is known of them.
+    """The last layer of an agent: action values from separate weights, shared features and known costs.
 
-    An action's value is its own, plus what it shares with actions of the same features, plus its costs, weighted by
-    what the first layer sees of the observation. What is learned of one action then tells of the others. Section 8.1
-    of the MAD2RL paper has the first part alone.
+    The value of an action is the sum of three parts:
+
+    - its own linear function of the last hidden layer,
+    - the linear functions of its features, which it shares with other actions of the agent,
+    - its known costs, with weights that are a linear function of the first hidden layer.
+
+    With the last two parts an agent learns about one action from another. Section 8.1 of the MAD2RL paper has the
+    first part alone.
     """
 
     features: Tensor | None
 
-    def __init__(self, num_agents: int, in_features: int, seen_features: int, num_actions: int, known: Known) -> None:
+    def __init__(
+        self, num_agents: int, in_features: int, first_features: int, num_actions: int, knowledge: ActionKnowledge
+    ) -> None:
+        """Makes the layer; the weights of features and costs start at 0.
+
+        Args:
+            num_agents: The number of agents.
+            in_features: The size of the last hidden layer.
+            first_features: The size of the first hidden layer.
+            num_actions: The largest number of actions of an agent.
+            knowledge: The features and costs of the actions.
+        """
         super().__init__()
         self.own = AgentLinear(num_agents, in_features, num_actions)
-        self.shared, self.weighing, self.costs = None, None, known.costs
-        if known.features is not None:
-            self.shared = nn.Parameter(torch.zeros(num_agents, in_features, known.features.shape[2]))
-        if known.costs is not None:
-            self.weighing = AgentLinear(num_agents, seen_features, known.costs.num_kinds)
+        self.shared, self.weighing, self.costs = None, None, knowledge.costs
+        if knowledge.features is not None:
+            self.shared = nn.Parameter(torch.zeros(num_agents, in_features, knowledge.features.shape[2]))
+        if knowledge.costs is not None:
+            self.weighing = AgentLinear(num_agents, first_features, knowledge.costs.num_kinds)
             nn.init.zeros_(self.weighing.weight)
             nn.init.zeros_(self.weighing.bias)
-        features = None if known.features is None else known.features.float().transpose(1, 2)
+        features = None if knowledge.features is None else knowledge.features.float().transpose(1, 2)
         self.register_buffer("features", features, persistent=False)
 
-    def folded(self, local: Tensor, seen: Tensor) -> Folded:
-        """Returns the layer as it is for these observations, whatever it is then given.
+    def folded(self, local: Tensor, first_hidden: Tensor) -> Folded:
+        """Returns the linear layer for a batch of observations, to which `forward` applies it.
 
-        Takes them, and what the first layer makes of them: both `[agents, batch, features]`.
+        A denoiser applies the layer several times, and computes it once.
+
+        Args:
+            local: The observations, `[agents, batch, features]`.
+            first_hidden: The first hidden layer for these observations, `[agents, batch, features]`.
         """
         bias, weight = self.own.bias, self.own.weight
         if self.shared is not None and self.features is not None:
             weight = torch.baddbmm(weight, self.shared, self.features)
         if self.weighing is not None and self.costs is not None:
-            for kind, of_kind in zip(self.costs(local), self.weighing(seen).split(1, dim=-1), strict=True):
-                bias = torch.addcmul(bias, of_kind, kind)
+            weights = self.weighing(first_hidden).split(1, dim=-1)
+            for cost, weight_of_cost in zip(self.costs(local), weights, strict=True):
+                bias = torch.addcmul(bias, weight_of_cost, cost)
         return Folded(bias, weight)
 
     def forward(self, x: Tensor, folded: Folded) -> Tensor:
-        """Returns `[agents, batch, actions]` values of `x` [agents, batch, in]."""
+        """Returns values `[agents, batch, actions]` of the last hidden layer `x` [agents, batch, in]."""
         return torch.baddbmm(folded.bias, x, folded.weight)
 
 
 class AgentMLP(nn.Module):
-    """An MLP per agent with these layer sizes, ReLU between."""
+    """An MLP for each agent, with ReLU between layers and an `AgentHead` as the last layer.
 
-    def __init__(self, num_agents: int, sizes: Sequence[int], known: Known) -> None:
+    `forward` starts after the first layer, because a denoiser computes the parts of the first layer separately.
+    """
+
+    def __init__(self, num_agents: int, sizes: Sequence[int], knowledge: ActionKnowledge) -> None:
         super().__init__()
         self.layers = nn.ModuleList(AgentLinear(num_agents, *fan) for fan in pairwise(sizes[:-1]))
-        self.head = AgentHead(num_agents, sizes[-2], sizes[1], sizes[-1], known)
+        self.head = AgentHead(num_agents, sizes[-2], sizes[1], sizes[-1], knowledge)
 
     def forward(self, hidden: Tensor, folded: Folded) -> Tensor:
-        """Returns `[agents, batch, actions]` values by what the first layer gave, and the folded head."""
+        """Returns values `[agents, batch, actions]` from the first hidden layer (after ReLU) and the folded head."""
         for layer in islice(self.layers, 1, None):
             hidden = torch.relu(layer(hidden))
         return self.head(hidden, folded)
 
 
 class MLPAgents(nn.Module):
-    """The agent network of P-QMIX: an MLP per agent from its observation to its actions' values."""
+    """The agent network of P-QMIX: an MLP for each agent, from its observation to its action values."""
 
     predicts_noise = False
+    """Whether `fit` returns noise instead of action values; only a denoiser can."""
 
     def __init__(
         self,
@@ -121,17 +148,20 @@ class MLPAgents(nn.Module):
         num_actions: int,
         hidden: int,
         hidden_layers: int,
-        known: Known = NOTHING,
+        knowledge: ActionKnowledge = NO_KNOWLEDGE,
     ) -> None:
         super().__init__()
-        self.values = AgentMLP(num_agents, [observation_size, *[hidden] * hidden_layers, num_actions], known)
+        self.values = AgentMLP(num_agents, [observation_size, *[hidden] * hidden_layers, num_actions], knowledge)
 
     def forward(self, observation: Tensor, generator: torch.Generator) -> Tensor:
-        """Returns `[batch, agents, actions]` values of `observation` [batch, agents, features]; draws nothing."""
+        """Returns values `[batch, agents, actions]` for `observation` [batch, agents, features].
+
+        The generator is not used: this network draws no noise.
+        """
         local = observation.transpose(0, 1)
         hidden = torch.relu(self.values.layers[0](local))
         return self.values(hidden, self.values.head.folded(local, hidden)).transpose(0, 1)
 
     def fit(self, observation: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Returns, both `[batch, agents, actions]`, what is predicted and what should be: the values of `target`."""
+        """Returns a prediction and its target, both `[batch, agents, actions]`, to fit the network by regression."""
         return self(observation, generator), target

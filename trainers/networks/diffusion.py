@@ -1,6 +1,6 @@
-"""The noise schedule of a diffusion over values, and the two directions of a step.
+"""The noise schedule of a diffusion over action values, with its forward and reverse steps.
 
-Steps are counted m = 1..M as in the paper; the arrays hold step m at index m - 1.
+Steps are numbered m = 1..M as in the paper; arrays hold step m at index m - 1.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """beta_m, alpha_m = 1 - beta_m, their cumulative product, and the variance of a reverse step; each `[M]`."""
+    """The numbers of each step, `[M]`: beta_m, alpha_m = 1 - beta_m, the product of alpha up to m, and the variance of
+    a reverse step.
+    """
 
     beta: Tensor
     alpha: Tensor
@@ -25,11 +27,15 @@ class Schedule:
 
     @property
     def steps(self) -> int:
+        """The number of steps, M."""
         return len(self.beta)
 
     @cached_property
     def at(self) -> list[SimpleNamespace]:
-        """The numbers of each step as floats, with `before`, the product up to the step before: tensors are slow."""
+        """The numbers of each step as floats, which are faster than tensors.
+
+        `before` is the product of alpha up to the previous step.
+        """
         names = ("beta", "alpha", "alpha_bar", "posterior_variance")
         rows = zip(*(getattr(self, name).tolist() for name in names), strict=True)
         steps = [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in rows]
@@ -54,7 +60,7 @@ def variance_preserving_schedule(steps: int, *, beta_min: float, beta_max: float
 
 
 def noised(schedule: Schedule, x0: Tensor, m: int | Tensor, noise: Tensor) -> Tensor:
-    """Returns x_m, m noising steps after x0, for one draw of standard normal noise; `m` broadcasts with `x0`.
+    """Returns x_m, the result of m noising steps from x0, for standard normal `noise`; `m` broadcasts with `x0`.
 
     Paper: MAD2RL Eqs. (34), (35).
     Differs: (34), a single step, appears only as (35), which is m of them at once.
@@ -94,7 +100,7 @@ def mean_from_noise(schedule: Schedule, x: Tensor, m: int, noise: Tensor) -> Ten
 
 
 def reverse_step(schedule: Schedule, mean: Tensor, m: int, noise: Tensor) -> Tensor:
-    """Returns x_{m-1}: the mean and its share of standard normal noise, none at m = 1.
+    """Returns x_{m-1}: the mean plus standard normal noise, scaled by its deviation at step m, which is 0 at m = 1.
 
     Paper: MAD2RL Eq. (40).
     """

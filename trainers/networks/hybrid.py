@@ -1,8 +1,9 @@
-"""Networks of a decider that chooses one of several alternatives, and gives some numbers beside it.
+"""Actor and critic networks for hybrid actions: an alternative with continuous parameters.
 
-A critic is told what an alternative brings at once, and how it leaves what decides the future, not the alternative's
-number: neighbours may differ as a layer's raw input does from what is left of it after pooling, and no smooth function
-of a rounded number tells them apart. So a critic has only to learn what follows.
+The input of a critic is not the index of the alternative, but its known effects on the state. Alternatives with
+neighbouring indices can differ much: the data after a cut, for example, shrink at a pooling layer. A smooth function of
+the index cannot represent that. The known part of the reward is added to the critic's output, so that the critic learns
+the future value alone.
 """
 
 from __future__ import annotations
@@ -10,45 +11,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
-from trainers.networks.dense import Seen
+from trainers.networks.dense import ObservationEncoder
+from vec_envs.problems.base import HybridActions
 
 LEAST = -1e9
-"""The log-probability of what is not there, before it is normalised."""
+"""The logit of an illegal alternative."""
 LOG_SCALES = -6.0, 1.0
-"""The range of the normals' log-scales."""
+"""The range of the log of the normal distributions' standard deviations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What deciders see, which alternatives they have, and what each of these means."""
+    """A batch of observations, with the action mask and the terms of each alternative."""
 
-    observation: Float32[Tensor, "batch 1 features"]
+    observation: Float32[Tensor, "batch deciders features"]
     present: Bool[Tensor, "batch count"]
+    """Which alternatives are legal."""
     terms: Float32[Tensor, "batch count terms"]
-
-
-class Consequences(Protocol):
-    """What an alternative with some numbers beside it brings."""
-
-    @property
-    def num_left(self) -> int: ...
-    def __call__(
-        self, terms: Float32[Tensor, "asked terms"], numbers: Float32[Tensor, "asked numbers"]
-    ) -> tuple[Float32[Tensor, "asked"], Float32[Tensor, "asked left"]]:
-        """Returns the reward, and how things are left, in numbers of order one; both differentiable."""
-        ...
+    """The numbers of each alternative that `HybridActions.consequences` needs."""
 
 
 class HybridActor(nn.Module):
-    """How likely each alternative is taken, and with each a normal distribution of the numbers beside it."""
+    """The probability of each alternative, and for each alternative a normal distribution of its parameters."""
 
-    def __init__(self, body: Seen, *, count: int, numbers: int) -> None:
+    def __init__(self, body: ObservationEncoder, *, count: int, numbers: int) -> None:
         super().__init__()
         self.body, self._shape = body, (count, numbers)
         self.last = nn.Linear(body.get_output_dim(), count * (1 + 2 * numbers))
@@ -58,57 +49,80 @@ class HybridActor(nn.Module):
     ) -> tuple[
         Float[Tensor, "batch count"], Float[Tensor, "batch count numbers"], Float[Tensor, "batch count numbers"]
     ]:
-        """Returns log-probabilities, those of absent alternatives very low, and means and log-scales of the normals."""
+        """Returns the log-probabilities of the alternatives, and the means and log-scales of their parameters.
+
+        The log-probabilities of illegal alternatives are close to `LEAST`. The parameters are those before the tanh.
+        """
         count, numbers = self._shape
-        given = self.last(self.body(situation.observation)[0])
-        logits, mean, log_scale = given.split((count, count * numbers, count * numbers), dim=-1)
+        outputs = self.last(self.body(situation.observation)[0])
+        logits, mean, log_scale = outputs.split((count, count * numbers, count * numbers), dim=-1)
         log_part = logits.masked_fill(~situation.present, LEAST).log_softmax(-1)
         log_scale = log_scale.unflatten(-1, self._shape).clamp(*LOG_SCALES)
         return log_part, mean.unflatten(-1, self._shape), log_scale
 
 
 @dataclass(frozen=True, kw_only=True)
-class Immediate:
-    """What decisions bring at once, as critics count it: rewards scaled, and held at a floor."""
+class KnownConsequences:
+    """The known part of the reward of actions, scaled and bounded below, and their known effects on the state."""
 
-    consequences: Consequences
+    hybrid: HybridActions
     scale: float
+    """The factor of rewards."""
     floor: float
+    """The lower bound of scaled rewards."""
 
     def of(
         self,
         situation: Situation,
-        row: Int[Tensor, "asked"],
-        index: Int[Tensor, "asked"],
-        numbers: Float32[Tensor, "asked numbers"],
-    ) -> tuple[Float32[Tensor, "asked"], Float32[Tensor, "asked left"]]:
-        """Returns the reward of alternative `index` of situation `row`, for each pair of them, and what it leaves."""
-        reward, left = self.consequences(situation.terms[row, index], numbers)
-        return (self.scale * reward).clamp_min(self.floor), left
+        row: Int[Tensor, "actions"],
+        index: Int[Tensor, "actions"],
+        numbers: Float32[Tensor, "actions numbers"],
+    ) -> tuple[Float32[Tensor, "actions"], Float32[Tensor, "actions effects"]]:
+        """Returns the scaled rewards and the effects of actions.
+
+        Args:
+            situation: A batch of situations.
+            row: The row of the batch that each action belongs to; a row can have any number of actions.
+            index: The alternative of each action.
+            numbers: The parameters of each action, from -1 to 1.
+        """
+        reward, effects = self.hybrid.consequences(situation.terms[row, index], numbers)
+        return (self.scale * reward).clamp_min(self.floor), effects
 
 
 class HybridCritic(nn.Module):
-    """The value of an alternative, with the numbers beside it: what it brings at once, and what follows."""
+    """The value of a hybrid action: its known reward plus a learned future value.
 
-    def __init__(self, seen: Seen, *, immediate: Immediate, hidden: Sequence[int]) -> None:
+    The future value depends on the observation and on the known effects of the action.
+    """
+
+    def __init__(self, encoder: ObservationEncoder, *, known: KnownConsequences, hidden: Sequence[int]) -> None:
+        """Makes the layers.
+
+        Args:
+            encoder: Encodes the observations.
+            known: Computes the known rewards and effects of actions.
+            hidden: The number of neurons of each hidden layer; at least one.
+        """
         super().__init__()
-        self.seen, self._immediate = seen, immediate
+        self.seen, self._known = encoder, known
         first, pairs = hidden[0], pairwise(hidden)
-        self.of_seen = nn.Linear(seen.get_output_dim(), first)
-        self.of_left = nn.Linear(immediate.consequences.num_left, first, bias=False)
+        self.of_seen = nn.Linear(encoder.get_output_dim(), first)
+        self.of_left = nn.Linear(known.hybrid.num_effects, first, bias=False)
         layers = (layer for pair in pairs for layer in (nn.Linear(*pair), nn.ReLU()))
         self.layers = nn.Sequential(nn.ReLU(), *layers, nn.Linear(hidden[-1], 1))
 
     def forward(self, situation: Situation, act: Float32[Tensor, "batch stored"]) -> Float32[Tensor, "batch"]:
-        """Returns the values of stored actions: an alternative's number, and the numbers beside it."""
+        """Returns the values of stored actions: the index of an alternative, followed by its parameters."""
         index = act[:, 0].long()
         row = torch.arange(len(index), device=index.device)
-        reward, left = self._immediate.of(situation, row, index, act[:, 1:])
-        return reward + self.following(situation, row, left)
+        reward, effects = self._known.of(situation, row, index, act[:, 1:])
+        return reward + self.future_value(situation, row, effects)
 
-    def following(
-        self, situation: Situation, row: Int[Tensor, "asked"], left: Float32[Tensor, "asked left"]
-    ) -> Float32[Tensor, "asked"]:
-        """Returns the value of what follows where situation `row` is left so."""
-        seen = self.of_seen(self.seen(situation.observation)[0])
-        return self.layers(seen[row] + self.of_left(left))[:, 0]
+    def future_value(
+        self, situation: Situation, row: Int[Tensor, "actions"], effects: Float32[Tensor, "actions effects"]
+    ) -> Float32[Tensor, "actions"]:
+        """Returns the value of the future after actions with these effects in the situations of these rows."""
+        # The observation passes through its layer once for each situation, and not for each action.
+        of_observation = self.of_seen(self.seen(situation.observation)[0])
+        return self.layers(of_observation[row] + self.of_left(effects))[:, 0]

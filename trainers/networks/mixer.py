@@ -1,4 +1,4 @@
-"""The monotonic mixing network of QMIX, whose weights hypernetworks make from the joint state."""
+"""The monotonic mixing network of QMIX, whose weights are the outputs of hypernetworks over the joint state."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ ACTIVATIONS = {"elu": functional.elu, "leaky_relu": functools.partial(functional
 
 
 class Mixer(nn.Module):
-    """`Q_tot = |W2(S)| act(|W1(S)| q + b3(S)) + b4(S)`: rises in every agent's value.
+    """`Q_tot = |W2(S)| act(|W1(S)| q + b3(S)) + b4(S)`, which increases with every agent's value.
 
     Paper: MAD2RL Eq. (57).
-    Differs: absolute weights and an activation between the layers, without which the mix is neither monotonic nor more
-    than linear. QMIX's is an ELU, which is flat where values are far below zero: costs that run away in the first
-    episodes push all of them there, and the agents learn no more. A leaky ReLU is nowhere flat. The last bias has a
+    Differs: the weights are absolute values, and an activation stands between the layers; without these the mixer
+    is neither monotonic nor nonlinear. QMIX uses an ELU, which is flat far below zero: large costs of the first
+    episodes push all values there, and the agents stop learning. A leaky ReLU is nowhere flat. The last bias has a
     hidden layer, as in QMIX.
     """
 

@@ -1,6 +1,6 @@
-"""The folder of a run: configuration, checkpoint, metrics, TensorBoard events, evaluation.
+"""The folder of a run: options, checkpoint, metrics, TensorBoard events and evaluation.
 
-Torch is imported where it is needed: `trainers.evaluate` reads its command line first.
+Torch is imported inside functions, so that commands can read their command line first.
 """
 
 from __future__ import annotations
@@ -19,41 +19,44 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 CONFIG, CHECKPOINT, METRICS, EVALUATION = "config.json", "checkpoint.pt", "metrics.jsonl", "evaluation.json"
-LEFT_OVER = ".new"
-"""How a file's name ends while it is written."""
+PARTIAL = ".new"
+"""The ending of a file's name while the file is being written."""
 
 
 class RunDirectory:
-    """Writes a run's files. What replaces a file is written beside it and renamed: a kill leaves the old one whole."""
+    """Reads and writes the files of a run.
+
+    A file is replaced by renaming another one that was written beside it. A killed process leaves one of the two.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._events: SummaryWriter | None = None
 
     def check_free(self) -> None:
-        """Raises `FileExistsError` where the folder holds a run already, or is no folder."""
+        """Raises `FileExistsError` where the folder holds a run already, or the path is a file."""
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"{self.path} is a file: choose another folder")
         if (self.path / CONFIG).exists():
             raise FileExistsError(
-                f"{self.path} holds a run already: choose another folder; a training goes on by --resume"
+                f"{self.path} holds a run already: choose another folder, or continue that run with --resume"
             )
 
     def create(self, config: str) -> None:
-        """Makes the folder of a new run. Raises `FileExistsError` where it holds one already."""
+        """Creates the folder of a new run. Raises `FileExistsError` where it holds a run already."""
         self.check_free()
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / METRICS).write_text("")  # first: a folder with a configuration holds a run
+        (self.path / METRICS).write_text("")  # first, because a folder with a config.json counts as a run
         replace_file(self.path / CONFIG, config)
 
     def drop_if_empty(self) -> None:
-        """Removes the folder of a run that could not begin."""
+        """Removes the folder of a run that could not start; does nothing where it holds files."""
         with contextlib.suppress(OSError):
             self.path.rmdir()
 
     @contextlib.contextmanager
     def claimed(self) -> Generator[None]:
-        """Holds the run for this process. Raises `BlockingIOError` where another one is at it."""
+        """Locks the run for this process. Raises `BlockingIOError` where another process has locked it."""
         with (self.path / CONFIG).open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,41 +64,46 @@ class RunDirectory:
                 raise BlockingIOError(f"another process is training the run in {self.path}") from None
             yield
 
-    def create_or_match(self, config: str, but_for: Collection[str] = ()) -> None:
-        """Makes the folder of a new run, or finds that of the same, but for some of its options.
+    def create_or_match(self, config: str, ignoring: Collection[str] = ()) -> None:
+        """Creates the folder of a new run, or starts the metrics of the run in it anew where its options are equal.
 
-        Raises `FileExistsError` where it holds another run.
+        Args:
+            config: The text of `config.json`.
+            ignoring: Names in it that may differ.
+
+        Raises:
+            FileExistsError: The folder holds a run with other options.
         """
         if not (self.path / CONFIG).exists():
             self.create(config)
-        elif _without(but_for, self.config()) != _without(but_for, config):
-            raise FileExistsError(f"{self.path} holds a run of other options: choose another --output")
+        elif _without(ignoring, self.config()) != _without(ignoring, config):
+            raise FileExistsError(f"{self.path} holds a run with other options: choose another --output")
         else:
             self.keep_metrics(0)
 
     def config(self) -> str:
-        """Returns the configuration's text. Raises `FileNotFoundError` where there is no run."""
+        """Returns the text of `config.json`. Raises `FileNotFoundError` where there is no run."""
         if not (self.path / CONFIG).exists():
             raise FileNotFoundError(f"{self.path} holds no run: {CONFIG} is missing")
         return (self.path / CONFIG).read_text()
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Writes tensors and plain values."""
+        """Writes a checkpoint of tensors and plain values. Raises `OSError` where the disk is full."""
         import torch
 
-        beside = self.path / f"{CHECKPOINT}{LEFT_OVER}"
+        partial = self.path / f"{CHECKPOINT}{PARTIAL}"
         try:
-            torch.save(dict(state), beside)
-        except RuntimeError as error:  # torch's word for a disk that is full
-            raise OSError(f"{beside} cannot be written: {str(error).splitlines()[0]}") from error
-        os.replace(beside, self.path / CHECKPOINT)
+            torch.save(dict(state), partial)
+        except RuntimeError as error:  # torch raises it where the disk is full
+            raise OSError(f"{partial} cannot be written: {str(error).splitlines()[0]}") from error
+        os.replace(partial, self.path / CHECKPOINT)
 
     def load_checkpoint(self) -> dict[str, Any]:
-        """Returns the checkpoint, as `read_checkpoint` does."""
+        """Returns the checkpoint, see `read_checkpoint`."""
         return read_checkpoint(self.path / CHECKPOINT)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Appends a line of metrics, and to TensorBoard's events."""
+        """Appends metrics to `metrics.jsonl` and to the TensorBoard events; `step` is the number of episodes played."""
         with (self.path / METRICS).open("a") as file:
             file.write(json.dumps(metrics, allow_nan=False) + "\n")
         if self._events is None:
@@ -106,38 +114,41 @@ class RunDirectory:
             self._events.add_scalar(name, value, step)
 
     def keep_metrics(self, lines: int) -> None:
-        """Drops the metrics behind the first `lines`: those of rounds after the checkpoint."""
+        """Keeps the first lines of `metrics.jsonl`, and drops those of rounds after the checkpoint."""
         kept = (self.path / METRICS).read_text().splitlines(keepends=True)[:lines]
         replace_file(self.path / METRICS, "".join(kept))
 
-    def save_evaluation(self, figures: Mapping[str, Any], *, replace: bool = True) -> Path:
-        """Writes `evaluation.json` and returns its path.
+    def save_evaluation(self, evaluation: Mapping[str, Any], *, replace: bool = True) -> Path:
+        """Writes `evaluation.json`, and returns its path.
 
-        Where that holds other episodes and is not to be replaced, `evaluation-SEED-EPISODES.json` is written instead.
+        With `replace=False`, a file that holds other episodes is kept: the evaluation goes to
+        `evaluation-SEED-EPISODES.json` instead.
         """
-        name = EVALUATION if replace or self._holds_same(figures) else beside_name(figures)
-        replace_file(self.path / name, json.dumps(figures, indent=2) + "\n")
+        name = EVALUATION
+        if not (replace or self._has_same_episodes(evaluation)):
+            name = f"evaluation-{evaluation['seed']}-{evaluation['episodes']}.json"
+        replace_file(self.path / name, json.dumps(evaluation, indent=2) + "\n")
         return self.path / name
 
-    def _holds_same(self, figures: Mapping[str, Any]) -> bool:
-        """Whether `evaluation.json` is of the same episodes, or there is none that can be read."""
+    def _has_same_episodes(self, evaluation: Mapping[str, Any]) -> bool:
+        """Whether `evaluation.json` holds the episodes of this evaluation, or cannot be read."""
         try:
-            there = json.loads((self.path / EVALUATION).read_text())
-            return all(there[name] == figures[name] for name in ("seed", "episodes"))
+            old = json.loads((self.path / EVALUATION).read_text())
+            return all(old[name] == evaluation[name] for name in ("seed", "episodes"))
         except (OSError, ValueError, TypeError, KeyError):
             return True
 
     def close(self) -> None:
-        """Ends TensorBoard's events."""
+        """Closes the TensorBoard events."""
         if self._events is not None:
             self._events.close()
             self._events = None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Returns what a checkpoint's file holds; runs no code of it.
+    """Returns the content of a checkpoint. Code in the file is not executed.
 
-    Raises `FileNotFoundError` where there is none, `ValueError` where it is damaged.
+    Raises `FileNotFoundError` where there is no file, and `ValueError` where it is damaged or no checkpoint.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}")
@@ -145,30 +156,25 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a reader of pickles makes of bytes that are none
+    except Exception as error:  # damaged bytes make the unpickler raise errors of many types
         raise ValueError(f"{path} is damaged: it cannot be read as a checkpoint") from error
     if not isinstance(state, dict) or "round" not in state:
-        raise ValueError(f"{path} holds something else: it is no checkpoint of a run")
+        raise ValueError(f"{path} is not a checkpoint of a run")
     return state
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Writes a file so that a kill leaves the old one or the new one."""
+    """Writes a file; a killed process leaves the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}{LEFT_OVER}")
-    beside.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(beside, path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(partial, path)
 
 
 def free_beside(path: Path) -> Path:
-    """Returns a name beside a file or folder, under which what is damaged is put aside: nothing is overwritten."""
+    """Returns a free path `NAME.damaged` beside a file or folder, to which a damaged one can be moved."""
     names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in itertools.count())
     return next(name for name in names if not name.exists())
-
-
-def beside_name(figures: Mapping[str, Any]) -> str:
-    """Returns the name of the file for an evaluation on episodes of one's own."""
-    return f"evaluation-{figures['seed']}-{figures['episodes']}.json"
 
 
 def _without(names: Collection[str], config: str) -> dict[str, Any]:
@@ -179,7 +185,7 @@ def _without(names: Collection[str], config: str) -> dict[str, Any]:
 
 
 def new_path(learner: str) -> Path:
-    """Makes a folder of its own under runs/, also where several processes ask at once, and returns it."""
+    """Creates a new folder under runs/ and returns it; safe where several processes call it at the same time."""
     base = Path("runs") / learner / time.strftime("%Y%m%d-%H%M%S")
     for n in itertools.count():
         with contextlib.suppress(FileExistsError):
@@ -190,8 +196,11 @@ def new_path(learner: str) -> Path:
 
 
 def newest_path(learner: str) -> Path:
-    """Returns the newest run under runs/. Raises `FileNotFoundError` where there is none."""
+    """Returns the run of a learner under runs/ with the newest checkpoint.
+
+    Raises `FileNotFoundError` where there is none.
+    """
     checkpoints = sorted((Path("runs") / learner).glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
     if not checkpoints:
-        raise FileNotFoundError(f"there is no run under {Path('runs') / learner}: name one by --output")
+        raise FileNotFoundError(f"there is no run under {Path('runs') / learner}: give one with --output")
     return checkpoints[-1].parent

@@ -1,25 +1,32 @@
-"""What a command line can say of an environment: its traffic and its problem's fields, with their docstrings."""
+"""The options of an environment on a command line: those of its traffic, and the fields of its problem."""
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from vec_envs.dnn.profile import DNNProfile
-from vec_envs.interfaces.factories import TRAFFIC_DOCS, EnvironmentFactory
 from vec_envs.field_docs import field_docs
+from vec_envs.interfaces.factories import TRAFFIC_DOCS, EnvironmentFactory
 from vec_envs.mobility import SumoBackend
 from vec_envs.problems.base import Problem
 from vec_envs.registration import factory_of
 
+PLAIN = (str, int, float, bool, Path, types.NoneType)
+"""Types that a command line can give."""
+
 
 def env_options_type(factory: EnvironmentFactory) -> type[Any]:
-    """Returns a dataclass of an environment's options; those that are functions are left to Python."""
+    """Returns a dataclass of an environment's options, with their docstrings as help texts.
+
+    Fields that a command line cannot give, such as functions, are left out: the problem then uses their defaults.
+    """
     options: list[tuple[str, Any, Any]] = [
         ("mobility", str, factory.default_mobility),
         ("scenario", str, factory.default_scenario),
@@ -27,11 +34,10 @@ def env_options_type(factory: EnvironmentFactory) -> type[Any]:
         ("num_workers", int, 1),
     ]
     hints = typing.get_type_hints(factory.problem_type)
-    options += [
-        (f.name, _written(hints[f.name]), f.default)
-        for f in dataclasses.fields(factory.problem_type)
-        if f.default is not dataclasses.MISSING and not callable(f.default)
-    ]
+    for f in dataclasses.fields(factory.problem_type):
+        kind = command_line_type(hints[f.name])
+        if kind is not None and _is_plain(f.default):
+            options.append((f.name, kind, f.default))
     docs = TRAFFIC_DOCS | field_docs(factory.problem_type)
     annotated = [
         (name, Annotated[kind, tyro.conf.arg(help=docs.get(name, ""))], default) for name, kind, default in options
@@ -40,15 +46,32 @@ def env_options_type(factory: EnvironmentFactory) -> type[Any]:
 
 
 def problem_of(env_id: str, options: Mapping[str, Any]) -> Problem:
-    """Returns the problem of an environment's options, those of its traffic among them."""
+    """Returns the problem of an environment's options, which may include those of the traffic."""
     return factory_of(env_id).problem(**{name: of for name, of in options.items() if name not in TRAFFIC_DOCS})
 
 
-def _written(hint: Any) -> Any:
-    """Returns a field's type as a command line can write it: a DNN by its name."""
-    arguments = typing.get_args(hint)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType) and DNNProfile in arguments:
-        return typing.Union[tuple(_written(a) for a in arguments if a is not DNNProfile)]  # noqa: UP007
-    if arguments and typing.get_origin(hint) is tuple:
-        return tuple[tuple(_written(a) for a in arguments)]  # pyright: ignore[reportInvalidTypeForm]
-    return hint
+def command_line_type(hint: Any) -> Any | None:
+    """Returns the part of a type that a command line can give; None where there is none.
+
+    Examples: `str` for `str | DNNProfile`, whose profiles are given by name; None for `Callable[[float], float]`.
+    """
+    hint = getattr(hint, "__value__", hint)  # of a `type` statement
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return command_line_type(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        kinds = [kind for a in arguments if (kind := command_line_type(a)) is not None]
+        return None if all(kind is types.NoneType for kind in kinds) else typing.Union[tuple(kinds)]  # noqa: UP007
+    if origin is tuple:
+        kinds = [a if a is Ellipsis else command_line_type(a) for a in arguments]
+        return None if None in kinds else tuple[tuple(kinds)]  # pyright: ignore[reportInvalidTypeForm]
+    if origin is typing.Literal or hint in PLAIN or (isinstance(hint, type) and issubclass(hint, enum.Enum)):
+        return hint
+    return None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a default has a type that a command line can give; False for a missing default."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, typing.cast(tuple[Any, ...], value)))
+    return isinstance(value, (*PLAIN, enum.Enum))

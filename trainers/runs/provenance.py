@@ -1,4 +1,4 @@
-"""The git checkout that this code runs from, where there is one."""
+"""The git commit of the code that is running."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 @cache
 def commit() -> str | None:
-    """Returns the commit; None where the code is in no checkout, or there is no git."""
+    """Returns the commit of the checkout; None where the code is not in a git checkout, or git is missing."""
     return _git("rev-parse", "HEAD")
 
 
 @cache
 def is_changed() -> bool | None:
-    """Returns whether files that git tracks differ from the commit; None as for `commit`."""
+    """Returns whether files that git tracks differ from the commit; None where `commit` is None."""
     return None if commit() is None else bool(_git("status", "--porcelain", "--untracked-files=no"))
 
 
 def _git(*arguments: str) -> str | None:
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:

@@ -1,1 +1,1 @@
-"""Between our lanes and Tianshou: everything that handles a `Batch` and is no algorithm."""
+"""The parts between batched environments and Tianshou, other than algorithms."""

@@ -1,4 +1,4 @@
-"""A Tianshou policy as the training loop plays it, and as a policy of this project."""
+"""Policies of Tianshou in the training loop, and as policies of this project."""
 
 from __future__ import annotations
 
@@ -15,42 +15,57 @@ from vec_envs.problems.base import View
 
 
 class ExploringPolicy(Protocol):
-    """What the training loop asks of a Tianshou policy.
+    """A Tianshou policy that the training loop can play.
 
-    `action_space` is the space of one stored action; what the environment takes may be another.
+    The replay buffer stores actions in the form of the algorithm, which can differ from the environment's.
     """
 
     action_space: gymnasium.Space[Any]
+    """The space of one stored action."""
     exploration: float
-    """How much is explored, which the loop sets: the probability of a random action, or what entropy is worth."""
+    """The probability of a random action, or the weight of entropy; the training loop sets it."""
     generators: Generators
+    """The random numbers of the policy."""
 
-    def __call__(self, batch: Any) -> Any: ...
-    def add_exploration_noise(self, act: Any, batch: Any) -> Any: ...
-    def taken(
+    def __call__(self, batch: Any) -> Any:
+        """Returns a `Batch` whose `act` holds stored actions for `batch.obs`."""
+        ...
+
+    def add_exploration_noise(self, act: Any, batch: Any) -> Any:
+        """Returns stored actions with exploration."""
+        ...
+
+    def environment_action(
         self, act: Shaped[np.ndarray, "batch ..."], observation: Float32[np.ndarray, "batch deciders features"]
     ) -> Shaped[np.ndarray, "batch deciders ..."]:
-        """Returns stored actions as the environment takes them."""
+        """Returns the environment's actions for stored actions."""
         ...
 
 
 class LearnedPolicy:
-    """What a learner has learned: decides from the observation alone, by a network."""
+    """A learned policy, which decides from the observation alone."""
 
     def __init__(
         self, decide: Callable[[np.ndarray], np.ndarray], network: torch.nn.Module, generators: Generators
     ) -> None:
+        """Wraps the function that decides.
+
+        Args:
+            decide: Returns the actions for observations.
+            network: The network that `decide` uses; an exported checkpoint holds its weights.
+            generators: The random numbers that `decide` uses.
+        """
         self.network = network
         self._decide = decide
         self._generators = generators
 
     def reset(self, seed: int) -> None:
-        """Draws the noise of the decisions, where they have any, from `seed` on."""
+        """Seeds the noise of the decisions, if there is any."""
         self._generators.torch.manual_seed(seed)
 
     def act(
         self, observation: Float32[np.ndarray, "batch deciders features"], view: View | None = None
     ) -> Shaped[np.ndarray, "batch deciders ..."]:
-        """Returns the actions; does not look at the view."""
+        """Returns the agents' actions. The view is not used."""
         with torch.inference_mode():
             return self._decide(observation)

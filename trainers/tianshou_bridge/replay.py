@@ -1,8 +1,8 @@
-"""A replay buffer of whole lanes: one array a field, written and sampled without a loop.
+"""A replay buffer with one array for each field, which is written and sampled without a loop.
 
-Tianshou's `VectorReplayBuffer` gives every lane a sub-buffer that samples from the same fixed seed, so that a batch
-holds few distinct slots, and it can be saved only by pickling. This one draws uniformly from its own generator, and
-its state is plain tensors. To an `Algorithm` it is a buffer: it has `sample`.
+Tianshou's `VectorReplayBuffer` gives every environment a sub-buffer that samples with the same fixed seed, so that a
+batch holds few distinct slots; and it can be saved only by pickling. This buffer draws uniformly with its own
+generator, and its state is plain tensors. An off-policy `Algorithm` needs only its method `sample`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,25 @@ from tianshou.data import Batch
 
 
 class ReplayBuffer:
-    """Keeps the last `size` transitions. What follows a terminated one is worth nothing; a truncated one goes on."""
+    """Stores the last `size` transitions.
+
+    The value after a terminated transition is 0; a truncated transition is stored as not terminated.
+    """
 
     def __init__(
         self, size: int, *, observation_shape: tuple[int, ...], action_space: gymnasium.Space[Any], seed: int
     ) -> None:
-        """`action_space` is the space of one stored action. Raises `ValueError` for a size below 1."""
+        """Makes an empty buffer.
+
+        Args:
+            size: The largest number of transitions.
+            observation_shape: The shape of one observation, `(deciders, features)`.
+            action_space: The space of one stored action.
+            seed: The seed of the samples.
+
+        Raises:
+            ValueError: The size is below 1.
+        """
         if size < 1:
             raise ValueError(f"buffer_size={size} must be at least 1")
         self._fields = {
@@ -47,7 +60,7 @@ class ReplayBuffer:
         obs_next: Float32[np.ndarray, "batch deciders features"],
         terminated: Bool[np.ndarray, "batch"],
     ) -> None:
-        """Writes one transition a lane over the oldest ones."""
+        """Writes transitions over the oldest ones."""
         rows = (self._written + np.arange(len(rew))) % self._size
         written = {"obs": obs, "act": act, "rew": rew, "obs_next": obs_next, "terminated": terminated}
         for name, value in written.items():
@@ -61,13 +74,13 @@ class ReplayBuffer:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the transitions, as tensors."""
-        kept = {name: torch.from_numpy(array[: len(self)].copy()) for name, array in self._fields.items()}
-        return {"fields": kept, "written": self._written}
+        stored = {name: torch.from_numpy(array[: len(self)].copy()) for name, array in self._fields.items()}
+        return {"fields": stored, "written": self._written}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
-        for name, kept in state["fields"].items():
-            self._fields[name][: len(kept)] = kept.numpy()
+        """Restores what `state_dict` returned."""
+        for name, stored in state["fields"].items():
+            self._fields[name][: len(stored)] = stored.numpy()
         self._written = state["written"]
 
     def random_state(self) -> dict[str, Any]:
@@ -75,5 +88,5 @@ class ReplayBuffer:
         return dict(self._rng.bit_generator.state)
 
     def set_random_state(self, state: dict[str, Any]) -> None:
-        """Takes over what `random_state` gave."""
+        """Restores what `random_state` returned."""
         self._rng.bit_generator.state = state

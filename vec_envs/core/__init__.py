@@ -1,1 +1,1 @@
-"""The core: lanes of episodes that run side by side. It knows no reinforcement learning API."""
+"""The core: a batch of environments that step together, independent of any reinforcement learning API."""

@@ -1,4 +1,4 @@
-"""B lanes of one problem: state, traffic and seeds, with partial reset."""
+"""A batch of environments of one problem: state, traffic and seeds, with resets of some environments."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float32, Int, Shaped
 from vec_envs.mobility.traffic import Mobility, TrafficBlock, TrafficError
 from vec_envs.problems.base import Frame, Outcome, Problem, SequentialProblem, View, action_shape
 from vec_envs.records import map_arrays, row_of, stack, with_rows
-from vec_envs.validation import count
+from vec_envs.validation import check_integer
 
 
 @dataclass(kw_only=True)
 class _Seeding:
-    """A lane's sources of randomness: a stream of traffic, and a generator for all else that exogenous decides."""
+    """The randomness of one environment: a stream of traffic, and a generator for all other exogenous draws."""
 
     seed: int
     rng: np.random.Generator
@@ -26,10 +26,15 @@ class _Seeding:
 
 
 class EnvironmentBatch:
-    """Environments that step together and reset one by one.
+    """Environments of one problem that step together and can be reset one by one.
 
-    A lane is a pure function of its seed: what the other lanes do changes nothing in it. Its epoch is counted from 0; a
-    lane has ended when its epoch is `problem.episode_epochs`, and must be reset before it is stepped again.
+    Each environment depends on its own seed and actions only, not on the others. Epochs are counted from 0. An
+    environment has ended when its epoch is `problem.episode_epochs`; then it stays as it is until it is reset.
+
+    Args:
+        problem: The problem of all environments.
+        mobility: The source of traffic.
+        batch_size: The number of environments.
     """
 
     def __init__(self, problem: Problem, mobility: Mobility, batch_size: int) -> None:
@@ -48,43 +53,44 @@ class EnvironmentBatch:
 
     @property
     def exogenous(self) -> Any:
-        """What exogenous decided for the present epoch of each lane. Raises `RuntimeError` before the first reset."""
+        """The exogenous record of each environment's epoch. Raises `RuntimeError` before the first reset."""
         if self._episode is None:
             raise RuntimeError("no episode is running: call reset() first")
         if self._now is None:
-            together = (slice(None), self._common_epoch)
-            where = (np.arange(self.batch_size), self.epoch) if self._common_epoch is None else together
-            self._now = map_arrays(lambda a: a[where], self._episode)
+            # A slice is faster than an index array, where all environments are at the same epoch.
+            common = (slice(None), self._common_epoch)
+            index = (np.arange(self.batch_size), self.epoch) if self._common_epoch is None else common
+            self._now = map_arrays(lambda a: a[index], self._episode)
         return self._now
 
     def exogenous_at(self, epoch: Int[np.ndarray, "batch"]) -> Any:
-        """Returns what exogenous decided for other epochs than the present."""
+        """Returns the exogenous record of a given epoch for each environment."""
         rows = np.arange(self.batch_size)
         return map_arrays(lambda a: a[rows, epoch], self._episode)
 
     def episode(self, row: int) -> Any:
-        """Returns what exogenous decided for all epochs of a lane's episode; the epochs are the record's lanes."""
+        """Returns the exogenous record of one environment's whole episode, `[epochs, ...]`."""
         return map_arrays(lambda a: a[row], self._episode)
 
     def next_epoch(self, epoch: Int[np.ndarray, "batch"]) -> Int[np.ndarray, "batch"]:
-        """Returns the first epochs from there on that come about as things stand."""
+        """Returns the first epochs from `epoch` on that take place, given the present state."""
         return epoch if self._turns is None else self._turns.next_epoch(self.state, self._episode, epoch)
 
     @property
     def num_chains(self) -> int:
-        """Rows of decisions: what one changes is seen along its row. One where agents decide together."""
+        """The number of decision chains; 1 where all agents decide at every epoch."""
         return 1 if self._turns is None else self._turns.num_chains
 
     @property
     def chain(self) -> Int[np.ndarray, "batch"]:
-        """The row in which each lane's present epoch stands; -1 where nothing is decided."""
-        together = np.zeros(self.batch_size, dtype=np.int64)
-        return together if self._turns is None else self._turns.chain(self.state, self.exogenous)
+        """The decision chain of each environment's present epoch; -1 where the action has no effect."""
+        single_chain = np.zeros(self.batch_size, dtype=np.int64)
+        return single_chain if self._turns is None else self._turns.chain(self.state, self.exogenous)
 
     def chain_of(self, outcome: Outcome) -> Int[np.ndarray, "batch"]:
-        """Returns the row that each lane's decision has changed; -1 where it changed none."""
-        together = np.zeros(self.batch_size, dtype=np.int64)
-        return together if self._turns is None else self._turns.chain_of(outcome)
+        """Returns the decision chain that each environment's decision joined; -1 where it joined none."""
+        single_chain = np.zeros(self.batch_size, dtype=np.int64)
+        return single_chain if self._turns is None else self._turns.chain_of(outcome)
 
     @property
     def view(self) -> View:
@@ -108,12 +114,12 @@ class EnvironmentBatch:
 
     @property
     def begun(self) -> bool:
-        """Whether the lanes have been reset at all."""
+        """Whether the environments have been reset at least once."""
         return self._episode is not None
 
     @property
     def ended(self) -> Bool[np.ndarray, "batch"]:
-        """Which lanes have no epoch left."""
+        """Which environments have no epoch left."""
         return self.epoch >= self.problem.episode_epochs
 
     def observe(self) -> Float32[np.ndarray, "batch deciders features"]:
@@ -121,14 +127,18 @@ class EnvironmentBatch:
         return self.problem.observe(self.state, self.exogenous)
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int | None]) -> None:
-        """Starts a new episode in the lanes `rows`.
+        """Starts a new episode in some environments.
 
-        A seed starts the lane's sources of randomness anew; None lets them run on (or seeds a new lane from the
-        operating system). Raises `TrafficError` where the traffic cannot serve an episode.
+        Args:
+            rows: The indices of the environments; the first reset must be of all.
+            seeds: A seed for each. None continues the environment's random numbers; where the environment has never
+                been seeded, None takes a seed from the operating system.
+
+        Raises `TrafficError` where the traffic cannot serve an episode.
         """
         for seed in seeds:
             if seed is not None:
-                count(0, seed=seed)
+                check_integer(0, seed=seed)
         ordered = sorted(zip(rows, seeds, strict=True), key=lambda pair: pair[0])
         rows = [row for row, _ in ordered]
         for row, seed in ordered:
@@ -143,62 +153,65 @@ class EnvironmentBatch:
         self._begin(np.asarray(rows), exogenous)
 
     def _next_blocks(self, sources: Sequence[_Seeding]) -> TrafficBlock:
-        """Returns the sources' next blocks. Where one fails, all streams are as before: a later call tries again."""
+        """Returns the next block of each source. After an error, restores all streams, so that it can be retried."""
         try:
             return self._checked(stack([next(source.traffic) for source in sources]))
         except BaseException as error:
             for source in sources:
                 source.traffic = self._traffic(source.seed, source.episodes)
             if isinstance(error, StopIteration):
-                raise TrafficError("the mobility's blocks ended; a stream of traffic must be endless") from error
+                raise TrafficError("the blocks of the mobility ended; its stream of traffic must be endless") from error
             raise
 
     def _checked(self, traffic: TrafficBlock) -> TrafficBlock:
-        """Returns the traffic of some lanes. Raises `TrafficError` naming what is not as it was asked for."""
+        """Returns the traffic. Raises `TrafficError` with the name of an array of wrong shape or values."""
         shape = self.problem.traffic_shape
         for role, vehicles in (("client", shape.num_client_vehicles), ("service", shape.num_service_vehicles)):
             for what, tail in (("xy_m", (2,)), ("position_m", ()), ("speed_mps", ()), ("vehicle", ())):
                 name = f"{role}_{what}"
-                array, wanted = getattr(traffic, name), (shape.num_slots, vehicles, *tail)
-                if array.shape[1:] != wanted:
-                    raise TrafficError(f"{name} of a traffic block has shape {array.shape[1:]}, asked for is {wanted}")
+                array, expected = getattr(traffic, name), (shape.num_slots, vehicles, *tail)
+                if array.shape[1:] != expected:
+                    raise TrafficError(f"{name} of a traffic block must have shape {expected}, got {array.shape[1:]}")
                 if not np.isfinite(array).all():
                     raise TrafficError(f"{name} of a traffic block holds values that are not finite")
-            held = getattr(traffic, f"{role}_vehicle") >= 0
-            if not (held[:, 0] if shape.come_and_go else held).all():
+            occupied = getattr(traffic, f"{role}_vehicle") >= 0
+            if not (occupied[:, 0] if shape.come_and_go else occupied).all():
                 raise TrafficError(f"{role}_vehicle of a traffic block has empty seats where all must be held")
         return traffic
 
     def step(self, action: Shaped[np.ndarray, "..."]) -> Outcome:
-        """Moves every lane on by a epoch, ended ones excepted, which stay as they are; returns what it brought.
+        """Moves every environment to its next epoch and returns the outcome; ended environments stay as they are.
 
-        The outcome's rows of ended lanes mean nothing. Raises `ValueError` for an action of wrong shape, type or range.
+        The outcome's rows of ended environments have no meaning. Raises `ValueError` for an action of wrong shape, type
+        or range.
         """
-        lanes, agents, *numbers = wanted = (self.batch_size, *action_shape(self.problem))
-        if action.shape != wanted:
-            each = f" with {numbers[0]} numbers each" if numbers else ""
-            raise ValueError(f"actions of {lanes} lanes of {agents} agents{each} are needed, got shape {action.shape}")
-        following, outcome = self.problem.transition(self.state, action, self.exogenous)
-        goes_on = ~self.ended
-        together = self._common_epoch
-        if np.logical_and.reduce(goes_on):
-            together = None if together is None else together + 1
+        expected = (self.batch_size, *action_shape(self.problem))
+        if action.shape != expected:
+            raise ValueError(f"actions must have shape {expected}, got {action.shape}")
+        next_state, outcome = self.problem.transition(self.state, action, self.exogenous)
+        running = ~self.ended
+        common_epoch = self._common_epoch
+        if np.logical_and.reduce(running):
+            common_epoch = None if common_epoch is None else common_epoch + 1
         else:
-            rows = np.flatnonzero(goes_on)
-            following = with_rows(self.state, rows, map_arrays(lambda a: a[rows], following))
-        self.state = following
-        self._go_to(self.epoch + goes_on, together)
+            rows = np.flatnonzero(running)
+            next_state = with_rows(self.state, rows, map_arrays(lambda a: a[rows], next_state))
+        self.state = next_state
+        self._go_to(self.epoch + running, common_epoch)
         self.last_action, self.last_outcome = action.copy(), outcome
         return outcome
 
-    def _go_to(self, epoch: Int[np.ndarray, "batch"], point_of_all: int | None) -> None:
-        """Moves the lanes to the first epochs from there on that come about."""
+    def _go_to(self, epoch: Int[np.ndarray, "batch"], common_epoch: int | None) -> None:
+        """Moves the environments to the first epochs from `epoch` on that take place.
+
+        `common_epoch` is the epoch of all environments, or None where they are at different ones.
+        """
         self.epoch = self.next_epoch(epoch)
-        self._common_epoch = point_of_all if self.epoch is epoch else None
+        self._common_epoch = common_epoch if self.epoch is epoch else None
         self._now = None
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Returns what brings the lanes back to here, where all are between two episodes: plain, JSON-able values."""
+        """Returns the state of the random numbers as JSON values, for `restore`; call it between two episodes."""
         return [
             {"seed": s.seed, "episodes": s.episodes, "rng": s.rng.bit_generator.state}
             for s in self._seeding
@@ -206,15 +219,15 @@ class EnvironmentBatch:
         ]
 
     def restore(self, snapshot: Sequence[dict[str, Any]]) -> None:
-        """Brings the lanes' sources of randomness back to a snapshot; the next `reset` goes on from there."""
+        """Restores the random numbers of a snapshot; the next `reset` continues from there."""
         for row, saved in enumerate(snapshot):
             source = self._seed(saved["seed"], start=saved["episodes"])
             source.rng.bit_generator.state = saved["rng"]
             self._seeding[row] = source
 
     def _seed(self, seed: int, start: int = 0) -> _Seeding:
-        of_nature = np.random.SeedSequence(seed).spawn(2)[0]
-        rng = np.random.Generator(np.random.PCG64(of_nature))
+        exogenous_seed = np.random.SeedSequence(seed).spawn(2)[0]
+        rng = np.random.Generator(np.random.PCG64(exogenous_seed))
         return _Seeding(seed=seed, rng=rng, traffic=self._traffic(seed, start), episodes=start)
 
     def _traffic(self, seed: int, start: int) -> Iterator[TrafficBlock]:
@@ -229,7 +242,7 @@ class EnvironmentBatch:
             self._go_to(np.zeros(self.batch_size, dtype=np.int64), 0)
             return
         if self._episode is None:
-            raise RuntimeError("the first reset must be of all lanes")
+            raise RuntimeError("the first reset must be of all environments: call reset() without a mask")
         self._episode = with_rows(self._episode, rows, exogenous)
         self.state = with_rows(self.state, rows, self.problem.initial_state((len(rows),)))
         epoch = self.epoch.copy()
@@ -238,5 +251,5 @@ class EnvironmentBatch:
 
 
 def fresh_seed() -> int:
-    """Returns a seed from the operating system's entropy."""
+    """Returns a random seed from the operating system."""
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])

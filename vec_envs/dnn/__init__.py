@@ -1,15 +1,23 @@
-"""What is cut: the layer tables of deep neural networks.
+"""Deep neural networks that can be cut: profiles of their layers.
 
-`DNNProfile` is a network as a chain of logical layers, each with its work, its memory and the size
-of its output, so that cutting the chain after any layer is a look-up in arrays. Profiles come from
-the library (`DNNProfile.load`), from a torch module (`DNNProfile.from_torch`) or from your own
-numbers. Nothing here needs torch until `from_torch` is called.
+`DNNProfile` describes a network as a chain of logical layers, each with its work, its memory and the size of its
+output. The costs of a cut after any layer are then entries of arrays. A profile comes from
 
-`geometry` knows the shapes of convolutions, poolings and matrix products, `workload` counts
-their operations the way each paper does, `architectures` writes the library's networks down, and
-`python -m vec_envs.dnn.build_library` turns them into `library/*.json`.
+- the library: `DNNProfile.load("vgg16")`;
+- a torch module: `DNNProfile.from_torch(module, example_input, name="mine")`, which alone needs torch;
+- your own numbers: `DNNProfile(name="mine", input_mbit=4.8, layers=(Layer(...), ...))`.
+
+Modules, from the lowest to the highest:
+
+- `layer`: the record of one logical layer
+- `geometry`: the shapes of convolutions, poolings and matrix products
+- `workload`: the work of operations, by each paper's convention
+- `torch_operations`, `torch_profile`: the layers of a torch module
+- `profile`: the profile of a network
+- `architectures`: the networks of the library, which `python -m vec_envs.dnn.build_library` writes to `library/*.json`
 """
 
-from vec_envs.dnn.profile import DNNProfile, Layer
+from vec_envs.dnn.layer import Layer
+from vec_envs.dnn.profile import DNNProfile
 
 __all__ = ["DNNProfile", "Layer"]

@@ -1,6 +1,6 @@
-"""The library's networks, written down layer by layer.
+"""The networks of the library, layer by layer.
 
-To add one: write its layers as (name, step) pairs, add an `Architecture` to `ARCHITECTURES`, and run
+To add a network, write its layers as (name, step) pairs, add an `Architecture` to `ARCHITECTURES`, and run
 `python -m vec_envs.dnn.build_library`.
 """
 
@@ -33,12 +33,12 @@ _MOBILENETV2_STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-"""(expansion, channels, blocks, stride of the first): Table 2 of the paper that `ARCHITECTURES` cites."""
+"""(expansion, channels, blocks, stride of the first block): Table 2 of the paper that `ARCHITECTURES` cites."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A network as named logical layers, and where its shape comes from."""
+    """A network as named logical layers, with the sources of its layers and shapes."""
 
     name: str
     sources: tuple[str, ...]
@@ -46,7 +46,7 @@ class Architecture:
     layers: NamedSteps
 
     def stages(self) -> tuple[tuple[str, Stage], ...]:
-        """Each layer's name and what it comes to at this input shape."""
+        """Returns the name and the stage of each layer, at the network's input shape."""
         stages: list[tuple[str, Stage]] = []
         shape = self.input_shape
         for name, step in self.layers:
@@ -57,7 +57,7 @@ class Architecture:
 
 
 def alexnet_layers() -> NamedSteps:
-    """AlexNet on one device: 11 layers."""
+    """Returns the 11 layers of AlexNet, in its version for one device."""
     return (
         ("conv1", convolution(64, 11, stride=4, padding=2)),
         ("pool1", pooling(3, stride=2)),
@@ -72,7 +72,7 @@ def alexnet_layers() -> NamedSteps:
 
 
 def vgg16_layers() -> NamedSteps:
-    """VGG with 13 convolutions in five groups: 21 layers."""
+    """Returns the 21 layers of VGG16: 13 convolutions in five groups, five poolings and the classifier."""
     layers: list[tuple[str, Step]] = []
     for group, (channels, depth) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1):
         layers += [(f"conv{group}_{index + 1}", convolution(channels, 3, padding=1)) for index in range(depth)]
@@ -81,9 +81,10 @@ def vgg16_layers() -> NamedSteps:
 
 
 def nin_layers() -> NamedSteps:
-    """Network in Network: four convolutions, each followed by two of 1x1, and no fully connected layer: 16 layers.
+    """Returns the 16 layers of Network in Network.
 
-    Caffe, where it was trained, rounds the size of a pooling up; the first of these is larger for it.
+    It has four convolutions, each followed by two 1x1 convolutions and a pooling, and no fully connected layer. It was
+    trained in Caffe, which rounds the output size of a pooling up. This enlarges the output of the first pooling.
     """
     rounded_up = pooling(3, stride=2, padding=(0, 1))
     groups = (
@@ -101,9 +102,9 @@ def nin_layers() -> NamedSteps:
 
 
 def tinyyolov2_layers() -> NamedSteps:
-    """Tiny YOLOv2 with Pascal VOC's head, 5 boxes of 4 + 1 + 20 numbers a cell: 15 layers.
+    """Returns the 15 layers of Tiny YOLOv2 for Pascal VOC, with 5 boxes of 4 + 1 + 20 numbers for each cell.
 
-    The last pooling keeps its size: its input is padded on one side.
+    The last pooling keeps the size, since its input is padded on one side.
     """
     layers: list[tuple[str, Step]] = []
     for number, channels in enumerate((16, 32, 64, 128, 256, 512), start=1):
@@ -119,7 +120,10 @@ def tinyyolov2_layers() -> NamedSteps:
 
 
 def mobilenetv2_layers() -> NamedSteps:
-    """MobileNetV2 of width 1: 34 layers, since a block without a shortcut can be cut between its convolutions."""
+    """Returns the 34 layers of MobileNetV2 of width 1.
+
+    A block without a shortcut is several layers, because it can be cut between its convolutions.
+    """
     layers: list[tuple[str, Step]] = [("conv1", convolution(32, 3, stride=2, padding=1, batch_norm=True))]
     in_channels, number = 32, 0
     for expansion, channels, depth, first_stride in _MOBILENETV2_STAGES:
@@ -141,13 +145,13 @@ def mobilenetv2_layers() -> NamedSteps:
 
 @runtime_checkable
 class ResidualBlock(Protocol):
-    """A family of residual blocks by width; the block divides height and width by its stride."""
+    """A function that makes a residual block of a width. The block divides height and width by its stride."""
 
     def __call__(self, channels: int, *, stride: int) -> Step: ...
 
 
 def basic_block(channels: int, *, stride: int) -> Step:
-    """Two 3x3 convolutions and a shortcut."""
+    """Returns a residual block of two 3x3 convolutions."""
     body = sequence(
         convolution(channels, 3, stride=stride, padding=1, batch_norm=True),
         convolution(channels, 3, padding=1, batch_norm=True),
@@ -156,19 +160,22 @@ def basic_block(channels: int, *, stride: int) -> Step:
 
 
 def bottleneck(channels: int, *, stride: int) -> Step:
-    """1x1, 3x3 and 1x1 convolutions, the last four times as wide; torchvision's stride, in the 3x3."""
+    """Returns a block of 1x1, 3x3 and 1x1 convolutions, the last four times as wide.
+
+    As in torchvision, the 3x3 convolution has the stride.
+    """
     return _bottleneck(channels, first_stride=1, second_stride=stride)
 
 
 def original_bottleneck(channels: int, *, stride: int) -> Step:
-    """The same block with the stride where its authors had it, in the first 1x1."""
+    """Returns a `bottleneck` with the stride in the first 1x1 convolution, as its authors defined it."""
     return _bottleneck(channels, first_stride=stride, second_stride=1)
 
 
 def resnet_layers(block: ResidualBlock, depths: Sequence[int]) -> NamedSteps:
-    """A ResNet of `depths[s]` blocks in stage s: 4 + sum(depths) layers.
+    """Returns the 4 + sum(depths) layers of a ResNet with `depths[s]` blocks in stage s.
 
-    18 is (2, 2, 2, 2) of `basic_block`, 50 is (3, 4, 6, 3) of `bottleneck`.
+    ResNet18 has (2, 2, 2, 2) blocks of `basic_block`, and ResNet50 has (3, 4, 6, 3) of `bottleneck`.
     """
     blocks = tuple(
         (f"layer{stage + 1}.{index}", block(64 * 2**stage, stride=2 if stage and not index else 1))
@@ -194,7 +201,11 @@ def _bottleneck(channels: int, *, first_stride: int, second_stride: int) -> Step
 
 
 def _inverted_bottleneck(in_channels: int, channels: int, *, expansion: int, stride: int) -> NamedSteps:
-    """1x1 to `expansion` times the width, 3x3 on each channel, 1x1 to `channels`; no first where it does not widen."""
+    """Returns the convolutions of a block of MobileNetV2.
+
+    The first, 1x1, widens the input by `expansion`; there is none if that is 1. The second is 3x3 on each channel. The
+    third, 1x1, has `channels` output channels.
+    """
     hidden = expansion * in_channels
     expand = ("expand", convolution(hidden, 1, batch_norm=True))
     return (
@@ -205,7 +216,7 @@ def _inverted_bottleneck(in_channels: int, channels: int, *, expansion: int, str
 
 
 def _classifier(*, first: int) -> NamedSteps:
-    """Two hidden layers and a thousand classes, the head that AlexNet and VGG share."""
+    """Returns the classifier of AlexNet and VGG: two hidden layers and an output layer for 1000 classes."""
     return tuple((f"fc{first + index}", fully_connected(width)) for index, width in enumerate((4096, 4096, 1000)))
 
 

@@ -1,7 +1,7 @@
-"""Write `library/*.json` from `architectures`, or compare the two.
+"""Writes the files of the library, `library/*.json`, from `architectures`.
 
 python -m vec_envs.dnn.build_library            writes the files
-python -m vec_envs.dnn.build_library --check    exits with 1 and names the files that differ
+python -m vec_envs.dnn.build_library --check    compares them instead: exits with 1 and lists the files that differ
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LIBRARY = Path(__file__).parent / "library"
 
 
 def render(architecture: Architecture) -> str:
-    """The text of the architecture's file: JSON with one layer a line."""
+    """Returns the text of an architecture's file: JSON with one line for each layer."""
     head = {
         "name": architecture.name,
         "sources": architecture.sources,
@@ -35,7 +35,7 @@ def render(architecture: Architecture) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, *, library: Path = LIBRARY) -> int:
-    """Write or check every file; returns the exit status."""
+    """Writes or checks every file, and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m vec_envs.dnn.build_library", description="Build the DNN library.")
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
     check: bool = parser.parse_args(arguments).check
@@ -47,11 +47,12 @@ def main(arguments: Sequence[str] | None = None, *, library: Path = LIBRARY) -> 
         elif not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(path.name)
     if stale:
-        print(f"not what the build makes: {', '.join(stale)}", file=sys.stderr)
+        print(f"these files differ from what the build writes: {', '.join(stale)}", file=sys.stderr)
     return 1 if stale else 0
 
 
 def _row(name: str, stage: Stage) -> dict[str, object]:
+    """Returns the entry of one layer, with its work by every convention."""
     values = math.prod(stage.output_shape)
     layers = {
         workload: logical_layer(

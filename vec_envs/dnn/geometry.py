@@ -1,9 +1,10 @@
-"""Shapes: the operations that do the work of a network, and how they compose into logical layers.
+"""The operations that do the work of a network, with their sizes, and how they compose into logical layers.
 
-An *operation* is a convolution, pooling or matrix product with its sizes filled in: all that
-counting its work needs. A *step* is the same thing before its input is known: a function from the
-shape of its input to a `Stage`. Activation, normalisation, dropout and flattening are not operations;
-a normalisation's parameters are counted with the convolution it follows.
+An *operation* is a convolution, pooling or matrix product with all the sizes that counting its work needs. A *step* is
+an operation, or several, before the input is known: a function from the shape of the input to a `Stage`.
+
+Activation, normalisation, dropout and flattening are not operations. The parameters of a normalisation are counted
+with the convolution before it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
-"""One sample without its batch axis: (channels, *size), or (features,) once flattened."""
+"""The shape of one sample without a batch axis: (channels, *size), or (features,) once flattened."""
 
 Padding: TypeAlias = int | tuple[int, int]
-"""Values added at both ends of each spatial axis, or a pair: before it and after it."""
+"""Values added at both ends of each spatial axis, or a pair of the numbers added before and after."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Convolution:
 
     @property
     def in_channels_per_group(self) -> int:
-        """Channels that one output value reads."""
+        """The number of channels that one output value reads."""
         return self.in_channels // self.groups
 
     def __str__(self) -> str:
@@ -58,7 +59,7 @@ class Pooling:
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixProduct:
-    """A fully connected layer, applied at `positions` places (tokens, heads) of one sample."""
+    """A fully connected layer, applied at `positions` positions (tokens, heads) of one sample."""
 
     in_features: int
     out_features: int
@@ -71,7 +72,7 @@ class MatrixProduct:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherProduct:
-    """Work of no shape known here, of which only the multiply-accumulates were counted."""
+    """An operation of unknown shape, with its number of multiply-accumulates."""
 
     macs: int
 
@@ -84,7 +85,7 @@ Operation: TypeAlias = Convolution | Pooling | MatrixProduct | OtherProduct
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What a step came to: its operations, its number of parameters and the shape it hands on."""
+    """A step with its input known: its operations, its number of parameters and the shape of its output."""
 
     operations: tuple[Operation, ...]
     output_shape: Shape
@@ -97,7 +98,7 @@ Step: TypeAlias = Callable[[Shape], Stage]
 def convolution(
     out_channels: int, kernel: int, *, stride: int = 1, padding: Padding = 0, groups: int = 1, batch_norm: bool = False
 ) -> Step:
-    """A square convolution with a bias, or with a batch normalisation (scale and shift) in place of the bias."""
+    """Returns a square convolution with a bias, or with a batch normalisation (scale and shift) instead of the bias."""
 
     def step(shape: Shape) -> Stage:
         in_channels, *size = shape
@@ -106,7 +107,7 @@ def convolution(
             out_channels=out_channels,
             kernel=(kernel,) * len(size),
             input_size=tuple(size),
-            output_size=tuple(_slid(extent, kernel, stride, padding) for extent in size),
+            output_size=tuple(_num_positions(extent, kernel, stride, padding) for extent in size),
             groups=groups,
         )
         weights = out_channels * operation.in_channels_per_group * math.prod(operation.kernel)
@@ -118,18 +119,18 @@ def convolution(
 
 
 def pooling(kernel: int, *, stride: int, padding: Padding = 0) -> Step:
-    """A square pooling. With `padding=(0, stride - 1)` the size of its output is rounded up instead of down."""
+    """Returns a square pooling. `padding=(0, stride - 1)` rounds the size of its output up instead of down."""
 
     def step(shape: Shape) -> Stage:
         channels, *size = shape
-        output_size = tuple(_slid(extent, kernel, stride, padding) for extent in size)
+        output_size = tuple(_num_positions(extent, kernel, stride, padding) for extent in size)
         return _pooled(shape, kernel=(kernel,) * len(size), output_shape=(channels, *output_size))
 
     return step
 
 
 def global_pooling() -> Step:
-    """A pooling over the whole of each channel."""
+    """Returns a pooling over the whole of each channel."""
 
     def step(shape: Shape) -> Stage:
         channels, *size = shape
@@ -139,7 +140,7 @@ def global_pooling() -> Step:
 
 
 def fully_connected(out_features: int) -> Step:
-    """A fully connected layer with a bias; it flattens what it is given."""
+    """Returns a fully connected layer with a bias, which flattens its input."""
 
     def step(shape: Shape) -> Stage:
         in_features = math.prod(shape)
@@ -151,7 +152,7 @@ def fully_connected(out_features: int) -> Step:
 
 
 def sequence(*steps: Step) -> Step:
-    """Steps one after the other, as one step."""
+    """Returns a step that applies the given steps one after the other."""
 
     def step(shape: Shape) -> Stage:
         stages: list[Stage] = []
@@ -167,10 +168,10 @@ def sequence(*steps: Step) -> Step:
 
 
 def residual(body: Step, *, stride: int = 1) -> Step:
-    """A residual block; where the body changes the shape the shortcut is a 1x1 convolution with `stride`.
+    """Returns a residual block.
 
-    The shortcut carries a batch normalisation; the addition costs nothing. Raises ValueError when
-    body and shortcut end in different shapes.
+    Where the body changes the shape, the shortcut is a 1x1 convolution with `stride` and a batch normalisation. The
+    addition counts no work. The step raises `ValueError` if body and shortcut have different output shapes.
     """
 
     def step(shape: Shape) -> Stage:
@@ -180,8 +181,8 @@ def residual(body: Step, *, stride: int = 1) -> Step:
         shortcut = convolution(main.output_shape[0], 1, stride=stride, batch_norm=True)(shape)
         if shortcut.output_shape != main.output_shape:
             raise ValueError(
-                f"shortcut of stride {stride} ends in {_by(shortcut.output_shape)}; "
-                f"it must end in {_by(main.output_shape)} as the body does"
+                f"the shortcut must have the body's output shape, {_by(main.output_shape)}; "
+                f"got {_by(shortcut.output_shape)} with stride {stride}"
             )
         return Stage(
             operations=main.operations + shortcut.operations,
@@ -197,13 +198,13 @@ def _pooled(shape: Shape, *, kernel: Shape, output_shape: Shape) -> Stage:
     return Stage(operations=(operation,), output_shape=output_shape, parameters=0)
 
 
-def _slid(extent: int, kernel: int, stride: int, padding: Padding) -> int:
-    """How many places a window has along one axis."""
+def _num_positions(extent: int, kernel: int, stride: int, padding: Padding) -> int:
+    """Returns the number of positions of a sliding window along one axis."""
     before, after = padding if isinstance(padding, tuple) else (padding, padding)
-    places = (before + extent + after - kernel) // stride + 1
-    if places < 1:
+    positions = (before + extent + after - kernel) // stride + 1
+    if positions < 1:
         raise ValueError(f"a kernel of {kernel} does not fit into {extent} values with padding {padding}")
-    return places
+    return positions
 
 
 def _by(sizes: Shape) -> str:

@@ -1,10 +1,11 @@
-"""Which operations a piece of torch code does, in the terms of `geometry`.
+"""The operations that torch code does, as records of `geometry`.
 
-They are read off the calls that reach torch's kernels, so modules, functions and operators count
-alike. Products of a kind that `geometry` does not know (transposed convolutions, fused attention)
-are counted by torch's own flop counter; what torch does not count either is free. A padding is free
-too, and does not make the input of the operation that it is for any larger, whether that
-operation pads by itself or is handed a padded tensor.
+Operations are read from the calls that reach torch's kernels, so modules, functions and operators all count. Products
+that `geometry` does not know (transposed convolutions, fused attention) are counted by torch's own flop counter. Work
+that torch does not count is free.
+
+A padding is free too. It does not enlarge the input of the operation that follows, whether that operation pads by
+itself or receives a padded tensor.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from vec_envs.dnn.geometry import Convolution, MatrixProduct, Operation, OtherPr
 from vec_envs.dnn.workload import macs
 
 Unpadded: TypeAlias = MutableMapping[torch.Tensor, Shape]
-"""Padded tensors that are alive, and the shape that each had before."""
+"""The shape before padding of each padded tensor that is alive."""
 
 _aten = torch.ops.aten
 _SLIDING_POOLS = (_aten.max_pool2d_with_indices, _aten.max_pool3d_with_indices, _aten.avg_pool2d, _aten.avg_pool3d)
@@ -45,16 +46,16 @@ _PADDINGS = (
 )
 
 
-def nothing_padded() -> Unpadded:
-    """What `recorded` needs to know when a network starts."""
+def no_paddings() -> Unpadded:
+    """Returns an empty record of paddings, for the start of a network."""
     return WeakTensorKeyDictionary()
 
 
 @contextmanager
-def recorded(unpadded: Unpadded) -> Generator[list[Operation], None, None]:
-    """A list that holds, once the block is left, the operations done inside it.
+def record_operations(unpadded: Unpadded) -> Generator[list[Operation], None, None]:
+    """Yields a list that holds, at the end of the block, the operations done inside it.
 
-    `unpadded` carries the paddings seen from one block to the next.
+    `unpadded` carries the paddings from one block to the next.
     """
     recorder = _Recorder(unpadded)
     with recorder, FlopCounterMode(display=False) as torch_counter:
@@ -65,7 +66,7 @@ def recorded(unpadded: Unpadded) -> Generator[list[Operation], None, None]:
 
 
 class _Recorder(TorchDispatchMode):
-    """Keeps the operations that `geometry` knows, and the paddings, while it is active."""
+    """Records the operations that `geometry` knows, and the paddings, while it is active."""
 
     def __init__(self, unpadded: Unpadded) -> None:
         super().__init__()
@@ -78,12 +79,12 @@ class _Recorder(TorchDispatchMode):
         if packet in _PADDINGS:
             before = self.unpadded.get(args[0], args[0].shape)
             self.unpadded[result] = tuple(map(min, before, result.shape))  # a negative padding crops
-        self.operations += _recognised(packet, args, result, self.unpadded)
+        self.operations += _operations_of(packet, args, result, self.unpadded)
         return result
 
 
-def _recognised(packet: Any, args: Sequence[Any], result: Any, unpadded: Unpadded) -> list[Operation]:
-    """The operation that this call of torch's is, once for each sample; empty when it is none of ours."""
+def _operations_of(packet: Any, args: Sequence[Any], result: Any, unpadded: Unpadded) -> list[Operation]:
+    """Returns the operation of a torch call, once for each sample; empty where `geometry` does not know it."""
     if packet is _aten.convolution and not args[6]:
         source, weight, groups = args[0], args[1], args[8]
         convolution = Convolution(
@@ -99,11 +100,14 @@ def _recognised(packet: Any, args: Sequence[Any], result: Any, unpadded: Unpadde
         left, right = args[-2:] if packet in (_aten.mm, _aten.bmm) else args[1:3]
         positions = math.prod(left.shape[:-1])
         return [MatrixProduct(in_features=left.shape[-1], out_features=right.shape[-1], positions=positions)]
-    return _recognised_pooling(packet, args, result, unpadded)
+    return _pooling_of(packet, args, result, unpadded)
 
 
-def _recognised_pooling(packet: Any, args: Sequence[Any], result: Any, unpadded: Unpadded) -> list[Operation]:
-    """The same for poolings; an adaptive one counts the even share of the input that a value has, rounded up."""
+def _pooling_of(packet: Any, args: Sequence[Any], result: Any, unpadded: Unpadded) -> list[Operation]:
+    """Returns the pooling of a torch call; empty where it is none.
+
+    The kernel of an adaptive pooling is the input size divided by the output size, rounded up.
+    """
     source: Any = next(iter(args), None)
     if packet in _SLIDING_POOLS or packet in _ADAPTIVE_POOLS:
         target: Any = pytree.tree_leaves(result)[0]
@@ -123,7 +127,7 @@ def _recognised_pooling(packet: Any, args: Sequence[Any], result: Any, unpadded:
 
 
 def _is_over_space(source: Any, axes: Sequence[int] | None = None) -> bool:
-    """Whether a mean runs over every axis but batch and channel, which is a pooling over all of a feature map."""
+    """Returns whether a mean runs over all axes but batch and channel, which is a global pooling."""
     return (
         source.ndim > 3 and axes is not None and sorted(axis % source.ndim for axis in axes) == [*range(2, source.ndim)]
     )

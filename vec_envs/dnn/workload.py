@@ -1,9 +1,11 @@
-"""How much work an operation is: one function per convention, and torch's multiply-accumulates.
+"""The work of an operation: one function for each paper's convention, and torch's multiply-accumulates.
 
-`WORKLOADS` maps the name a user writes to the convention. A convention is a function from an
-operation to its number of floating-point operations. Where a paper is silent (grouped
-convolutions, a fully connected layer applied at several positions) its formula is applied to what
-one output value reads, and work of unknown shape counts two operations a multiply-accumulate.
+A convention is a function from an operation to its number of floating-point operations. `WORKLOADS` maps the names
+that users give to the conventions.
+
+The papers do not cover grouped convolutions, or a fully connected layer applied at several positions. Their formula is
+then applied to the inputs that one output value reads. An operation of unknown shape (`OtherProduct`) counts two
+floating-point operations for each multiply-accumulate.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from vec_envs.dnn.geometry import Convolution, MatrixProduct, Operation, OtherProduct, Pooling
-from vec_envs.dnn.profile import Layer
+from vec_envs.dnn.layer import Layer
+from vec_envs.validation import check_one_of
 
 Convention: TypeAlias = Callable[[Operation], int]
 
@@ -23,10 +26,13 @@ _BYTES_PER_PARAMETER = 4
 
 
 def mad2rl_flops(operation: Operation) -> int:
-    """Operations by MAD2RL's count at the size of the *output*.
+    """Returns the floating-point operations by MAD2RL's convention, with H, W the size of the *output*.
 
-    With H, W the output's height and width, C channels, k the kernel and U features:
-    convolution 2 H W (C_in k^2 + 1) C_out, pooling k^2 C H W, fully connected (2 U_in - 1) U_out.
+    H, W are the output's height and width, C the channels, k the kernel and U the features:
+
+    - convolution: 2 H W (C_in k^2 + 1) C_out
+    - pooling: k^2 C H W
+    - fully connected: (2 U_in - 1) U_out
 
     Paper: MAD2RL Eq. (6).
     Differs: the paper calls H, W the size of the input and puts pooling under the convolution's formula. At
@@ -47,7 +53,10 @@ def mad2rl_flops(operation: Operation) -> int:
 
 
 def mad2rl_literal_flops(operation: Operation) -> int:
-    """Operations by the letter of the same equation: H, W of the *input*, pooling as a convolution from C to C."""
+    """Returns the floating-point operations by the literal text of MAD2RL's Eq. (6).
+
+    H, W are the size of the *input*, and pooling counts as a convolution from C to C channels.
+    """
     match operation:
         case Convolution():
             return _eq6_convolution(
@@ -60,9 +69,12 @@ def mad2rl_literal_flops(operation: Operation) -> int:
 
 
 def rtd_flops(operation: Operation) -> int:
-    """Operations by RTD's count: convolution C_in (2 k^2 - 1) H W C_out, fully connected (2 N_in - 1) N_out.
+    """Returns the floating-point operations by RTD's convention.
 
-    H, W are the layer's height and width, that is its output's.
+    H, W are the height and width of the layer's output, C the channels, k the kernel and N the features:
+
+    - convolution: C_in (2 k^2 - 1) H W C_out
+    - fully connected: (2 N_in - 1) N_out
 
     Paper: RTD Eq. (4).
     Differs: pooling is k^2 C H W, not the convolution's formula, since it has no weights and mixes no channels.
@@ -82,7 +94,7 @@ def rtd_flops(operation: Operation) -> int:
 
 
 def macs(operation: Operation) -> int:
-    """Multiply-accumulates as torch counts them: no bias, no pooling."""
+    """Returns the multiply-accumulates as torch counts them: without bias and pooling."""
     match operation:
         case Convolution():
             taps = operation.in_channels_per_group * math.prod(operation.kernel)
@@ -101,16 +113,23 @@ WORKLOADS: Mapping[str, Convention] = MappingProxyType(
 
 
 def convention(workload: str) -> Convention:
-    """The convention of that name. Raises ValueError, listing the names, when there is none."""
-    if workload not in WORKLOADS:
-        raise ValueError(f"no workload {workload!r}; there are {', '.join(WORKLOADS)}")
+    """Returns the convention of a name. Raises `ValueError` for an unknown name; the message lists the known ones."""
+    check_one_of(tuple(WORKLOADS), workload=workload)
     return WORKLOADS[workload]
 
 
 def logical_layer(
     name: str, operations: Iterable[Operation], *, output_values: int, parameters: int, workload: str
 ) -> Layer:
-    """The layer that these operations make, its float32 output and parameters counted at 4 bytes each."""
+    """Returns the layer that does the given operations.
+
+    Args:
+        name: The name of the layer.
+        operations: Its operations.
+        output_values: The number of values in its output, each a float32.
+        parameters: The number of its parameters, each a float32.
+        workload: How its work is counted, one of `WORKLOADS`.
+    """
     flops = convention(workload)
     operations = tuple(operations)
     return Layer(
@@ -123,7 +142,7 @@ def logical_layer(
 
 
 def mbit(values: int) -> float:
-    """Size in Mbit of that many float32 values."""
+    """Returns the size in Mbit of a number of float32 values."""
     return values * _BITS_PER_VALUE / 1e6
 
 

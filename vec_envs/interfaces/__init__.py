@@ -1,1 +1,1 @@
-"""The faces: each repacks the core for one API, and decides nothing."""
+"""The interfaces: each adapts the core to one API (Gymnasium, its vector API, PettingZoo)."""

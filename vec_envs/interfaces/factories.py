@@ -1,4 +1,4 @@
-"""How an environment is made: one door a problem, the same keywords through every face."""
+"""Factories of environments: one for each problem, with the same keywords for every interface."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ TRAFFIC_DOCS = {
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentFactory:
-    """Makes the faces of one problem.
+    """Makes the environments of one problem, for every interface.
 
-    Every face takes: `mobility` (`"sumo"`, `"replay"`, `"straight"`, `"still"` or a `Mobility`), `scenario` (a name or
-    a folder), `sumo_backend` and `num_workers`, `render_mode`, and every field of the problem by name. An unknown
-    field raises `TypeError` listing those that exist; a wrong value `ValueError`.
+    Every interface takes: `mobility` (`"sumo"`, `"replay"`, `"straight"`, `"still"` or a `Mobility`), `scenario` (a
+    name or a folder), `sumo_backend` and `num_workers`, `render_mode`, and every field of the problem by name.
+    An unknown field raises `TypeError` listing those that exist; a wrong value `ValueError`.
     """
 
     env_id: str
@@ -86,13 +86,13 @@ class EnvironmentFactory:
     ) -> SimultaneousEnv | SlotEnv:
         """Returns the `pettingzoo.ParallelEnv` with every client vehicle as an agent."""
 
-        def face(problem: Problem, mobility: Mobility, **own: Any) -> SimultaneousEnv | SlotEnv:
+        def interface(problem: Problem, mobility: Mobility, **own: Any) -> SimultaneousEnv | SlotEnv:
             return (SlotEnv if problem.one_at_a_time else SimultaneousEnv)(problem, mobility, **own)
 
-        return self._make(face, options, name=self.env_id, padded=padded, render_mode=render_mode)
+        return self._make(interface, options, name=self.env_id, padded=padded, render_mode=render_mode)
 
     def env(self, **options: Any) -> AECEnv[str, Any, Any]:
-        """Returns the same as `parallel_env`, turn by turn: a `pettingzoo.AECEnv`."""
+        """Returns the `pettingzoo.AECEnv`, in which agents act in turn; takes the options of `parallel_env`."""
         return OrderEnforcingWrapper(CheckedAECEnv(self.parallel_env(**options)))
 
     def problem(self, **fields_by_name: Any) -> Problem:
@@ -100,10 +100,10 @@ class EnvironmentFactory:
         known = [f.name for f in fields(self.problem_type)]
         unknown = sorted(set(fields_by_name) - set(known))
         if unknown:
-            of_door = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
-            of_face = "padded (parallel_env), num_envs and autoreset_mode (make_vec)"
-            listed = ", ".join(of_door + known)
-            raise TypeError(f"{self.env_id} has no option {', '.join(unknown)}; there are {listed}, and {of_face}")
+            common = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
+            others = "padded (parallel_env), num_envs and autoreset_mode (make_vec)"
+            listed = ", ".join(common + known)
+            raise TypeError(f"{self.env_id} has no option {', '.join(unknown)}; there are {listed}, and {others}")
         return self.problem_type(**fields_by_name)
 
     def traffic(
@@ -135,7 +135,7 @@ class EnvironmentFactory:
             for name, value in defaults.items()
         )
         wrapped = (textwrap.fill(line, 116, initial_indent="    ", subsequent_indent=" " * 8) for line in lines)
-        return "\n".join([text or "", "**Options**, keywords of every door:", "", *wrapped, ""])
+        return "\n".join([text or "", "**Options**, keywords of every interface:", "", *wrapped, ""])
 
     def _make(self, interface: Callable[..., F], options: dict[str, Any], **own: Any) -> F:
         """Returns the interface, which stops the traffic in `close` where the traffic was made here."""

@@ -57,7 +57,7 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
 
     @property
     def view(self) -> View:
-        """This epoch's problem, state and exogenous, with one lane: for reference policies."""
+        """The present epoch as a batch of one environment, for reference policies."""
         return self._batch.view
 
     def reset(
@@ -76,7 +76,7 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
         return self._observation(), {}
 
     def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Moves on by a epoch. Raises `ValueError` for an action of wrong shape, type or range.
+        """Moves to the next epoch. Raises `ValueError` for an action of wrong shape, type or range.
 
         Raises `RuntimeError` before the first reset and after the last epoch.
         """

@@ -22,7 +22,7 @@ from vec_envs.interfaces.spaces import (
 )
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import ContinuousActions, DiscreteActions, DiscreteProblem, Problem, View, action_shape
-from vec_envs.validation import yes_or_no
+from vec_envs.validation import check_bool
 
 
 class SimultaneousEnv(ParallelEnv[str, Any, int]):
@@ -50,7 +50,7 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
         render_mode: str | None = None,
         load_drawing: LoadDrawing = no_drawing,
     ) -> None:
-        yes_or_no(padded=padded)
+        check_bool(padded=padded)
         self.metadata = {**type(self).metadata, "name": name}
         self.problem = cast(DiscreteProblem, problem)
         self._one = SingleEpisode(
@@ -66,7 +66,7 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
 
     @property
     def view(self) -> View:
-        """This epoch's problem, state and exogenous, with one lane: for reference policies."""
+        """The present epoch as a batch of one environment, for reference policies."""
         return self._batch.view
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:

@@ -1,4 +1,4 @@
-"""A single lane, as the faces that play one episode at a time hold it."""
+"""A single environment with rendering, for the interfaces that play one episode at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vec_envs.problems.base import Problem
 
 
 class SingleEpisode:
-    """One lane with its pictures, and the traffic, which ends with it where it was made for it (`owns_mobility`)."""
+    """A batch of one environment, with rendering. `close` closes the traffic too if `owns_mobility` is True."""
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
 
     @property
     def view(self) -> View:
-        """The present epoch's problem, state and exogenous, with one lane: for reference policies."""
+        """The present epoch as a batch of one environment, for reference policies."""
         return self._one.batch.view
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
@@ -110,7 +110,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
 
     def state(self) -> Float32[np.ndarray, "features"]:
         """Returns all agents' observations in a row."""
-        return np.concatenate([seen["observation"] for seen in self._observations().values()])
+        return np.concatenate([agent["observation"] for agent in self._observations().values()])
 
     def render(self) -> Any:
         """Returns the present epoch as an RGB array where `render_mode="rgb_array"`."""
@@ -122,15 +122,15 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
 
     def _whose_turn(self, slot: int) -> dict[str, Float32[np.ndarray, "features"]]:
         """Returns the agents that decide in a slot, in their order, and what they see at its beginning."""
-        lanes, due = self._one.batch, dict[str, Float32[np.ndarray, "features"]]()
-        epoch: Int[np.ndarray, "batch"] = lanes.epoch
+        batch, due = self._one.batch, dict[str, Float32[np.ndarray, "features"]]()
+        epoch: Int[np.ndarray, "batch"] = batch.epoch
         while epoch[0] < self.problem.episode_epochs:
-            exogenous = lanes.exogenous_at(epoch)
+            exogenous = batch.exogenous_at(epoch)
             of_slot, agent = self.problem.turn(exogenous)
             if of_slot[0] != slot:
                 break
-            due[self.possible_agents[int(agent[0])]] = self.problem.observe(lanes.state, exogenous)[0, 0]
-            epoch = lanes.next_epoch(epoch + 1)
+            due[self.possible_agents[int(agent[0])]] = self.problem.observe(batch.state, exogenous)[0, 0]
+            epoch = batch.next_epoch(epoch + 1)
         return due
 
     def _checked(self, actions: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The core as a `gymnasium.vector.VectorEnv`: B lanes, natively batched."""
+"""The core as a natively batched `gymnasium.vector.VectorEnv`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vec_envs.interfaces.spaces import (
 )
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem, View
-from vec_envs.validation import count
+from vec_envs.validation import check_integer
 
 Observations = Float32[np.ndarray, "batch ..."]
 
@@ -31,8 +31,8 @@ Observations = Float32[np.ndarray, "batch ..."]
 class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
     """Many joint environments that step as one array.
 
-    Lane b, seeded with s, is bit for bit the joint environment seeded with s. With the default
-    `AutoresetMode.DISABLED` ended lanes are reset by `reset(options={"reset_mask": bool[lanes]})`.
+    An environment seeded with s equals the joint environment seeded with s, bit for bit. With the default
+    `AutoresetMode.DISABLED`, `reset(options={"reset_mask": bool[num_envs]})` resets environments that have ended.
     """
 
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
@@ -49,7 +49,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         load_drawing: LoadDrawing = no_drawing,
     ) -> None:
         super().__init__()
-        count(1, num_envs=num_envs)
+        check_integer(1, num_envs=num_envs)
         self.problem = problem
         self.num_envs = int(num_envs)
         self.render_mode = checked_render_mode(render_mode)
@@ -65,16 +65,16 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
 
     @property
     def view(self) -> View:
-        """This epoch's problem, state and exogenous of all lanes: for reference policies."""
+        """The present epoch of all environments, for reference policies."""
         return self.batch.view
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
-        """Starts episodes in all lanes, or in those of `options["reset_mask"]`.
+        """Starts episodes in all environments, or in those of `options["reset_mask"]`.
 
-        An integer seed s seeds lane b with s + b. Raises `ValueError` for another option, `TrafficError` where the
-        traffic cannot serve an episode.
+        An integer seed s seeds environment b with s + b. Raises `ValueError` for another option, `TrafficError` where
+        the traffic cannot serve an episode.
         """
         if unknown := sorted(set(options or {}) - {"reset_mask"}):
             raise ValueError(f"options has {', '.join(map(repr, unknown))}; there is 'reset_mask' alone")
@@ -87,7 +87,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         return self._observations(), {}
 
     def step(self, actions: ArrayLike) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Moves every lane on by a epoch. Raises `ValueError` for actions of wrong shape, type or range."""
+        """Moves every environment to its next epoch. Raises `ValueError` for actions of wrong shape, type or range."""
         if not self.batch.begun:
             raise RuntimeError("no episode is running: call reset() first")
         had_ended, actions = self.batch.ended, np.asarray(actions)
@@ -98,21 +98,21 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
                 actions[had_ended] = least_action(self.problem)
         check_action_shape(self.problem, actions, (self.num_envs, *(self.single_action_space.shape or ())))
         outcome = self.batch.step(decode_action(self.problem, actions))
-        figures = self.problem.metrics(self.batch.state, outcome)
+        metrics = self.problem.metrics(self.batch.state, outcome)
         reward = np.array(outcome.reward)
         truncated = self.batch.ended
         if had_ended.any():
             reward[had_ended], truncated = 0.0, truncated & ~had_ended
             self._restart(had_ended)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
-            infos = with_masks(figures, ~truncated) | self._final(truncated, figures)
+            infos = with_masks(metrics, ~truncated) | self._final(truncated, metrics)
             self._restart(truncated)
         else:
-            infos = with_masks(figures, ~had_ended)
+            infos = with_masks(metrics, ~had_ended)
         return self._observations(), reward, np.zeros(self.num_envs, dtype=np.bool_), truncated, infos
 
     def render(self) -> Any:
-        """Returns a tuple of RGB arrays, one a lane, where `render_mode="rgb_array"`."""
+        """Returns a tuple of RGB arrays, one for each environment, where `render_mode="rgb_array"`."""
         return (
             None
             if self.render_mode is None
@@ -129,7 +129,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
             rows = np.flatnonzero(had_ended).tolist()
             shown = f"{rows}" if len(rows) <= 8 else f"{rows[:8]} and {len(rows) - 8} more"
             raise ValueError(
-                f"lanes {shown} have ended; reset them with "
+                f"environments {shown} have ended; reset them with "
                 'options={"reset_mask": ...}, or make the environment with autoreset_mode="NEXT_STEP"'
             )
 
@@ -140,12 +140,12 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
     def _observations(self) -> Observations:
         return encode_observation(self.problem, self.batch.observe())
 
-    def _final(self, mask: Bool[np.ndarray, "batch"], figures: Mapping[str, Any]) -> dict[str, Any]:
+    def _final(self, mask: Bool[np.ndarray, "batch"], metrics: Mapping[str, Any]) -> dict[str, Any]:
         observations = self._observations()
         final_obs = np.full(self.num_envs, None, dtype=object)
         for row in np.flatnonzero(mask):
             final_obs[row] = observations[row]
-        final_info = with_masks(figures, mask)
+        final_info = with_masks(metrics, mask)
         return {"final_obs": final_obs, "_final_obs": mask.copy(), "final_info": final_info, "_final_info": mask.copy()}
 
     def _seeds(self, seed: Any) -> list[int | None]:
@@ -155,14 +155,14 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
             return [int(cast(int, seed)) + b for b in range(self.num_envs)]
         seeds: list[int | None] = [] if isinstance(seed, str) or not isinstance(seed, Iterable) else list(seed)  # pyright: ignore[reportUnknownArgumentType]
         if len(seeds) != self.num_envs:
-            raise ValueError(f"seed={seed!r} must be an integer, or one for each of {self.num_envs} lanes")
+            raise ValueError(f"seed={seed!r} must be an integer, or one for each of {self.num_envs} environments")
         return seeds
 
     def _checked_mask(self, mask: Any) -> Bool[np.ndarray, "batch"]:
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
             raise ValueError(f'options["reset_mask"] must be a boolean array of shape ({self.num_envs},), got {mask!r}')
         if not mask.any():
-            raise ValueError('options["reset_mask"] names no lane')
+            raise ValueError('options["reset_mask"] selects no environment')
         return np.asarray(mask, dtype=np.bool_)
 
 
@@ -174,10 +174,10 @@ def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:
     raise ValueError(f"autoreset_mode={mode!r} is unknown; there are {', '.join(repr(m.name) for m in AutoresetMode)}")
 
 
-def with_masks(figures: Mapping[str, Any], mask: Bool[np.ndarray, "batch"]) -> dict[str, Any]:
-    """Returns figures as vector infos: beside each `name` a mask `_name` of the lanes that have it."""
+def with_masks(metrics: Mapping[str, Any], mask: Bool[np.ndarray, "batch"]) -> dict[str, Any]:
+    """Returns metrics as vector infos: each `name` with a mask `_name` of the environments that have it."""
     infos: dict[str, Any] = {}
-    for name, value in figures.items():
+    for name, value in metrics.items():
         infos[name] = with_masks(value, mask) if isinstance(value, Mapping) else np.array(value)  # pyright: ignore[reportUnknownArgumentType]
         infos[f"_{name}"] = mask.copy()
     return infos

@@ -1,4 +1,4 @@
-"""Where vehicles are: live SUMO, recordings, a straight road, or standing still."""
+"""Sources of vehicle positions: live SUMO, recordings of it, a straight road, or devices that stand still."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vec_envs.mobility.traffic import (
     TrafficError,
     TrafficWindow,
 )
-from vec_envs.validation import a_path
+from vec_envs.validation import check_path
 
 __all__ = [
     "EpisodeShape",
@@ -52,19 +52,24 @@ def make_mobility(
     num_workers: int = 1,
     gui_delay_ms: int = 100,
 ) -> Mobility:
-    """The mobility of that name, or the object itself.
+    """Returns the mobility of a name; returns a `Mobility` object unchanged.
 
-    `"sumo"` simulates the scenario live, `"replay"` draws from its recording (`scenario` may be the path of one),
-    `"straight"` and `"still"` need neither. The remaining arguments are those of `SumoMobility`; they concern
-    `"sumo"` only, and are checked for all.
+    Args:
+        mobility: `"sumo"` simulates the scenario live, `"replay"` draws episodes from its recording, and `"straight"`
+            and `"still"` need neither.
+        scenario: The name of a scenario, or a path: to its folder for `"sumo"`, to a recording for `"replay"`.
+        sumo_backend: See `SumoMobility`. This option and those below are checked always, but only `"sumo"` uses them.
+        num_workers: See `SumoMobility`.
+        gui_delay_ms: See `SumoMobility`.
 
-    Raises `ValueError` for an unknown mobility, scenario or backend, with a list of what exists.
+    Raises:
+        ValueError: The mobility, scenario or backend is unknown; the message lists those that exist.
     """
     check_sumo_options(sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
-    a_path(scenario=scenario)
+    check_path(scenario=scenario)
     if isinstance(mobility, Mobility):
         if isinstance(mobility, type):
-            raise ValueError(f"mobility={mobility.__name__} is a class: give an object, {mobility.__name__}(...)")
+            raise ValueError(f"mobility must be an object, {mobility.__name__}(...), got the class {mobility.__name__}")
         return mobility
     if mobility == "sumo":
         return SumoMobility(scenario, sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
@@ -72,8 +77,8 @@ def make_mobility(
         return ReplayMobility(scenario)
     if mobility in ("straight", "still"):
         if scenario != DEFAULT_SCENARIO:
-            Scenario.load(scenario)  # not used, but one that does not exist is a mistake here too
+            Scenario.load(scenario)  # not used here, but the name of a scenario that does not exist is a mistake
         return StraightMobility() if mobility == "straight" else StillMobility()
     raise ValueError(
-        f'mobility must be "sumo", "replay", "straight" or "still", or a Mobility object, got {mobility!r}'
+        f"mobility must be one of 'sumo', 'replay', 'straight', 'still', or a Mobility object, got {mobility!r}"
     )

@@ -1,7 +1,7 @@
-"""The files of recorded traffic: windows of one length on one road, in an `.npz` archive.
+"""Files of recorded traffic: windows of one length on one road, in an `.npz` archive.
 
-Version 2 keeps numbers as whole multiples of 1/64 [m, m/s], each as its difference from the slot before, and who is
-present; version 1 kept them as they are, of vehicles that stay.
+Version 2 of the format stores numbers as integer multiples of 1/64 [m, m/s], each as the difference from the previous
+slot, and which vehicles are present. Version 1 stored the numbers themselves, for vehicles that are always present.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FLAGS = ("may_be_client", "may_be_service")
 
 
 def write_recording(path: Path, road: Road, slot_s: float, windows: list[TrafficWindow]) -> None:
-    """Writes windows of one length. Numbers are rounded to 1/64 [m, m/s], which compresses well."""
+    """Writes windows of one length to a file. Rounds numbers to 1/64 [m, m/s], so that they compress well."""
     header = {"format": _FORMAT, "version": VERSION, "slot_s": slot_s, "road": asdict(road)}
     arrays: dict[str, np.ndarray] = {
         "header": np.array(json.dumps(header)),
@@ -37,49 +37,55 @@ def write_recording(path: Path, road: Road, slot_s: float, windows: list[Traffic
     for name in _MEASURED:
         numbers = np.concatenate([getattr(window, name) for window in windows], axis=1)
         units = np.round(numbers * _PER_UNIT).astype(np.int32)
-        # Vehicle by vehicle in the file: its numbers resemble each other.
+        # Ordered by vehicle in the file, since the numbers of one vehicle are similar.
         arrays[name] = np.asfortranarray(np.diff(units, axis=0, prepend=np.int32(0)))
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def read_recording(path: Path) -> tuple[Road, float, list[TrafficWindow]]:
-    """The road, the slot length and the windows of a file. Raises `TrafficError` where it is no valid recording."""
+    """Returns the road, the slot length and the windows of a file. Raises `TrafficError` for an invalid recording."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _windows(arrays)
     except (OSError, EOFError, KeyError, TypeError, ValueError, IndexError, zipfile.BadZipFile, zlib.error) as error:
         raise TrafficError(
-            f"{path} is not a whole recording of traffic ({error}); make one with: python -m sumo_scenarios.record"
+            f"{path} is not a complete recording of traffic ({error}); make one with: python -m sumo_scenarios.record"
         ) from error
 
 
 def recording_names() -> list[str]:
-    """The shipped recordings, by name."""
+    """Returns the names of the shipped recordings."""
     return sorted(path.stem for path in RECORDINGS.glob("*.npz"))
 
 
 def find_recording(recording: str | Path) -> Path:
-    """The file of a shipped recording, by name, or the one at a path. Raises `ValueError` where there is neither."""
+    """Returns the file of a recording, given by the name of a shipped one or by its path.
+
+    Raises `ValueError` if neither exists.
+    """
     if str(recording) in recording_names():
         return RECORDINGS / f"{recording}.npz"
     if Path(recording).is_file():
         return Path(recording)
     raise ValueError(
-        f"no recording is called {str(recording)!r}; there are {', '.join(recording_names())}, and a path to a file "
-        "made by python -m sumo_scenarios.record is accepted too"
+        f"scenario must be one of {', '.join(recording_names())}, or a path to a file made by python -m "
+        f"sumo_scenarios.record, got {str(recording)!r}"
     )
 
 
 def _windows(arrays: dict[str, np.ndarray]) -> tuple[Road, float, list[TrafficWindow]]:
-    """Raises `ValueError`, `KeyError` or `TypeError` for what is not as `write_recording` writes it."""
+    """Returns the road, the slot length and the windows of a file's arrays.
+
+    Raises `ValueError`, `KeyError` or `TypeError` for arrays that `write_recording` would not write.
+    """
     header = json.loads(str(arrays["header"]))
     if header["format"] != _FORMAT or header["version"] not in range(1, VERSION + 1):
-        raise ValueError(f"format {header['format']} {header['version']}, wanted {_FORMAT} {VERSION}")
+        raise ValueError(f"the format must be {_FORMAT!r} {VERSION}, got {header['format']!r} {header['version']}")
     vehicles = arrays["vehicles"]
     slots, total = arrays["position_m"].shape
     if slots < 1 or vehicles.ndim != 1 or len(vehicles) < 1 or vehicles.min() < 0 or vehicles.sum() != total:
-        raise ValueError(f"{len(vehicles)} windows of {vehicles.sum()} vehicles in all, but {total} were recorded")
+        raise ValueError(f"its {len(vehicles)} windows must have {total} vehicles in all, got {vehicles.sum()}")
     if header["version"] == 1:
         arrays["present"] = np.ones((slots, total), dtype=np.bool_)
     _check_arrays(arrays, slots, total, np.dtype(np.float32 if header["version"] == 1 else np.int32))
@@ -91,16 +97,17 @@ def _windows(arrays: dict[str, np.ndarray]) -> tuple[Road, float, list[TrafficWi
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], slots: int, total: int, measured: np.dtype[Any]) -> None:
+    """Raises `ValueError` for an array of wrong shape, type or content. `measured` is the type of the numbers."""
     shapes = {"xy_m": (slots, total, 2), "may_be_client": (total,), "may_be_service": (total,)}
     for name in (*_MEASURED, *_FLAGS, "present"):
         kind = measured if name in _MEASURED else np.bool_
         if arrays[name].dtype != kind or arrays[name].shape != shapes.get(name, (slots, total)):
-            raise ValueError(f"{name} has shape {arrays[name].shape} of {arrays[name].dtype}")
+            raise ValueError(f"{name} has the wrong shape {arrays[name].shape} or type {arrays[name].dtype}")
         if not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} has numbers that are not finite")
-    comings = np.diff(arrays["present"].astype(np.int8), axis=0, prepend=0) == 1
-    if (comings.sum(axis=0) != 1).any():
-        raise ValueError("present is not one stay of each vehicle")
+    arrivals = np.diff(arrays["present"].astype(np.int8), axis=0, prepend=0) == 1
+    if (arrivals.sum(axis=0) != 1).any():
+        raise ValueError("each vehicle must be present for one stay")
 
 
 def _window(arrays: dict[str, np.ndarray], part: slice) -> TrafficWindow:

@@ -1,4 +1,4 @@
-"""Reads a scenario: a folder with the SUMO files of a road and a `scenario.toml` that describes it."""
+"""Reader of scenarios: folders with the SUMO files of a road and a `scenario.toml` that describes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vec_envs.mobility.traffic import Road
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A road, the SUMO files that fill it, and who may take which role (`None`: every vehicle may)."""
+    """A road, the SUMO files of its network and traffic, and the vehicle types of each role (`None`: all types)."""
 
     road: Road
     net_file: Path
@@ -28,9 +28,9 @@ class Scenario:
 
     @classmethod
     def load(cls, scenario: str | Path) -> Scenario:
-        """Reads a scenario by the name of a shipped one, or from a folder.
+        """Returns a scenario, given by the name of a shipped one or by its folder.
 
-        Raises `ValueError` for an unknown scenario, and for a key that is missing or out of bounds.
+        Raises `ValueError` for an unknown scenario, and for a key that is missing, unknown or out of bounds.
         """
         folder = _folder(scenario)
         with (folder / "scenario.toml").open("rb") as file:
@@ -40,30 +40,33 @@ class Scenario:
                 raise ValueError(f"{file.name} is not TOML: {error}") from error
         top = _Table(file=folder / "scenario.toml", name="", entries=table)
         road = top.table("road")
-        found = cls(
+        loaded = cls(
             road=Road(
-                name=top.text("name", default=folder.resolve().name),
+                name=top.string("name", default=folder.resolve().name),
                 rsu_xyz_m=cast(tuple[float, float, float], road.numbers("rsu_xyz_m", count=3)),
                 range_m=road.positive("range_m"),
                 speed_limit_mps=road.positive("speed_limit_mps"),
                 axis_xy_m=road.points("axis_xy_m"),
             ),
-            net_file=top.existing_file(top.text("net_file")),
-            route_files=tuple(top.existing_file(name) for name in top.texts("route_files")),
+            net_file=top.existing_file(top.string("net_file")),
+            route_files=tuple(top.existing_file(name) for name in top.strings("route_files")),
             warm_up_s=top.number("warm_up_s", least=0.0),
             top_speed_mps=top.positive("top_speed_mps"),
-            client_types=top.optional_texts("client_types"),
-            service_types=top.optional_texts("service_types"),
+            client_types=top.optional_strings("client_types"),
+            service_types=top.optional_strings("service_types"),
         )
-        top.reject_others()
-        road.reject_others()
-        if found.road.range_m <= found.road.rsu_xyz_m[2]:
-            raise ValueError(f"{top.file}: road.range_m must be above the height of the roadside unit, rsu_xyz_m[2]")
-        return found
+        top.reject_unknown_keys()
+        road.reject_unknown_keys()
+        if loaded.road.range_m <= loaded.road.rsu_xyz_m[2]:
+            raise ValueError(
+                f"{top.file}: road.range_m must be above the height of the roadside unit, "
+                f"{loaded.road.rsu_xyz_m[2]:g}, got {loaded.road.range_m:g}"
+            )
+        return loaded
 
 
 def scenario_names() -> list[str]:
-    """The shipped scenarios, by name."""
+    """Returns the names of the shipped scenarios."""
     return sorted(path.parent.name for root in _package_folders() for path in root.glob("*/scenario.toml"))
 
 
@@ -78,41 +81,41 @@ def _folder(scenario: str | Path) -> Path:
         if (folder / "scenario.toml").is_file():
             return folder
     raise ValueError(
-        f"no scenario is called {str(scenario)!r}; there are {', '.join(scenario_names())}, "
-        "and a path to a folder that holds a scenario.toml is accepted too"
+        f"scenario must be one of {', '.join(scenario_names())}, or a path to a folder with a scenario.toml, "
+        f"got {str(scenario)!r}"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Table:
-    """One table of the file; each getter raises `ValueError` with file, key and bound."""
+    """A table of the file. Each getter raises `ValueError` with the file, the key, the rule and the value."""
 
     file: Path
     name: str
     entries: dict[str, Any]
 
-    def get(self, key: str, wanted: str, accept: Callable[[Any], bool]) -> Any:
+    def get(self, key: str, rule: str, accept: Callable[[Any], bool]) -> Any:
         if key not in self.entries:
-            raise ValueError(f"{self.file}: {self.name}{key} is missing; it must be {wanted}")
+            raise ValueError(f"{self.file}: {self.name}{key} is missing; it must be {rule}")
         value = self.entries[key]
         if not accept(value):
-            raise ValueError(f"{self.file}: {self.name}{key} must be {wanted}, got {value!r}")
+            raise ValueError(f"{self.file}: {self.name}{key} must be {rule}, got {value!r}")
         return value
 
     def table(self, key: str) -> _Table:
         entries = self.get(key, "a table", lambda value: isinstance(value, dict))
         return _Table(file=self.file, name=f"{key}.", entries=entries)
 
-    def text(self, key: str, *, default: str | None = None) -> str:
+    def string(self, key: str, *, default: str | None = None) -> str:
         if default is not None and key not in self.entries:
             return default
-        return self.get(key, "a text", lambda value: isinstance(value, str) and value != "")
+        return self.get(key, "a string that is not empty", lambda value: isinstance(value, str) and value != "")
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        return tuple(self.get(key, "a list of at least one text", _is_text_list))
+    def strings(self, key: str) -> tuple[str, ...]:
+        return tuple(self.get(key, "a list of at least one string", _is_string_list))
 
-    def optional_texts(self, key: str) -> tuple[str, ...] | None:
-        return self.texts(key) if key in self.entries else None
+    def optional_strings(self, key: str) -> tuple[str, ...] | None:
+        return self.strings(key) if key in self.entries else None
 
     def number(self, key: str, *, least: float) -> float:
         return float(
@@ -127,16 +130,16 @@ class _Table:
         return tuple(map(float, values))
 
     def points(self, key: str) -> tuple[tuple[float, float], ...]:
-        values = self.get(key, "at least two points [x, y], no two in a row the same", _is_polyline)
+        values = self.get(key, "at least two points [x, y], each different from the one before", _is_polyline)
         return tuple((float(x), float(y)) for x, y in values)
 
     def existing_file(self, name: str) -> Path:
         path = self.file.parent / name
         if not path.is_file():
-            raise ValueError(f"{self.file} names {name!r}, but there is no file {path}")
+            raise ValueError(f"{self.file} names {name!r}, but the file {path} does not exist")
         return path
 
-    def reject_others(self) -> None:
+    def reject_unknown_keys(self) -> None:
         known = {
             "name",
             "net_file",
@@ -150,7 +153,9 @@ class _Table:
         if self.name:
             known = {"rsu_xyz_m", "range_m", "speed_limit_mps", "axis_xy_m"}
         for key in self.entries.keys() - known:
-            raise ValueError(f"{self.file}: {self.name}{key} is not a key; there are {', '.join(sorted(known))}")
+            raise ValueError(
+                f"{self.file}: {self.name}{key} is an unknown key; the known ones are {', '.join(sorted(known))}"
+            )
 
 
 def _is_number(value: Any) -> bool:
@@ -165,7 +170,7 @@ def _is_number_list(value: Any, count: int) -> bool:
     )
 
 
-def _is_text_list(value: Any) -> bool:
+def _is_string_list(value: Any) -> bool:
     return isinstance(value, list) and value != [] and all(isinstance(item, str) for item in cast(list[Any], value))
 
 

@@ -1,4 +1,4 @@
-"""Devices that stand still, all as far from the access point: no road, no simulator."""
+"""Devices that stand still at equal distances from the access point. Needs no road and no simulator."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ import numpy as np
 
 from vec_envs.mobility.selection import split, staying_vehicles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
-from vec_envs.validation import positive
+from vec_envs.validation import check_positive
 
 
 @dataclass(frozen=True, kw_only=True)
 class StillMobility:
-    """All stand on a circle about the access point, evenly, for ever: Section V.A of LyMDO.
+    """Devices that stand at equal intervals on a circle around the access point, as in Section V.A of LyMDO.
 
-    Raises `ValueError` for a number out of bounds.
+    Raises `ValueError` for a distance that is not above 0.
     """
 
     distance_m: float = 150.0
+    """The radius of the circle."""
 
     def __post_init__(self) -> None:
-        positive(distance_m=self.distance_m)
+        check_positive(distance_m=self.distance_m)
 
     @property
     def road(self) -> Road:
-        """The circle's diameter, with the access point in its middle."""
+        """A road along a diameter of the circle, with the access point in its middle."""
         return Road(
             name="still",
             rsu_xyz_m=(0.0, 0.0, 0.0),
@@ -37,7 +38,7 @@ class StillMobility:
         )
 
     def blocks(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficBlock]:
-        """Yields the same episode again and again, whatever the seed."""
+        """Yields an equal block for each episode, whatever the seed."""
         devices = shape.num_client_vehicles + shape.num_service_vehicles
         angle = 2.0 * np.pi * np.arange(devices) / max(devices, 1)
         xy_m = self.distance_m * np.stack((np.cos(angle), np.sin(angle)), axis=-1)
@@ -52,4 +53,4 @@ class StillMobility:
         return (block for _ in count())
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Does nothing: no process or file is open."""

@@ -1,9 +1,11 @@
 """Live SUMO: episodes cut from simulations that run in worker processes.
 
-The traffic does not depend on what the agents decide, so a worker simulates an episode before it is served: every
-failure lands there, and an episode is valid by construction. A simulation (a *tape*: one seed, a road filled before it
-starts) serves several episodes one after the other. The first tape of a stream is short, so that many streams get going
-soon, the next ones are longer, since starting a simulation costs as much as dozens of its steps.
+The traffic does not depend on the agents' decisions. A worker therefore simulates a whole episode before it is used, so
+that errors occur there, and a finished episode is always valid.
+
+A *tape* is one simulation, with one seed and a road that is full of traffic before its first window. A tape provides
+several episodes, one after the other. The first tape of a stream is short, so that many streams can start soon. Later
+tapes are longer, because starting a simulation costs as much as dozens of its steps.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count as endless
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,9 +26,10 @@ from vec_envs.mobility.scenario import Scenario
 from vec_envs.mobility.selection import EpisodeRandom, choose, choose_vehicles, split, staying_vehicles
 from vec_envs.mobility.sumo_pool import RawWindow, WindowJob, WorkerPool
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficWindow
-from vec_envs.validation import count, one_of
+from vec_envs.validation import check_integer, check_one_of
 
 FIRST_TAPE, LONGEST_TAPE = 2, 32
+"""The number of windows on the first tape of a stream, and on the longest ones."""
 SumoBackend = Literal["libsumo", "traci", "traci-gui"]
 _Places = Float[np.ndarray, "slots vehicles 2"]
 _Numbers = Float[np.ndarray, "slots vehicles"]
@@ -34,7 +37,7 @@ _Numbers = Float[np.ndarray, "slots vehicles"]
 
 @dataclass(frozen=True, kw_only=True)
 class TapePart:
-    """Where an episode of a stream is found: in which tape, as which of its windows."""
+    """The place of an episode in its stream: the tape, the window on it, and the number of windows of the tape."""
 
     tape: int
     window: int
@@ -42,7 +45,7 @@ class TapePart:
 
 
 def tape_part(episode: int) -> TapePart:
-    """Tapes double from `FIRST_TAPE` windows to `LONGEST_TAPE`, and stay that long."""
+    """Returns the place of an episode. Each tape has twice the windows of the one before, up to `LONGEST_TAPE`."""
     tape, num_windows = 0, FIRST_TAPE
     while num_windows < LONGEST_TAPE:
         if episode < num_windows:
@@ -52,14 +55,20 @@ def tape_part(episode: int) -> TapePart:
 
 
 class SumoMobility:
-    """Episodes of a scenario, simulated live. Several may be open at once, and each serves any number of streams.
+    """Episodes of a scenario, simulated live in SUMO.
 
-    `sumo_backend` is `"libsumo"` (SUMO inside the worker), `"traci"` (the `sumo` program beside it) or `"traci-gui"`
-    (a window to watch, which waits `gui_delay_ms` a step); all give the same episodes. `num_workers` processes share
-    the work. They start with the first episode.
+    Several objects may be open at once, and each serves any number of streams. All backends give equal episodes.
 
-    Raises `ValueError` for an unknown scenario or backend and for numbers out of bounds. The streams raise
-    `TrafficError` where SUMO is missing or broken, and where the road has too few vehicles in range.
+    Args:
+        scenario: The name of a shipped scenario, or a path to a scenario's folder.
+        sumo_backend: `"libsumo"` runs SUMO inside the worker process, `"traci"` runs the `sumo` program beside it, and
+            `"traci-gui"` shows SUMO's window.
+        num_workers: The number of worker processes. They start with the first episode.
+        gui_delay_ms: How long SUMO's window waits after each step.
+
+    Raises:
+        ValueError: The scenario or backend is unknown, or a number is out of bounds.
+        TrafficError: Raised by `blocks` if SUMO is missing or fails, or if the road has too few vehicles in range.
     """
 
     def __init__(
@@ -75,25 +84,27 @@ class SumoMobility:
         self._num_workers = int(num_workers)
         self._settings = _worker_settings(self._scenario, sumo_backend, gui_delay_ms)
         self._axis = RoadAxis(self._scenario.road)
-        # One pool a process: a fork inherits neither the threads nor the right to talk to the workers.
+        # One pool for each process: a fork inherits no threads, and must not talk to its parent's workers.
         self._pools: dict[int, WorkerPool] = {}
         weakref.finalize(self, _close_own_pool, self._pools)
         self._pool()
 
     @property
     def road(self) -> Road:
+        """The road of the scenario."""
         return self._scenario.road
 
     @property
     def worker_pids(self) -> list[int]:
-        """The worker processes that are alive."""
+        """The ids of the worker processes that are alive."""
         return self._pool().pids
 
     def blocks(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficBlock]:
-        """Yields one block an episode; the next ones are simulated meanwhile.
+        """Yields a block for each episode, from episode `start` on. Workers simulate the next ones meanwhile.
 
-        Raises `ValueError` for a slot that is not a whole number of milliseconds, `TrafficError` where SUMO cannot run
-        or the road has too few vehicles in range.
+        Raises:
+            ValueError: The length of a slot is not a whole number of milliseconds.
+            TrafficError: SUMO cannot run, or the road has too few vehicles in range.
         """
         random = EpisodeRandom(seed)
         return (
@@ -102,11 +113,11 @@ class SumoMobility:
         )
 
     def windows(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficWindow]:
-        """Yields what `blocks` draws from, window by window. Raises what `blocks` raises."""
+        """Yields the windows from which `blocks` draws. Raises the errors of `blocks`."""
         return (self._window(raw, shape) for raw in self._raw_windows(seed, shape, start))
 
     def close(self) -> None:
-        """Ends the workers; streams that are still open raise `TrafficError`. Idempotent."""
+        """Stops the workers. Streams that are still open raise `TrafficError`. May be called again."""
         _close_own_pool(self._pools)
 
     def _raw_windows(self, seed: int, shape: EpisodeShape, start: int) -> Iterator[RawWindow]:
@@ -126,7 +137,7 @@ class SumoMobility:
 
         process, jobs = os.getpid(), [request(tape_part(start))]
         try:
-            for episode in endless(start):
+            for episode in count(start):
                 part = tape_part(episode)
                 if os.getpid() != process:
                     process, jobs = os.getpid(), [request(part)]
@@ -165,7 +176,7 @@ class SumoMobility:
     def _staying(
         self, raw: RawWindow, shape: EpisodeShape, vehicles: Int[np.ndarray, " chosen"] | slice
     ) -> tuple[_Places, _Numbers, _Numbers]:
-        """Places, positions and speeds of some vehicles that are there throughout."""
+        """Returns places, positions and speeds of some vehicles, of those that are present throughout."""
         of_all = raw.xy_m.reshape(len(raw.num_slots), shape.num_slots, 2)
         xy_m = np.ascontiguousarray(of_all[vehicles].swapaxes(0, 1))
         position_m = self._axis.position_m(xy_m)
@@ -173,16 +184,16 @@ class SumoMobility:
         speed_mps[0] = raw.first_speed_mps[vehicles]
         np.divide(position_m[1:] - position_m[:-1], shape.slot_s, out=speed_mps[1:])
         if shape.num_slots > 1:
-            # SUMO's own speed does not say which way.
+            # SUMO's own speed has no direction.
             np.copysign(speed_mps[0], position_m[1] - position_m[0], out=speed_mps[0])
         return xy_m, position_m, speed_mps
 
     def _coming_and_going(
         self, raw: RawWindow, shape: EpisodeShape, present: Bool[np.ndarray, "slots vehicles"]
     ) -> tuple[_Places, _Numbers, _Numbers]:
-        """Places, positions and speeds of all vehicles, 0.0 where they are absent."""
+        """Returns places, positions and speeds of all vehicles, 0.0 where they are absent."""
         xy_m, position_m = np.zeros((*present.shape, 2)), np.zeros(present.shape)
-        # A window is sent stay by stay: in this order, the transposed one.
+        # Workers send a window stay by stay, hence the transposed order.
         xy_m.swapaxes(0, 1)[present.T] = raw.xy_m
         position_m.T[present.T] = self._axis.position_m(raw.xy_m)
         return xy_m, position_m, speeds_mps(position_m, present, shape.slot_s)
@@ -195,14 +206,15 @@ class SumoMobility:
 def speeds_mps(
     position_m: Float[np.ndarray, "slots vehicles"], present: Bool[np.ndarray, "slots vehicles"], slot_s: float
 ) -> Float[np.ndarray, "slots vehicles"]:
-    """The speeds [m/s] of vehicles that come and go, each there for two slots or more.
+    """Returns the speeds [m/s] of vehicles that come and go, each present for two slots or more.
 
-    The way of the last slot, but that of the next one where a vehicle comes in; 0.0 where it is absent.
+    A speed is the distance since the previous slot, divided by the slot's length. In the slot of a vehicle's arrival it
+    is the distance to the next slot. It is 0.0 where the vehicle is absent.
     """
     moved_mps = np.diff(position_m, axis=0, append=0.0) / slot_s
-    comes_in = present.copy()
-    comes_in[1:] &= ~present[:-1]
-    return np.where(comes_in, moved_mps, np.where(present, np.roll(moved_mps, 1, axis=0), 0.0))
+    arrives = present.copy()
+    arrives[1:] &= ~present[:-1]
+    return np.where(arrives, moved_mps, np.where(present, np.roll(moved_mps, 1, axis=0), 0.0))
 
 
 def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int]:
@@ -217,10 +229,10 @@ def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int
 
 
 def check_sumo_options(*, sumo_backend: str, num_workers: int, gui_delay_ms: int) -> None:
-    """Refuses what `SumoMobility` could not run with."""
-    one_of(get_args(SumoBackend), sumo_backend=sumo_backend)
-    count(1, num_workers=num_workers)
-    count(0, gui_delay_ms=gui_delay_ms)
+    """Raises `ValueError` for an option that `SumoMobility` does not accept."""
+    check_one_of(get_args(SumoBackend), sumo_backend=sumo_backend)
+    check_integer(1, num_workers=num_workers)
+    check_integer(0, gui_delay_ms=gui_delay_ms)
 
 
 def _worker_settings(scenario: Scenario, backend: str, gui_delay_ms: int) -> dict[str, Any]:
@@ -239,7 +251,7 @@ def _worker_settings(scenario: Scenario, backend: str, gui_delay_ms: int) -> dic
 
 
 def _close_own_pool(pools: dict[int, WorkerPool]) -> None:
-    """Closes what this process started; a forked child leaves its parent's workers alone."""
+    """Closes the pool that this process started; a forked child does not stop its parent's workers."""
     pool = pools.get(os.getpid())
     if pool is not None:
         pool.close()

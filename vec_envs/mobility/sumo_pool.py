@@ -1,4 +1,4 @@
-"""The parent's side of the SUMO workers: processes, one thread each to talk to them, and restarts."""
+"""The SUMO workers as seen by the parent: processes that are restarted when they die, each with its own thread."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from vec_envs.mobility.traffic import TrafficError
 LOG = logging.getLogger("vec_envs.mobility")
 MAX_DEATHS = 3
 GRACE_S = 5.0
-"""How long the processes may take to end when they are asked to."""
+"""How long the processes have to end after a request, before they are killed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawWindow:
-    """A window as the worker sends it: the stays of vehicles, one after the other.
+    """A window as a worker sends it: the stays of vehicles, one after the other.
 
-    `xy_m` is of the slots of each, from `first_slot` on; `first_speed_mps` is empty where vehicles come and go.
+    `xy_m` holds the places of each stay, slot by slot, from its `first_slot` on. `first_speed_mps` is empty where
+    vehicles come and go.
     """
 
     xy_m: Float[np.ndarray, "places 2"]
@@ -42,7 +43,7 @@ class RawWindow:
 
 
 class WindowJob:
-    """A row of windows of one simulation that somebody waits for; filled by a thread of the pool, in order."""
+    """A request for consecutive windows of one simulation. A thread of the pool fills it in order."""
 
     def __init__(self, tape: dict[str, int], first: int, stop: int) -> None:
         self.tape = tape
@@ -51,10 +52,11 @@ class WindowJob:
         self._results: SimpleQueue[RawWindow | TrafficError] = SimpleQueue()
 
     def put(self, result: RawWindow | TrafficError) -> None:
+        """Adds the next window, or the error that ends the job."""
         self._results.put(result)
 
     def get(self) -> RawWindow:
-        """Waits for the next window. Raises `TrafficError` where there is none to come."""
+        """Waits for the next window and returns it. Raises `TrafficError` if the job failed."""
         result = self._results.get()
         if isinstance(result, TrafficError):
             raise result
@@ -62,7 +64,7 @@ class WindowJob:
 
 
 class WorkerPool:
-    """`num_workers` processes that serve jobs in the order of their arrival."""
+    """Worker processes, `num_workers` of them, that serve jobs in order of arrival."""
 
     def __init__(self, settings: dict[str, Any], num_workers: int) -> None:
         self._jobs: SimpleQueue[WindowJob | None] = SimpleQueue()
@@ -73,11 +75,11 @@ class WorkerPool:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that are alive."""
+        """The ids of the processes that are alive."""
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
     def submit(self, job: WindowJob) -> None:
-        """Queues a job. Raises `TrafficError` after `close`."""
+        """Adds a job to the queue. Raises `TrafficError` after `close`."""
         with self._lock:
             if self._closed:
                 raise TrafficError("this mobility is closed; make a new one")
@@ -88,7 +90,7 @@ class WorkerPool:
             self._jobs.put(job)
 
     def close(self) -> None:
-        """Ends the processes and fails the jobs that wait; idempotent. A process that does not answer is killed."""
+        """Stops the processes; waiting jobs fail. Kills a process that does not end. May be called again."""
         with self._lock:
             self._closed = True
             for worker in self._workers:
@@ -104,11 +106,11 @@ class WorkerPool:
 
 
 class _WorkerDied(Exception):
-    """The process ended without an answer."""
+    """The process ended before it answered."""
 
 
 class _Worker:
-    """One process, restarted when it dies, and the thread that talks to it."""
+    """A process, restarted when it dies, with the thread that talks to it."""
 
     def __init__(self, settings: dict[str, Any], jobs: SimpleQueue[WindowJob | None]) -> None:
         self._settings = settings
@@ -120,17 +122,18 @@ class _Worker:
 
     @property
     def pid(self) -> int | None:
+        """The id of the process; None where it is not running."""
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
     def run(self) -> None:
-        """Serves jobs until `None` comes."""
+        """Serves jobs until it takes `None` from the queue."""
         while (job := self._jobs.get()) is not None:
             try:
                 for index in job.indices:
                     if job.cancelled:
                         break
-                    job.put(self._ask_persistently(job.tape | {"index": index}))
+                    job.put(self._ask_with_restarts(job.tape | {"index": index}))
             except TrafficError as error:
                 job.put(error)
             except Exception as error:
@@ -141,19 +144,20 @@ class _Worker:
             self._errors.close()
 
     def close(self) -> None:
-        """Asks the process to end; the thread sees that it did."""
+        """Asks the process to end. Its thread notices when it does."""
         with self._lock:
             self._closed = True
             if self._process is not None:
                 self._process.terminate()
 
     def kill(self) -> None:
-        """Ends the process, whatever it is at: one that is stuck within SUMO does not hear that it should end."""
+        """Kills the process. One that is stuck inside SUMO does not react to `close`."""
         process = self._process
         if process is not None:
             process.kill()
 
-    def _ask_persistently(self, request: dict[str, int]) -> RawWindow:
+    def _ask_with_restarts(self, request: dict[str, int]) -> RawWindow:
+        """Returns the answer to a request, from a new process if the first ones die."""
         deaths = 0
         while True:
             try:
@@ -162,17 +166,18 @@ class _Worker:
                 deaths += 1
                 status = self._end()
             if self._closed:
-                raise TrafficError("this mobility was closed while an episode was on its way")
+                raise TrafficError("this mobility was closed before the episode was ready")
             if deaths == MAX_DEATHS:
                 files = ", ".join([self._settings["net_file"], *self._settings["route_files"]])
-                crash = "; SUMO crashes on files that are damaged" if status is not None and status < 0 else ""
+                crash = "; SUMO crashes on damaged files" if status is not None and status < 0 else ""
                 raise TrafficError(
                     f"the SUMO worker died {deaths} times in a row (exit status {status}) with {files}{crash}; its "
-                    f"last words: {self._error_tail() or 'none'}"
+                    f"last messages: {self._error_tail() or 'none'}"
                 )
             LOG.warning("a SUMO worker died (exit status %s) and is restarted; its work is repeated", status)
 
     def _ask(self, request: dict[str, int]) -> RawWindow:
+        """Sends a request to the process, which it starts if needed, and reads the answer."""
         process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -203,7 +208,8 @@ class _Worker:
         )
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # A file, since nobody would empty a pipe; it outlives the process, to be read then.
+        """Starts the process and sends it its settings."""
+        # Errors go to a file, since a pipe that is not read would fill up. It can be read after the process has ended.
         self._errors = self._errors or cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
         self._errors.seek(0)
         self._errors.truncate()
@@ -228,7 +234,7 @@ class _Worker:
         return process
 
     def _end(self) -> int | None:
-        """Waits for the process, which ends when its input does; the exit status."""
+        """Closes the input of the process, waits for its end and returns the exit status."""
         with self._lock:
             process, self._process = self._process, None
         if process is None:
@@ -241,7 +247,7 @@ class _Worker:
         return process.returncode
 
     def _error_tail(self) -> str:
-        """The end of what the process and SUMO said."""
+        """Returns the last lines that the process and SUMO wrote to the standard error."""
         if self._errors is None:
             return ""
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 1500))

@@ -1,4 +1,4 @@
-"""Where the vehicles of an episode are: the records and the protocol that every source of traffic serves."""
+"""The positions of an episode's vehicles: the records and the protocol of all sources of traffic."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from jaxtyping import Bool, Float, Int
 
 
 class TrafficError(RuntimeError):
-    """A source of traffic cannot serve an episode; the message says why and what to do."""
+    """A source of traffic cannot provide an episode. The message says why, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Road:
-    """What the problem must know of a road: where its roadside unit stands and how far it hears.
+    """A road: its centre line, its speed limit, and the place and range of its roadside unit.
 
-    Positions along the road are measured on `axis_xy_m`, with zero abeam of the roadside unit and growing in the
-    direction of the axis: that of travel, on a road with traffic one way only.
+    Positions along the road are measured on the centre line, `axis_xy_m`. They are 0 at the point nearest to the
+    roadside unit and grow in the direction of the axis, which is the direction of travel on a one-way road.
     """
 
     name: str
@@ -31,55 +31,58 @@ class Road:
 
 @dataclass(frozen=True, kw_only=True)
 class TrafficWindow:
-    """The vehicles on the observed stretch of a road (in range of its roadside unit) during some slots.
+    """The vehicles in range of a road's roadside unit during some consecutive slots.
 
-    Without coming and going those that stay for all slots; with it everyone who is there for two slots in a row or
-    more. A column is one stay: `present` is true from the slot in which the vehicle comes in to the last one before it
-    leaves, and all else is 0.0 outside it; a vehicle that comes back later has another column. Columns are in order of
-    coming in.
-
-    `xy_m` is in the plane of the road, `position_m` and `speed_mps` along it (zero abeam of the roadside unit; a speed
-    is negative against the direction of the axis). `may_be_client` and `may_be_service` say which roles the scenario
-    allows a vehicle.
+    If vehicles come and go, these are all vehicles that are present for at least two slots in a row; otherwise, those
+    that are present in all slots. A column is one stay of a vehicle. A vehicle that comes back has another column.
+    Columns are in order of arrival.
     """
 
     xy_m: Float[np.ndarray, "slots vehicles 2"]
+    """Place in the plane of the road; 0.0 where the vehicle is absent."""
     position_m: Float[np.ndarray, "slots vehicles"]
+    """Position along the road; 0.0 where the vehicle is absent."""
     speed_mps: Float[np.ndarray, "slots vehicles"]
+    """Speed along the road, negative against the direction of the axis; 0.0 where the vehicle is absent."""
     present: Bool[np.ndarray, "slots vehicles"]
+    """Whether the vehicle is in range: from the slot of its arrival to the last one before it leaves."""
     may_be_client: Bool[np.ndarray, " vehicles"]
+    """Whether the scenario allows the vehicle to be a client."""
     may_be_service: Bool[np.ndarray, " vehicles"]
+    """Whether the scenario allows the vehicle to be a service vehicle."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrafficBlock:
-    """The clients and service vehicles of one episode, slot by slot; whoever holds a seat is in range.
+    """The clients and service vehicles of one episode, slot by slot. A vehicle that holds a seat is in range.
 
-    `client_vehicle` and `service_vehicle` say which vehicle holds a seat: its number, in order of first holding
-    (clients before service vehicles in a slot), and unique in the episode. Without coming and going seat and vehicle
-    are the same. A seat that is empty has vehicle -1 and 0.0 everywhere else.
+    `client_vehicle` and `service_vehicle` are the numbers of the vehicles that hold the seats, unique in the episode.
+    Vehicles are numbered in order of first holding a seat, with clients before service vehicles within a slot.
+    Where no vehicles come and go, the number of a vehicle is that of its seat. An empty seat has number -1, and 0.0 in
+    the other arrays.
     """
 
-    client_xy_m: Float[np.ndarray, "*lanes slots clients 2"]
-    service_xy_m: Float[np.ndarray, "*lanes slots services 2"]
-    client_position_m: Float[np.ndarray, "*lanes slots clients"]
-    service_position_m: Float[np.ndarray, "*lanes slots services"]
-    client_speed_mps: Float[np.ndarray, "*lanes slots clients"]
-    service_speed_mps: Float[np.ndarray, "*lanes slots services"]
-    client_vehicle: Int[np.ndarray, "*lanes slots clients"]
-    service_vehicle: Int[np.ndarray, "*lanes slots services"]
+    client_xy_m: Float[np.ndarray, "*batch slots clients 2"]
+    service_xy_m: Float[np.ndarray, "*batch slots services 2"]
+    client_position_m: Float[np.ndarray, "*batch slots clients"]
+    service_position_m: Float[np.ndarray, "*batch slots services"]
+    client_speed_mps: Float[np.ndarray, "*batch slots clients"]
+    service_speed_mps: Float[np.ndarray, "*batch slots services"]
+    client_vehicle: Int[np.ndarray, "*batch slots clients"]
+    service_vehicle: Int[np.ndarray, "*batch slots services"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeShape:
-    """What an environment asks of its traffic: how many of each role, for how many slots of what length.
+    """The traffic that an episode needs: the number of vehicles of each role, and the number and length of the slots.
 
-    Without `come_and_go` the same vehicles stay in range for all slots. With it the roles are seats: a vehicle holds
-    one while it is in range; in the slot after its last the seat passes to the vehicle that came in last among those
-    without a seat (ties: the first in the window), or stays empty for as long as there is none. In the first slot
-    every seat is held.
+    Without `come_and_go`, every vehicle stays in range for all slots. With it, roles are seats that vehicles hold while
+    they are in range. In the slot after a vehicle's last one, its seat passes to a vehicle without a seat: the one that
+    arrived last (of several, the first in the window). If there is none, the seat stays empty until one arrives. Every
+    seat is held in the first slot.
 
-    Raises `ValueError` for vehicles that come and go in fewer than two slots, from which no speed could be told.
+    Raises:
+        ValueError: Vehicles come and go in fewer than two slots, which do not determine a speed.
     """
 
     num_client_vehicles: int
@@ -97,17 +100,19 @@ class EpisodeShape:
 class Mobility(Protocol):
     """A source of traffic.
 
-    `blocks` gives an endless, seekable stream that is a pure function of its arguments: the same seed and shape
-    give the same blocks, bit for bit, whatever other streams are open; `start` skips that many blocks.
+    `blocks` gives an endless stream that is a pure function of its arguments. Equal seeds and shapes give bitwise equal
+    blocks, whatever other streams are open.
     """
 
     @property
-    def road(self) -> Road: ...
+    def road(self) -> Road:
+        """The road that the vehicles are on."""
+        ...
 
     def blocks(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficBlock]:
-        """Yields one block an episode. Raises `TrafficError` where none can be had."""
+        """Yields a block for each episode, from episode `start` on. Raises `TrafficError` if it cannot provide one."""
         ...
 
     def close(self) -> None:
-        """Ends what the source holds (worker processes); idempotent."""
+        """Stops the worker processes, if there are any. May be called again."""
         ...

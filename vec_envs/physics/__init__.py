@@ -1,1 +1,1 @@
-"""Pure functions on arrays with leading lanes; one family of equations a file."""
+"""Equations of the papers, as pure functions of arrays with leading batch axes. One family for each module."""

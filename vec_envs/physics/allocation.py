@@ -1,14 +1,14 @@
-"""How the roadside unit shares its processor between the DNN types: the exact minimiser of P3, batched.
+"""The allocation of the roadside unit's processor to the DNN types: the exact minimiser of P3, batched.
 
 P3: minimise  sum_k Gamma_k / f_k - Q_k tau f_k  over  0 <= f_k,  sum_k f_k <= F.
 
 Where Gamma_k > 0, stationarity gives f_k = sqrt(Gamma_k / (eta - Q_k tau)) for the multiplier eta of the capacity;
-where Gamma_k = 0 the cost is linear, so such a type receives either nothing or, once eta has fallen to its Q_k tau,
-all that is left. What remains is one scalar equation, g(eta) = sum_k f_k(eta) = F.
+Where Gamma_k = 0, the cost is linear. Such a type receives nothing or, once eta has fallen to its Q_k tau, all of the
+remaining capacity. This leaves one scalar equation, g(eta) = sum_k f_k(eta) = F.
 
 The solver is Newton's method on 1 / g^2. With u_k = (eta - Q_k tau) / Gamma_k, 1 / g^2 = (sum_k u_k^(-1/2))^-2 is a
-power mean of linear functions: increasing and concave in eta. So from any start at or below the root each iterate
-stays below it and rises: no safeguard is needed, and with one active type the first step is exact.
+power mean of linear functions, hence increasing and concave in eta. From any start at or below the root, the iterates
+therefore rise and never pass the root, so no safeguard is needed. With one active type the first step is exact.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def allocate_rsu(
 ) -> Float[np.ndarray, "*batch types"]:
     """Returns the speed in GHz of each DNN type at the roadside unit that minimises P3 exactly.
 
-    All capacity is handed out, also to a type without new tasks whose backlog is the largest (the first of ties)
-    and beyond what it can use, since P3 rewards it; only where there is neither work nor backlog is none.
+    All capacity is allocated, as P3 rewards it. A type without new tasks receives some if its backlog is the largest
+    (of equal ones, the first), even more than it can use. Nothing is allocated where there is neither work nor backlog.
 
     Args:
         gamma: weight of 1 / f in the objective, at least 0; 0 where no task of the type arrives.
         backlog_gcycles: backlog of the type's queue, at least 0.
-        capacity_ghz: what there is to share, above 0, a number or one a lane.
-        slot_s: length of a slot.
+        capacity_ghz: the speed to allocate, above 0: a number, or one for each environment.
+        slot_s: the length of a slot in s.
 
     Paper: MAD2RL Eqs. (25), (26), (42)-(44), (47)-(51).
     """
@@ -65,9 +65,9 @@ def _speed_of_active(
 ) -> Float[np.ndarray, "*batch types"]:
     """Returns f_k = sqrt(Gamma_k / (x + gap_k)) with the least x >= floor at which the types fit the capacity.
 
-    x is the multiplier less the highest backlog of an active type, `gap` how far type k's backlog is below that,
-    infinite for an idle type: the differences are taken before the search, so nothing cancels in it. From the start
-    on, x + gap_k is at least Gamma_k / F^2, the value at which type k alone would take all.
+    x is the multiplier minus the highest Q tau of an active type. `gap` is the difference between that highest value
+    and type k's, and infinite for an idle type. These differences are taken before the search, so that no digits cancel
+    in it. From the start on, x + gap_k is at least Gamma_k / F^2, at which type k alone would take all capacity.
     """
     x = np.maximum(np.maximum.reduce(gamma / (capacity * capacity) - gap, axis=-1, keepdims=True), floor)
     speed = np.sqrt(gamma / (x + gap))
@@ -92,26 +92,28 @@ def allocate_rsu_capped(
     capacity_ghz: float,
     slot_s: float,
 ) -> Float[np.ndarray, "*batch types"]:
-    """Returns the minimiser of P3 in GHz with the further bound that no type gets more than `usable_ghz`.
+    """Returns the minimiser of P3 in GHz under an additional bound: no type receives more than `usable_ghz`.
 
-    The terms of P3 share nothing but the capacity, so a type that wants more than its bound also wants it once the
-    others have received what it leaves: types are held at their bounds one round after another until none exceeds.
-    The paper has no such bound: its P3, which `allocate_rsu` solves, pays for speed that serves nothing.
+    The terms of P3 have only the capacity in common. A type that exceeds its bound would therefore exceed it again when
+    the others receive the rest. Hence, round after round, the types that exceed their bounds are fixed at them, until
+    none does.
+
+    The paper has no bound of this kind: its P3, which `allocate_rsu` solves, also rewards speed that is not used.
     """
     speed = np.zeros_like(gamma)
-    held = np.zeros(gamma.shape, dtype=bool)
+    fixed = np.zeros(gamma.shape, dtype=bool)
     for _ in range(gamma.shape[-1]):
-        left_ghz = capacity_ghz - np.where(held, usable_ghz, 0.0).sum(axis=-1)
-        some_left = left_ghz > 0.0
-        free = some_left[..., None] * allocate_rsu(
-            np.where(held, 0.0, gamma),
-            np.where(held, 0.0, backlog_gcycles),
-            capacity_ghz=np.where(some_left, left_ghz, capacity_ghz),
+        remaining_ghz = capacity_ghz - np.where(fixed, usable_ghz, 0.0).sum(axis=-1)
+        some_remains = remaining_ghz > 0.0
+        free = some_remains[..., None] * allocate_rsu(
+            np.where(fixed, 0.0, gamma),
+            np.where(fixed, 0.0, backlog_gcycles),
+            capacity_ghz=np.where(some_remains, remaining_ghz, capacity_ghz),
             slot_s=slot_s,
         )
-        speed = np.where(held, usable_ghz, free)
+        speed = np.where(fixed, usable_ghz, free)
         exceeds = free > usable_ghz
         if not exceeds.any():
             break
-        held |= exceeds
+        fixed |= exceeds
     return np.minimum(speed, usable_ghz)

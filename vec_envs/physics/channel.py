@@ -1,6 +1,6 @@
-"""How fast a client vehicle sends: path loss, fading and Shannon's rate.
+"""Transmission rates of a client vehicle: path loss, fading and Shannon's formula.
 
-The power of small-scale Rayleigh fading is exponential with mean 1; it is drawn at the door and handed in.
+The power of small-scale Rayleigh fading is exponential with mean 1. It is an argument here; problems draw it.
 """
 
 from __future__ import annotations
@@ -14,38 +14,45 @@ from jaxtyping import Float, Real
 from vec_envs.units import linear_from_db, watt_from_dbm
 
 MINIMUM_DISTANCE_M = 1.0
-"""Both path losses are far-field fits: nearer than this, they are held."""
+"""Both path losses are fitted to the far field. At smaller distances they keep their value at this one."""
 
-ContinuousActions = Real[np.ndarray, "*#batch"] | float
+Inputs = Real[np.ndarray, "*#batch"] | float
 Rates = Float[np.ndarray, "*#batch"] | float
 
 RateFunction = Callable[..., Any]
-"""(distance_m, fading_power, *, bandwidth_mhz, transmit_power_dbm, noise_dbm) -> Mbit/s: a channel model.
+"""A channel model: (distance_m, fading_power, *, bandwidth_mhz, transmit_power_dbm, noise_dbm) -> Mbit/s.
 
-Of arrays of one shape it gives one of that shape, or a number for all.
+It returns an array of the shape of `distance_m` and `fading_power`, or one number for all.
 """
 
 
 def checked_rates_mbps(
     rate_mbps: Any, like: Float[np.ndarray, "*batch"], *, of: str, may_be_0: bool = False
 ) -> Float[np.ndarray, "*batch"]:
-    """Returns what the channel model `of` that name gave, in the shape of what it was asked for.
+    """Returns the rates of a channel model, in the shape of its inputs.
 
-    Raises `ValueError` for another shape, and for what is no finite rate above 0, or of 0 where it may be.
+    Args:
+        rate_mbps: The result of the channel model.
+        like: The distances that the model received.
+        of: The name of the model, for error messages.
+        may_be_0: Whether a rate of 0 is allowed.
+
+    Raises:
+        ValueError: The shape differs from that of `like`, or a rate is negative, not finite, or 0 without `may_be_0`.
     """
     rates = np.asarray(rate_mbps, dtype=np.float64)
     if rates.shape not in ((), like.shape):
-        raise ValueError(f"{of} gave rates of shape {rates.shape} for distances of shape {like.shape}")
-    sound = np.isfinite(rates) & ((rates >= 0.0) if may_be_0 else (rates > 0.0))
-    if not sound.all():
+        raise ValueError(f"{of} must return rates of the distances' shape, {like.shape}, got {rates.shape}")
+    valid = np.isfinite(rates) & ((rates >= 0.0) if may_be_0 else (rates > 0.0))
+    if not valid.all():
         bound = "of at least 0" if may_be_0 else "above 0"
-        raise ValueError(f"{of} gave {rates[~sound][0]}, which is no finite rate {bound} Mbit/s")
+        raise ValueError(f"{of} must return finite rates {bound} Mbit/s, got {rates[~valid][0]}")
     return np.broadcast_to(rates, like.shape)
 
 
 def shannon_rate_mbps(
-    gain_db: ContinuousActions,
-    fading_power: ContinuousActions,
+    gain_db: Inputs,
+    fading_power: Inputs,
     *,
     bandwidth_mhz: float,
     transmit_power_dbm: float,
@@ -60,14 +67,14 @@ def shannon_rate_mbps(
 
 
 def v2i_rate_mbps(
-    distance_m: ContinuousActions,
-    fading_power: ContinuousActions,
+    distance_m: Inputs,
+    fading_power: Inputs,
     *,
     bandwidth_mhz: float = 10.0,
     transmit_power_dbm: float = 23.0,
     noise_dbm: float = -114.0,
 ) -> Rates:
-    """Returns the rate in Mbit/s from vehicle to roadside unit, elementwise over `distance_m` and `fading_power`.
+    """Returns the rate in Mbit/s from a vehicle to the roadside unit, elementwise over `distance_m` and `fading_power`.
 
     Paper: MAD2RL Eq. (1).
     """
@@ -82,14 +89,14 @@ def v2i_rate_mbps(
 
 
 def v2v_rate_mbps(
-    distance_m: ContinuousActions,
-    fading_power: ContinuousActions,
+    distance_m: Inputs,
+    fading_power: Inputs,
     *,
     bandwidth_mhz: float = 10.0,
     transmit_power_dbm: float = 23.0,
     noise_dbm: float = -114.0,
 ) -> Rates:
-    """Returns the rate in Mbit/s from vehicle to vehicle, elementwise over `distance_m` and `fading_power`.
+    """Returns the rate in Mbit/s from a vehicle to another vehicle, elementwise over `distance_m` and `fading_power`.
 
     Paper: MAD2RL Eq. (2).
     """

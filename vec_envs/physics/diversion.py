@@ -1,4 +1,4 @@
-"""Which of two roadside units a vehicle asks: the longer it expects to wait at one, the likelier the other."""
+"""The choice between two roadside units: the longer the predicted wait at one, the likelier is the other one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Pairs = Float[np.ndarray, "*batch 2"]
 
 
 def predicted_wait_s(largest_mbit: Float[np.ndarray, "*batch"], rate_mbps: Pairs, wait_s: Pairs) -> Pairs:
-    """Returns the waits in s a vehicle predicts: to send its DNN's largest tensor, and for the unit's queue.
+    """Returns the wait in s that a vehicle predicts at each unit: to send its DNN's largest tensor, and in the queue.
 
-    `inf` where the rate is 0: out of range.
+    The wait is `inf` where the rate is 0, that is, where the unit is out of range.
 
     Paper: RTD Eq. (23).
     Differs: the raw input counts among the tensors, since a task may be sent whole.
@@ -21,20 +21,22 @@ def predicted_wait_s(largest_mbit: Float[np.ndarray, "*batch"], rate_mbps: Pairs
 
 
 def request_probabilities(predicted_s: Pairs) -> Pairs:
-    """Returns the probabilities of asking either unit; the other one's share of both waits.
+    """Returns the probability of a request to each unit: the other unit's wait, divided by the sum of both.
 
-    `inf` stands for a unit out of range: the one in range gets the request, and both are 0 where there is none. Two
-    waits of 0 are even. Raises `ValueError` for a wait that is negative or no number.
+    A wait of `inf` means that the unit is out of range. The request then goes to the unit in range; both probabilities
+    are 0 if neither is in range. Two waits of 0 give equal probabilities.
+
+    Raises `ValueError` for a wait that is negative or NaN.
 
     Paper: RTD Eq. (24).
     """
     if predicted_s.shape[-1:] != (2,):
-        raise ValueError(f"waits at two units are needed along the last axis, got shape {predicted_s.shape}")
+        raise ValueError(f"predicted waits must have shape [*batch, 2], one for each unit, got {predicted_s.shape}")
     if not np.greater_equal(predicted_s, 0.0).all():
-        raise ValueError(f"predicted waits must be at least 0 (inf: out of range), got {predicted_s}")
-    heard = np.isfinite(predicted_s)
-    finite = np.where(heard, predicted_s, 0.0)
+        raise ValueError(f"predicted waits must be at least 0 (inf for out of range), got {predicted_s}")
+    in_range = np.isfinite(predicted_s)
+    finite = np.where(in_range, predicted_s, 0.0)
     total = finite.sum(axis=-1, keepdims=True)
     shares = np.divide(finite[..., ::-1], total, out=np.full(finite.shape, 0.5), where=total > 0.0)
-    both = heard.all(axis=-1, keepdims=True)
-    return np.where(both, shares, heard.astype(np.float64))
+    both = in_range.all(axis=-1, keepdims=True)
+    return np.where(both, shares, in_range.astype(np.float64))

@@ -1,9 +1,11 @@
-"""What computing and sending cost, and how much a vehicle minds.
+"""Energy of computing and sending, and the weight of a vehicle's energy by its battery level.
 
 All arguments broadcast; the results have their common shape.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -11,19 +13,19 @@ from jaxtyping import Float
 Tasks = Float[np.ndarray, "*#tasks"]
 
 LEAST_WEIGHED_LEVEL = 1.0 / 3.0
-"""A battery below this weighs no more than one at it."""
+"""Battery levels below this one have its weight."""
 
 
-def compute_energy_j(work_gcycles: Tasks, speed_ghz: Tasks, *, kappa_j_per_gcycle_ghz2: float) -> Tasks:
-    """Returns the energy in J of a processor that does `work_gcycles` at `speed_ghz`.
+def compute_energy_j(work_gcycles: Any, speed_ghz: Any, *, kappa_j_per_gcycle_ghz2: float) -> Any:
+    """Returns the energy in J of a processor that does `work_gcycles` at `speed_ghz`; arrays or tensors.
 
     Paper: RTD Eqs. (10), (15).
     """
     return kappa_j_per_gcycle_ghz2 * work_gcycles * speed_ghz**2
 
 
-def transmit_energy_j(transmit_s: Tasks, *, transmit_power_w: float) -> Tasks:
-    """Returns the energy in J of sending for `transmit_s`.
+def transmit_energy_j(transmit_s: Any, *, transmit_power_w: float) -> Any:
+    """Returns the energy in J of sending for `transmit_s`; arrays or tensors.
 
     Paper: RTD Eq. (14).
     """

@@ -1,4 +1,4 @@
-"""What a stream of inference tasks takes that is cut between a device and a server: delay, and memory.
+"""Delay, channel gain and virtual queues of inference tasks that are divided between a device and a server.
 
 All arguments broadcast; the results have their common shape.
 """
@@ -10,14 +10,14 @@ from jaxtyping import Float
 
 LIGHT_M_PER_US = 300.0
 
-Streams = Float[np.ndarray, "*#streams"]
+Devices = Float[np.ndarray, "*#devices"]
 Factor = Float[np.ndarray, "*any"] | np.float64 | float
 
 
-def sojourn_s(work_gcycles: Streams, speed_ghz: Streams, arrival_rate_hz: Streams) -> Streams:
-    """Returns the mean time in s that a task waits and is served in an M/D/1 queue; 0 where there is no work.
+def sojourn_s(work_gcycles: Devices, speed_ghz: Devices, arrival_rate_hz: Devices) -> Devices:
+    """Returns the mean time in s that a task spends waiting and being served in an M/D/1 queue; 0 without work.
 
-    The load, work x rate / speed, is below 1.
+    The load, work x rate / speed, must be below 1.
 
     Paper: LyMDO Eq. (2).
     """
@@ -29,12 +29,12 @@ def sojourn_s(work_gcycles: Streams, speed_ghz: Streams, arrival_rate_hz: Stream
 
 
 def free_space_gain(distance_m: Factor, *, antenna_gain: float, carrier_mhz: float, exponent: float) -> Factor:
-    """Returns the mean channel gain at a distance, a factor of power: Section V.A of LyMDO."""
+    """Returns the mean channel gain at a distance, as a ratio of powers, by Section V.A of LyMDO."""
     return antenna_gain * (LIGHT_M_PER_US / (4.0 * np.pi * carrier_mhz * distance_m)) ** exponent
 
 
-def next_virtual_queue(queue: Streams, used: Streams, budget: Streams, *, scale: float) -> Streams:
-    """Returns by how much a long-term budget is overdrawn after a slot, in units of `scale` times what is budgeted.
+def next_virtual_queue(queue: Devices, used: Devices, budget: Devices, *, scale: float) -> Devices:
+    """Returns the virtual queue of a long-term budget after a slot: the accumulated excess, multiplied by `scale`.
 
     Paper: LyMDO Eqs. (8), (9).
     """

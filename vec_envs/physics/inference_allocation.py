@@ -1,8 +1,8 @@
-"""How devices and an edge server that share a neural network share what runs it: exact minimisers, batched.
+"""The allocation of processors and bandwidth to devices that share an edge server: exact minimisers, batched.
 
-P3 is each device's own speed, P4 the server's processor, P5 the bandwidth. Each Newton iteration below converges from
-its start to rounding in a number of steps that is known beforehand, so none is checked: every lane takes the same
-steps, and a batch is its lanes one by one.
+P3 sets each device's own speed, P4 the server's processor and P5 the bandwidth. Each Newton iteration below converges
+to rounding error in a known number of steps. Convergence is therefore not tested: all environments take an equal number
+of steps, and the result for a batch is that of its environments one by one.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _SPEED_STEPS = 2
 _FIXED_POINT_ROUNDS = 2
 _SHARE_STEPS = 2
 _SMALL_RATIO = 1e-4
-"""Below it the difference in a rate's derivative is taken by its series."""
+"""Below this ratio, `rate_terms` uses a series for a difference that would cancel."""
 _LEAST_SHARE_PER_SNR = 1e-300
-"""A share below it carries nothing that a float holds."""
+"""Below this share for each unit of SNR, the rate is too small for a float."""
 
 
 def device_speed_ghz(
@@ -34,17 +34,17 @@ def device_speed_ghz(
 
     P3: minimise  Q kappa f^2 d lambda + V (d / f + d^2 lambda / (2 (f^2 - f d lambda)))  over  d lambda < f <= max.
 
-    The delay is V d / 2 (1 / f + 1 / (f - d lambda)), so the energy holds the speed below the maximum only where
-    (4 Q kappa lambda / V) f = 1 / f^2 + 1 / (f - d lambda)^2 has a root below it: not without a queue, or without
-    arrivals. A device without work gets 0. Load that no speed can serve is the caller's to exclude: such a device gets
-    the maximum.
+    The delay term is V d / 2 (1 / f + 1 / (f - d lambda)). The optimal speed is thus below the maximum only where
+    (4 Q kappa lambda / V) f = 1 / f^2 + 1 / (f - d lambda)^2 has a root below the maximum. It has none without a queue
+    or without arrivals. A device without work gets 0. The caller must exclude loads that no speed can serve: a device
+    with one gets the maximum.
 
     Args:
-        work_gcycles: d, work of a task's local part, at least 0.
+        work_gcycles: d, the work of a task's local part, at least 0.
         arrival_rate_hz: lambda, at least 0.
         energy_queue: Q, at least 0.
         lyapunov_v: V, above 0.
-        kappa_j_per_gcycle_ghz2: energy of a Gcycle at 1 GHz.
+        kappa_j_per_gcycle_ghz2: the energy of a Gcycle at 1 GHz, in J.
         max_ghz: the highest speed, above 0.
 
     Paper: LyMDO Eq. (19).
@@ -66,10 +66,12 @@ def _spare_ghz(load: Float[np.ndarray, "cases"], price: Float[np.ndarray, "cases
     """Returns the root y > 0 of price f = 1 / f^2 + 1 / y^2 with f = load + y, for price > 0.
 
     Newton's method on F(u) = ln(1 / f^2 + 1 / y^2) - ln(price f), u = ln y. With r = y / f in (0, 1] its slope is
-    2 (r + r^2) / (1 + r^2) - 3 r - 2, which falls from -2 to -3 as u rises: F is decreasing and concave, so from any
-    start the iterates are at or above the root after one step and fall from there. As |F''| < 0.27, an error e of u
-    becomes less than 0.07 e^2. The start, right at both ends of r, is within 0.0065 of the root everywhere: two steps
-    leave less than 1e-12. That is relative to y, so nothing is lost where the load is just below the speed.
+    2 (r + r^2) / (1 + r^2) - 3 r - 2, which falls from -2 to -3 as u rises. F is thus decreasing and concave. From any
+    start, the iterates are at or above the root after one step and fall from there.
+
+    As |F''| < 0.27, a step reduces an error e of u to less than 0.07 e^2. The start is exact at both ends of r and
+    within 0.0065 of the root everywhere, so two steps leave an error below 1e-12. This error is relative to y, so
+    precision is kept where the load is just below the speed.
     """
     heavy, light = price * load, np.cbrt(0.5 * price) ** 2
     both = heavy + light
@@ -86,9 +88,9 @@ def _spare_ghz(load: Float[np.ndarray, "cases"], price: Float[np.ndarray, "cases
 def server_speed_ghz(
     work_gcycles: Real[np.ndarray, "*batch devices"], *, max_ghz: float
 ) -> Float[np.ndarray, "*batch devices"]:
-    """Returns the speed in GHz that the server gives to each device's part: P4, minimise sum_n d_n / f_n.
+    """Returns the speed in GHz that the server allocates to each device: the minimiser of P4, sum_n d_n / f_n.
 
-    All of `max_ghz` is handed out, by the root of the work; nothing where nobody has work.
+    All of `max_ghz` is allocated, in proportion to the square root of the work; nothing where no device has work.
 
     Paper: LyMDO Eqs. (20)-(23).
     Differs: Eq. (21), the condition it is derived from, misses the square of f.
@@ -101,11 +103,11 @@ def server_speed_ghz(
 def spectral_efficiency(
     share: Real[np.ndarray, "*#batch #devices"], snr: Real[np.ndarray, "*#batch #devices"]
 ) -> Float[np.ndarray, "*#batch #devices"]:
-    """Returns a log2(1 + snr / a), the bit/s for each Hz of the whole band that a share a of it carries; 0 for share 0.
+    """Returns a log2(1 + snr / a): the rate of a share a of the band, in bit/s per Hz of the whole band; 0 for share 0.
 
     Args:
-        share: a, part of the band, at least 0.
-        snr: received power over the noise of the whole band, at least 0.
+        share: a, the part of the band, at least 0.
+        snr: the received power divided by the noise power of the whole band, at least 0.
     """
     carries = share > snr * _LEAST_SHARE_PER_SNR
     ratio = np.divide(snr, share, out=np.zeros(carries.shape), where=carries)
@@ -117,17 +119,17 @@ def bandwidth_share(
     data_mbit: Real[np.ndarray, "*#batch #devices"],
     snr: Real[np.ndarray, "*#batch #devices"],
 ) -> Float[np.ndarray, "*#batch #devices"]:
-    """Returns the share of the band that each device sends on, the exact minimiser of P5.
+    """Returns the share of the band of each device, the exact minimiser of P5.
 
     P5: minimise  sum_n w_n data_n / (a_n log2(1 + snr_n / a_n))  over  a_n >= 0,  sum_n a_n <= 1.
 
-    All of the band is handed out where somebody sends. A device without data gets 0; so does, since no share of the
-    band would help it, one that is not heard at all (snr 0), which is the caller's to exclude.
+    All of the band is allocated if any device sends. A device without data gets 0. So does a device with an snr of 0,
+    since no share would help it; the caller must exclude this case.
 
     Args:
-        weight: w = Q p lambda + V, the cost of a second of sending, above 0.
-        data_mbit: what a task sends, at least 0.
-        snr: p h / (W N0), received power over the noise of the whole band.
+        weight: w = Q p lambda + V, the cost of sending for a second, above 0.
+        data_mbit: the data that a task sends, at least 0.
+        snr: p h / (W N0), the received power divided by the noise power of the whole band.
 
     Paper: LyMDO Eq. (24).
     """
@@ -147,16 +149,18 @@ def _equal_price(
 ) -> Float[np.ndarray, "batch devices"]:
     """Returns the minimiser of P5, given multiples of sqrt(w data) and the snr, both 0 where nothing is sent.
 
-    All who send bear one price: R_n = ln(root_n g(t_n) / a_n) is the same for all, where t = snr / a and
+    At the minimum all senders have equal prices: R_n = ln(root_n g(t_n) / a_n) is equal for all, where t = snr / a and
     g(t) = sqrt(L - v) / L with L = ln(1 + t), v = t / (1 + t). The slope of R_n by ln t_n is
     s = 1 + v^2 / (2 (L - v)) - v / L, which lies in [0.896, 1]: R_n is nearly linear, and g nearly constant.
 
-    Hence first a fixed point: a becomes proportional to root g(t). Let D be the spread, largest less smallest, of the
-    errors of ln a: it starts below 1.7 for t up to 1e22 (3 for all that a float holds), and each round leaves less
-    than 0.104 D. Then Newton: ln t_n += (x - R_n) / s_n, with x the mean of R weighted by a / s, and the shares are
-    divided by their sum. Each step leaves less than 0.06 D^2, as |ds / d ln t| < 0.033 and, the shares and those of
-    the minimiser both being 1 in all, no error exceeds D and the mean of the errors by a is at most D^2 / 8
-    (Hoeffding). In the end D < 1e-10 (1e-9).
+    The search starts with fixed-point rounds: a becomes proportional to root g(t). Let D be the spread, largest minus
+    smallest, of the errors of ln a. It starts below 1.7 for t up to 1e22 (below 3 for all floats), and each round
+    leaves less than 0.104 D.
+
+    Newton steps follow: ln t_n += (x - R_n) / s_n, where x is the mean of R weighted by a / s; the shares are then
+    divided by their sum. Each step leaves less than 0.06 D^2, for two reasons. First, |ds / d ln t| < 0.033. Second,
+    the shares sum to 1, as do those of the minimiser. No error therefore exceeds D, and the mean of the errors weighted
+    by a is at most D^2 / 8 (Hoeffding). At the end D < 1e-10 (1e-9).
     """
     sends = snr > 0.0
     start = np.divide(root, snr, out=np.ones(snr.shape), where=sends)
@@ -183,9 +187,9 @@ def _equal_price(
 def rate_terms(
     ratio: Float[np.ndarray, "*any"], *, some_small: bool = True
 ) -> tuple[Float[np.ndarray, "*any"], Float[np.ndarray, "*any"], Float[np.ndarray, "*any"]]:
-    """Returns v = t / (1 + t), L = ln(1 + t) and L - v, the last by its series where t is small and it would cancel.
+    """Returns v = t / (1 + t), L = ln(1 + t) and L - v; the last by its series where t is small and it would cancel.
 
-    `some_small=False` says that no t is.
+    `some_small=False` asserts that no t is small.
     """
     part = ratio / (1.0 + ratio)
     log = np.log1p(ratio)

@@ -1,12 +1,14 @@
-"""Lyapunov's view of a set of queues: how full they are, and which way they drift."""
+"""The Lyapunov function of a set of queues, its drift, and a bound on the drift."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 PerEnvironment = Float[np.ndarray, "*batch"] | np.float64
-"""One number a lane; without lanes a NumPy scalar, as NumPy's sums are."""
+"""One number for each environment; a NumPy scalar without batch axes, as NumPy's sums return."""
 
 
 def lyapunov(backlog: Float[np.ndarray, "*batch queues"]) -> PerEnvironment:
@@ -23,7 +25,7 @@ def drift(
     """Returns the change of the Lyapunov function over a slot.
 
     Paper: MAD2RL Eq. (29).
-    Differs: of one realised slot, not its expectation: the core averages over slots, not over exogenous.
+    Differs: of one realised slot, not its expectation: runs average over slots, not over exogenous draws.
     """
     return lyapunov(next_backlog) - lyapunov(backlog)
 
@@ -39,3 +41,13 @@ def drift_bound(
     Differs: without the constant of Eq. (18), as in Eq. (32), and without the penalty.
     """
     return np.add.reduce(backlog * (arrivals - service), axis=-1)
+
+
+def queue_drift(backlog: Any, next_backlog: Any) -> Any:
+    """Returns the term of each queue in `drift`, in the shape of the arguments; arrays or tensors."""
+    return 0.5 * (next_backlog * next_backlog - backlog * backlog)
+
+
+def queue_drift_bound(backlog: Any, arrivals: Any, service: Any) -> Any:
+    """Returns the term of each queue in `drift_bound`, in the shape of the arguments; arrays or tensors."""
+    return backlog * (arrivals - service)

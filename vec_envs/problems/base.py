@@ -9,6 +9,7 @@ arrays with leading batch axes (`*batch`): one environment, a thousand parallel 
 |---|---|
 | `DiscreteProblem` | actions are integers: QMIX, MAD2RL, action masks, the padded PettingZoo environment |
 | `SequentialProblem` | agents decide one at a time |
+| `HasObservedMask` | PPO draws legal actions only |
 | `HasActionFeatures`, `HasActionCosts` | QMIX and MAD2RL use what is known of actions before they learn |
 | `HasHybridActions` | SAC and DQN choose an alternative, and SAC the continuous parameters beside it |
 
@@ -210,6 +211,17 @@ class SequentialProblem(Problem, Protocol):
 
 
 @runtime_checkable
+class HasObservedMask(Protocol):
+    """A discrete problem whose legal actions follow from what the agents observe, so that a learner can use them."""
+
+    def action_mask_from_observation(
+        self, observation: Float32[np.ndarray, "*batch agents features"]
+    ) -> Bool[np.ndarray, "*batch agents actions"]:
+        """Returns what `action_mask` returns for the same epoch, up to the precision of the observation."""
+        ...
+
+
+@runtime_checkable
 class HasActionFeatures(Protocol):
     """A discrete problem whose actions share features, so that QMIX learns of one action from another."""
 
@@ -231,7 +243,7 @@ class ActionCosts(Protocol):
         ...
 
     def of(self, observation: Any) -> Any:
-        """Returns `[kinds, agents, batch, actions]` costs of `observation` [agents, batch, features]."""
+        """Returns `[agents, batch, actions]` for each kind of cost, of `observation` [agents, batch, features]."""
         ...
 
 
@@ -305,6 +317,12 @@ def action_shape(problem: Problem) -> tuple[int, ...]:
     """Returns the shape of one environment's action: the deciding agents, and the numbers where they give those."""
     deciders = 1 if problem.one_at_a_time else len(problem.agent_names)
     return (deciders, problem.actions.size) if isinstance(problem.actions, ContinuousActions) else (deciders,)
+
+
+def action_exists(problem: DiscreteProblem) -> Bool[np.ndarray, "agents actions"]:
+    """Returns which entries of a row as long as the longest each agent has at all, whatever the state."""
+    counts = np.array(problem.actions.counts)
+    return np.arange(int(counts.max())) < counts[:, None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""A leaderboard to read: one HTML page that needs no network, and a table for a README."""
+"""The published leaderboard: one HTML page that needs no network, and tables in Markdown."""

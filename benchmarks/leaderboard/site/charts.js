@@ -1,6 +1,6 @@
-// Plots, drawn by Vega-Lite when they come into sight, in the colours of the theme, and drawn again when that changes.
+// Plots in the colours of the theme: drawn by Vega-Lite when they become visible, and again when the theme changes.
 
-const VALUES_SHOWN = 6; // of a line, in the table below a plot
+const VALUES_SHOWN = 6; // values of a line in the table below a plot
 const drawnCharts = new Map(); // by box: {chart, view}, the view once it is drawn
 const sight = new IntersectionObserver(
   (entries) => {
@@ -42,12 +42,12 @@ function plotRows(plot) {
   );
 }
 
-/** Shows the values of a point beside the pointer, under its line's name, and marks it; hides both for no values. */
+/** Shows a tooltip with the values of a point, and marks the point; hides both where there are no values. */
 function showTip({ view, dot }, event, item, values) {
   const tip = document.getElementById("tip");
   tip.hidden = dot.hidden = !values;
   if (!values) return;
-  const mark = item.datum.datum ? item.datum : item; // the nearest point, where the pointer is on none
+  const mark = item.datum.datum ? item.datum : item; // the nearest point where the pointer is on none
   const [place, canvas] = [dot.parentElement, dot.parentElement.querySelector("canvas")].map((box) =>
     box.getBoundingClientRect(),
   );
@@ -61,7 +61,7 @@ function showTip({ view, dot }, event, item, values) {
   tip.style.top = `${Math.max(Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8), 8)}px`;
 }
 
-/** Draws the chart of a box; where that fails, the box says so and the page goes on. */
+/** Draws the chart of a box; writes a message into the box where that fails. */
 async function draw(box) {
   const state = drawnCharts.get(box);
   const turn = (state.turn = (state.turn ?? 0) + 1);
@@ -84,13 +84,13 @@ async function draw(box) {
   }
 }
 
-/** Draws what is drawn already again, in the colours of a new theme; what is out of the page when it comes back. */
+/** Draws all drawn charts again in the colours of a new theme; those outside the page when they are next visible. */
 function redrawCharts() {
   for (const [box, state] of drawnCharts) {
-    if (!state.turn) continue; // not drawn yet, nor on the way
+    if (!state.turn) continue; // neither drawn nor being drawn
     if (box.isConnected) draw(box);
     else {
-      state.turn += 1; // what is on the way comes too late
+      state.turn += 1; // a drawing under way is discarded
       state.view?.finalize();
       state.view = null;
     }
@@ -105,12 +105,12 @@ function chartFigure(chart) {
   return el("figure", { class: "plot" }, el("figcaption", {}, chart.plot.title), box, valuesBelow(chart.plot));
 }
 
-/** Returns a plot's values as a table that opens, for those who cannot point at a line. */
+/** Returns a plot's values as a table to open, for readers without a pointer. */
 function valuesBelow(plot) {
   return el("details", {}, el("summary", {}, "Values"), valuesTable(plot));
 }
 
-/** Returns the table of a plot's lines at some of the first one's x, evenly spread. */
+/** Returns a table of a plot's lines at evenly spread x of the first line. */
 function valuesTable({ title, x_label: xLabel, y_label: yLabel, lines }) {
   const last = lines[0].x.length - 1;
   const steps = Math.min(last, VALUES_SHOWN - 1);
@@ -120,7 +120,7 @@ function valuesTable({ title, x_label: xLabel, y_label: yLabel, lines }) {
   const rows = lines.map((line) => {
     const cells = columns.map((x) => {
       const index = nearest(line, x);
-      return el("td", { class: "number" }, figureCell([line.value[index], line.low[index], line.high[index]]));
+      return el("td", { class: "number" }, metricCell([line.value[index], line.low[index], line.high[index]]));
     });
     return el("tr", {}, el("th", { scope: "row" }, line.name), ...cells);
   });
@@ -130,8 +130,8 @@ function valuesTable({ title, x_label: xLabel, y_label: yLabel, lines }) {
 }
 
 /**
- * Returns `{element, apply, boxes}`: buttons that hide or show a line in all charts of the set `boxes`, and stress it
- * while they are pointed at or have the focus.
+ * Returns `{element, apply, boxes}`: buttons that hide or show a line in all charts of the set `boxes`. A button with
+ * the pointer or the focus highlights its line.
  */
 function chartLegend(lineNames, dashed) {
   const hidden = new Set();

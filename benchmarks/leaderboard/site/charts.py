@@ -1,6 +1,6 @@
-"""Plots as Vega-Lite specifications, checked by altair, and the library that draws them.
+"""Plots as Vega-Lite specifications, validated by altair, and the JavaScript library that draws them.
 
-A specification holds no data, no colours of a theme and no size: the page gives them when it draws.
+A specification holds no data, no colours and no size: the page adds them when it draws.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from benchmarks.leaderboard.schema import Plot, Track
 
 MISSING = 'pages need altair and vl-convert: pip install "vec-envs[leaderboard]"'
 DATA = "lines"
-"""The page's name for the rows `name`, `x`, `value`, `low`, `high`."""
+"""The name of the data set, whose rows have `name`, `x`, `value`, `low` and `high`."""
 FEW = 20
-"""Lines of at most so many points show each of them."""
+"""The largest number of points that a line may have to show each as a mark."""
 SOLID, DASHED = [1, 0], [6, 3]
 
 
@@ -39,7 +39,7 @@ def library() -> str:
 
 
 def line_names(track: Track) -> tuple[str, ...]:
-    """Returns what the lines of a track's plots are called: first its entries in their order, then what else."""
+    """Returns the names of the lines of a track's plots: first the entries in their order, then all others."""
     plots = (track.profiles, *track.curves, *track.queues, *track.sweeps)
     drawn = [line.name for plot in plots for line in plot.lines]
     entries = [entry.name for entry in track.entries]
@@ -47,7 +47,7 @@ def line_names(track: Track) -> tuple[str, ...]:
 
 
 def specifications(track: Track) -> dict[str, list[dict[str, Any]]]:
-    """Returns the Vega-Lite specification of each plot with lines; plots of one group stand in the track's order.
+    """Returns the Vega-Lite specifications of the plots that have lines, by group, in the track's order.
 
     Raises `NoAltair` where altair is missing.
     """
@@ -62,11 +62,11 @@ def specifications(track: Track) -> dict[str, list[dict[str, Any]]]:
 
 
 def specification(plot: Plot, names: Sequence[str], dashes: Sequence[Sequence[int]], *, unit_y: bool) -> dict[str, Any]:
-    """Returns a plot's Vega-Lite specification: lines over their bands, and the nearest point's values when pointed at.
+    """Returns a plot's Vega-Lite specification: lines with bands, and a tooltip for the point nearest to the mouse.
 
-    A name has the same colour and dashes in all plots of the same `names`. The page sets the parameters `hidden`, a
-    list of names, and `marked`, a name or "". It also marks the point whose values it shows: to draw all lines again
-    for that would take too long.
+    A name has the same colour and dashes in all plots with the same `names`. The page sets the parameters `hidden`, a
+    list of names, and `marked`, a name or "". The page itself marks the point of the tooltip, since drawing all lines
+    again would take too long.
 
     Raises `NoAltair` where altair is missing.
     """
@@ -89,9 +89,9 @@ def specification(plot: Plot, names: Sequence[str], dashes: Sequence[Sequence[in
     band = base.mark_area().encode(y=low, y2="high:Q", opacity=band_opacity)
     line = base.mark_line(strokeWidth=2).encode(y=value, strokeDash=dash, opacity=line_opacity)
     point = base.mark_point(filled=True, size=50).encode(y=value, opacity=point_opacity, tooltip=_tooltip(plot))
-    near = alt.selection_point(name="near", nearest=True, on="pointerover", clear="pointerout", empty=False)
-    given = alt.param(name="hidden", value=[]), alt.param(name="marked", value="")
-    chart = alt.layer(band, line, point.add_params(near)).add_params(*given)
+    nearest = alt.selection_point(name="near", nearest=True, on="pointerover", clear="pointerout", empty=False)
+    parameters = alt.param(name="hidden", value=[]), alt.param(name="marked", value="")
+    chart = alt.layer(band, line, point.add_params(nearest)).add_params(*parameters)
     return chart.properties(width="container", height="container", description=plot.title).to_dict()
 
 

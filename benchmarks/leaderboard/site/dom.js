@@ -1,8 +1,8 @@
-// Elements, and figures in words. What results say enters the page as text: nothing here reads markup.
+// Elements, and numbers as text. Texts of results enter the page as text nodes: nothing here parses markup.
 
 const SVG_NAMES = "http://www.w3.org/2000/svg";
 
-/** Gives an element its attributes and children: a function is a listener, true an empty attribute, null none. */
+/** Sets an element's attributes and children. A function becomes a listener, true an empty attribute, null nothing. */
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
@@ -51,15 +51,15 @@ function count(number, one, many = `${one}s`) {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** Returns the ends of an interval in small; null of a single run, which has none. */
+/** Returns the ends of an interval in small print; null for a single run, which has no interval. */
 function smallInterval([, low, high], show = shown) {
   return low === high ? null : el("small", {}, `${show(low)} to ${show(high)}`);
 }
 
-/** Returns a figure with its interval beneath; a dash where there is none. */
-function figureCell(interval) {
+/** Returns a metric with its interval beneath; a dash where there is none. */
+function metricCell(interval) {
   if (!interval) return "–";
-  return el("span", { class: "figure" }, shown(interval[0]), smallInterval(interval));
+  return el("span", { class: "estimate" }, shown(interval[0]), smallInterval(interval));
 }
 
 /** Returns a small label. */
@@ -67,7 +67,7 @@ function chip(text, kind = "", title = null) {
   return el("span", { class: `chip ${kind}`, title }, text);
 }
 
-/** Returns the mark of a queue. */
+/** Returns a label that says whether a queue grows. */
 function queueChip(growing) {
   return growing
     ? chip("growing", "bad", "The queue still grows at the end of an episode")
@@ -81,12 +81,12 @@ function labelledSelect(label, options, change) {
   return { select, label: el("label", {}, el("span", {}, label), select) };
 }
 
-/** Returns text for a place that holds nothing. */
+/** Returns a paragraph for a part without content. */
 function emptyNote(text) {
   return el("p", { class: "empty" }, text);
 }
 
-/** Returns the least and the greatest score that a column of bars shows: 0 and 1, and what is not far outside. */
+/** Returns the least and the greatest score that a column of bars shows: 0 to 1, and a little of what is outside. */
 function scoreDomain(intervals) {
   const ends = intervals.filter(Boolean).flat();
   return [Math.max(Math.min(0, ...ends), -0.5), Math.min(Math.max(1, ...ends), 1.25)];
@@ -110,9 +110,9 @@ function scoreBar(interval, [least, greatest]) {
   );
 }
 
-/** Returns a score in figures and as a bar; a dash where there is none. */
+/** Returns a score as a number and as a bar; a dash where there is none. */
 function scoreCell(interval, domain) {
   if (!interval) return "–";
-  const figure = el("span", { class: "figure" }, fixed(interval[0]), smallInterval(interval, fixed));
-  return el("span", { class: "score" }, figure, scoreBar(interval, domain));
+  const estimate = el("span", { class: "estimate" }, fixed(interval[0]), smallInterval(interval, fixed));
+  return el("span", { class: "score" }, estimate, scoreBar(interval, domain));
 }

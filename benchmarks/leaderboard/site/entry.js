@@ -1,4 +1,4 @@
-// One policy: what it was trained with, what gives its results again, and how it did in every case.
+// A policy: its options of training, the command that reproduces its results, and its results on every case.
 
 /** Returns the view of an entry. */
 function entryView(track, entry) {
@@ -16,31 +16,35 @@ function entryView(track, entry) {
     el("h2", { tabindex: "-1" }, entry.name),
     el("p", { class: "facts" }, ...chips, episodes),
     entry.note ? el("p", { class: "note" }, entry.note) : null,
-    tiles(entry),
+    tiles(track, entry),
     part("Reproduce", "", commandBox(entry.command)),
-    part("Options", "", optionsList(entry.options, entry.kind === "learned" ? "defaults" : "none, it does not train")),
+    part("Options", "", optionsList(entry.options, entry.kind === "learned" ? "defaults" : "none, the policy does not train")),
     entryCases(track, entry),
   );
 }
 
-/** Returns an entry's scores and time as large figures. */
-function tiles(entry) {
+/** Returns an entry's scores, or its metric in a track without references, and its decision time in large print. */
+function tiles(track, entry) {
   const scores = [
     ["mean", "Score"],
     ["iqm", "IQM of the score"],
     ["optimality_gap", "Optimality gap"],
   ];
-  const ofScores = scores.map(([name, label]) => {
-    const interval = entry.scores[name];
-    return [label, fixed(interval?.[0]), interval ? `${fixed(interval[1])} to ${fixed(interval[2])}` : ""];
-  });
+  const tile = (label, interval, show) => [
+    label,
+    show(interval?.[0]),
+    interval ? `${show(interval[1])} to ${show(interval[2])}` : "",
+  ];
+  const values = track.metric
+    ? [tile(withUnit(track.metric), entry.metric, shown)]
+    : scores.map(([name, label]) => tile(label, entry.scores[name], fixed));
   const time = [
     "Decision",
     entry.decision_ms === null ? "–" : `${shownTime(entry.decision_ms)} ms`,
     "CPU time, all agents",
   ];
   const seeds = ["Seeds", String(entry.seeds), entry.kind === "learned" ? "trainings" : ""];
-  const items = [...ofScores, time, seeds].map(([label, value, small]) =>
+  const items = [...values, time, seeds].map(([label, value, small]) =>
     el("div", {}, el("dt", {}, label), el("dd", {}, value, el("small", {}, small))),
   );
   return el("dl", { class: "tiles" }, ...items);
@@ -66,19 +70,19 @@ async function copy(text, element, button) {
   setTimeout(() => (button.textContent = "Copy"), 2000);
 }
 
-/** Returns an entry's row in every case. */
+/** Returns a table of an entry's results, a row for each case. */
 function entryCases(track, entry) {
   const played = track.cases.flatMap((board) =>
     board.rows.filter((row) => row.policy === entry.name).map((row) => ({ board, ...row })),
   );
-  if (played.length === 0) return part("Every case", "", emptyNote("It has played no case yet."));
+  if (played.length === 0) return part("Every case", "", emptyNote("This policy has played no case yet."));
   const heads = [...new Map(track.cases.flatMap((board) => board.heads).map((head) => [head.name, head])).values()];
   const first = { label: "Case", rowHead: true, value: (row) => row.board.title, cell: (row) => caseCell(row.board) };
-  const columns = [first, ...rowColumns(scoreDomain(played.map((row) => row.score)), heads)];
+  const columns = [first, ...rowColumns(track, scoreDomain(played.map((row) => row.score)), heads)];
   return part("Every case", "", sortableTable(`${entry.name} in every case`, columns, played).box);
 }
 
-/** Returns a case's title, with a mark where it is unseen. */
+/** Returns a case's title, with a label where the case is unseen. */
 function caseCell(board) {
   return el("span", { class: "case-name" }, board.title, board.unseen ? chip(`unseen: ${board.unseen}`, "warn") : null);
 }

@@ -1,9 +1,9 @@
-// The page: which view stands in it, by the address, and the theme.
+// The page: shows the view of the address, and keeps the theme.
 
 const { board: BOARD, charts: CHARTS } = JSON.parse(document.getElementById("data").textContent);
-const trackViews = new Map(); // by tab: a track keeps its filters while another view is looked at
+const trackViews = new Map(); // by tab, so that a track keeps its filters while another view is shown
 
-/** Returns what an address names: the tab it belongs to, how to build its view, and whether to keep that; or null. */
+/** Returns `{tab, build, keep}` of an address: its tab, a function that builds its view, and whether to keep the view. */
 function destination(address) {
   const [kind, ...words] = address.slice(1).split("/").map(decoded);
   const index = words.length ? BOARD.tracks.findIndex((track) => track.env_id === words[0]) : 0;
@@ -16,7 +16,7 @@ function destination(address) {
   return null;
 }
 
-/** Returns a part of an address as text, as it is where it is no code. */
+/** Returns a part of an address as text; the part itself where it cannot be decoded. */
 function decoded(word) {
   try {
     return decodeURIComponent(word);
@@ -25,7 +25,7 @@ function decoded(word) {
   }
 }
 
-/** Returns what stands in the page before anybody has chosen. */
+/** Returns the view of an address that names none. */
 function firstDestination() {
   return destination("#track") ?? { tab: "", build: () => emptyNote("This leaderboard has no tracks yet.") };
 }
@@ -40,7 +40,7 @@ function viewOf({ tab, keep, build }) {
 /** Shows the view of the address. */
 function showView(event) {
   const named = destination(location.hash);
-  if (!named && event && location.hash) return; // a place in the page, such as that of the skip link
+  if (!named && event && location.hash) return; // an anchor in the page, such as that of the skip link
   const shownNow = named ?? firstDestination();
   const view = viewOf(shownNow);
   document.getElementById("main").replaceChildren(view);
@@ -48,7 +48,7 @@ function showView(event) {
     if (link.dataset.tab === shownNow.tab) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  dispatchEvent(new Event("resize")); // charts fit a window that changed while they were away
+  dispatchEvent(new Event("resize")); // fits charts to a window that changed while they were hidden
   if (!event) return;
   scrollTo({ top: 0 });
   view.querySelector("h2")?.focus({ preventScroll: true });
@@ -67,7 +67,7 @@ function showTabs() {
   document.getElementById("tabs").append(...links);
 }
 
-/** Fills the list of what is left out. */
+/** Fills the list of files and policies that are left out. */
 function showLeftOut() {
   if (BOARD.left_out.length === 0) return;
   const rows = BOARD.left_out.map(({ what, why }) => el("li", {}, el("code", {}, what), ` ${why}`));
@@ -75,13 +75,13 @@ function showLeftOut() {
   document.getElementById("left-out").append(el("details", {}, summary, el("ul", {}, ...rows)));
 }
 
-/** Returns whether the page is dark now. */
+/** Returns whether the page is dark. */
 function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Returns what is stored in the browser under a name, or null: a page of a file may have no store. */
+/** Returns the browser's stored value of a name, or null: a page opened from a file may have no storage. */
 function stored(name) {
   try {
     return localStorage.getItem(name);
@@ -90,19 +90,19 @@ function stored(name) {
   }
 }
 
-/** Sets the theme, and keeps it where the browser lets the page. */
+/** Sets the theme, and stores it where the browser allows that. */
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
   try {
     localStorage.setItem("theme", theme);
   } catch {
-    // it is then the browser's own next time
+    // the next visit then starts with the browser's theme
   }
   nameTheme();
   redrawCharts();
 }
 
-/** Says on the button what a click on it gives. */
+/** Labels the button with the theme that a click selects. */
 function nameTheme() {
   const other = isDark() ? "light" : "dark";
   const button = document.getElementById("theme");
@@ -110,7 +110,7 @@ function nameTheme() {
   button.setAttribute("aria-label", `Use the ${other} theme`);
 }
 
-/** Brings the page to life. */
+/** Starts the page. */
 function start() {
   const theme = stored("theme");
   if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;

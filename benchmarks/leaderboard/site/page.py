@@ -1,4 +1,4 @@
-"""A leaderboard as one HTML page: styles, scripts and data stand in it, and it asks no network for anything."""
+"""A leaderboard as one HTML page that contains its styles, scripts and data, and needs no network."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from benchmarks.leaderboard.site.charts import MISSING, NoAltair, library, line_
 
 HERE = Path(__file__).parent
 SCRIPTS = ("dom.js", "table.js", "charts.js", "track.js", "entry.js", "road.js", "player.js", "page.js")
-"""In the order of their use; they share one scope."""
+"""The scripts in the order in which they are joined; they share one scope."""
 ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def page(board: Board) -> str:
     """Returns the page.
 
-    Only its own scripts may run: a policy in the page names them by hash, so that no text of a result can.
+    The page's content security policy allows its own scripts alone, by their hashes, so that no text of a result is run
+    as a script.
 
     Raises `NoAltair`, an `ImportError`, where altair or vl-convert is missing, and `ValueError` where a number is not
-    finite, as JSON has no such numbers.
+    finite, which JSON cannot hold.
     """
     try:
         import jinja2
         from markupsafe import Markup
-    except ImportError as error:  # altair brings both
+    except ImportError as error:  # both are installed with altair
         raise NoAltair(MISSING) from error
     scripts = [script(text) for text in (library(), "\n".join((HERE / name).read_text() for name in SCRIPTS))]
     charts = [{"names": line_names(track), **specifications(track)} for track in board.tracks]
@@ -47,7 +48,7 @@ def page(board: Board) -> str:
 
 
 def in_script(value: object) -> str:
-    """Returns a value as JSON that cannot end the element it stands in.
+    """Returns a value as JSON that is safe within a script element.
 
     Raises `ValueError` where a number is not finite.
     """
@@ -61,14 +62,14 @@ def _plain(value: object) -> dict[str, Any]:
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, Any]", value))
-    raise TypeError(f"{type(value).__name__} is not JSON's")
+    raise TypeError(f"a value of type {type(value).__name__} cannot be written as JSON")
 
 
 def script(text: str) -> str:
-    """Returns JavaScript as it may stand in a page: no string of it ends the element."""
+    """Returns JavaScript that is safe within a script element: none of its strings ends the element."""
     return "\n" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n"
 
 
 def content_hash(text: str) -> str:
-    """Returns the source by which a content security policy names an inline script."""
+    """Returns the hash by which a content security policy allows an inline script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

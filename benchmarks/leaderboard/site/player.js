@@ -1,4 +1,4 @@
-// Recorded episodes: play, pause and seek, the road from above, and the queues below.
+// The player of recorded episodes: controls, the road from above, and the queues.
 
 const SPEEDS = [
   [1, "1 slot/s"],
@@ -7,7 +7,7 @@ const SPEEDS = [
   [15, "15 slots/s"],
 ];
 
-/** Returns the view of the recordings, at one of them. */
+/** Returns the view of the recordings, with the one of an index selected. */
 function episodesView(first) {
   const heading = el("h2", { tabindex: "-1" }, "Episodes");
   if (BOARD.recordings.length === 0) {
@@ -26,7 +26,7 @@ function episodesView(first) {
   return el("article", { class: "view" }, heading, el("div", { class: "tools" }, label), place);
 }
 
-/** Returns `{element, show}`: a bar for each node's queue, with what it sends, and what shows a slot in them. */
+/** Returns `{element, show}`: a table of each node's queue and of what it sends, and a function that shows a slot. */
 function queueBars(recording) {
   const most = Math.max(...recording.frames.flatMap((frame) => frame.waits), 1e-12);
   const rows = recording.nodes.map((node, index) => {
@@ -64,7 +64,7 @@ function queueBars(recording) {
   return { element: el("table", { class: "queues" }, caption, columns, el("thead", {}, head), body), show };
 }
 
-/** Returns what a link sends, in words. */
+/** Returns a description of a link. */
 function sentText(nodes, [from, to, what]) {
   return from === to ? `keeps ${what}` : `→ ${nodes[to].name}: ${what}`;
 }
@@ -102,7 +102,7 @@ function player(recording) {
   return el("div", { class: "player" }, controls.element, caption, place, markLegend(recording), note, queues.element);
 }
 
-/** Returns what the marks mean, of the kinds that a recording has. */
+/** Returns a legend of the kinds of nodes in a recording. */
 function markLegend(recording) {
   const words = { client: "client vehicle", service: "service vehicle", rsu: "roadside unit" };
   const kinds = Object.keys(words).filter((kind) => recording.nodes.some((node) => node.kind === kind));
@@ -120,11 +120,11 @@ function markLegend(recording) {
     "p",
     { class: "marks muted small" },
     ...items,
-    el("span", {}, "an arrow has the colour of what it leads to"),
+    el("span", {}, "an arrow has the colour of its target"),
   );
 }
 
-/** Returns `{element, place}`: play, slot and speed. They set `state` and call the `show` that they are given. */
+/** Returns controls for play, slot and speed. They change `state` and call `controls.show`, which the caller sets. */
 function playerControls(recording, state) {
   const last = recording.frames.length - 1;
   const controls = { show: () => undefined };

@@ -1,4 +1,4 @@
-// The road of a recorded episode from above: who is where, and who sends to whom.
+// The road of a recorded episode from above: positions of vehicles, and arrows for what they send.
 
 const [LEAST_HEIGHT, GREATEST_HEIGHT, MARGIN, RADIUS] = [130, 420, 30, 9];
 
@@ -8,8 +8,8 @@ function extent(numbers) {
 }
 
 /**
- * Returns how metres become pixels in a picture of some width: `{x, y, width, height, stretch, pixelsPerMetre}`.
- * A narrow road is stretched across, `stretch` times, so that vehicles beside each other stay apart.
+ * Returns the projection of metres to pixels in a picture of some width: `{x, y, width, height, stretch, pixelsPerMetre}`.
+ * A narrow road is drawn `stretch` times wider than to scale, so that vehicles side by side do not overlap.
  */
 function projection(recording, width) {
   const [left, right] = extent(recording.frames.flatMap((frame) => frame.x_m));
@@ -28,14 +28,14 @@ function projection(recording, width) {
   };
 }
 
-/** Returns how many pixels each vehicle moves aside where all drive on one line or two and would hide each other. */
+/** Returns an offset in pixels for each vehicle where all drive on one or two lanes and would hide each other. */
 function sidesteps({ nodes, frames }) {
   const vehicles = nodes.flatMap((node, index) => (node.kind === "rsu" ? [] : [index]));
   const lanes = new Set(frames.flatMap((frame) => vehicles.map((index) => frame.y_m[index])));
   return nodes.map((node, index) => (node.kind === "rsu" || lanes.size > 2 ? 0 : ((index % 3) - 1) * 7));
 }
 
-/** Returns where the nodes are, in pixels, at a time in slots; what jumps, as at a ring's end, does not glide. */
+/** Returns the positions of the nodes in pixels at a time in slots; positions that jump are not interpolated. */
 function placesAt(recording, map, aside, time) {
   const slot = Math.min(Math.floor(time), recording.frames.length - 1);
   const [now, next] = [recording.frames[slot], recording.frames[slot + 1] ?? recording.frames[slot]];
@@ -47,7 +47,7 @@ function placesAt(recording, map, aside, time) {
   });
 }
 
-/** Returns what stands on a node's mark: the number its name ends with, or its first letter. */
+/** Returns the text on a node's mark: the number at the end of its name, or its first letter. */
 function markText(name) {
   return name.match(/\d{1,3}$/)?.[0] ?? name.slice(0, 1).toUpperCase();
 }
@@ -64,7 +64,7 @@ function nodeMark({ name, kind }) {
   return svg("g", { class: `node ${kind}` }, svg("title", {}, name), shapes[kind](), label);
 }
 
-/** Returns the ways of all vehicles, as the road they drive on. */
+/** Returns the paths of all vehicles, which together show the road. */
 function roadPaths(recording, map) {
   const vehicles = recording.nodes.flatMap((node, index) => (node.kind === "rsu" ? [] : [index]));
   const step = (frame, previous, index) => {
@@ -77,7 +77,7 @@ function roadPaths(recording, map) {
   });
 }
 
-/** Returns a bar of a round number of metres. */
+/** Returns a scale bar of a round number of metres. */
 function scaleBar(map) {
   const wanted = map.width / 4 / map.pixelsPerMetre;
   const power = 10 ** Math.floor(Math.log10(wanted));
@@ -87,7 +87,7 @@ function scaleBar(map) {
   return svg("g", { class: "scale-bar" }, bar, svg("text", { x: x + length + 6, y }, `${shownMetres(metres)}`));
 }
 
-/** Returns a length in words. */
+/** Returns a length as text. */
 function shownMetres(metres) {
   return metres >= 1000 ? `${metres / 1000} km` : `${metres} m`;
 }
@@ -112,7 +112,7 @@ function arrowHeads() {
   return svg("defs", {}, ...["client", "service", "rsu"].map(head));
 }
 
-/** Returns the way of an arrow: bowed, so that it passes what stands between, and ending at the mark's rim. */
+/** Returns the path of an arrow: curved, so that it avoids nodes in between, and ending at the rim of the mark. */
 function arrowPath([x1, y1], [x2, y2]) {
   const length = Math.hypot(x2 - x1, y2 - y1) || 1;
   const bow = Math.min(0.18 * length, 40) * (x2 >= x1 ? 1 : -1);
@@ -122,7 +122,7 @@ function arrowPath([x1, y1], [x2, y2]) {
   return `M${x1} ${y1}Q${cx} ${cy} ${cx + (x2 - cx) * keep} ${cy + (y2 - cy) * keep}`;
 }
 
-/** Returns a link's arrow, with a wide invisible one around it that is easy to point at. */
+/** Returns a link's arrow, and around it a wide invisible one that is easy to point at. */
 function linkArrow(nodes, [from, to, what]) {
   const title = svg("title", {}, `${nodes[from].name} → ${nodes[to].name}: ${what}`);
   const kind = nodes[to].kind;
@@ -130,7 +130,7 @@ function linkArrow(nodes, [from, to, what]) {
   return svg("g", { class: `link ${kind}` }, title, svg("path", { class: "aim" }), line);
 }
 
-/** Returns `{element, show}`: the road from above at some width, and what shows a time in slots on it. */
+/** Returns `{element, show}`: the road from above, and a function that shows a time in slots. */
 function roadPicture(recording, width) {
   const map = projection(recording, width);
   const aside = sidesteps(recording);
@@ -158,7 +158,7 @@ function roadPicture(recording, width) {
   return { element, show, stretch: map.stretch };
 }
 
-/** Returns the links that join two nodes: what a node keeps for itself has no arrow. */
+/** Returns the links between two nodes. A link of a node to itself has no arrow. */
 function between(links) {
   return links.filter(([from, to]) => from !== to);
 }

@@ -1,7 +1,7 @@
-// Tables that are sorted by their heads.
+// Tables that a click on a head sorts.
 //
-// A column is {label, value, cell, numeric, best, title}: `value(row)` is what is sorted by, a number, text or null;
-// `cell(row)` what is shown, a node or text; `best` is "high" where the first click should bring the greatest on top.
+// A column is {label, value, cell, numeric, best, title}. `value(row)` is the number or text to sort by, or null.
+// `cell(row)` is the node or text to show. `best` is "high" where the first click brings the greatest to the top.
 
 const names = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -15,19 +15,19 @@ function sorted(rows, column, direction) {
   });
 }
 
-/** Returns which way a click on a column sorts. */
+/** Returns the direction in which a click on a column sorts. */
 function nextDirection(column, now) {
   if (now === "none") return column.best === "high" ? "descending" : "ascending";
   return now === "ascending" ? "descending" : "ascending";
 }
 
-/** Returns a column's head: a button in a cell that says how it is sorted. */
+/** Returns a column's head: a cell with a button, which says how the column is sorted. */
 function headCell(column, click) {
   const button = el("button", { type: "button", click, title: column.title ?? null }, column.label, el("i"));
   return el("th", { scope: "col", class: column.numeric ? "number" : null, "aria-sort": "none" }, button);
 }
 
-/** Returns a row's element; its first column named `rowHead` is the row's head. */
+/** Returns a row's element; the cells of columns with `rowHead` are heads of the row. */
 function rowElement(columns, row) {
   const cells = columns.map((column) => {
     const attributes = { class: column.numeric ? "number" : column.wide ? "wide" : null };
@@ -38,14 +38,14 @@ function rowElement(columns, row) {
   return el("tr", {}, ...cells);
 }
 
-/** Returns a box that scrolls sideways by itself, also by the keyboard. */
+/** Returns a box that scrolls sideways, with the keyboard too. */
 function scrollBox(label, child) {
   return el("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label }, child);
 }
 
 /**
- * Returns `{box, show}`: a table in its box, and a function that keeps the rows of a predicate and returns how many.
- * Rows start in the order given.
+ * Returns `{box, show}`: a table in its box, and a function that shows the rows of a predicate and returns their number.
+ * The rows begin in the order of `rows`.
  */
 function sortableTable(label, columns, rows) {
   const body = el("tbody");

@@ -1,19 +1,25 @@
-// A track: its ranking, its cases, its plots, and who beats whom.
+// A track: its ranking, its cases, its plots, and the probabilities of improvement.
 
 const PLOT_GROUPS = [
-  ["profiles", "Performance profiles", "The part of runs whose score is above x: higher is better."],
-  ["curves", "Learning curves", "What a policy's own training episodes gave, its exploration included."],
-  ["queues", "Queues", "What waits, slot by slot, where it settles: policies whose queue grows are left out."],
-  ["sweeps", "Trade-offs", "How figures move with an option of the environment."],
+  ["profiles", "Performance profiles", "The share of runs with a score above x: higher is better."],
+  ["curves", "Learning curves", "The metric in each policy's own training episodes, with exploration."],
+  ["queues", "Queues", "The length of queues, slot by slot. Policies whose queue grows are left out."],
+  ["sweeps", "Trade-offs", "Metrics against an option of the environment."],
 ];
 
 const RANKING_NOTE =
-  "Score 0 is the random policy, 1 the best reference whose queue does not grow, by the logarithm of the figure in " +
-  "between; small: 95% over runs, which are trainings. × best is the figure in times that reference's. A decision is of " +
-  "all agents together, at the median.";
+  "Score 0 is the random policy, score 1 the best reference whose queue does not grow. In between, a score is linear in " +
+  "the logarithm of the metric. Small print: 95% confidence interval over training runs. × best is the metric divided by " +
+  "that of the best reference. Decision: the median time for a decision of all agents.";
+const NO_REFERENCES_NOTE =
+  "The suite has no reference policies for this environment, so there are no scores. Policies are ranked by the mean of " +
+  "the metric over the cases; less is better. Small print: 95% confidence interval over training runs and episodes. " +
+  "Decision: the median time for a decision of all agents.";
 const CASES_NOTE =
-  "Regret is how much more of the first figure than the exact optimum's; small: 95% over runs and episodes. The optimum " +
-  "is that of a slot: who sees further may have a score above 1, and less than no regret.";
+  "Regret is the first metric minus that of the exact optimum. Small print: 95% confidence interval over training runs " +
+  "and episodes. The optimum is that of a single slot: a policy that plans further can have a score above 1 and a " +
+  "negative regret.";
+const NO_REFERENCES_CASES_NOTE = "Small print: 95% confidence interval over training runs and episodes.";
 
 /** Returns the address of an entry's view. */
 function entryAddress(track, name) {
@@ -26,7 +32,7 @@ function policyLink(track, name) {
   return known ? el("a", { href: entryAddress(track, name) }, name) : name;
 }
 
-/** Returns a part of a view with its heading and what it says in small. */
+/** Returns a part of a view with its heading and an explanation in small print. */
 function part(title, note, ...children) {
   return el("section", {}, el("h3", {}, title), note ? el("p", { class: "muted" }, note) : null, ...children);
 }
@@ -46,14 +52,22 @@ function trackView(track, charts) {
   );
 }
 
-/** Returns the columns of the ranking. */
-function rankingColumns(track) {
+/** Returns the column of the metric that ranks a track without references. */
+function metricColumn({ metric }) {
+  return {
+    label: withUnit(metric),
+    numeric: true,
+    value: (entry) => entry.metric?.[0] ?? null,
+    cell: (entry) => metricCell(entry.metric),
+  };
+}
+
+/** Returns the columns of scores in a ranking. */
+function scoreColumns(track) {
   const domain = scoreDomain(track.entries.map((entry) => entry.scores.mean));
   const score = (name) => (entry) => entry.scores[name]?.[0] ?? null;
   const number = { numeric: true };
   return [
-    { label: "Rank", ...number, value: (entry) => entry.rank, cell: (entry) => rankMark(entry.rank) },
-    { label: "Policy", rowHead: true, value: (entry) => entry.name, cell: (entry) => policyLink(track, entry.name) },
     {
       label: "Score",
       ...number,
@@ -69,6 +83,16 @@ function rankingColumns(track) {
       cell: (entry) => fixed(score("optimality_gap")(entry)),
     },
     { label: "× best", ...number, value: (entry) => entry.times_best, cell: (entry) => fixed(entry.times_best) },
+  ];
+}
+
+/** Returns the columns of the ranking. */
+function rankingColumns(track) {
+  const number = { numeric: true };
+  return [
+    { label: "Rank", ...number, value: (entry) => entry.rank, cell: (entry) => rankMark(entry.rank) },
+    { label: "Policy", rowHead: true, value: (entry) => entry.name, cell: (entry) => policyLink(track, entry.name) },
+    ...(track.metric ? [metricColumn(track)] : scoreColumns(track)),
     { label: "Seeds", ...number, value: (entry) => entry.seeds, cell: (entry) => String(entry.seeds) },
     {
       label: "Decision [ms]",
@@ -86,7 +110,7 @@ function rankingColumns(track) {
   ];
 }
 
-/** Returns a rank, or a dash for what is not ranked. */
+/** Returns a rank, or a dash for a policy that is not ranked. */
 function rankMark(rank) {
   return rank === null
     ? el("span", { class: "muted", title: "Not ranked" }, "–")
@@ -109,7 +133,7 @@ function rankingPart(track) {
       kept === track.entries.length ? "" : `${kept} of ${count(track.entries.length, "policy", "policies")}`;
   };
   const tools = el("div", { class: "tools" }, el("label", {}, el("span", {}, "Find"), text), label, shownCount);
-  return part("Ranking", RANKING_NOTE, tools, box);
+  return part("Ranking", track.metric ? NO_REFERENCES_NOTE : RANKING_NOTE, tools, box);
 }
 
 /** Returns the cases, one at a time. */
@@ -120,15 +144,15 @@ function casesPart(track) {
   const choose = (index) => place.replaceChildren(...caseParts(track, track.cases[index]));
   const { label } = labelledSelect("Case", choices, choose);
   choose(0);
-  return part("Cases", CASES_NOTE, el("div", { class: "tools" }, label), place);
+  return part("Cases", track.metric ? NO_REFERENCES_CASES_NOTE : CASES_NOTE, el("div", { class: "tools" }, label), place);
 }
 
-/** Returns what is said of a case, and its table. */
+/** Returns the facts of a case, and its table. */
 function caseParts(track, board) {
   const facts = [
     board.unseen ? chip(`unseen: ${board.unseen}`, "warn", "No policy was trained on this") : null,
     el("span", {}, `${count(board.episodes, "episode")} from seed ${board.seed}`),
-    el("span", {}, "score 1 is ", policyLink(track, board.best)),
+    board.best ? el("span", {}, "score 1 is ", policyLink(track, board.best)) : null,
   ];
   const episodes = episodeLinks(
     (recording) => recording.case === board.name,
@@ -139,26 +163,26 @@ function caseParts(track, board) {
     optionsList(board.options, "the environment's defaults"),
     board.rows.length
       ? sortableTable(board.title, caseColumns(track, board), board.rows).box
-      : emptyNote("Nobody has played this case yet."),
+      : emptyNote("No policy has played this case yet."),
   ];
 }
 
 /** Returns links to recordings, or null where there are none. */
-function episodeLinks(wanted, text) {
+function episodeLinks(isShown, text) {
   const found = BOARD.recordings
     .map((recording, index) => [recording, index])
-    .filter(([recording]) => wanted(recording));
+    .filter(([recording]) => isShown(recording));
   if (found.length === 0) return null;
   const links = found.map(([recording, index]) => el("a", { href: `#episodes/${index}` }, text(recording)));
   return el("span", {}, "watch ", ...links.flatMap((link, index) => (index ? [", ", link] : [link])));
 }
 
-/** Returns options as names and values, or a word where all are defaults. */
+/** Returns options as names and values, or a phrase where there are none. */
 function optionsList(options, none) {
   const pairs = Object.entries(options);
   if (pairs.length === 0) return el("p", { class: "muted" }, `Options: ${none}.`);
-  const said = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-  const items = pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, said(value))));
+  const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  const items = pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, text(value))));
   return el("dl", { class: "options" }, ...items);
 }
 
@@ -171,30 +195,33 @@ function caseColumns(track, board) {
     value: (row) => row.policy,
     cell: (row) => policyLink(track, row.policy),
   };
-  return [first, ...rowColumns(domain, board.heads)];
+  return [first, ...rowColumns(track, domain, board.heads)];
 }
 
-/** Returns the columns that say how a policy did on a case. */
-function rowColumns(domain, heads) {
-  return [
+/** Returns the columns of a policy's results on a case; a track without references has no scores. */
+function rowColumns(track, domain, heads) {
+  const scores = [
     {
       label: "Score",
       numeric: true,
       best: "high",
-      value: (row) => row.score[0],
+      value: (row) => row.score?.[0] ?? null,
       cell: (row) => scoreCell(row.score, domain),
     },
     {
       label: "Regret",
       numeric: true,
       value: (row) => row.regret?.[0] ?? null,
-      cell: (row) => figureCell(row.regret),
+      cell: (row) => metricCell(row.regret),
     },
+  ];
+  return [
+    ...(track.metric ? [] : scores),
     ...heads.map((head) => ({
       label: withUnit(head),
       numeric: true,
-      value: (row) => row.figures[head.name]?.[0] ?? null,
-      cell: (row) => figureCell(row.figures[head.name]),
+      value: (row) => row.metrics[head.name]?.[0] ?? null,
+      cell: (row) => metricCell(row.metrics[head.name]),
     })),
     { label: "Decision [ms]", numeric: true, value: (row) => row.decision_ms, cell: (row) => shownTime(row.decision_ms) },
     { label: "Seeds", numeric: true, value: (row) => row.seeds, cell: (row) => seedsCell(row) },
@@ -202,7 +229,7 @@ function rowColumns(domain, heads) {
   ];
 }
 
-/** Returns the number of a row's seeds, marked where some are missing. */
+/** Returns the number of a row's seeds, with a label where some are missing. */
 function seedsCell(row) {
   return row.complete ? String(row.seeds) : chip(`${row.seeds}, incomplete`, "warn", "Seeds are missing");
 }
@@ -210,7 +237,7 @@ function seedsCell(row) {
 /** Returns the parts with plots, under one legend. */
 function plotParts(track, charts) {
   const groups = PLOT_GROUPS.filter(([group]) => charts[group].length > 0);
-  if (groups.length === 0) return [part("Plots", "", emptyNote("There is nothing to draw yet."))];
+  if (groups.length === 0) return [part("Plots", "", emptyNote("There are no plots yet."))];
   const learned = new Set(track.entries.filter((entry) => entry.kind === "learned").map((entry) => entry.name));
   const legend = chartLegend(charts.names, (name) => !learned.has(name));
   const parts = groups.map(([group, title, note]) => {
@@ -222,7 +249,7 @@ function plotParts(track, charts) {
   return [el("div", { class: "plot-parts" }, legend.element, ...parts)];
 }
 
-/** Returns with which probability each policy beats each other one, as a heat map. */
+/** Returns the probability that each policy beats each other one, as a heat map. */
 function improvementPart(track) {
   const title = "Who beats whom";
   if (track.improvements.length === 0) return part(title, "", emptyNote("Two ranked policies are needed to compare."));
@@ -241,7 +268,7 @@ function improvementPart(track) {
   });
   const note =
     "The probability that the policy of a row beats that of a column on a case drawn at random; " +
-    "bold where one of them has several runs and the whole interval is above one half.";
+    "bold where one of them has several runs and the whole confidence interval is above one half.";
   const caption = el("caption", { class: "hidden-text" }, title);
   const table = el(
     "table",
@@ -253,12 +280,12 @@ function improvementPart(track) {
   return part(title, note, scrollBox(title, table));
 }
 
-/** Returns a cell of the heat map: the stronger the colour, the further from one half. */
+/** Returns a cell of the heat map; its colour is stronger the further the probability is from one half. */
 function heatCell(better, than, probability, severalRuns) {
   if (!probability) return el("td", { class: "none" }, better === than ? "" : "–");
   const two = (p) => fixed(p, 2);
-  const figure = el("span", { class: "figure" }, two(probability[0]), smallInterval(probability, two));
-  const cell = el("td", { title: `${better} beats ${than}` }, figure);
+  const estimate = el("span", { class: "estimate" }, two(probability[0]), smallInterval(probability, two));
+  const cell = el("td", { title: `${better} beats ${than}` }, estimate);
   cell.style.setProperty("--strength", `${Math.round(Math.abs(probability[0] - 0.5) * 90)}%`);
   cell.className = probability[0] >= 0.5 ? "above" : "below";
   if (severalRuns && probability[1] > 0.5) cell.classList.add("sure");

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vec_envs import cooperative_inference_v0 as door
+from vec_envs import cooperative_inference_v0 as environments
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.mobility import EpisodeShape, StillMobility, TrafficBlock
 from vec_envs.problems.cooperative_inference import CooperativeInference
 from vec_envs.problems.cooperative_inference import drawing as picture_of
 
 pytest.importorskip("matplotlib")
+pytestmark = pytest.mark.slow
 
 DEVICE, SENDING, SERVER = (0x33, 0x62, 0x9C), (0xC8, 0x50, 0x1E), (0x2E, 0x85, 0x40)
 ENERGY, MEMORY = (0xF0, 0xB4, 0), (0x8A, 0x6B, 0xB0)
@@ -27,7 +28,7 @@ def started(devices: int = 3, **options: Any) -> Any:
     kinds = {"dnn_of_device": tuple(n % 2 for n in range(devices))}
     if devices == 1:
         kinds = {"dnns": ("alexnet",), "dnn_of_device": (0,), "energy_budget_j": (0.04,), "memory_budget_gb": (0.1,)}
-    env = door.joint_env(episode_slots=12, render_mode="rgb_array", **(kinds | options))
+    env = environments.joint_env(episode_slots=12, render_mode="rgb_array", **(kinds | options))
     env.reset(seed=1)
     env.action_space.seed(2)
     return env
@@ -41,7 +42,7 @@ def columns(picture: np.ndarray) -> np.ndarray:
     return picture[48:474, 440:]
 
 
-def words_of(lanes: EnvironmentBatch, row: int = 0) -> list[Any]:
+def words_of(batch: EnvironmentBatch, row: int = 0) -> list[Any]:
     """Returns the texts that are drawn: matplotlib also keeps those of ticks outside the axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -54,27 +55,27 @@ def words_of(lanes: EnvironmentBatch, row: int = 0) -> list[Any]:
         drawn[id(text)] = text
         draw(text, renderer)
 
-    picture_of.draw(figure, lanes.frame(row))
+    picture_of.draw(figure, batch.frame(row))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Text, "draw", noted)
         canvas.draw()
     return [text for text in drawn.values() if text.get_visible() and text.get_text().strip()]
 
 
-def axes_of(lanes: EnvironmentBatch) -> dict[str, Any]:
+def axes_of(batch: EnvironmentBatch) -> dict[str, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(layout="constrained")
-    picture_of.draw(figure, lanes.frame(0))
+    picture_of.draw(figure, batch.frame(0))
     return {str(axes.get_label()): axes for axes in figure.axes}
 
 
-def batch_size_of(cuts: list[list[int]], **options: Any) -> tuple[EnvironmentBatch, Any]:
-    """Returns lanes after a decision, and what that brought."""
+def played(cuts: list[list[int]], **options: Any) -> tuple[EnvironmentBatch, Any]:
+    """Returns a batch after one decision, and the outcome."""
     problem: Any = CooperativeInference(**options)
-    lanes = EnvironmentBatch(problem, StillMobility(), len(cuts))
-    lanes.reset(range(len(cuts)), [3 + lane for lane in range(len(cuts))])
-    return lanes, lanes.step(np.array(cuts))
+    batch = EnvironmentBatch(problem, StillMobility(), len(cuts))
+    batch.reset(range(len(cuts)), [3 + row for row in range(len(cuts))])
+    return batch, batch.step(np.array(cuts))
 
 
 @pytest.mark.parametrize(("devices", "slots", "allocation"), [
@@ -111,17 +112,6 @@ def test_every_kind_of_episode_can_be_drawn_to_its_end(options: dict[str, Any], 
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
 
 
-def test_every_face_draws_the_same_devices() -> None:
-    given: dict[str, Any] = {"episode_slots": 5, "render_mode": "rgb_array"}
-    joint, parallel, batched = door.joint_env(**given), door.parallel_env(**given), door.vector_env(num_envs=2, **given)
-    for env in (joint, parallel, batched):
-        env.reset(seed=1)
-    pictures = [joint.render(), parallel.render(), batched.render()[0]]
-    for picture in pictures:
-        np.testing.assert_array_equal(picture, pictures[0])
-    assert not np.array_equal(*batched.render())
-
-
 def test_before_the_first_decision_there_is_only_the_present() -> None:
     env = started()
     words = {text.get_text() for text in words_of(env._batch)}
@@ -134,35 +124,35 @@ def test_before_the_first_decision_there_is_only_the_present() -> None:
 
 def test_the_words_are_those_of_the_last_outcome() -> None:
     cuts = [[0, 11, 6, 1, 12], [5, 5, 5, 5, 5]]
-    lanes, outcome = batch_size_of(cuts)
+    batch, outcome = played(cuts)
     for row in range(2):
-        words = [text.get_text().strip() for text in words_of(lanes, row)]
+        words = [text.get_text().strip() for text in words_of(batch, row)]
         assert any(f"reward {outcome.reward[row]:.1f}" in word for word in words)
         for device, layers in enumerate(CooperativeInference().num_layers):
             cut, speed = cuts[row][device], float(outcome.device_ghz[row, device])
             assert (f"{cut} of {layers}, {speed:.2f} GHz" if cut else f"0 of {layers}") in words
-        state, exogenous = lanes.state, lanes.exogenous
+        state, exogenous = batch.state, batch.exogenous
         for shown in (outcome.delay_s, exogenous.arrival_rate_hz, state.energy_queue, state.memory_queue):
             assert all(picture_of.shown(float(number)) in words for number in shown[row])
         assert all(f"{10.0 * np.log10(gain):.0f} dB" in words for gain in exogenous.gain[row])
 
 
 def test_bars_are_as_long_as_what_they_show() -> None:
-    lanes, outcome = batch_size_of([[0, 4, 6, 8, 12]])
-    widths = {name: [bar.get_width() for bar in axes.patches] for name, axes in axes_of(lanes).items()}
+    batch, outcome = played([[0, 4, 6, 8, 12]])
+    widths = {name: [bar.get_width() for bar in axes.patches] for name, axes in axes_of(batch).items()}
     parts = (outcome.local_s, outcome.transmit_s, outcome.server_s)
     np.testing.assert_allclose(widths["delay"], np.concatenate(parts, axis=-1)[0])
     shares = np.concatenate((outcome.server_ghz / 15.0, outcome.bandwidth_share), axis=-1)
     np.testing.assert_allclose(widths["shares"], shares[0])
-    np.testing.assert_allclose(widths["rate"], lanes.exogenous.arrival_rate_hz[0])
-    np.testing.assert_allclose(widths["energy"], lanes.state.energy_queue[0])
-    np.testing.assert_allclose(widths["memory"], lanes.state.memory_queue[0])
+    np.testing.assert_allclose(widths["rate"], batch.exogenous.arrival_rate_hz[0])
+    np.testing.assert_allclose(widths["energy"], batch.state.energy_queue[0])
+    np.testing.assert_allclose(widths["memory"], batch.state.memory_queue[0])
 
 
 def test_a_better_link_is_wider_and_coloured_where_something_was_sent() -> None:
-    lanes, outcome = batch_size_of([[0, 11, 6, 1, 12]])
-    links = axes_of(lanes)["scene"].lines
-    gain = lanes.exogenous.gain[0]
+    batch, outcome = played([[0, 11, 6, 1, 12]])
+    links = axes_of(batch)["scene"].lines
+    gain = batch.exogenous.gain[0]
     assert np.argsort([link.get_linewidth() for link in links]).tolist() == np.argsort(gain).tolist()
     of_sender = {"#c8501e": True, "#9aa9bd": False}
     assert [of_sender[link.get_color()] for link in links] == (outcome.transmit_s[0] > 0.0).tolist()
@@ -184,15 +174,15 @@ class TwoLeave:
 
 def test_a_seat_without_a_vehicle_has_no_link_and_no_part_in_the_mean() -> None:
     problem: Any = CooperativeInference()
-    lanes = EnvironmentBatch(problem, TwoLeave(), 1)
-    lanes.reset([0], [3])
-    lanes.step(np.array([[0, 11, 6, 1, 12]]))
-    assert len(axes_of(lanes)["scene"].lines) == 3
-    assert [text.get_text() for text in words_of(lanes)].count("no tasks") == 2
-    outcome: Any = lanes.step(np.array([[0, 11, 6, 1, 12]]))
-    delay_s = problem.metrics(lanes.state, outcome)["delay_s"][0]
+    batch = EnvironmentBatch(problem, TwoLeave(), 1)
+    batch.reset([0], [3])
+    batch.step(np.array([[0, 11, 6, 1, 12]]))
+    assert len(axes_of(batch)["scene"].lines) == 3
+    assert [text.get_text() for text in words_of(batch)].count("no tasks") == 2
+    outcome: Any = batch.step(np.array([[0, 11, 6, 1, 12]]))
+    delay_s = problem.metrics(batch.state, outcome)["delay_s"][0]
     assert delay_s > outcome.delay_s.mean()
-    assert any(f"tasks took {delay_s:.3g} s on average" in text.get_text() for text in words_of(lanes))
+    assert any(f"tasks took {delay_s:.3g} s on average" in text.get_text() for text in words_of(batch))
 
 
 def test_colours_say_who_runs_what() -> None:
@@ -220,9 +210,9 @@ def test_queues_that_are_overdrawn_have_bars() -> None:
     assert pixels(columns(env.render()), MEMORY) > 500
 
 
-def test_a_device_lane_that_was_just_reset_has_no_last_decision() -> None:
+def test_an_environment_that_was_just_reset_has_no_last_decision() -> None:
     given: dict[str, Any] = {"episode_slots": 5, "render_mode": "rgb_array"}
-    envs, fresh = door.vector_env(num_envs=2, **given), door.joint_env(**given)
+    envs, fresh = environments.vector_env(num_envs=2, **given), environments.joint_env(**given)
     envs.reset(seed=0)
     envs.step(np.zeros((2, 5), dtype=int))
     envs.reset(seed=[0, None], options={"reset_mask": np.array([True, False])})

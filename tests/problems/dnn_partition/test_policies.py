@@ -22,7 +22,9 @@ POLICIES: dict[str, Callable[[Any], Policy]] = {
     "genetic-paper": partial(Genetic, objective="drift_bound", population=8, generations=3),
     "genetic-drift": partial(Genetic, population=8, generations=3),
 }
-ALL = pytest.mark.parametrize("name", POLICIES)
+ALL = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("optimum")) for name in POLICIES]
+)
 BLIND = ("random", "all-local", "all-rsu")
 NEEDS_VIEW = [name for name in POLICIES if name not in BLIND]
 

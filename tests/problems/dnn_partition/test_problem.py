@@ -25,7 +25,7 @@ from tests.problems.dnn_partition.partition_slots import (
 )
 from vec_envs.physics.allocation import allocate_rsu
 from vec_envs.problems.dnn_partition.problem import DNNPartition, Outcome, State
-from vec_envs.records import map_arrays
+from vec_envs.records import map_arrays, row_of
 
 # Work -----------------------------------------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ def test_rewards_are_minus_drift_or_bound_minus_v_times_delays(slot: Slot) -> No
     np.testing.assert_allclose(drift.reward, -drift.drift - weight * total_s, rtol=1e-9)
     np.testing.assert_allclose(delay.reward, -total_s, rtol=1e-12)
     for outcome in (bound, drift, delay):
-        np.testing.assert_array_equal(outcome.reward, outcome.drift_term + outcome.delay_term)
+        np.testing.assert_array_equal(outcome.reward, outcome.reward_terms["drift"] + outcome.reward_terms["delay"])
 
 
 @common
@@ -206,7 +206,7 @@ def test_lanes_together_are_one_at_a_time_bit_for_bit(slot: Slot) -> None:
         state, exogenous = (map_arrays(lambda a, n=lane: a[n], r) for r in (slot.state, slot.exogenous))
         alone, alone_outcome = slot.problem.transition(state, slot.action[lane], exogenous)
         assert_same(map_arrays(lambda a, n=lane: a[n], following), alone)
-        assert_same(map_arrays(lambda a, n=lane: a[n], outcome), alone_outcome)
+        assert_same(row_of(outcome, lane), alone_outcome)
 
 
 @settings(max_examples=10)

@@ -61,10 +61,10 @@ def traffic_of(rng: np.random.Generator, problem: TaskDiversion) -> TrafficBlock
     )
 
 
-def drawn(problem: TaskDiversion, seed: int, lanes: int) -> tuple[list[Draws], list[TrafficBlock], Exogenous]:
+def drawn(problem: TaskDiversion, seed: int, num_envs: int) -> tuple[list[Draws], list[TrafficBlock], Exogenous]:
     rng = np.random.default_rng(seed)
-    traffic = [traffic_of(rng, problem) for _ in range(lanes)]
-    draws = [problem.sample(rng) for _ in range(lanes)]
+    traffic = [traffic_of(rng, problem) for _ in range(num_envs)]
+    draws = [problem.sample(rng) for _ in range(num_envs)]
     return draws, traffic, problem.exogenous(stack(draws), stack(traffic), ROAD)
 
 
@@ -94,18 +94,18 @@ ACTORS = (at_random, at_the_borders, all_to_slow_units, by_rule)
 
 
 def each_in_its_own_way(view: View, rng: np.random.Generator) -> np.ndarray:
-    """Returns the actions of as many lanes as there are actors, each decided by another one."""
-    return np.stack([actor(view, rng)[lane] for lane, actor in enumerate(ACTORS)])
+    """Returns the actions of as many environments as there are actors, one environment per actor."""
+    return np.stack([actor(view, rng)[row] for row, actor in enumerate(ACTORS)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A epoch of all lanes: those that have not ended, what was decided, and what came of it."""
+    """An epoch of all environments: those that have not ended, the decision, and its outcome."""
 
     goes_on: list[int]
     view: View
     action: np.ndarray
-    following: State
+    next_state: State
     outcome: Outcome
 
 
@@ -119,5 +119,5 @@ def played(problem: TaskDiversion, episode: Exogenous, actor: Actor, seed: int) 
         action = actor(view, rng)
         state, outcome = problem.transition(state, action, exogenous)
         goes_on = np.flatnonzero(epoch < problem.episode_epochs).tolist()
-        yield Step(goes_on=goes_on, view=view, action=action, following=state, outcome=outcome)
+        yield Step(goes_on=goes_on, view=view, action=action, next_state=state, outcome=outcome)
         epoch = problem.next_epoch(state, episode, np.minimum(epoch + 1, problem.episode_epochs))

@@ -51,37 +51,40 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "other numbers": {"vehicle_ghz": 2.0, "rsu_ghz": 11.0, "min_ghz": 1.5, "deadline_factor": (0.5, 0.9),
                       "bandwidth_mhz": 5.0, "transmit_power_w": 1.0, "noise_w": 1e-12, "rsu_spacing_m": 300.0},
 }  # fmt: skip
+FAST = ("as in the paper", "chosen", "lost tasks", "overlap", "short slots")
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in OPTIONS]
+)
 def test_an_episode_is_that_of_the_simulator(name: str) -> None:
     problem = problem_of(**OPTIONS[name])
-    draws, traffic, exogenous = drawn(problem, list(OPTIONS).index(name), lanes=len(ACTORS))
+    draws, traffic, exogenous = drawn(problem, list(OPTIONS).index(name), num_envs=len(ACTORS))
     simulators = [Simulator(problem, *of_lane) for of_lane in zip(draws, traffic, strict=True)]
     for step in played(problem, exogenous, each_in_its_own_way, seed=1):
-        assert step.goes_on == [lane for lane, simulator in enumerate(simulators) if simulator.task]
+        assert step.goes_on == [row for row, simulator in enumerate(simulators) if simulator.task]
         seen = problem.observe(step.view.state, step.view.exogenous)
-        for lane in step.goes_on:
-            np.testing.assert_allclose(seen[lane, 0], simulators[lane].observation(), rtol=1e-6, atol=1e-6)
-            assert_is(step.outcome, lane, simulators[lane].decide(step.action[lane, 0]))
-            assert_state_is(step.following, lane, simulators[lane], traffic[lane])
+        for row in step.goes_on:
+            np.testing.assert_allclose(seen[row, 0], simulators[row].observation(), rtol=1e-6, atol=1e-6)
+            assert_is(step.outcome, row, simulators[row].decide(step.action[row, 0]))
+            assert_state_is(step.next_state, row, simulators[row], traffic[row])
     assert not any(simulator.task for simulator in simulators)
 
 
-def assert_is(outcome: Outcome, lane: int, expected: dict[str, float]) -> None:
+def assert_is(outcome: Outcome, row: int, expected: dict[str, float]) -> None:
     of_task = {f.name for f in fields(outcome.task)}
     for name, value in expected.items():
-        found = getattr(outcome.task if name in of_task else outcome, name)[lane]
+        found = getattr(outcome.task if name in of_task else outcome, name)[row]
         assert found == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
 
-def assert_state_is(state: State, lane: int, simulator: Simulator, traffic: TrafficBlock) -> None:
-    np.testing.assert_allclose(state.rsu_free_s[lane], simulator.free, rtol=1e-9)
-    for seat, vehicle in enumerate(state.holder[lane].tolist()):
+def assert_state_is(state: State, row: int, simulator: Simulator, traffic: TrafficBlock) -> None:
+    np.testing.assert_allclose(state.rsu_free_s[row], simulator.free, rtol=1e-9)
+    for seat, vehicle in enumerate(state.holder[row].tolist()):
         if vehicle >= 0:
             assert vehicle in traffic.client_vehicle[:, seat]
-            assert state.battery[lane, seat] == pytest.approx(simulator.level[vehicle], rel=1e-9)
-            assert state.vehicle_free_s[lane, seat] == pytest.approx(simulator.ready[vehicle], rel=1e-9)
+            assert state.battery[row, seat] == pytest.approx(simulator.level[vehicle], rel=1e-9)
+            assert state.vehicle_free_s[row, seat] == pytest.approx(simulator.ready[vehicle], rel=1e-9)
 
 
 # What holds in every episode ------------------------------------------------------------------------------------------
@@ -89,7 +92,7 @@ def assert_state_is(state: State, lane: int, simulator: Simulator, traffic: Traf
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Episode:
-    """An episode of one lane: the numbers of its tasks, in the order of their decision."""
+    """An episode of one row: the numbers of its tasks, in the order of their decision."""
 
     problem: TaskDiversion
     traffic: TrafficBlock
@@ -113,14 +116,14 @@ def episode(seed: int) -> Episode:
         battery_capacity_kj=float(10.0 ** rng.uniform(-1.0, 2.0)),
         battery_factor=bool(rng.random() < 0.8),
     )
-    _, traffic, exogenous = drawn(problem, seed, lanes=1)
+    _, traffic, exogenous = drawn(problem, seed, num_envs=1)
     tasks, last = [], problem.initial_state((1,))
     for step in played(problem, exogenous, ACTORS[int(rng.integers(3))], seed):
         records = (step.view.exogenous, step.outcome.task, step.outcome)
         numbers = {f.name: getattr(record, f.name) for record in records for f in fields(record) if f.name != "task"}
         nearest, state = step.view.exogenous.unit[0], step.view.state
         tasks.append({name: value[0] for name, value in numbers.items()} | {"nearest": nearest, "state": state})
-        last = step.following
+        last = step.next_state
     return Episode(problem=problem, traffic=traffic[0], tasks=tasks, last=last)
 
 
@@ -185,8 +188,8 @@ def test_local_runs_of_a_vehicle_overlap_only_where_they_may(played_out: Episode
     if played_out.problem.overlap:
         return
     for tasks in by("vehicle", played_out.tasks):
-        for task, following in pairwise(tasks):
-            assert following["release_s"] >= task["release_s"] + task["local_s"]
+        for task, next_state in pairwise(tasks):
+            assert next_state["release_s"] >= task["release_s"] + task["local_s"]
 
 
 @common
@@ -232,14 +235,16 @@ def test_points_are_in_the_order_of_time_and_begin_with_the_first_slot(played_ou
 
 def test_vehicles_run_tasks_at_once_where_they_may_overlap() -> None:
     problem = problem_of(overlap=True, release_rate_hz=1.0, rsu_range_m=1.0)
-    steps = list(played(problem, drawn(problem, 0, lanes=1)[2], at_random, 0))
-    assert len(steps) > 2 * len(list(played(problem_of(rsu_range_m=1.0), drawn(problem, 0, lanes=1)[2], at_random, 0)))
+    steps = list(played(problem, drawn(problem, 0, num_envs=1)[2], at_random, 0))
+    assert len(steps) > 2 * len(
+        list(played(problem_of(rsu_range_m=1.0), drawn(problem, 0, num_envs=1)[2], at_random, 0))
+    )
     assert any(step.view.state.vehicle_free_s.max() > step.view.exogenous.release_s[0] + 1.0 for step in steps)
 
 
 def test_a_queue_longer_than_what_is_remembered_is_seen_as_that() -> None:
     problem = problem_of(num_rsus=1, rsu_range_m=1e4, release_rate_hz=1.0, observation="paper", episode_slots=20)
-    views = [step.view for step in played(problem, drawn(problem, 0, lanes=1)[2], all_to_slow_units, 0)]
+    views = [step.view for step in played(problem, drawn(problem, 0, num_envs=1)[2], all_to_slow_units, 0)]
     lengths = [int(problem.request(view.state, view.exogenous).length[0]) for view in views]
     assert max(lengths) == lengths[-1] == 32
     assert len(views) > 2 * 32
@@ -248,11 +253,11 @@ def test_a_queue_longer_than_what_is_remembered_is_seen_as_that() -> None:
 def test_an_empty_battery_stays_at_the_floor_and_one_below_it_where_it_is() -> None:
     problem = problem_of(battery_capacity_kj=0.01, battery=(0.005, 0.5), battery_floor=0.01)
     brought: dict[int, float] = {}
-    for step in played(problem, drawn(problem, 5, lanes=1)[2], at_random, 5):
+    for step in played(problem, drawn(problem, 5, num_envs=1)[2], at_random, 5):
         exogenous, seat = step.view.exogenous, step.view.exogenous.seat[0]
         brought[int(exogenous.vehicle[0])] = float(exogenous.battery[0])
-        assert step.following.battery[0, seat] >= min(brought[int(exogenous.vehicle[0])], 0.01)
-    levels = {vehicle: step.following.battery[0, seat] for seat, vehicle in enumerate(step.following.holder[0])}
+        assert step.next_state.battery[0, seat] >= min(brought[int(exogenous.vehicle[0])], 0.01)
+    levels = {vehicle: step.next_state.battery[0, seat] for seat, vehicle in enumerate(step.next_state.holder[0])}
     below = [vehicle for vehicle in levels if brought[int(vehicle)] < 0.01]
     assert all(levels[vehicle] == brought[int(vehicle)] for vehicle in below)
     assert list(levels.values()).count(0.01) >= 3

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from trainers.networks.consequences import consequences_of
 from vec_envs import task_diversion_v0
 from vec_envs.problems.task_diversion.hybrid import CutAndUnit
 from vec_envs.problems.task_diversion.problem import TaskDiversion
@@ -48,7 +47,7 @@ def test_an_alternative_is_taken_as_its_cut_and_unit_with_the_numbers_beside_it(
         index = np.arange(units * (problem.num_layers[dnn] + 1))
         types = np.full(len(index), dnn)
         numbers = np.random.default_rng(dnn).uniform(-1.0, 1.0, (len(index), 2)).astype(np.float32)
-        action = alternatives.taken(index, numbers, observed(problem, types))
+        action = alternatives.action(index, numbers, observed(problem, types))
         assert (action.shape, action.dtype) == ((len(index), 1, problem.actions.size), np.float32)
         problem.action.checked(action)
         cut, _, _ = problem.action.decode(action[:, 0], types)
@@ -85,19 +84,19 @@ def test_consequences_are_the_reward_and_what_is_left(options: dict[str, object]
     """Whole random episodes: what critics are told is what `transition` gives, of rewards and of queues."""
     env = task_diversion_v0.vector_env(num_envs=16, mobility="replay", episode_slots=12, **options)
     env.reset(seed=3)
-    lanes, problem = env.batch, env.problem
-    alternatives, consequences = CutAndUnit(problem), consequences_of(problem)
-    rng, lane = np.random.default_rng(0), np.arange(16)
+    batch, problem = env.batch, env.problem
+    alternatives = CutAndUnit(problem)
+    rng, row = np.random.default_rng(0), np.arange(16)
     sent = 0
-    while not lanes.ended.all():
-        seen, running = lanes.observe(), ~lanes.ended
+    while not batch.ended.all():
+        seen, running = batch.observe(), ~batch.ended
         lots = np.where(alternatives.present(seen), rng.random((16, alternatives.count)), -1.0)
         index, numbers = lots.argmax(-1), rng.uniform(-1.0, 1.0, (16, 2)).astype(np.float32)
-        terms = torch.from_numpy(alternatives.terms(seen)[lane, index])
-        reward, left = consequences(terms, torch.from_numpy(numbers))
-        action = alternatives.taken(index, numbers, seen)
+        terms = torch.from_numpy(alternatives.terms(seen)[row, index])
+        reward, left = alternatives.consequences(terms, torch.from_numpy(numbers))
+        action = alternatives.action(index, numbers, seen)
         action[~running] = 0.0
-        outcome = lanes.step(action)
+        outcome = batch.step(action)
         sent += outcome.offloaded[running].sum()
         near = {"rtol": 1e-4, "atol": 1e-4}
         # a battery that has run down since the vehicle came is not in what the environment spares
@@ -122,7 +121,7 @@ def test_consequences_have_the_slopes_of_the_cost() -> None:
     terms = torch.from_numpy(CutAndUnit(problem).terms(seen)[:, 7])
     for numbers in rng.uniform(-0.9, 0.9, (20, 2)):
         given = torch.tensor(numbers[None], dtype=torch.float32, requires_grad=True)
-        consequences_of(problem)(terms, given)[0].sum().backward()
+        CutAndUnit(problem).consequences(terms, given)[0].sum().backward()
         for side in range(2):
             costs = []
             for step in (-1e-4, 1e-4):

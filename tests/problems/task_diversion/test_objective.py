@@ -130,7 +130,7 @@ def test_a_faster_link_or_unit_never_takes_longer_and_a_longer_queue_never_less(
         ({"dnn": 2}, "dnn=.* must be integers from 0 to 1"),
         ({"dnn": -1}, "dnn=.* must be integers from 0 to 1"),
         ({"dnn": 0.0}, "dnn=.* must be integers from 0 to 1"),
-        ({"dnn": "lenet"}, "dnn='lenet' is unknown; there are 'short', 'long'"),
+        ({"dnn": "lenet"}, "dnn must be one of 'short', 'long', got 'lenet'"),
         ({"dnn": np.array([0, 1, 0]), "cut": 3}, "cut="),
         *(({"vehicle_ghz": v}, f"vehicle_ghz={v} must be finite and above 0") for v in (0.0, -1.0, np.nan, INF)),
         *(({"rsu_ghz": v}, f"rsu_ghz={v} must be finite and above 0") for v in (0.0, -1.0, np.nan, INF)),

@@ -54,12 +54,12 @@ def test_the_borders_of_the_action_are_the_borders_of_what_is_decided(kind: type
     ("action", "message"),
     [
         (np.zeros((1, 1, 4)), r"3 numbers in one row, got shape \(1, 1, 4\)"),
-        (np.array([[[0.0, np.nan, 0.0]]]), r"number 1 of the action, nan, is outside \[-1, 1\]"),
-        (np.array([[[0.0, 0.0, 1.0001]]]), r"number 2 of the action, 1.0001, is outside \[-1, 1\]"),
-        (np.array([[[-INF, 0.0, 0.0]]]), r"number 0 of the action, -inf, is outside"),
-        (np.array([[[-2, 0, 0]]]), r"number 0 of the action, -2, is outside"),
-        (np.zeros((1, 1, 3), dtype=bool), "actions are numbers, got dtype bool"),
-        (np.zeros((1, 1, 3), dtype=complex), "actions are numbers, got dtype complex"),
+        (np.array([[[0.0, np.nan, 0.0]]]), r"number 1 of the action must be in \[-1, 1\], got nan"),
+        (np.array([[[0.0, 0.0, 1.0001]]]), r"number 2 of the action must be in \[-1, 1\], got 1.0001"),
+        (np.array([[[-INF, 0.0, 0.0]]]), r"number 0 of the action must be in \[-1, 1\], got -inf"),
+        (np.array([[[-2, 0, 0]]]), r"number 0 of the action must be in \[-1, 1\], got -2"),
+        (np.zeros((1, 1, 3), dtype=bool), "an action must hold integers or floats, got dtype bool"),
+        (np.zeros((1, 1, 3), dtype=complex), "an action must hold integers or floats, got dtype complex"),
     ],
     ids=str,
 )
@@ -173,32 +173,33 @@ def test_the_defaults_are_the_papers() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    *(({name: 0}, f"{name}=0 must be an integer of at least 1")
+    *(({name: 0}, f"{name} must be an integer of at least 1, got 0")
       for name in ("num_client_vehicles", "num_rsus", "broadcast_slots", "episode_slots")),
-    *(({name: 1.5}, f"{name}=1.5 must be an integer") for name in ("num_client_vehicles", "broadcast_slots")),
-    *(({name: value}, f"{name}={value} must be a finite number above 0")
+    *(({name: 1.5}, f"{name} must be an integer of at least 1, got 1.5")
+      for name in ("num_client_vehicles", "broadcast_slots")),
+    *(({name: value}, f"{name} must be a finite number above 0, got {value}")
       for name in ("rsu_spacing_m", "rsu_range_m", "slot_s", "release_rate_hz", "vehicle_ghz", "rsu_ghz", "min_ghz",
                    "kappa_j_per_gcycle_ghz2", "battery_capacity_kj", "bandwidth_mhz", "transmit_power_w", "noise_w")
       for value in (0.0, np.nan)),
-    *(({name: value}, f"{name}={value} must be a finite number of at least 0")
+    *(({name: value}, f"{name} must be a finite number of at least 0, got {value}")
       for name in ("beta", "deadline_penalty") for value in (-1.0, np.nan)),
-    *(({"deadline_factor": value}, "deadline_factor=.* must be a range") for value in ((0.0, 1.0), (3.0, 2.0), 2.0)),
-    ({"battery": (0.0, 1.0)}, "battery=.* must be a range"),
+    *(({"deadline_factor": value}, "deadline_factor must be a range") for value in ((0.0, 1.0), (3.0, 2.0), 2.0)),
+    ({"battery": (0.0, 1.0)}, "battery must be a range"),
     ({"battery": (0.5, 1.1)}, r"battery levels are in \(0, 1\], got battery=\(0.5, 1.1\)"),
-    ({"battery_floor": 0.0}, "battery_floor=0.0"),
-    ({"battery_floor": np.nan}, "battery_floor=nan"),
+    ({"battery_floor": 0.0}, "battery_floor must be .*, got 0.0"),
+    ({"battery_floor": np.nan}, "battery_floor must be a finite number above 0, got nan"),
     ({"min_ghz": 3.0}, "min_ghz=3.0 must be below vehicle_ghz"),
     ({"release_rate_hz": 1.01}, "release_rate_hz=1.01 must be at most 1 / slot_s = 1"),
     ({"release_rate_hz": 0.6, "slot_s": 2.0}, "release_rate_hz=0.6 must be at most 1 / slot_s = 0.5"),
-    ({"diversion": "random"}, "diversion='random' is unknown; there are 'probability', 'shortest', 'nearest', 'chos"),
-    ({"on_leaving": "wait"}, "on_leaving='wait' is unknown; there are 'finish', 'fail'"),
-    ({"reward": "profit"}, "reward='profit' is unknown; there are 'cost', 'excess'"),
-    ({"observation": "all"}, "observation='all' is unknown; there are 'paper', 'extended'"),
-    ({"v2i_rate": 7.0}, "v2i_rate=7.0 must be a function"),
+    ({"diversion": "random"}, "diversion must be one of 'probability', 'shortest', 'nearest', .*, got 'random'"),
+    ({"on_leaving": "wait"}, "on_leaving must be one of 'finish', 'fail', got 'wait'"),
+    ({"reward": "profit"}, "reward must be one of 'cost', 'excess', got 'profit'"),
+    ({"observation": "all"}, "observation must be one of 'paper', 'extended', got 'all'"),
+    ({"v2i_rate": 7.0}, "v2i_rate must be a function, got 7.0"),
     ({"dnns": ()}, "dnns is empty"),
-    ({"dnns": "vgg16"}, "dnns='vgg16' must be a list"),
-    ({"dnns": ("lenet",)}, "'lenet' .* alexnet"),
-    ({"workload": "guess"}, "'guess' .* 'rtd'"),
+    ({"dnns": "vgg16"}, "dnns must be a list .*, got 'vgg16'"),
+    ({"dnns": ("lenet",)}, "must be one of 'alexnet', .*, got 'lenet'"),
+    ({"workload": "guess"}, "workload must be one of .*'rtd', got 'guess'"),
 ]  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def traffic_of(holder: np.ndarray = HOLDERS, x_m: float = 100.0) -> TrafficBlock
     )
 
 
-def luck_of(problem: TaskDiversion, seed: int = 0, **other: Any) -> Draws:
+def draws_of(problem: TaskDiversion, seed: int = 0, **other: Any) -> Draws:
     drawn = problem.sample(np.random.default_rng(seed))
     wide = {name: np.broadcast_to(value, getattr(drawn, name).shape).astype(float) for name, value in other.items()}
     return replace(drawn, **wide)
@@ -70,7 +70,7 @@ def released(exogenous: Exogenous) -> list[tuple[int, int, int]]:
 
 def test_everyone_who_is_there_releases_a_task_a_slot_at_full_rate_in_the_order_drawn() -> None:
     problem = problem_of(release_rate_hz=1.0)
-    exogenous = problem.exogenous(luck_of(problem, order=[0.5, 0.9, 0.1]), traffic_of(), ROAD)
+    exogenous = problem.exogenous(draws_of(problem, order=[0.5, 0.9, 0.1]), traffic_of(), ROAD)
     assert released(exogenous) == [
         (0, 2, 2), (0, 0, 0), (0, 1, 1), (1, 2, 2), (1, 0, 0), (1, 1, 3), (2, 2, 4), (2, 1, 3), (3, 0, 5), (3, 1, 3)
     ]  # fmt: skip
@@ -80,7 +80,7 @@ def test_tasks_are_released_where_the_draw_is_below_the_rate() -> None:
     problem = problem_of(release_rate_hz=0.8, slot_s=0.5)
     grid = np.full((5, 3), 0.4)
     grid[[1, 2, 3, 3], [1, 2, 0, 2]] = 0.399  # seat 2 is empty in slot 3
-    exogenous = problem.exogenous(luck_of(problem, release=grid, order=[0.2, 0.1, 0.3]), traffic_of(), ROAD)
+    exogenous = problem.exogenous(draws_of(problem, release=grid, order=[0.2, 0.1, 0.3]), traffic_of(), ROAD)
     assert released(exogenous) == [(0, 1, 1), (1, 1, 3), (2, 2, 4), (3, 0, 5)]  # an episode begins with a task
     assert exogenous.release_s[:4].tolist() == [0.0, 0.5, 1.0, 1.5]
 
@@ -88,21 +88,21 @@ def test_tasks_are_released_where_the_draw_is_below_the_rate() -> None:
 def test_the_first_to_take_a_turn_in_the_first_slot_releases_a_task_in_any_case() -> None:
     problem = problem_of()
     order = np.array([[0.9, 0.2, 0.4]] + [[0.5, 0.6, 0.7]] * 4)
-    exogenous = problem.exogenous(luck_of(problem, release=0.999, order=order), traffic_of(), ROAD)
+    exogenous = problem.exogenous(draws_of(problem, release=0.999, order=order), traffic_of(), ROAD)
     assert released(exogenous) == [(0, 1, 1)]
 
 
 def test_the_point_after_the_last_is_a_vehicle_of_the_slot_after_it() -> None:
     problem = problem_of()
-    exogenous = problem.exogenous(luck_of(problem, order=[0.1, 0.0, 0.2]), traffic_of(), ROAD)
+    exogenous = problem.exogenous(draws_of(problem, order=[0.1, 0.0, 0.2]), traffic_of(), ROAD)
     assert exogenous.slot.shape == (problem.episode_epochs + 1,) == (13,)
     assert (exogenous.slot[-1], exogenous.seat[-1], exogenous.vehicle[-1], exogenous.release_s[-1]) == (4, 0, 5, 4.0)
     gone = HOLDERS.copy()
     gone[4] = -1
-    empty = problem.exogenous(luck_of(problem), traffic_of(gone), ROAD)
+    empty = problem.exogenous(draws_of(problem), traffic_of(gone), ROAD)
     assert (empty.slot[-1], empty.vehicle[-1], empty.release_s[-1]) == (4, -1, INF)
     last = (np.array([0]), np.array([12]))
-    batch = problem.exogenous(stack([luck_of(problem)]), stack([traffic_of(gone)]), ROAD)
+    batch = problem.exogenous(stack([draws_of(problem)]), stack([traffic_of(gone)]), ROAD)
     exogenous = Exogenous(**{f.name: getattr(batch, f.name)[last] for f in fields(batch)})
     assert np.isfinite(problem.observe(problem.initial_state((1,)), exogenous)).all()
 
@@ -117,16 +117,16 @@ def test_releases_are_a_row_of_places_in_the_order_of_time(seed: int, probabilit
     draws = stack([problem.sample(rng) for _ in range(2)])
     traffic = stack([traffic_of(h) for h in holder])
     tasks = releases(draws, traffic, probability=probability)
-    for lane in range(2):
-        places = tasks.place[lane, :-1]
+    for episode in range(2):
+        places = tasks.place[episode, :-1]
         assert sorted(places.tolist()) == list(range(24))
-        slot, seat = np.divmod(places[tasks.exists[lane, :-1]], 4)
+        slot, seat = np.divmod(places[tasks.exists[episode, :-1]], 4)
         assert slot[0] == 0
-        wanted = (holder[lane, :6] >= 0) & (draws.release[lane, :6] < probability)
-        first = draws.order[lane, 0].argmin()
+        wanted = (holder[episode, :6] >= 0) & (draws.release[episode, :6] < probability)
+        first = draws.order[episode, 0].argmin()
         wanted[0, first] = True
         assert set(zip(slot.tolist(), seat.tolist(), strict=True)) == set(map(tuple, np.argwhere(wanted).tolist()))
-        assert (np.diff(slot + draws.order[lane, slot, seat]) > 0).all()
+        assert (np.diff(slot + draws.order[episode, slot, seat]) > 0).all()
 
 
 def test_an_idle_vehicle_releases_as_many_tasks_as_its_rate_says() -> None:
@@ -153,7 +153,7 @@ def test_a_seat_has_its_holder_since_and_until() -> None:
 
 def test_a_vehicle_has_one_battery_level_and_one_time_to_leave() -> None:
     problem = problem_of(release_rate_hz=1.0, battery=(0.2, 0.6), slot_s=0.5)
-    draws = luck_of(problem)
+    draws = draws_of(problem)
     exogenous = problem.exogenous(draws, traffic_of(), ROAD)
     brought = {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (1, 1), 4: (2, 2), 5: (3, 0)}
     leaves = {0: 1.0, 1: 0.5, 2: 1.0, 3: 2.0, 4: 1.5, 5: INF}
@@ -191,7 +191,7 @@ def test_rates_are_the_channels_and_none_out_of_range(
     num_rsus: int, x_m: float, unit: list[int], heard: list[bool]
 ) -> None:
     problem = problem_of(num_rsus=num_rsus, release_rate_hz=1.0, transmit_power_w=0.2, noise_w=3e-13, bandwidth_mhz=20)
-    draws = luck_of(problem)
+    draws = draws_of(problem)
     exogenous = problem.exogenous(draws, traffic_of(x_m=x_m), ROAD)
     slot, seat, _ = released(exogenous)[3]
     assert exogenous.unit[3].tolist() == unit
@@ -210,7 +210,7 @@ def test_a_channel_of_ones_own_is_asked() -> None:
         return 1000.0 / distance_m + 0.0 * fading_power
 
     problem = problem_of(v2i_rate=by_distance)
-    exogenous = problem.exogenous(luck_of(problem), traffic_of(), ROAD)
+    exogenous = problem.exogenous(draws_of(problem), traffic_of(), ROAD)
     assert exogenous.rate_mbps[0] == pytest.approx(1000.0 / np.sqrt(np.array([150.0, 350.0]) ** 2 + 25.0))
 
 
@@ -243,14 +243,14 @@ def test_an_episode_is_a_pure_function_of_its_draws_and_draw_is_both() -> None:
     assert not np.array_equal(drawn.diversion_draw, other.diversion_draw)
 
 
-def test_episodes_are_drawn_lane_by_lane() -> None:
+def test_episodes_are_drawn_one_by_one() -> None:
     problem = problem_of()
-    draws, traffic = [luck_of(problem, seed) for seed in (1, 2)], [traffic_of(), traffic_of(HOLDERS[:, ::-1], -400.0)]
+    draws, traffic = [draws_of(problem, seed) for seed in (1, 2)], [traffic_of(), traffic_of(HOLDERS[:, ::-1], -400.0)]
     together = problem.exogenous(stack(draws), stack(traffic), ROAD)
-    for lane in range(2):
-        alone = problem.exogenous(draws[lane], traffic[lane], ROAD)
+    for episode in range(2):
+        alone = problem.exogenous(draws[episode], traffic[episode], ROAD)
         for f in fields(alone):
-            np.testing.assert_array_equal(getattr(together, f.name)[lane], getattr(alone, f.name), err_msg=f.name)
+            np.testing.assert_array_equal(getattr(together, f.name)[episode], getattr(alone, f.name), err_msg=f.name)
 
 
 def test_draws_are_uniform_and_fading_is_exponential() -> None:
@@ -293,7 +293,7 @@ def test_tasks_of_vehicles_that_still_run_one_are_passed_over(
     holder: list[int], free_s: list[float], overlap: bool, found: list[int]
 ) -> None:
     problem = problem_of(overlap=overlap, release_rate_hz=1.0)
-    draws = luck_of(problem, order=[0.1, 0.2, 0.3])
+    draws = draws_of(problem, order=[0.1, 0.2, 0.3])
     exogenous = problem.exogenous(stack([draws] * 4), stack([traffic_of()] * 4), ROAD)
     state = replace(problem.initial_state((4,)), holder=np.tile(holder, (4, 1)), vehicle_free_s=np.tile(free_s, (4, 1)))
     epoch = np.arange(4)
@@ -303,7 +303,7 @@ def test_tasks_of_vehicles_that_still_run_one_are_passed_over(
 
 def test_where_no_task_is_left_the_episode_is_over() -> None:
     problem = problem_of(release_rate_hz=0.5)
-    exogenous = problem.exogenous(stack([luck_of(problem, release=0.9)]), stack([traffic_of()]), ROAD)
+    exogenous = problem.exogenous(stack([draws_of(problem, release=0.9)]), stack([traffic_of()]), ROAD)
     state = problem.initial_state((1,))
     for epoch, found in ((0, 0), (1, 12), (5, 12), (11, 12), (12, 12)):
         assert problem.next_epoch(state, exogenous, np.array([epoch])) == [found]

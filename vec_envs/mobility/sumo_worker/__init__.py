@@ -1,8 +1,11 @@
-"""The process that runs SUMO: reads requests for windows on its standard input, answers on its standard output.
+"""The process that runs SUMO: it reads requests on its standard input and writes windows to its standard output.
 
-Started by file name, so that it imports SUMO and the standard library only. A request is one line of JSON and holds all
-that defines its answer (the seed of a simulation, which window of it, the shape); a simulation left over from the last
-request is used only where going on with it gives the same. An answer is one line of JSON, followed by the window's
-numbers. Speeds follow from the places, but for those of the first slot: asking SUMO for them is a tenth of the cost of
-a slot.
+The process is started by file name, so that it imports only SUMO and the standard library.
+
+A request is one line of JSON that fully defines its answer: the seed of a simulation, the index of the window, and the
+shape of an episode. The simulation of the previous request is continued only if this gives an equal answer.
+
+An answer is one line of JSON, followed by the numbers of the window.
+
+Speeds are computed from places, except those of the first slot, because asking SUMO for speeds costs a tenth of a slot.
 """

@@ -1,4 +1,4 @@
-"""Started by file name: makes the folder a package of its own, since importing `vec_envs` would take far longer."""
+"""Entry point, started by file name. Makes this folder a package, since importing `vec_envs` takes far longer."""
 
 from __future__ import annotations
 

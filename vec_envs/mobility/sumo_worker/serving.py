@@ -1,4 +1,4 @@
-"""Requests in, windows out, until the input ends."""
+"""The loop of a worker: reads requests and writes windows until the input ends."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .windows import Server, Tape
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answers each request. The first line of the input holds the settings."""
     server = Server(json.loads(requests.readline()))
 
     def stop(*_: object) -> NoReturn:
@@ -33,17 +34,17 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Serves until the standard input ends."""
+    """Serves requests until the standard input ends."""
     parent = int(sys.argv[1])
-    # Nothing here makes reference cycles, and looking for them costs a twentieth of the simulation.
+    # No code here makes reference cycles, and the search for them costs a twentieth of the simulation.
     gc.disable()
-    # libsumo imports numpy, whose threads would only get in the way.
+    # libsumo imports numpy, whose threads would compete with other workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.platform == "linux":
         die_with_parent()
         if os.getppid() != parent:
             return
-    # SUMO and traci print to the standard output: that goes to the standard error, the answers keep the real one.
+    # SUMO and traci print to the standard output. Redirect it to the standard error, and keep a copy for the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
@@ -51,5 +52,5 @@ def main() -> None:
     except WorkerError as error:
         answers.write(json.dumps({"error": str(error)}).encode() + b"\n")
         answers.flush()
-    # Not by the ordinary way out: libsumo's own tidying up has nothing to do and may fail.
+    # Skip the ordinary exit, where libsumo's own clean-up may fail.
     os._exit(0)

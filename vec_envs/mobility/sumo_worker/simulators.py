@@ -1,4 +1,4 @@
-"""The calls on SUMO that traffic needs, inside this process (libsumo) or on a program beside it (TraCI)."""
+"""The calls to SUMO that a window needs: inside this process (libsumo), or to another program (TraCI)."""
 
 from __future__ import annotations
 
@@ -23,34 +23,48 @@ Place = tuple[float, float]
 
 
 class WorkerError(Exception):
-    """What the user must know and do."""
+    """An error that the user can fix; the message says how."""
 
 
 class SumoRefusal(Exception):
-    """SUMO's own words on why it cannot go on."""
+    """SUMO cannot continue; the message is SUMO's own."""
 
 
 @runtime_checkable
 class Simulator(Protocol):
-    """The calls on SUMO that a window needs; `load` and `step` raise `SumoRefusal`."""
+    """The calls to SUMO that a window needs. `load` and `step` raise `SumoRefusal`."""
 
-    def load(self, arguments: list[str]) -> None: ...
-    def step(self) -> None: ...
-    def vehicle_ids(self) -> list[str]: ...
-    def vehicle_type(self, vehicle: str) -> str: ...
+    def load(self, arguments: list[str]) -> None:
+        """Starts a simulation with the arguments of SUMO's command line."""
+        ...
+
+    def step(self) -> None:
+        """Simulates one step."""
+        ...
+
+    def vehicle_ids(self) -> list[str]:
+        """Returns the vehicles that are on the road."""
+        ...
+
+    def vehicle_type(self, vehicle: str) -> str:
+        """Returns the SUMO type of a vehicle that is on the road."""
+        ...
+
     def places(self, vehicles: list[str]) -> list[Place | None]:
-        """Where vehicles are that were there a step ago, `None` for one that left."""
+        """Returns the places [m] of vehicles that were on the road one step ago, `None` for those that left."""
         ...
 
     def speeds(self, vehicles: list[str]) -> list[float]:
-        """Of vehicles that were asked for their places just now."""
+        """Returns the speeds [m/s] of vehicles whose places were requested in this step."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Ends SUMO's process, if there is one."""
+        ...
 
 
 class Libsumo:
-    """SUMO inside this process; plain getters are fastest."""
+    """SUMO inside this process, where plain getters are fastest."""
 
     def __init__(self) -> None:
         try:
@@ -99,11 +113,11 @@ class Libsumo:
         return [self._sumo.vehicle.getSpeed(vehicle) for vehicle in vehicles]
 
     def close(self) -> None:
-        """Nothing outlives this process."""
+        """Does nothing: the simulation ends with this process."""
 
 
 class Traci:
-    """SUMO in a process of its own; subscriptions are fastest."""
+    """SUMO in another process, where subscriptions are fastest."""
 
     def __init__(self, program: str, arguments: list[str]) -> None:
         try:
@@ -137,12 +151,12 @@ class Traci:
             stdout=subprocess.DEVNULL,
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
-        # traci prints a line a retry, which would hide what SUMO says.
+        # traci prints a line for each retry, which would hide SUMO's own messages.
         with redirect_stdout(StringIO()):
             self._sumo = self._traci.connect(port, numRetries=1000, proc=self._process, waitBetweenRetries=0.01)
 
     def _explain(self, error: Exception) -> NoReturn:
-        """SUMO that ended by itself said why; a crash of it is raised as it came, and makes the parent try again."""
+        """Raises the reason of an error. Raises a crash of SUMO unchanged, so that the parent restarts the worker."""
         status = 0
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
@@ -187,7 +201,7 @@ class Traci:
 
 
 def simulator(settings: dict[str, Any]) -> Simulator:
-    """The simulator of the settings' `backend`. Raises `WorkerError` where it cannot be had."""
+    """Returns the simulator of the settings' `backend`. Raises `WorkerError` if it is not installed or cannot run."""
     if settings["backend"] == "libsumo":
         return Libsumo()
     if settings["backend"] == "traci":
@@ -198,7 +212,7 @@ def simulator(settings: dict[str, Any]) -> Simulator:
 
 
 def _program(name: str) -> str:
-    """SUMO's program: of the `eclipse-sumo` package where it is installed, else the one on the path."""
+    """Returns the path of a SUMO program: of the `eclipse-sumo` package if it is installed, else from PATH."""
     spec = find_spec("sumo")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for path in Path(folder, "bin").glob(f"{name}*"):
@@ -211,5 +225,5 @@ def _program(name: str) -> str:
 
 
 def die_with_parent() -> None:
-    """Has Linux end this process with the one that started it."""
+    """Asks Linux to kill this process when its parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)

@@ -15,7 +15,7 @@ MAX_MISSES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Tape:
-    """What defines a simulation and how it is cut into windows."""
+    """The definition of a simulation and of the windows cut from it."""
 
     seed: int
     num_slots: int
@@ -26,7 +26,7 @@ class Tape:
 
 
 class Stay(NamedTuple):
-    """A vehicle on the observed stretch, and its place in every slot from `first_slot` to the last one there."""
+    """A stay of a vehicle in range, with its place in each slot from `first_slot` to its last one."""
 
     vehicle: str
     first_slot: int
@@ -37,13 +37,13 @@ class Stay(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The stays of some slots, in order of coming in. `first_speeds` are known where all of them last throughout."""
+    """The stays of some slots, in order of arrival. `first_speeds` is empty where vehicles come and go."""
 
     stays: list[Stay]
     first_speeds: list[float]
 
     def head(self) -> dict[str, list[Any]]:
-        """What comes before the numbers."""
+        """Returns the head of the answer, which precedes the numbers."""
         return {
             "first_slot": [stay.first_slot for stay in self.stays],
             "num_slots": [len(stay.places) for stay in self.stays],
@@ -52,12 +52,12 @@ class Window:
         }
 
     def numbers(self) -> bytes:
-        """Native doubles: the places stay by stay, slot by slot, as (x, y), then the first speeds."""
+        """Returns the places as native doubles (x, y), slot by slot in each stay, and then the first speeds."""
         places = chain.from_iterable(chain.from_iterable(stay.places for stay in self.stays))
         return array("d", chain(places, self.first_speeds)).tobytes()
 
     def suffices(self, tape: Tape) -> bool:
-        """Whether disjoint clients and service vehicles exist in the first slot."""
+        """Returns whether the vehicles of the first slot can be divided into clients and service vehicles."""
         roles = [(stay.may_be_client, stay.may_be_service) for stay in self.stays if stay.first_slot == 0]
         return (
             sum(client for client, _ in roles) >= tape.num_clients
@@ -67,7 +67,7 @@ class Window:
 
 
 class Server:
-    """Serves windows of one scenario from one simulator."""
+    """Cuts windows of one scenario from one simulator."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
@@ -77,24 +77,26 @@ class Server:
         self._steps_per_slot = 1
 
     def window(self, tape: Tape, index: int) -> Window:
-        """The window of that index; goes on with the simulation at hand where it can."""
+        """Returns the window of an index. Continues the present simulation if it can."""
         try:
             if tape != self._tape or index < self._next_window:
                 self._load(tape)
             while True:
-                found = self._next_valid(tape)
+                window = self._next_valid(tape)
                 self._next_window += 1
                 if self._next_window > index:
-                    return found
+                    return window
         except SumoRefusal as error:
             files = " with ".join([self._settings["net_file"], *self._settings["route_files"]])
             raise WorkerError(f"SUMO cannot run {files}: {' '.join(str(error).split())}") from error
 
     def close(self) -> None:
+        """Ends the simulator."""
         self._simulator.close()
 
     def _load(self, tape: Tape) -> None:
-        # SUMO moves vehicles well in steps of at most a second, and counts in milliseconds.
+        """Starts a simulation and runs its warm-up."""
+        # SUMO's models are accurate for steps of at most a second, and its clock counts milliseconds.
         fewest = math.ceil(tape.slot_ms / 1000)
         self._steps_per_slot = next(n for n in range(fewest, tape.slot_ms + 1) if tape.slot_ms % n == 0)
         step_s = tape.slot_ms / self._steps_per_slot / 1000.0
@@ -108,6 +110,7 @@ class Server:
         self._tape, self._next_window = tape, 0
 
     def _next_valid(self, tape: Tape) -> Window:
+        """Returns the next window with enough vehicles. Raises `WorkerError` after `MAX_MISSES` without."""
         most = 0
         for _ in range(MAX_MISSES):
             window = self._coming_and_going(tape) if tape.come_and_go else self._staying(tape)
@@ -118,12 +121,12 @@ class Server:
         fewer = "fewer" if tape.come_and_go else "fewer or for shorter episodes"
         raise WorkerError(
             f"{MAX_MISSES} windows of {tape.num_slots} slots in a row had at most {most} vehicles in range {when}, "
-            f"asked for are {tape.num_clients} clients and {tape.num_services} service vehicles; ask for {fewer}, or "
-            "take a scenario with denser traffic, a wider range or more types for the roles"
+            f"but an episode needs {tape.num_clients} clients and {tape.num_services} service vehicles; ask for "
+            f"{fewer}, or use a scenario with denser traffic, a wider range or more types for the roles"
         )
 
     def _staying(self, tape: Tape) -> Window:
-        """The vehicles that are in range in every slot."""
+        """Returns the next window of vehicles that are in range in every slot."""
         vehicles: list[str] = []
         columns: list[list[Place]] = []
         speeds: dict[str, float] = {}
@@ -150,19 +153,19 @@ class Server:
         return Window(stays=stays, first_speeds=[speeds[stay.vehicle] for stay in stays])
 
     def _coming_and_going(self, tape: Tape) -> Window:
-        """Everyone who is in range for two slots or more; one that leaves the range and comes back stays anew."""
+        """Returns the next window of vehicles in range for two slots or more. One that comes back has another stay."""
         stays: list[Stay] = []
-        here: dict[str, Stay] = {}
+        current: dict[str, Stay] = {}
         for slot in range(tape.num_slots):
             self._step()
-            vehicles, before = self._simulator.vehicle_ids(), here
+            vehicles, previous = self._simulator.vehicle_ids(), current
             places = self._simulator.places(vehicles)
-            here = {}
+            current = {}
             for vehicle, place in compress(zip(vehicles, places, strict=True), self._in_range(places)):
-                if vehicle not in before:
+                if vehicle not in previous:
                     stays.append(self._stay(vehicle, slot, []))
-                here[vehicle] = before[vehicle] if vehicle in before else stays[-1]
-                here[vehicle].places.append(cast(Place, place))
+                current[vehicle] = previous[vehicle] if vehicle in previous else stays[-1]
+                current[vehicle].places.append(cast(Place, place))
         teleported = {stay.vehicle for stay in stays if self._jumps(stay.places, tape)}
         kept = [stay for stay in stays if len(stay.places) > 1 and stay.vehicle not in teleported]
         return Window(stays=kept, first_speeds=[])
@@ -172,13 +175,14 @@ class Server:
             self._simulator.step()
 
     def _stay(self, vehicle: str, first_slot: int, places: list[Place]) -> Stay:
-        """Of a vehicle that is on the road now: SUMO does not tell the type of one that left."""
+        """Returns a stay of a vehicle that is on the road now; SUMO forgets the types of vehicles that left."""
         clients, services = self._settings["client_types"], self._settings["service_types"]
         may_be_client = clients is None or self._simulator.vehicle_type(vehicle) in clients
         may_be_service = services is None or self._simulator.vehicle_type(vehicle) in services
         return Stay(vehicle, first_slot, places, may_be_client, may_be_service)
 
     def _in_range(self, places: list[Place | None]) -> list[bool]:
+        """Returns which places are in range of the roadside unit."""
         rsu_x, rsu_y, rsu_z = self._settings["rsu_xyz_m"]
         reach = self._settings["range_m"] ** 2 - rsu_z**2
         try:
@@ -187,6 +191,6 @@ class Server:
             return [p is not None and (p[0] - rsu_x) ** 2 + (p[1] - rsu_y) ** 2 <= reach for p in places]
 
     def _jumps(self, column: list[Place], tape: Tape) -> bool:
-        """Whether SUMO moved the vehicle faster than a vehicle drives: it does that where traffic is stuck."""
+        """Returns whether SUMO teleported the vehicle, which it does where traffic is stuck."""
         farthest = (self._settings["top_speed_mps"] * tape.slot_ms / 1000.0) ** 2
         return any((x - u) * (x - u) + (y - v) * (y - v) > farthest for (u, v), (x, y) in pairwise(column))

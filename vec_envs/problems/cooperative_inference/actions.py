@@ -1,4 +1,4 @@
-"""What an action of `CooperativeInference` says: cuts, and resources where these are learned."""
+"""The actions of `CooperativeInference`: cuts, and also resources where the policy decides them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from vec_envs.problems.cooperative_inference.records import Allocation, Cuts, Pe
 Devices = Bool[np.ndarray, "*batch devices"]
 
 LOGIT_SCALE = 4.0
-"""A learned part is a softmax of this times a number in [-1, 1]: the largest is e^8 times the smallest at most."""
-LEAST_SPARE = 1e-3
-"""The least part of the speed above its load that a device is given when learned: at the load delays are infinite."""
+"""Shares are a softmax of this factor times numbers in [-1, 1], so they differ by a factor of at most e^8."""
+LEAST_SPARE_FRACTION = 1e-3
+"""The least fraction of the speed above its load that a device runs at: at the load itself delays are infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CutActions:
-    """Reads actions of devices with so many layers: a cut each, or where `learned` four numbers in [-1, 1]."""
+    """Converts actions to cuts and resources.
+
+    The action of a device is an integer cut, or four numbers in [-1, 1] where `learned`: the cut, its own speed, and
+    the logits of its shares of the server and of the bandwidth.
+    """
 
     num_layers: Int[np.ndarray, "devices"]
     learned: bool
@@ -27,30 +31,36 @@ class CutActions:
     def cuts(
         self, action: Shaped[np.ndarray, "*batch devices ..."]
     ) -> tuple[Cuts, Float[np.ndarray, "*batch devices 3"] | None]:
-        """Returns the cuts, and the numbers of the resources where those are learned.
+        """Returns the cuts, and the three numbers of the resources where those are learned (None otherwise).
 
-        Raises `ValueError` for a wrong shape, type or range, with the device and its bound.
+        Raises:
+            ValueError: the shape, type or range is wrong; the message names the device and its bound.
         """
-        action, devices = np.asarray(action), len(self.num_layers)
+        action, num_devices = np.asarray(action), len(self.num_layers)
         if not self.learned:
             return self._checked(action), None
-        if action.shape[-2:] != (devices, 4):
-            raise ValueError(f"an action holds 4 numbers for each of {devices} devices, got shape {action.shape}")
+        if action.shape[-2:] != (num_devices, 4):
+            raise ValueError(
+                f"an action must hold 4 numbers for each of {num_devices} devices, got shape {action.shape}"
+            )
         if action.dtype.kind not in "fiu" or not ((action >= -1.0) & (action <= 1.0)).all():
-            raise ValueError("the numbers of an action must be in [-1, 1]")
+            raise ValueError(f"the numbers of an action must be in [-1, 1], got {action}")
         return cut_of(action[..., 0].astype(np.float64), self.num_layers), action[..., 1:].astype(np.float64)
 
     def _checked(self, action: Shaped[np.ndarray, "*batch devices"]) -> Cuts:
         if action.dtype.kind not in "iu":
-            raise ValueError(f"the cuts of an action are integers, got dtype {action.dtype}")
+            raise ValueError(f"the cuts of an action must be integers, got dtype {action.dtype}")
         if action.shape[-1:] != self.num_layers.shape:
-            devices = len(self.num_layers)
-            raise ValueError(f"an action holds a cut for each of {devices} devices, got shape {action.shape}")
-        wrong = (action < 0) | (action > self.num_layers)
-        if wrong.any():
-            device = int(np.argwhere(wrong)[0][-1])
-            bound = int(self.num_layers[device])
-            raise ValueError(f"cut {action[wrong][0]} of device {device} must be from 0 to {bound}, its DNN's layers")
+            num_devices = len(self.num_layers)
+            raise ValueError(f"an action must hold a cut for each of {num_devices} devices, got shape {action.shape}")
+        outside = (action < 0) | (action > self.num_layers)
+        if outside.any():
+            device = int(np.argwhere(outside)[0][-1])
+            last = int(self.num_layers[device])
+            raise ValueError(
+                f"the cut of device {device} must be from 0 to {last}, the number of its DNN's layers, "
+                f"got {action[outside][0]}"
+            )
         return action.astype(np.int64, copy=False)
 
     def resources(
@@ -64,12 +74,21 @@ class CutActions:
         device_ghz: float,
         server_ghz: float,
     ) -> Allocation:
-        """Returns the resources that numbers in [-1, 1] stand for: speed, parts of the server and of the bandwidth.
+        """Returns the resources that numbers in [-1, 1] encode: own speed, shares of the server and of the bandwidth.
 
-        The speed of a device that runs layers is affine between its load and the fastest; the parts of server and
-        bandwidth are a softmax over those that need any.
+        The own speed grows linearly with its number, from the device's load to `device_ghz`. The shares are a softmax
+        over the devices that need any.
+
+        Args:
+            numbers: the numbers of each device, for its own speed, the server and the bandwidth.
+            local: whether the device runs layers itself.
+            load_ghz: the speed at which the device would only just carry its load.
+            at_server: whether the device leaves layers to the server.
+            sends: whether the device sends anything.
+            device_ghz: the maximum speed of a device.
+            server_ghz: the speed of the whole server.
         """
-        spare = np.maximum(0.5 * (numbers[..., 0] + 1.0), LEAST_SPARE)
+        spare = np.maximum(0.5 * (numbers[..., 0] + 1.0), LEAST_SPARE_FRACTION)
         return Allocation(
             device_ghz=np.where(local, load_ghz + spare * (device_ghz - load_ghz), 0.0),
             server_ghz=server_ghz * _softmax(numbers[..., 1], at_server),
@@ -78,17 +97,17 @@ class CutActions:
 
 
 def cut_of(number: Float[np.ndarray, "*batch devices"], num_layers: Int[np.ndarray, "devices"]) -> Cuts:
-    """Returns the cuts that numbers in [-1, 1] stand for: equal parts of that range, for 0 to L layers.
+    """Returns the cuts that numbers in [-1, 1] encode. Each cut from 0 to L has an equal part of that range.
 
     Paper: LyMDO Eq. (13).
     Differs: min(L, floor((L + 1) (tanh y + 1) / 2)), so that cut L needs no infinite y; the tanh is the caller's.
     """
-    part = 0.5 * (number + 1.0)
-    return np.minimum(np.floor(part * (num_layers + 1)), num_layers).astype(np.int64)
+    fraction = 0.5 * (number + 1.0)
+    return np.minimum(np.floor(fraction * (num_layers + 1)), num_layers).astype(np.int64)
 
 
-def _softmax(numbers: Float[np.ndarray, "*batch devices"], needs: Devices) -> PerDevice:
-    """Returns parts that add up to 1 over the devices that need any; all 0 where none does."""
-    weight = np.exp(LOGIT_SCALE * numbers) * needs
+def _softmax(numbers: Float[np.ndarray, "*batch devices"], need: Devices) -> PerDevice:
+    """Returns shares that add up to 1 over the devices that need any; all shares are 0 where no device does."""
+    weight = np.exp(LOGIT_SCALE * numbers) * need
     total = weight.sum(axis=-1, keepdims=True)
     return np.divide(weight, total, out=np.zeros(weight.shape), where=total > 0.0)

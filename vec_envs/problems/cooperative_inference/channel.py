@@ -1,4 +1,4 @@
-"""How a device of `CooperativeInference` hears the server."""
+"""The radio channel between a device of `CooperativeInference` and the server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vec_envs.physics.inference import Factor, free_space_gain
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceChannel:
-    """A channel of free space with Rayleigh fading: its gain on average, and what a gain means over the whole band.
+    """A free-space channel with Rayleigh fading: its mean gain, and the signal-to-noise ratio of a gain.
 
-    Section V.A of LyMDO.
+    The numbers are those of Section V.A of LyMDO. Gains are ratios of powers.
     """
 
     antenna_gain: float
@@ -22,10 +22,10 @@ class InferenceChannel:
     exponent: float
     transmit_power_w: float
     noise_w: float
-    """Of the whole band."""
+    """The power of the noise in the whole band."""
 
     def mean_gain(self, distance_m: Factor) -> Factor:
-        """Returns the mean gain of a channel of this length, at least 1 m."""
+        """Returns the mean gain at a distance; distances below 1 m count as 1 m."""
         return free_space_gain(
             np.maximum(distance_m, 1.0),
             antenna_gain=self.antenna_gain,
@@ -34,5 +34,5 @@ class InferenceChannel:
         )
 
     def snr(self, gain: Factor) -> Any:
-        """Returns the signal-to-noise ratio of a device that has the whole band."""
+        """Returns the signal-to-noise ratio of a device that uses the whole band."""
         return self.transmit_power_w * gain / self.noise_w

@@ -1,4 +1,4 @@
-"""What the cuts of `CooperativeInference` mean: work at both sides, what is sent, and the memory that is occupied."""
+"""The cost of each cut of `CooperativeInference`: work on both sides, data sent, and memory occupied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vec_envs.problems.cooperative_inference.records import Cuts, PerDevice
 
 @dataclass(frozen=True, kw_only=True)
 class CutTable:
-    """What each cut of each device means; rows of DNNs with fewer cuts end in zeros."""
+    """Work, data and memory for each device and cut. Rows of DNNs with fewer cuts end in zeros."""
 
     local_gcycles: Float[np.ndarray, "devices cuts"]
     server_gcycles: Float[np.ndarray, "devices cuts"]
@@ -22,7 +22,7 @@ class CutTable:
     memory_gb: Float[np.ndarray, "devices cuts"]
 
     def of(self, cut: Cuts) -> tuple[PerDevice, PerDevice, PerDevice, PerDevice]:
-        """Returns Gcycles of device and server, Mbit sent, and GB occupied, for each device's cut."""
+        """Returns, for each device's cut: Gcycles at the device, Gcycles at the server, Mbit sent, GB occupied."""
         device = np.arange(len(self.local_gcycles))
         return (
             self.local_gcycles[device, cut],
@@ -40,27 +40,36 @@ def cut_table(
     device_memory_factor: float,
     server_memory_factor: float,
 ) -> CutTable:
-    """Returns the table of devices with these DNNs."""
+    """Returns the table of devices with these DNNs.
 
-    def memory(profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
+    Args:
+        profiles: the DNN types.
+        device_types: the index into `profiles` of each device.
+        cycles_per_mac: processor cycles of a multiply-accumulate.
+        device_memory_factor: the cost of a byte of parameters at the device.
+        server_memory_factor: the cost of a byte of parameters at the server.
+    """
+
+    def memory_of(profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
         return memory_gb(profile, device_memory_factor=device_memory_factor, server_memory_factor=server_memory_factor)
 
     return CutTable(
         local_gcycles=cycles_per_mac * by_type(p.local_gmacs for p in profiles)[device_types],
         server_gcycles=cycles_per_mac * by_type(p.edge_gmacs for p in profiles)[device_types],
         sent_mbit=by_type(p.cut_mbit for p in profiles)[device_types],
-        memory_gb=by_type(memory(p) for p in profiles)[device_types],
+        memory_gb=by_type(memory_of(p) for p in profiles)[device_types],
     )
 
 
 def memory_gb(
     profile: DNNProfile, *, device_memory_factor: float, server_memory_factor: float
 ) -> Float[np.ndarray, "cuts"]:
-    """Returns the memory that a DNN occupies at both sides, by cut.
+    """Returns the memory in GB that a DNN occupies on both sides together, for each cut.
 
     Paper: LyMDO Eq. (6).
     Differs: the largest tensor of a side is the largest output of its layers, 0 where it has none.
     """
+    # A running maximum over layers 1 to cut, and one from the last layer backwards over the layers after the cut.
     outputs = [0.0, *profile.output_mbit, 0.0]
     largest = np.maximum.accumulate(outputs[:-1]) + np.maximum.accumulate(outputs[:0:-1])[::-1]
     parameters = (

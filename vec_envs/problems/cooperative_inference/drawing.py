@@ -1,4 +1,4 @@
-"""The picture of `CooperativeInference`: devices about the server's antenna, and a row of bars for each of them."""
+"""The picture of `CooperativeInference`: devices around the server's antenna, and a row of bars for each device."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from vec_envs.problems.cooperative_inference.problem import CooperativeInference
 _DEVICE, _SENDING, _SERVER, _UNUSED = "#33629c", "#c8501e", "#2e8540", "#dcdcd8"
 _ENERGY, _MEMORY, _ARRIVALS, _INK = "#f0b400", "#8a6bb0", "#9aa9bd", "#333333"
 _LEAST_ROWS, _ROWS_OF_FULL_SIZE, _MOST_GAINS = 4, 12, 14
-"""A picture has room for so many rows at least, for so many in letters of full size, for so many gains in words."""
+"""The least number of rows; the most rows in letters of full size; the most devices whose gains are written."""
 _FULL_SIZE, _LEAST_SIZE, _HEIGHT = 8.0, 6.5, 0.62
 _LEAST_RATE_HZ, _LEAST_DELAY_S, _LEAST_QUEUE = 1.0, 0.05, 1.0
-_USUAL_WIDTH, _WIDTH_PER_DB, _WIDTHS = 3.0, 0.15, (0.5, 7.0)
-"""A link of the mean gain at 150 m has the first width in epochs, each dB more the second."""
+_REFERENCE_WIDTH, _WIDTH_PER_DB, _WIDTHS = 3.0, 0.15, (0.5, 7.0)
+"""Widths in points: of a link with the mean gain at 150 m, of each dB above it, and the least and largest width."""
 _LONGEST_NAME = 11
 _ROUND, _CENTRED = "round,pad=0.25,rounding_size=0.3", {"ha": "center", "va": "center"}
 _UNDECIDED = "no decision yet"
 
 
 def draw(figure: Any, frame: Frame) -> None:
-    """Draws the present slot of a lane.
+    """Draws the present slot of one environment.
 
-    On the left the devices about the antenna, on a circle in order of their number wherever they are (positions are
-    not part of what exogenous decides), with links as wide as their present gains; and who was given which part of server
-    and bandwidth. On the right a row for each device: where the last decision cut its DNN, its speed, what its tasks
-    took, how often they come now, and its virtual queues.
+    The left side shows the devices around the antenna, and below them the shares of the server and of the bandwidth.
+    The devices stand on a circle in the order of their numbers, because the exogenous record has no positions. A link
+    is wider where its present gain is higher. The right side has a row for each device: the last cut and speed, the
+    last delay, the present arrival rate, and the virtual queues.
     """
     problem, state, exogenous = cast(CooperativeInference, frame.problem), frame.state, frame.exogenous
     last = frame.last_outcome
@@ -62,27 +62,27 @@ def _legend(axes: Any) -> list[Any]:
     return [axes.scatter([], [], marker="s", color=colour, label=name) for colour, name in names.items()]
 
 
-# On the left ------------------------------------------------------------------------------------------------------
+# The left side -----------------------------------------------------------------------------------------------------
 
 
 def _draw_scene(axes: Any, problem: CooperativeInference, exogenous: Exogenous, last: Outcome | None) -> None:
-    """Draws the devices about the antenna; a link is in the colour of sending where the last cut sent something.
+    """Draws the devices around the antenna. A link has the colour of sending if its device sent in the last slot.
 
-    A device from which no tasks come, as of a seat that no vehicle holds, is pale and has no link.
+    A device without arrivals, as for a seat without a vehicle, is pale and has no link.
     """
     devices, size = problem.num_devices, _font_size(problem)
     angles = 2.0 * np.pi * np.arange(devices) / devices
     gain_db = 10.0 * np.log10(exogenous.gain)
-    usual_db = 10.0 * np.log10(problem.channel.mean_gain(np.array(GAIN_DISTANCE_M)))
-    widths = np.clip(_USUAL_WIDTH + _WIDTH_PER_DB * (gain_db - usual_db), *_WIDTHS)
+    reference_db = 10.0 * np.log10(problem.channel.mean_gain(np.array(GAIN_DISTANCE_M)))
+    widths = np.clip(_REFERENCE_WIDTH + _WIDTH_PER_DB * (gain_db - reference_db), *_WIDTHS)
     for device, place in enumerate(zip(np.cos(angles), np.sin(angles), strict=True)):
-        here = bool(exogenous.arrival_rate_hz[device] > 0.0)
-        if here:
+        has_tasks = bool(exogenous.arrival_rate_hz[device] > 0.0)
+        if has_tasks:
             colour = _SENDING if last is not None and last.transmit_s[device] > 0.0 else _ARRIVALS
             axes.plot(*zip((0.0, 0.0), place, strict=True), color=colour, linewidth=widths[device], alpha=0.75)
-        _badge(axes, place, f"d{device}", _DEVICE if here else _ARRIVALS, _ROUND, size + 1.0)
+        _badge(axes, place, f"d{device}", _DEVICE if has_tasks else _ARRIVALS, _ROUND, size + 1.0)
         if devices <= _MOST_GAINS:
-            words = f"{gain_db[device]:.0f} dB" if here else "no tasks"
+            words = f"{gain_db[device]:.0f} dB" if has_tasks else "no tasks"
             beside = 0.0, (size + 7.0) * (1.0 if place[1] > -1e-9 else -1.0)
             axes.annotate(words, place, beside, textcoords="offset points", fontsize=size, color=_INK, **_CENTRED)
     _badge(axes, (0.0, 0.0), "server", _SERVER, "square,pad=0.3", 9.0)
@@ -97,7 +97,7 @@ def _badge(axes: Any, place: tuple[float, float], text: str, colour: str, style:
 
 
 def _draw_shares(axes: Any, problem: CooperativeInference, last: Outcome | None) -> None:
-    """Draws how server and bandwidth were divided: one bar each, a piece for each device that needed any."""
+    """Draws a bar for the server and one for the bandwidth, each divided into the shares of the devices."""
     if last is None:
         axes.text(0.5, 0.5, _UNDECIDED, fontsize=8, color=_INK, **_CENTRED)
     else:
@@ -116,7 +116,7 @@ def _draw_shares(axes: Any, problem: CooperativeInference, last: Outcome | None)
 
 
 def _fitting(text: str, part: float) -> str:
-    """Returns the text, or none where the part of the bar has no room for it."""
+    """Returns the text, or an empty one if it does not fit into this part of the bar."""
     return text if part > 0.033 * len(text) else ""
 
 
@@ -124,7 +124,7 @@ def _fitting(text: str, part: float) -> str:
 
 
 def _draw_cuts(axes: Any, problem: CooperativeInference, last: Outcome | None) -> None:
-    """Draws the layers of every device's DNN: its own and the server's, in words too, with the speed it ran at."""
+    """Draws the layers of each DNN, coloured by who runs them, and writes the cut and the speed of the device."""
     size = _font_size(problem)
     for device, layers in enumerate(problem.num_layers.tolist()):
         cut = None if last is None else int(last.cut[device])
@@ -149,7 +149,7 @@ def _cut_words(cut: int, layers: int, speed_ghz: float) -> str:
 
 
 def _draw_delays(axes: Any, problem: CooperativeInference, last: Outcome | None) -> None:
-    """Draws what a task of the last slot took, on the device, on the way, and at the server."""
+    """Draws the delay of a task in the last slot: at the device, on the channel, and at the server."""
     _frame(axes, problem, "last delay [s]")
     if last is None:
         axes.text(0.5, 0.5, _UNDECIDED, fontsize=8, color=_INK, **_CENTRED, transform=axes.transAxes)
@@ -163,6 +163,7 @@ def _draw_delays(axes: Any, problem: CooperativeInference, last: Outcome | None)
 
 
 def _draw_present(axes: dict[str, Any], problem: CooperativeInference, state: State, exogenous: Exogenous) -> None:
+    """Draws the present arrival rates and virtual queues."""
     columns = (
         ("rate", "tasks/s now", exogenous.arrival_rate_hz, _ARRIVALS, _LEAST_RATE_HZ),
         ("energy", "energy queue", state.energy_queue, _ENERGY, _LEAST_QUEUE),
@@ -175,7 +176,7 @@ def _draw_present(axes: dict[str, Any], problem: CooperativeInference, state: St
 
 
 def _frame(axes: Any, problem: CooperativeInference, title: str, names: Sequence[str] = ()) -> None:
-    """Makes an axes a column of the table: one row for each device, the first above, as far as there are so many."""
+    """Formats axes as a column of the table, with the row of the first device at the top."""
     devices = problem.num_devices
     axes.set_yticks(range(len(names)), names, fontsize=_font_size(problem))
     axes.tick_params(axis="y", length=0)
@@ -186,7 +187,7 @@ def _frame(axes: Any, problem: CooperativeInference, title: str, names: Sequence
 
 
 def _label_ends(axes: Any, problem: CooperativeInference, value: np.ndarray, least: float) -> None:
-    """Writes each bar's value behind it, and makes room for that."""
+    """Writes the value of each bar at its end, and makes room for the text."""
     axes.set_xlim(0.0, max(1.6 * float(value.max()), least))
     axes.locator_params(axis="x", nbins=2)
     axes.xaxis.set_major_formatter(_tick)
@@ -195,12 +196,12 @@ def _label_ends(axes: Any, problem: CooperativeInference, value: np.ndarray, lea
 
 
 def _tick(number: float, place: int | None) -> str:
-    """Returns the label of a tick as matplotlib asks for it."""
+    """Returns the label of a tick; matplotlib calls this function with a position that is not needed."""
     return shown(number)
 
 
 def shown(number: float) -> str:
-    """Returns a number of at least 0 in at most five characters."""
+    """Returns a number (at least 0) as text of at most five characters."""
     if number >= 1e6 or 0.0 < number < 1e-3:
         return f"{number:.0e}"
     if number >= 1e4:

@@ -1,4 +1,4 @@
-"""What each device of `CooperativeInference` sees, as numbers of order one."""
+"""The observation of each device of `CooperativeInference`, scaled to numbers of order one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ QUEUE_SCALE = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceObservation:
-    """How a slot is seen by devices of these DNN types: `kind` of observation.
+    """Computes the observations of devices, of `kind` `"paper"` or `"extended"`.
 
-    Features: logarithm of 1 + the signal-to-noise ratio over the whole band, in units of that at 150 m; arrival rate;
-    energy and memory queue. Where extended: DNN type (one for each, 1 or 0), whether it may run all layers.
+    The four features are log(1 + signal-to-noise ratio over the whole band), in units of its value at 150 m; the
+    arrival rate; the energy queue; the memory queue. `"extended"` adds the DNN type (one-hot) and a flag (1 or 0):
+    whether the device can carry the load of all layers.
 
     Paper: LyMDO Eq. (12).
     Differs: the gain as a logarithm, since it varies over decades.
@@ -32,30 +33,30 @@ class InferenceObservation:
     device_types: Int[np.ndarray, "devices"]
     num_types: int
     whole_gcycles: Float[np.ndarray, "devices"]
-    """Work of all layers."""
+    """The work of all layers of each device's DNN."""
     device_ghz: float
     channel: InferenceChannel
 
     @property
     def size(self) -> int:
-        """Number of features a device observes: 4, and the number of types and 1 more where extended."""
+        """The number of features of a device: 4, or 5 + the number of DNN types where extended."""
         return 4 if self.kind == "paper" else 5 + self.num_types
 
     def of(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch devices features"]:
-        """Returns the features of every device's slot."""
-        seen = np.zeros((*exogenous.gain.shape, self.size), dtype=np.float32)
-        usual = np.log1p(self.channel.snr(self.channel.mean_gain(GAIN_DISTANCE_M)))
-        seen[..., 0] = np.log1p(self.channel.snr(exogenous.gain)) / usual
-        seen[..., 1] = exogenous.arrival_rate_hz / RATE_SCALE_HZ
-        seen[..., 2] = state.energy_queue / QUEUE_SCALE
-        seen[..., 3] = state.memory_queue / QUEUE_SCALE
+        """Returns one row of features for each device."""
+        features = np.zeros((*exogenous.gain.shape, self.size), dtype=np.float32)
+        log_snr_scale = np.log1p(self.channel.snr(self.channel.mean_gain(GAIN_DISTANCE_M)))
+        features[..., 0] = np.log1p(self.channel.snr(exogenous.gain)) / log_snr_scale
+        features[..., 1] = exogenous.arrival_rate_hz / RATE_SCALE_HZ
+        features[..., 2] = state.energy_queue / QUEUE_SCALE
+        features[..., 3] = state.memory_queue / QUEUE_SCALE
         if self.kind == "extended":
-            seen[..., 4:-1] = self.device_types[:, None] == np.arange(self.num_types)
-            seen[..., -1] = np.less(self.whole_gcycles * exogenous.arrival_rate_hz, self.device_ghz)
-        return seen
+            features[..., 4:-1] = self.device_types[:, None] == np.arange(self.num_types)
+            features[..., -1] = np.less(self.whole_gcycles * exogenous.arrival_rate_hz, self.device_ghz)
+        return features
 
     def rates_of(
         self, observation: Float32[np.ndarray, "*batch devices features"]
     ) -> Float32[np.ndarray, "*batch devices"]:
-        """Returns the arrival rates in 1/s that are seen."""
+        """Returns the arrival rates in 1/s, recovered from observations in float32."""
         return observation[..., 1] * np.float32(RATE_SCALE_HZ)

@@ -1,10 +1,10 @@
 """VEC-CooperativeInference: devices cut their DNNs and share an edge server, within long-term budgets.
 
-Tasks of a device come as a Poisson stream. It runs the layers before the cut itself, one task after the other, and
-sends what is left to the server. In every slot the cuts are decided, and then three resources: each device's speed, the
-parts of the server, the parts of the bandwidth. With the cuts given these are convex problems of their own, which
-`step` solves exactly. What energy and memory exceed their budgets waits in virtual queues; the reward is minus
-queues x use plus V times the delays.
+The tasks of each device arrive as a Poisson process. The device runs the layers before its cut, one task after the
+other, and sends the rest of the work to the server. In every slot the policy decides the cuts. Then three resources are
+allocated: the speed of each device, the shares of the server, and the shares of the bandwidth. For given cuts these are
+convex problems, which `transition` solves exactly. Virtual queues count how far energy and memory exceed their
+budgets. The reward is minus the sum of queues x use and V x delays.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from vec_envs.dnn.profile import DNNProfile, as_profiles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
-from vec_envs.physics import energy, lyapunov, offloading
-from vec_envs.physics.inference import sojourn_s
-from vec_envs.physics.inference_allocation import (
-    bandwidth_share,
-    device_speed_ghz,
-    server_speed_ghz,
-    spectral_efficiency,
-)
 from vec_envs.problems.base import ContinuousActions, DiscreteActions, Metric
 from vec_envs.problems.cooperative_inference.actions import CutActions
-from vec_envs.problems.cooperative_inference.budgets import Budgets, drift
+from vec_envs.problems.cooperative_inference.budgets import Budgets
 from vec_envs.problems.cooperative_inference.channel import InferenceChannel
 from vec_envs.problems.cooperative_inference.cuts import CutTable, cut_table
+from vec_envs.problems.cooperative_inference.dynamics import SlotDynamics
+from vec_envs.problems.cooperative_inference.metrics import metrics_of
+from vec_envs.problems.cooperative_inference.objective import REWARDS, DriftPlusPenalty, Objective
 from vec_envs.problems.cooperative_inference.observation import OBSERVATIONS, InferenceObservation
+from vec_envs.problems.cooperative_inference.options import (
+    ALLOCATIONS,
+    POSITIVE,
+    UNSTABLE,
+    check_budgets,
+    check_devices,
+    check_reward,
+)
 from vec_envs.problems.cooperative_inference.records import (
     Allocation,
     Cuts,
@@ -42,115 +45,104 @@ from vec_envs.problems.cooperative_inference.records import (
     State,
 )
 from vec_envs.units import watt_from_dbm
-from vec_envs.validation import a_list, count, decibels, one_of, positive, positive_range
+from vec_envs.validation import (
+    check_decibels,
+    check_integer,
+    check_list,
+    check_one_of,
+    check_positive,
+    check_positive_range,
+)
 
 __all__ = ["Allocation", "CooperativeInference", "Draws", "Exogenous", "Outcome", "State"]
-
-REWARDS = ("drift_bound", "drift", "delay")
-ALLOCATIONS = ("exact", "learned")
-UNSTABLE = ("error", "clip")
-_POSITIVE = (
-    "lyapunov_v",
-    "slot_s",
-    "device_ghz",
-    "server_ghz",
-    "cycles_per_mac",
-    "kappa_j_per_gcycle_ghz2",
-    "bandwidth_mhz",
-    "transmit_power_w",
-    "device_memory_factor",
-    "server_memory_factor",
-    "energy_queue_scale",
-    "memory_queue_scale",
-    "antenna_gain",
-    "carrier_mhz",
-    "path_loss_exponent",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CooperativeInference:
-    """The problem of the paper, with its numbers as defaults.
+    """The problem of the paper (P1). The defaults are the paper's numbers.
 
     Paper: LyMDO Eq. (7).
     Differs: cut 0, everything at the server, is a choice too, as in the baseline Edge.
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18")
-    """The DNN types: names of the library, or from Python also profiles. Section V.A."""
+    """The DNN types: names of the library, or from Python also `DNNProfile`s. Section V.A."""
     dnn_of_device: tuple[int, ...] = (0, 0, 1, 1, 1)
-    """Index into `dnns` for each device; as many as there are devices. Section V.A."""
+    """The index into `dnns` of each device. Its length is the number of devices. Section V.A."""
     energy_budget_j: tuple[float, ...] = (0.040, 0.060)
-    """What a device may spend in a second in the long run, by DNN type. Table I."""
+    """Long-term budget of the energy that a device spends in a second, for each DNN type. Table I."""
     memory_budget_gb: tuple[float, ...] = (0.100, 0.030)
-    """What a device's tasks may occupy in the long run, here and at the server together, by DNN type. Table I."""
+    """Long-term budget of the memory of a device's tasks, on both sides together, for each DNN type. Table I."""
     lyapunov_v: float = 10.0
-    """Weight of delay against the virtual queues. Table I."""
+    """V, the weight of delay against the virtual queues. Table I."""
     slot_s: float = 1.0
-    """How far traffic moves on in a slot; energies are those of a second of it, whatever its length."""
+    """Length of a slot, for the traffic. Energies are those of one second, for any length of the slot."""
     episode_slots: int = 200
-    """Slots of an episode. Section V.A."""
+    """Number of slots in an episode. Section V.A."""
     arrival_rate_hz: tuple[float, float] = (0.5, 2.5)
-    """Range of the uniform draw, per device and slot; a constant where both are equal. Table I."""
+    """Range of the arrival rate, drawn uniformly for each device and slot; constant if both are equal. Table I."""
     arrival_profile_hz: tuple[float, ...] = ()
-    """Rates of all devices slot by slot instead of draws, the last one kept; empty for draws."""
+    """Arrival rates of all devices slot by slot; the last one is kept. If empty, rates are drawn at random."""
     device_ghz: float = 1.5
-    """The fastest a device can run. Table I."""
+    """Maximum speed of a device. Table I."""
     server_ghz: float = 15.0
     """Speed of the edge server's processor, shared between the devices. Table I."""
     cycles_per_mac: float = 0.12
-    """Cycles of a multiply-accumulate. Table I."""
+    """Processor cycles of a multiply-accumulate. Table I."""
     kappa_j_per_gcycle_ghz2: float = 0.1
-    """Energy of computing: this times work times speed squared. Table I: 1e-28 in J/(cycle Hz^2)."""
+    """Energy of computing = kappa x work x speed squared. Table I: 1e-28 J/(cycle Hz^2)."""
     bandwidth_mhz: float = 5.0
-    """Shared between the devices. Section V.A."""
+    """Bandwidth, shared between the devices. Section V.A."""
     noise_dbm_per_hz: float = -174.0
-    """Density of the noise. Section V.A, which lacks the sign."""
+    """Power density of the noise. Section V.A, which lacks the sign."""
     transmit_power_w: float = 0.1
-    """What a device sends with. Table I."""
+    """Transmit power of a device. Table I."""
     device_memory_factor: float = 0.2
-    """What a byte of parameters costs at the device. Table I."""
+    """Cost of a byte of parameters at the device. Table I."""
     server_memory_factor: float = 0.8
-    """What a byte of parameters costs at the server. Table I."""
+    """Cost of a byte of parameters at the server. Table I."""
     energy_queue_scale: float = 100.0
-    """nu_e, in 1/J: what a joule above the budget adds to the energy queue. Table I."""
+    """nu_e, in 1/J: growth of the energy queue for each joule above the budget. Table I."""
     memory_queue_scale: float = 10.0
-    """nu_c, in 1/GB: what a gigabyte above the budget adds to the memory queue. Table I."""
+    """nu_c, in 1/GB: growth of the memory queue for each gigabyte above the budget. Table I."""
     antenna_gain: float = 3.0
     """A_d of the free-space path loss. Section V.A."""
     carrier_mhz: float = 915.0
     """Carrier frequency. Section V.A."""
     path_loss_exponent: float = 3.0
-    """With distance. Section V.A."""
+    """Exponent of the path loss over distance. Section V.A."""
     allocation: str = "exact"
-    """`"exact"`: the three convex problems are solved; `"learned"`: the action also gives the resources."""
+    """`"exact"`: the resources solve the three convex problems. `"learned"`: the action also gives the resources."""
     unstable: str = "error"
-    """What a cut is whose load the device cannot carry: an `"error"`, or taken as the nearest below (`"clip"`)."""
-    reward: str = "drift_bound"
-    """`"drift_bound"` (Eq. 14), `"drift"` (minus Eq. 10, the virtual queues' exact drift) or `"delay"`."""
+    """A cut whose load the device cannot carry raises an `"error"`, or becomes the largest legal cut (`"clip"`)."""
+    reward: str | Objective = "drift_bound"
+    """`"drift_bound"` (Eq. 14), `"drift"` (minus Eq. 10, with the exact drift of the virtual queues) or `"delay"`. From
+    Python also a function from `SlotTerms` to costs. The reward is minus the cost."""
     observation: str = "paper"
-    """`"paper"` (Section IV.B: gain, rate, queues) or `"extended"` (also DNN type and whether it may be all local)."""
+    """`"paper"` (Section IV.B: gain, rate, queues) or `"extended"` (also DNN type, and whether cut L is legal)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dnns", as_profiles(self.dnns, workload="mad2rl"))
         for name in ("dnn_of_device", "energy_budget_j", "memory_budget_gb", "arrival_rate_hz", "arrival_profile_hz"):
-            a_list(**{name: getattr(self, name)})
+            check_list(**{name: getattr(self, name)})
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        _check_devices(self)
-        for name in _POSITIVE:
-            positive(**{name: getattr(self, name)})
-        decibels(noise_dbm_per_hz=self.noise_dbm_per_hz)
-        count(1, episode_slots=self.episode_slots)
+        num_types = len(self.dnns)
+        check_devices(self.dnn_of_device, num_types=num_types)
+        check_budgets(num_types=num_types, energy_budget_j=self.energy_budget_j, memory_budget_gb=self.memory_budget_gb)
+        for name in POSITIVE:
+            check_positive(**{name: getattr(self, name)})
+        check_decibels(noise_dbm_per_hz=self.noise_dbm_per_hz)
+        check_integer(1, episode_slots=self.episode_slots)
         object.__setattr__(self, "episode_slots", int(self.episode_slots))
-        positive_range(arrival_rate_hz=self.arrival_rate_hz)
+        check_positive_range(arrival_rate_hz=self.arrival_rate_hz)
         for n, rate in enumerate(self.arrival_profile_hz):
-            positive(**{f"arrival_profile_hz[{n}]": rate})
-        one_of(ALLOCATIONS, allocation=self.allocation)
-        one_of(UNSTABLE, unstable=self.unstable)
-        one_of(REWARDS, reward=self.reward)
-        one_of(OBSERVATIONS, observation=self.observation)
+            check_positive(**{f"arrival_profile_hz[{n}]": rate})
+        check_one_of(ALLOCATIONS, allocation=self.allocation)
+        check_one_of(UNSTABLE, unstable=self.unstable)
+        check_reward(self.reward)
+        check_one_of(OBSERVATIONS, observation=self.observation)
 
-    # Who decides what ---------------------------------------------------------------------------------------------
+    # Agents and actions -------------------------------------------------------------------------------------------
 
     @property
     def profiles(self) -> tuple[DNNProfile, ...]:
@@ -159,47 +151,47 @@ class CooperativeInference:
 
     @property
     def num_devices(self) -> int:
-        """N."""
+        """The number of devices N."""
         return len(self.dnn_of_device)
 
     @cached_property
     def device_types(self) -> Int[np.ndarray, "devices"]:
-        """Index of each device's DNN type."""
+        """The index of each device's DNN type."""
         return np.array(self.dnn_of_device, dtype=np.int64)
 
     @cached_property
     def num_layers(self) -> Int[np.ndarray, "devices"]:
-        """Number of layers L of each device's DNN."""
+        """The number of layers L of each device's DNN."""
         return np.array([profile.num_layers for profile in self.profiles])[self.device_types]
 
     @cached_property
     def agent_names(self) -> tuple[str, ...]:
-        """`device_0`, `device_1`, ..."""
+        """The names of the agents: `device_0`, `device_1`, ..."""
         return tuple(f"device_{n}" for n in range(self.num_devices))
 
     @property
     def one_at_a_time(self) -> bool:
-        """All devices decide at every point: an episode's points are its slots."""
+        """False: all devices decide at every decision epoch, which is a slot."""
         return False
 
     @property
     def episode_epochs(self) -> int:
-        """The slots of an episode."""
+        """The number of decision epochs in an episode: its slots."""
         return self.episode_slots
 
     @property
     def action_counts(self) -> tuple[int, ...]:
-        """Number of cuts L + 1 of each device."""
+        """The number of cuts L + 1 of each device."""
         return tuple(int(n) + 1 for n in self.num_layers)
 
     @property
     def actions(self) -> DiscreteActions | ContinuousActions:
-        """A cut for each device; where resources are learned 4 numbers: cut, speed, parts of server and bandwidth."""
+        """A cut for each device; where resources are learned, four numbers: cut, own speed, two logits of shares."""
         return DiscreteActions(counts=self.action_counts) if self.allocation == "exact" else ContinuousActions(size=4)
 
     @property
     def reported_metrics(self) -> tuple[Metric, ...]:
-        """Mean delay of a task, by which policies are ranked, and what the budgets bound."""
+        """The mean delay of a task, which ranks policies, then use and virtual queues of energy and memory."""
         return (
             Metric(name="delay_s", unit="s"),
             Metric(name="energy_j", unit="J"),
@@ -209,13 +201,13 @@ class CooperativeInference:
         )
 
     def action_mask(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*batch devices cuts"]:
-        """Returns which cuts each device has whose load it can carry at its fastest (C7); cut 0 always."""
+        """Returns the legal cuts (C7): those whose load the device carries at maximum speed. Cut 0 is always legal."""
         return self._carried(exogenous.arrival_rate_hz)
 
     def action_mask_from_observation(
         self, observation: Float32[np.ndarray, "*batch devices features"]
     ) -> Bool[np.ndarray, "*batch devices cuts"]:
-        """Returns the same, as far as the devices' own observations tell: to seven digits of the rate."""
+        """Returns the action mask from observations, which hold the arrival rate to seven digits."""
         return self._carried(self.features.rates_of(observation))
 
     def _carried(
@@ -230,7 +222,7 @@ class CooperativeInference:
 
     @cached_property
     def cut_table(self) -> CutTable:
-        """What each cut means, so that a transition looks it up."""
+        """Work, data and memory of each device and cut."""
         return cut_table(
             self.profiles,
             self.device_types,
@@ -239,13 +231,14 @@ class CooperativeInference:
             server_memory_factor=self.server_memory_factor,
         )
 
-    # What exogenous decides ------------------------------------------------------------------------------------------
+    # Exogenous randomness -----------------------------------------------------------------------------------------
 
     @property
     def traffic_shape(self) -> EpisodeShape:
-        """Where the devices are, for a slot more than there are decisions; on a road they are seats.
+        """The traffic that an episode needs, for one slot more than there are decisions.
 
-        No vehicle stays in range for an episode's 200 s: where one leaves, another takes its place.
+        On a road a device is a seat for vehicles. No vehicle stays in range for an episode's 200 s. So another one
+        takes the seat of a vehicle that leaves.
         """
         return EpisodeShape(
             num_client_vehicles=self.num_devices,
@@ -256,16 +249,16 @@ class CooperativeInference:
         )
 
     def draw(self, rng: np.random.Generator, traffic: TrafficBlock, road: Road) -> Exogenous:
-        """Returns exogenous's part of an episode, one lane a slot: draws with `rng`, then `exogenous`."""
+        """Returns the exogenous record of an episode, `[slots, devices]`: `sample` with `rng`, then `exogenous`."""
         return self.exogenous(self.sample(rng), traffic, road)
 
     def sample(self, rng: np.random.Generator) -> Draws:
-        """Returns the raw draws of one episode."""
+        """Returns the random draws of one episode."""
         shape = self.episode_slots + 1, self.num_devices
         return Draws(fading_power=rng.standard_exponential(shape), arrival=rng.random(shape))
 
     def exogenous(self, draws: Draws, traffic: TrafficBlock, road: Road) -> Exogenous:
-        """Returns gains and rates of episodes, `[*lanes, slots, devices]`; a seat without a vehicle has no arrivals."""
+        """Returns gains and rates of episodes, `[*batch, slots, devices]`. A seat without a vehicle has no arrivals."""
         offset_m = traffic.client_xy_m - np.array(road.rsu_xyz_m[:2])
         distance_m = np.sqrt((offset_m**2).sum(axis=-1) + road.rsu_xyz_m[2] ** 2)
         low, high = self.arrival_rate_hz
@@ -278,7 +271,7 @@ class CooperativeInference:
 
     @cached_property
     def channel(self) -> InferenceChannel:
-        """How a device hears the server."""
+        """The radio channel between a device and the server."""
         return InferenceChannel(
             antenna_gain=self.antenna_gain,
             carrier_mhz=self.carrier_mhz,
@@ -287,20 +280,20 @@ class CooperativeInference:
             noise_w=watt_from_dbm(self.noise_dbm_per_hz) * self.bandwidth_mhz * 1e6,
         )
 
-    # What the agents see ------------------------------------------------------------------------------------------
+    # Observations -------------------------------------------------------------------------------------------------
 
     @property
     def observation_size(self) -> int:
-        """Number of features a device observes: 4, and the number of types and 1 more where extended."""
+        """The number of features of a device: 4, or 5 + the number of DNN types where extended."""
         return self.features.size
 
     def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch devices features"]:
-        """Returns every device's own state, scaled to order one; `InferenceObservation` says what stands where."""
+        """Returns one row of features of order one for each device. `InferenceObservation` lists the features."""
         return self.features.of(state, exogenous)
 
     @cached_property
     def features(self) -> InferenceObservation:
-        """What stands where in an observation."""
+        """The encoder of observations."""
         return InferenceObservation(
             kind=self.observation,
             device_types=self.device_types,
@@ -310,58 +303,68 @@ class CooperativeInference:
             channel=self.channel,
         )
 
-    # What a decision does -----------------------------------------------------------------------------------------
+    # Decisions ----------------------------------------------------------------------------------------------------
 
-    def initial_state(self, lanes: tuple[int, ...] = ()) -> State:
-        """Returns empty queues."""
-        empty = np.zeros((*lanes, self.num_devices))
+    def initial_state(self, batch_shape: tuple[int, ...] = ()) -> State:
+        """Returns empty virtual queues."""
+        empty = np.zeros((*batch_shape, self.num_devices))
         return State(energy_queue=empty, memory_queue=empty.copy())
 
     def transition(
         self, state: State, action: Shaped[np.ndarray, "*batch devices ..."], exogenous: Exogenous
     ) -> tuple[State, Outcome]:
-        """Returns the next state and what the slot brought; a pure function.
+        """Returns the next state and the outcome of a slot; a pure function.
 
-        Raises `ValueError` for an action of wrong shape, type or range, a cut that cannot be stable where those are
-        errors, a gain not above 0, and a negative rate.
+        Raises:
+            ValueError: the action has a wrong shape, type or range; a device cannot carry the load of its cut and
+                `unstable="error"`; a gain is not above 0; or a rate is negative.
         """
         _check_exogenous(exogenous)
-        cut, numbers = self._read.cuts(action)
+        cut, numbers = self._cut_actions.cuts(action)
         cut = self._stable(cut, state, exogenous)
-        allocation = self.allocate(state, cut, exogenous) if numbers is None else self._given(cut, numbers, exogenous)
+        if numbers is None:
+            allocation = self.allocate(state, cut, exogenous)
+        else:
+            allocation = self._learned_allocation(cut, numbers, exogenous)
         outcome = self.outcome_of(state, cut, allocation, exogenous)
-        return self._budgets.after(state, energy_j=outcome.energy_j, memory_gb=outcome.memory_gb), outcome
+        return self._dynamics.budgets.next_state(state, energy_j=outcome.energy_j, memory_gb=outcome.memory_gb), outcome
 
     def allocate(self, state: State, cut: Cuts, exogenous: Exogenous) -> Allocation:
-        """Returns the resources that are best for these cuts: P3, P4 and P5, solved exactly."""
-        local, server, sent, _ = self._needed(cut, exogenous)
-        weight = state.energy_queue * self.transmit_power_w * exogenous.arrival_rate_hz + self.lyapunov_v
-        return Allocation(
-            device_ghz=device_speed_ghz(
-                local,
-                exogenous.arrival_rate_hz,
-                state.energy_queue,
-                lyapunov_v=self.lyapunov_v,
-                kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2,
-                max_ghz=self.device_ghz,
-            ),
-            server_ghz=server_speed_ghz(server, max_ghz=self.server_ghz),
-            bandwidth_share=bandwidth_share(weight, sent, self.channel.snr(exogenous.gain)),
-        )
+        """Returns the resources that minimise the drift bound for these cuts: exact solutions of P3, P4 and P5."""
+        return self._dynamics.allocate(state, cut, exogenous)
 
-    def _needed(self, cut: Cuts, exogenous: Exogenous) -> tuple[PerDevice, PerDevice, PerDevice, PerDevice]:
-        """Returns Gcycles of device and server, Mbit sent and GB; 0 where no tasks arrive, as in an empty seat."""
-        arrives = exogenous.arrival_rate_hz > 0.0
-        local, server, sent, memory = (needed * arrives for needed in self.cut_table.of(cut))
-        return local, server, sent, memory
+    def outcome_of(self, state: State, cut: Cuts, allocation: Allocation, exogenous: Exogenous) -> Outcome:
+        """Returns the outcome of a slot with any cuts and resources."""
+        return self._dynamics.outcome(state, cut, allocation, exogenous, objective=self.objective())
 
     @cached_property
-    def _read(self) -> CutActions:
+    def _cut_actions(self) -> CutActions:
         return CutActions(num_layers=self.num_layers, learned=self.allocation == "learned")
 
-    def _given(self, cut: Cuts, numbers: Float[np.ndarray, "*batch devices 3"], exogenous: Exogenous) -> Allocation:
-        local, server, sent, _ = self._needed(cut, exogenous)
-        return self._read.resources(
+    @cached_property
+    def _dynamics(self) -> SlotDynamics:
+        return SlotDynamics(
+            cut_table=self.cut_table,
+            channel=self.channel,
+            budgets=Budgets(
+                energy_j=np.array(self.energy_budget_j)[self.device_types],
+                memory_gb=np.array(self.memory_budget_gb)[self.device_types],
+                energy_queue_scale=self.energy_queue_scale,
+                memory_queue_scale=self.memory_queue_scale,
+            ),
+            device_ghz=self.device_ghz,
+            server_ghz=self.server_ghz,
+            bandwidth_mhz=self.bandwidth_mhz,
+            transmit_power_w=self.transmit_power_w,
+            kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2,
+            lyapunov_v=self.lyapunov_v,
+        )
+
+    def _learned_allocation(
+        self, cut: Cuts, numbers: Float[np.ndarray, "*batch devices 3"], exogenous: Exogenous
+    ) -> Allocation:
+        local, server, sent, _ = self._dynamics.needs(cut, exogenous)
+        return self._cut_actions.resources(
             numbers,
             local=local > 0.0,
             load_ghz=local * exogenous.arrival_rate_hz,
@@ -372,136 +375,50 @@ class CooperativeInference:
         )
 
     def _stable(self, cut: Cuts, state: State, exogenous: Exogenous) -> Cuts:
-        """Returns the cuts, those that cannot be stable refused, or taken as the largest below that can be."""
+        """Returns the cuts, after the option `unstable` is applied to those whose load a device cannot carry."""
         local = self.cut_table.local_gcycles[np.arange(self.num_devices), cut]
         stable = local * exogenous.arrival_rate_hz < self.device_ghz
         if stable.all():
             return cut
-        if self.unstable == "clip":  # a longer part is more work: the stable cuts come first
+        if self.unstable == "clip":  # later cuts have more local work, so the legal cuts are the first ones
             return np.minimum(cut, self.action_mask(state, exogenous).sum(axis=-1) - 1)
-        *lane, device = (int(at) for at in np.argwhere(~stable)[0])
-        where = f" in lane {lane[-1]}" if local.size > self.num_devices else ""
+        *environment, device = (int(index) for index in np.argwhere(~stable)[0])
+        where = f" in environment {environment[-1]}" if local.size > self.num_devices else ""
         raise ValueError(
             f"cut {cut[~stable][0]} of device {device} is not stable{where}: its work times the arrival rate is not "
-            f"below device_ghz={self.device_ghz:g}; take a cut that problem.action_mask(state, exogenous) allows "
-            "(parallel_env(padded=True) shows them as masks), or unstable='clip'"
+            f"below device_ghz={self.device_ghz:g}. Take a cut that problem.action_mask(state, exogenous) allows "
+            "(parallel_env(padded=True) gives this mask to each agent), or set unstable='clip'"
         )
 
-    def outcome_of(self, state: State, cut: Cuts, allocation: Allocation, exogenous: Exogenous) -> Outcome:
-        """Returns what a slot brings with these cuts and resources, whatever these are.
+    def objective(self, chosen: str | Objective | None = None) -> Objective:
+        """Returns the objective of a name, or a custom objective unchanged; by default the problem's own objective.
 
-        Paper: LyMDO Eqs. (1), (3), (4), (5).
+        The reward is minus the problem's own objective.
+
+        Raises:
+            ValueError: the name is unknown; the message lists the known names.
         """
-        local, server, sent, memory = self._needed(cut, exogenous)
-        rate_hz = exogenous.arrival_rate_hz
-        rate_mbps = self.bandwidth_mhz * spectral_efficiency(
-            allocation.bandwidth_share, self.channel.snr(exogenous.gain)
-        )
-        local_s = sojourn_s(local, allocation.device_ghz, rate_hz)
-        transmit_s = offloading.transmit_s(sent, rate_mbps)
-        server_s = np.divide(server, allocation.server_ghz, out=np.zeros(server.shape), where=server > 0.0)
-        computing_j = energy.compute_energy_j(
-            local * rate_hz, allocation.device_ghz, kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2
-        )
-        sending_j = energy.transmit_energy_j(transmit_s * rate_hz, transmit_power_w=self.transmit_power_w)
-        parts: dict[str, Any] = {
-            "delay_s": local_s + transmit_s + server_s,
-            "energy_j": computing_j + sending_j,
-            "memory_gb": memory,
-        }
-        grown = drift(state, self._budgets.after(state, energy_j=parts["energy_j"], memory_gb=parts["memory_gb"]))
-        return Outcome(
-            cut=cut,
-            local_s=local_s,
-            transmit_s=transmit_s,
-            server_s=server_s,
-            device_ghz=allocation.device_ghz,
-            server_ghz=allocation.server_ghz,
-            bandwidth_share=allocation.bandwidth_share,
-            drift=grown,
-            reward=self._reward(state, grown, **parts),
-            has_tasks=np.broadcast_to(rate_hz > 0.0, local.shape),
-            **parts,
-        )
-
-    def _reward(
-        self,
-        state: State,
-        grown: lyapunov.PerEnvironment,
-        *,
-        delay_s: PerDevice,
-        energy_j: PerDevice,
-        memory_gb: PerDevice,
-    ) -> lyapunov.PerEnvironment:
-        """Returns minus what is to be small.
-
-        Paper: LyMDO Eqs. (10), (11), (14).
-        """
-        delay = self.lyapunov_v * np.add.reduce(delay_s, axis=-1)
-        if self.reward == "delay":
-            return -delay
-        if self.reward == "drift":
-            return -(grown + delay)
-        return -(np.add.reduce(state.energy_queue * energy_j + state.memory_queue * memory_gb, axis=-1) + delay)
-
-    @cached_property
-    def _budgets(self) -> Budgets:
-        return Budgets(
-            energy_j=np.array(self.energy_budget_j)[self.device_types],
-            memory_gb=np.array(self.memory_budget_gb)[self.device_types],
-            energy_queue_scale=self.energy_queue_scale,
-            memory_queue_scale=self.memory_queue_scale,
-        )
+        chosen = self.reward if chosen is None else chosen
+        if not isinstance(chosen, str):
+            return chosen
+        check_one_of(REWARDS, objective=chosen)
+        return DriftPlusPenalty(name=chosen, lyapunov_v=self.lyapunov_v)
 
     def metrics(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
-        """Returns what is reported of a slot, means over devices: `[*lanes]` arrays under the names of the infos.
-
-        Delay, energy and memory are means over the devices that have tasks: all but empty seats, which would seem fast.
-        """
-        with_tasks = np.maximum(np.add.reduce(outcome.has_tasks, axis=-1), 1)
-        means = {
-            name: np.add.reduce(getattr(outcome, name), axis=-1) / with_tasks
-            for name in ("delay_s", "energy_j", "memory_gb")
-        }
-        delay = self.lyapunov_v * outcome.delay_s.sum(axis=-1)
-        by_dnn: dict[str, Any] = {}
-        for k in sorted(set(self.dnn_of_device)):
-            profile, own = self.profiles[k], self.device_types == k
-            by_dnn[f"energy_to_budget_{profile.name}"] = (
-                outcome.energy_j[..., own].mean(axis=-1) / self.energy_budget_j[k]
-            )
-            by_dnn[f"memory_to_budget_{profile.name}"] = (
-                outcome.memory_gb[..., own].mean(axis=-1) / self.memory_budget_gb[k]
-            )
-            by_dnn[f"energy_queue_{profile.name}"] = next_state.energy_queue[..., own].mean(axis=-1)
-        return {
-            **means,
-            "energy_queue": next_state.energy_queue.mean(axis=-1),
-            "memory_queue": next_state.memory_queue.mean(axis=-1),
-            "drift": outcome.drift,
-            "drift_plus_penalty": outcome.drift + delay,
-            **by_dnn,
-        }
-
-
-def _check_devices(problem: CooperativeInference) -> None:
-    types = len(problem.dnns)
-    if not problem.dnn_of_device:
-        raise ValueError("dnn_of_device is empty; at least one device is needed")
-    for n, kind in enumerate(problem.dnn_of_device):
-        count(0, **{f"dnn_of_device[{n}]": kind})
-        if kind >= types:
-            raise ValueError(f"dnn_of_device[{n}]={kind!r} must be an index of dnns, from 0 to {types - 1}")
-    for name in ("energy_budget_j", "memory_budget_gb"):
-        budgets = getattr(problem, name)
-        if len(budgets) != types:
-            raise ValueError(f"{name} has {len(budgets)} numbers; it needs one for each of {types} DNN types")
-        for k, budget in enumerate(budgets):
-            positive(**{f"{name}[{k}]": budget})
+        """Returns the infos of a slot by name, as `[*batch]` arrays; `metrics_of` lists them."""
+        return metrics_of(
+            next_state,
+            outcome,
+            delay_cost=self._dynamics.drift_bound.delay_cost(outcome.delay_s.sum(axis=-1)),
+            dnn_names=tuple(profile.name for profile in self.profiles),
+            device_types=self.device_types,
+            energy_budget_j=self.energy_budget_j,
+            memory_budget_gb=self.memory_budget_gb,
+        )
 
 
 def _check_exogenous(exogenous: Exogenous) -> None:
     if not (exogenous.gain > 0.0).all():
-        raise ValueError(f"gain={exogenous.gain.min()} must be above 0: nothing could be sent")
+        raise ValueError(f"gain must be above 0, got {exogenous.gain.min()}; without gain nothing can be sent")
     if not (exogenous.arrival_rate_hz >= 0.0).all():
-        raise ValueError(f"arrival_rate_hz={exogenous.arrival_rate_hz.min()} must be at least 0")
+        raise ValueError(f"arrival_rate_hz must be at least 0, got {exogenous.arrival_rate_hz.min()}")

@@ -1,4 +1,4 @@
-"""The records of `CooperativeInference`: what its functions take and return."""
+"""The records that the functions of `CooperativeInference` take and return."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Cuts = Int[np.ndarray, "*batch devices"]
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """By how much each device has overdrawn its budgets: the virtual queues Q and W, without unit."""
+    """The virtual queues Q (energy) and W (memory) of each device: how far its budgets are overdrawn, without unit."""
 
     energy_queue: RealArray[np.ndarray, "*batch devices"]
     memory_queue: RealArray[np.ndarray, "*batch devices"]
@@ -24,7 +24,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Exogenous:
-    """What exogenous decides for a slot: channel gains, a factor of power, and arrival rates."""
+    """The exogenous record of a slot: channel gains (ratios of powers) and arrival rates, which no action changes."""
 
     gain: RealArray[np.ndarray, "*batch devices"]
     arrival_rate_hz: RealArray[np.ndarray, "*batch devices"]
@@ -32,7 +32,10 @@ class Exogenous:
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
-    """The raw draws of an episode: fading power, exponential with mean 1, and uniform numbers for the rates."""
+    """The random draws of an episode.
+
+    `fading_power` is exponential with mean 1. `arrival` is uniform from 0 to 1 and gives the arrival rates.
+    """
 
     fading_power: Float[np.ndarray, "*batch slots devices"]
     arrival: Float[np.ndarray, "*batch slots devices"]
@@ -40,7 +43,7 @@ class Draws:
 
 @dataclass(frozen=True, kw_only=True)
 class Allocation:
-    """What each device is given: its own speed, its part of the server, and of the bandwidth."""
+    """The resources of each device in a slot: its own speed, its speed at the server, its share of the bandwidth."""
 
     device_ghz: PerDevice
     server_ghz: PerDevice
@@ -49,9 +52,10 @@ class Allocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a slot brought to each device: means of its tasks, energy of a second of it, and how it was allocated.
+    """The outcome of a slot: delays, energy, memory and resources of each device, and the reward of all.
 
-    `delay_s` is the sum of the three parts; `drift` that of all virtual queues.
+    `delay_s` is the mean delay of a task, the sum of `local_s`, `transmit_s` and `server_s`. `energy_j` is the energy
+    of one second of the slot. `drift` is the Lyapunov drift of all virtual queues.
     """
 
     cut: Int[np.ndarray, "*batch devices"]
@@ -65,6 +69,6 @@ class Outcome:
     server_ghz: PerDevice
     bandwidth_share: PerDevice
     has_tasks: Bool[np.ndarray, "*batch devices"]
-    """False for an empty seat."""
+    """False where no tasks arrive, as for a seat without a vehicle."""
     drift: PerEnvironment
     reward: PerEnvironment

@@ -1,4 +1,4 @@
-"""What the actions of `DNNPartition` are: for each client, a cut of its DNN and the node that gets the rest."""
+"""The actions of `DNNPartition`: each client chooses a cut of its DNN and the edge node that runs the rest."""
 
 from __future__ import annotations
 
@@ -13,20 +13,32 @@ from vec_envs.dnn.profile import DNNProfile, by_type
 
 @dataclass(frozen=True, kw_only=True)
 class ActionTable:
-    """What each action of each client means; rows of clients with fewer actions are filled with action 0's."""
+    """The work, data and server of each action of each client.
+
+    All rows are as long as the longest. A client with fewer actions has the values of its action 0 in the rest.
+    """
 
     local_gflops: Float[np.ndarray, "clients actions"]
+    """The work of the client itself."""
     edge_gflops: Float[np.ndarray, "clients actions"]
+    """The work of the edge node."""
     sent_mbit: Float[np.ndarray, "clients actions"]
+    """The data that the client sends to the edge node."""
     server: Int[np.ndarray, "clients actions"]
+    """The index of the queue that gets the work: the DNN types at the roadside unit, then the service vehicles."""
     link: Int[np.ndarray, "clients actions"]
+    """The index of the link in a flattened array `[clients, nodes]`."""
     runs_local: Bool[np.ndarray, "clients actions"]
+    """Whether the client runs at least one layer."""
     offloads: Bool[np.ndarray, "clients actions"]
+    """Whether the edge node runs at least one layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartitionActions:
-    """The actions of clients with these DNN types, beside so many edge nodes: `cut, node = divmod(action, num_nodes)`.
+    """The actions of all clients: an integer encodes the cut and the edge node.
+
+    `cut, node = divmod(action, num_nodes)`. The client runs layers 1 to `cut`, and the node runs the others.
 
     Paper: MAD2RL Eqs. (23), (24).
     """
@@ -37,33 +49,33 @@ class PartitionActions:
 
     @cached_property
     def num_layers(self) -> Int[np.ndarray, "clients"]:
-        """Number of layers L of each client's DNN."""
+        """The number of layers L of each client's DNN."""
         return np.array([p.num_layers for p in self.profiles])[self.client_types]
 
     @cached_property
     def counts(self) -> Int[np.ndarray, "clients"]:
-        """Number of actions (L + 1) J of each client."""
+        """The number of actions (L + 1) J of each client, with J edge nodes."""
         return (self.num_layers + 1) * self.num_nodes
 
     @cached_property
-    def most(self) -> int:
-        """The most actions that a client has: the length of a row."""
+    def max_count(self) -> int:
+        """The largest number of actions of a client: the length of a row in the table."""
         return int(self.counts.max())
 
     @cached_property
     def first_entry(self) -> Int[np.ndarray, "clients"]:
-        """Where each client's row begins in the table, read row by row."""
-        return np.arange(len(self.counts)) * self.most
+        """The index at which each client's row begins in a flattened table."""
+        return np.arange(len(self.counts)) * self.max_count
 
     def mask(self) -> Bool[np.ndarray, "clients actions"]:
-        """Returns which entries of a row of the most actions each client has."""
-        return np.arange(self.most) < self.counts[:, None]
+        """Returns True for the entries of a row that are actions of the client."""
+        return np.arange(self.max_count) < self.counts[:, None]
 
     @cached_property
     def table(self) -> ActionTable:
-        """The meaning of every action, so that a transition looks it up instead of computing it."""
+        """The table of every action, so that a transition looks values up instead of computing them."""
         mask = self.mask()
-        cut, node = np.divmod(np.where(mask, np.arange(self.most), 0), self.num_nodes)
+        cut, node = np.divmod(np.where(mask, np.arange(self.max_count), 0), self.num_nodes)
         types, clients = self.client_types[:, None], np.arange(len(mask))[:, None]
         return ActionTable(
             local_gflops=by_type(p.local_gflops for p in self.profiles)[types, cut],
@@ -76,12 +88,12 @@ class PartitionActions:
         )
 
     def features(self) -> Float[np.ndarray, "clients actions features"]:
-        """Returns what actions have in common, from 0 to 1: node, cut, and the work and data for each node.
+        """Returns features of every action, from 0 to 1: node, cut, and the work and data for each node.
 
-        Work and data are parts of the client's largest. A client's missing actions are rows of 0.
+        Work and data are fractions of the client's largest. Actions that a client does not have are rows of 0.
         """
         mask = self.mask()
-        choices: Int[np.ndarray, "actions"] = np.arange(self.most)
+        choices: Int[np.ndarray, "actions"] = np.arange(self.max_count)
         cut, node = choices // self.num_nodes, choices % self.num_nodes
         columns = self.table.local_gflops, self.table.edge_gflops, self.table.sent_mbit
         to_node = np.broadcast_to(np.eye(self.num_nodes)[node], (*mask.shape, self.num_nodes))
@@ -93,18 +105,18 @@ class PartitionActions:
         return np.concatenate([to_node, to_node * edge, to_node * sent, local, at_cut], axis=-1) * mask[..., None]
 
     def checked(self, action: Shaped[np.ndarray, "*batch clients"]) -> Int[np.ndarray, "*batch clients"]:
-        """Returns the action as an integer array. Raises `ValueError` where its shape, type or range is wrong."""
+        """Returns the action as an integer array. Raises `ValueError` for a wrong shape, type or range."""
         action = np.asarray(action)
         if action.shape[-1:] != self.counts.shape:
             raise ValueError(
-                f"an action holds one integer for each of {len(self.counts)} clients along its last axis, "
+                f"an action must hold one integer for each of {len(self.counts)} clients along its last axis, "
                 f"got shape {action.shape}"
             )
         if action.dtype.kind not in "iu":
-            raise ValueError(f"actions are integers, got dtype {action.dtype}")
+            raise ValueError(f"actions must be integers, got dtype {action.dtype}")
         wrong = (action < 0) | (action >= self.counts)
         if np.logical_or.reduce(wrong, axis=None):
-            where = tuple(np.argwhere(wrong)[0])
-            client = where[-1]
-            raise ValueError(f"action {action[where]} of client_{client} is outside [0, {self.counts[client] - 1}]")
+            index = tuple(np.argwhere(wrong)[0])
+            client = index[-1]
+            raise ValueError(f"action {action[index]} of client_{client} is outside [0, {self.counts[client] - 1}]")
         return action.astype(np.int64, copy=False)

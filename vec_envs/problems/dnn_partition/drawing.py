@@ -1,4 +1,4 @@
-"""The picture of `DNNPartition`: the road with its vehicles and what clients sent, and every queue."""
+"""The picture of `DNNPartition`: the vehicles on the road, the offloaded tasks, and the queues."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, Sta
 
 _CLIENT, _SERVICE, _RSU, _ASPHALT = "#33629c", "#2e8540", "#c8501e", "#dcdcd8"
 _STRIPS = 4
-"""Vehicles are spread over so many strips, by number, so that few hide each other: which one says nothing."""
+"""The number of strips on which vehicles are drawn, so that few overlap. The strip of a vehicle has no meaning."""
 _LEAST_BAR_SCALE_GCYCLES = 10.0
 
 
 def draw(figure: Any, frame: Frame) -> None:
-    """Draws the present slot of a lane.
+    """Draws the present slot of one environment into an empty figure of matplotlib.
 
-    Above, vehicles at their place along the road and lines to where clients sent work in the last slot; below, every
-    queue.
+    The upper part shows the vehicles at their positions along the road, and an arrow from each client to the node that
+    got work in the last slot. The lower part shows the backlog of every queue.
     """
     problem, state, exogenous = cast(DNNPartition, frame.problem), frame.state, frame.exogenous
     road, queues = figure.subplots(2, 1, height_ratios=(3, 2))
@@ -31,7 +31,7 @@ def draw(figure: Any, frame: Frame) -> None:
 
 
 def _sent(frame: Frame) -> list[tuple[int, int | None]]:
-    """Returns every client's last cut and the node that got the rest, None for nothing; empty where none has acted."""
+    """Returns each client's last cut and the node that it sent to (None for none); empty before the first action."""
     if frame.last_action is None:
         return []
     problem = cast(DNNPartition, frame.problem)
@@ -44,14 +44,15 @@ def _sent(frame: Frame) -> list[tuple[int, int | None]]:
 def _title(frame: Frame) -> str:
     problem = cast(DNNPartition, frame.problem)
     backlog = sum(float(np.sum(queue)) for queue in cast(dict[str, np.ndarray], vars(frame.state)).values())
-    title = f"{frame.road.name}, slot {frame.epoch} of {problem.episode_slots}, {backlog:.1f} Gcycles wait"
+    title = f"{frame.road.name}, slot {frame.epoch} of {problem.episode_slots}, backlog {backlog:.1f} Gcycles"
     if frame.last_outcome is None:
         return title
-    done_s = float(np.sum(frame.last_outcome.delay_s))
-    return f"{title}; the last tasks took {done_s:.2f} s in all, reward {float(frame.last_outcome.reward):.1f}"
+    completion_s = float(np.sum(frame.last_outcome.delay_s))
+    return f"{title}; last completion time {completion_s:.2f} s, reward {float(frame.last_outcome.reward):.1f}"
 
 
 def _draw_road(axes: Any, exogenous: Exogenous, range_m: float, nodes: Sequence[int | None]) -> None:
+    """Draws the vehicles, the roadside unit, and an arrow for each task that was sent; `nodes` by client."""
     clients = [(float(x), i % _STRIPS + 0.5) for i, x in enumerate(exogenous.client_position_m)]
     services = [(float(x), (j + 2) % _STRIPS + 0.5) for j, x in enumerate(exogenous.service_position_m)]
     places = [(0.0, -0.9), *services]
@@ -71,7 +72,7 @@ def _draw_road(axes: Any, exogenous: Exogenous, range_m: float, nodes: Sequence[
         xlim=(-range_m, range_m),
         ylim=(-1.5, _STRIPS + 0.2),
         yticks=[],
-        xlabel="along the road [m]",
+        xlabel="position along the road [m]",
     )
     axes.spines[["left", "right", "top"]].set_visible(False)
 
@@ -98,7 +99,7 @@ def _draw_queues(axes: Any, problem: DNNPartition, state: State, sent: Sequence[
         ticks.update(zip(places, labels, strict=True))
         start += len(labels) + 1
     axes.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
-    axes.set(ylabel="waits [Gcycles]", xlim=(-0.7, start - 1.3))
+    axes.set(ylabel="backlog [Gcycles]", xlim=(-0.7, start - 1.3))
     axes.set_ylim(0.0, max(axes.get_ylim()[1] * 1.25, _LEAST_BAR_SCALE_GCYCLES))
     axes.legend(loc="upper right", ncols=3, frameon=False, fontsize=8)
     axes.spines[["right", "top"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""What each client of `DNNPartition` sees, as numbers of order one."""
+"""The observations of `DNNPartition`: features of each client, scaled to order one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ SPEED_SCALE_MPS = 30.0
 
 
 class Column(NamedTuple):
-    """Where features stand, and what 1 of them is in the unit of their name."""
+    """The position of some features in an observation, and their scale.
+
+    A feature of 1 is `scale` in the unit of the name.
+    """
 
     at: slice
     scale: float
@@ -31,11 +34,11 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PartitionObservation:
-    """How a slot is seen by clients of these DNN types: `kind` of observation, beside so many edge nodes.
+    """Encodes the slot as an observation of each client. `kind` is `"paper"` or `"extended"`.
 
-    Features: own backlog, the RSU's backlog of the own type, every service vehicle's; own position, every service
-    vehicle's. Where extended: own rate to every node, own and every service vehicle's processor, own and every service
-    vehicle's speed.
+    Features: the client's backlog, the RSU's backlog of its DNN type, the backlog of every service vehicle; the
+    client's position and that of every service vehicle. `"extended"` adds the client's rate to every node, the
+    processors of the client and of every service vehicle, and their driving speeds.
 
     Paper: MAD2RL Eqs. (52), (53).
     """
@@ -46,12 +49,12 @@ class PartitionObservation:
 
     @cached_property
     def size(self) -> int:
-        """Number of features an agent observes: 2J + 1, and 3J more where extended."""
+        """The number of features that a client observes: 2J + 1, or 5J + 1 for `"extended"`."""
         return max(column.at.stop for column in self.columns.values())
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
-        """The features in their order, by the names that they have in `State` and `Exogenous`."""
+        """The features in their order, by the names of the fields of `State` and `Exogenous`."""
         services = self.num_nodes - 1
         kinds = [
             ("client_backlog_gcycles", 1, BACKLOG_SCALE_GCYCLES),
@@ -75,10 +78,10 @@ class PartitionObservation:
             for (name, length, scale), end in zip(kinds, ends, strict=True)
         }
 
-    def of(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch clients features"]:
-        """Returns the features of every client's slot."""
-        lanes = state.client_backlog_gcycles.shape[:-1]
-        seen = np.empty((*lanes, len(self.client_types), self.size), dtype=np.float32)
+    def encode(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch clients features"]:
+        """Returns the features of every client."""
+        batch_shape = state.client_backlog_gcycles.shape[:-1]
+        features = np.empty((*batch_shape, len(self.client_types), self.size), dtype=np.float32)
         for name, (at, scale) in self.columns.items():
             value = getattr(state if "backlog" in name else exogenous, name)
             if name == "rsu_backlog_gcycles":
@@ -87,5 +90,5 @@ class PartitionObservation:
                 value = value[..., None, :]
             elif name != "v2v_mbps":
                 value = value[..., None]
-            np.divide(value, scale, out=seen[..., at], casting="same_kind")
-        return seen
+            np.divide(value, scale, out=features[..., at], casting="same_kind")
+        return features

@@ -1,7 +1,8 @@
-"""The records of `DNNPartition`: what its functions take and return, and how its queues stand in one row."""
+"""The records that the functions of `DNNPartition` take and return, and the order of its queues in one row."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,7 +30,10 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Exogenous:
-    """What exogenous decides for a slot. Positions run along the road, zero abeam of the RSU; speeds default to 0."""
+    """The exogenous quantities of a slot, which do not depend on decisions.
+
+    Positions are along the road and 0 abeam of the RSU. Speeds are 0 by default.
+    """
 
     client_position_m: RealArray[np.ndarray, "*batch clients"]
     service_position_m: RealArray[np.ndarray, "*batch services"]
@@ -49,7 +53,10 @@ class Exogenous:
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
-    """The raw draws of an episode: fading power of every link and slot (node 0 is the RSU), and the processors."""
+    """The random draws of an episode: the fading power of every link and slot, and the processors' speeds.
+
+    Node 0 is the RSU.
+    """
 
     fading_power: Float[np.ndarray, "*batch slots clients nodes"]
     client_ghz: Float[np.ndarray, "*batch clients"]
@@ -58,9 +65,9 @@ class Draws:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a slot brought.
+    """The result of a slot.
 
-    `delay_s` is the sum of the four parts; `reward` the sum of `drift_term` and `delay_term`.
+    `delay_s` is the sum of the four parts, and `reward` is the sum of `reward_terms`.
     """
 
     delay_s: Float[np.ndarray, "*batch clients"]
@@ -71,14 +78,17 @@ class Outcome:
     rsu_allocation_ghz: Float[np.ndarray, "*batch types"]
     drift: PerEnvironment
     drift_bound: PerEnvironment
-    drift_term: PerEnvironment
-    delay_term: PerEnvironment
+    reward_terms: Mapping[str, PerEnvironment]
+    """Minus the costs of the objective, by name."""
     reward: PerEnvironment
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueRow:
-    """The order of all queues in one row: clients, then DNN types at the RSU, then service vehicles."""
+    """The order of all queues in one row: clients, then DNN types at the RSU, then service vehicles.
+
+    `clients`, `rsu` and `services` index the last axis of arrays of queues.
+    """
 
     num_clients: int
     num_types: int
@@ -86,22 +96,26 @@ class QueueRow:
 
     @property
     def length(self) -> int:
+        """The number of queues."""
         return self.num_clients + self.num_types + self.num_services
 
     @cached_property
     def clients(self) -> Any:
+        """The index of the clients' queues."""
         return np.s_[..., : self.num_clients]
 
     @cached_property
     def rsu(self) -> Any:
+        """The index of the RSU's queues, one for each DNN type."""
         return np.s_[..., self.num_clients : self.num_clients + self.num_types]
 
     @cached_property
     def services(self) -> Any:
+        """The index of the service vehicles' queues."""
         return np.s_[..., self.num_clients + self.num_types :]
 
     def state(self, row: Queues) -> State:
-        """Returns the parts of a row of backlogs."""
+        """Returns the state with the backlogs of a row."""
         return State(
             client_backlog_gcycles=row[self.clients],
             rsu_backlog_gcycles=row[self.rsu],
@@ -110,12 +124,12 @@ class QueueRow:
 
     def join(
         self,
-        lanes: tuple[int, ...],
+        batch_shape: tuple[int, ...],
         client: RealArray[np.ndarray, "*#batch clients"],
         rsu: RealArray[np.ndarray, "*#batch types"],
         service: RealArray[np.ndarray, "*#batch services"],
     ) -> Queues:
-        """Returns the parts as a row in each of the lanes, over which they broadcast."""
-        row = np.empty((*lanes, self.length))
+        """Returns the three parts as rows `[*batch_shape, queues]`; the parts broadcast over the batch."""
+        row = np.empty((*batch_shape, self.length))
         row[self.clients], row[self.rsu], row[self.services] = client, rsu, service
         return row

@@ -1,4 +1,4 @@
-"""What an action of `TaskDiversion` says: a cut, two speeds, and which unit is asked where that is chosen."""
+"""Actions of `TaskDiversion`: a cut, two speeds and, with `diversion="chosen"`, which unit is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Number = RealArray[np.ndarray, "*#tasks"] | float | int
 
 @dataclass(frozen=True, kw_only=True)
 class TaskActions:
-    """Reads and writes actions: three numbers in [-1, 1], or where it `chooses` the unit four.
+    """Encodes and decodes actions: three numbers in [-1, 1], or four where the action `chooses` the unit.
 
     Paper: RTD Eq. (27).
     """
@@ -26,13 +26,16 @@ class TaskActions:
 
     @property
     def size(self) -> int:
-        """How many numbers an action holds."""
+        """The number of numbers in an action."""
         return 4 if self.chooses else 3
 
     def encode(
         self, *, dnn: Number, cut: Number, vehicle_ghz: Number, rsu_ghz: Number, second: Number = 0
     ) -> Float[np.ndarray, "*tasks numbers"]:
-        """Returns the action that `decode` reads as these; `second` asks the second nearest unit, where chosen."""
+        """Returns the action that `decode` maps to these values; the inverse of `decode`.
+
+        `second` is 1 to ask the second nearest unit and 0 to ask the nearest. It only counts where the action chooses.
+        """
         parts = [
             2.0 * np.asarray(cut) / self.num_layers[np.asarray(dnn)] - 1.0,
             _scaled(np.asarray(vehicle_ghz), self.min_ghz, self.vehicle_ghz),
@@ -44,26 +47,33 @@ class TaskActions:
     def decode(
         self, action: Shaped[np.ndarray, "*tasks numbers"], dnn: Int[np.ndarray, "*tasks"]
     ) -> tuple[Int[np.ndarray, "*tasks"], Float[np.ndarray, "*tasks"], Float[np.ndarray, "*tasks"]]:
-        """Returns cut, vehicle's and unit's speed in GHz; affine in the action, the cut to the nearest integer."""
+        """Returns the cut, the vehicle's speed and the unit's speed in GHz.
+
+        All three are affine in the action, and the cut is rounded to the nearest integer.
+        """
         half = 0.5 * (np.clip(action, -1.0, 1.0) + 1.0)
         cut = np.rint(half[..., 0] * self.num_layers[dnn]).astype(np.int64)
         vehicle_ghz = self.min_ghz + half[..., 1] * (self.vehicle_ghz - self.min_ghz)
         return cut, vehicle_ghz, self.min_ghz + half[..., 2] * (self.rsu_ghz - self.min_ghz)
 
     def checked(self, action: Shaped[np.ndarray, "*batch agents numbers"]) -> Float[np.ndarray, "*batch 1 numbers"]:
-        """Returns the action as float64. Raises `ValueError` where its shape, type or range is wrong."""
+        """Returns the action as float64.
+
+        Raises:
+            ValueError: For an action of wrong shape or type, or with a number outside [-1, 1].
+        """
         action = np.asarray(action)
         if action.shape[-2:] != (1, self.size):
-            raise ValueError(f"an action holds {self.size} numbers in one row, got shape {action.shape}")
+            raise ValueError(f"an action must hold {self.size} numbers in one row, got shape {action.shape}")
         if action.dtype.kind not in "fiu":
-            raise ValueError(f"actions are numbers, got dtype {action.dtype}")
+            raise ValueError(f"an action must hold integers or floats, got dtype {action.dtype}")
         wrong = ~((action >= -1.0) & (action <= 1.0))
         if wrong.any():
             where = tuple(np.argwhere(wrong)[0])
-            raise ValueError(f"number {where[-1]} of the action, {action[where]}, is outside [-1, 1]")
+            raise ValueError(f"number {where[-1]} of the action must be in [-1, 1], got {action[where]}")
         return action.astype(np.float64, copy=False)
 
 
 def _scaled(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Returns where in [-1, 1] a value of [low, high] lies."""
+    """Returns the value scaled from [low, high] to [-1, 1]."""
     return np.asarray(2.0 * (value - low) / (high - low) - 1.0)

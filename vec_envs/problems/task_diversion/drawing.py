@@ -1,4 +1,4 @@
-"""The picture of `TaskDiversion`: the road, the task that is released, what the last decision did, and who waits."""
+"""The picture of `TaskDiversion`: the road, the released task, the last decision, the queues and the batteries."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import numpy as np
 from vec_envs.problems.base import Frame
 from vec_envs.problems.task_diversion.drawing_road import Scene, scene_of
 from vec_envs.problems.task_diversion.problem import LOW_BATTERY
-from vec_envs.problems.task_diversion.records import QUEUE_SEEN
+from vec_envs.problems.task_diversion.records import MAX_QUEUE_LENGTH
 
 _SIZE_INCHES = (11.0, 6.2)
 _VEHICLE, _BUSY, _NOW, _LAST, _RSU = "#33629c", "#9aa9bd", "#f0b400", "#c8501e", "#2e8540"
 _LOW, _ASPHALT, _INK = "#b5352c", "#dcdcd8", "#333333"
 _STRIPS = 4
-"""Vehicles of a direction are spread over so many strips so that few hide each other: which one says nothing."""
-_NEAR = 0.045
-"""So much of the picture's width must be between two vehicles of a strip."""
+"""Vehicles of one direction are drawn in this many strips, so that few hide each other. The strip has no meaning."""
+_MIN_GAP = 0.045
+"""Least distance between two vehicles of a strip, as a share of the picture's width."""
 _UNIT_ROWS = 2
-"""Units stand in so many rows beside the road so that their ranges can be told apart."""
-_LEAST_SCALE_S, _LEAST_ROWS, _LEAST_BARS = 5.0, 3, 10
-_MOST_TICKS = 30
+"""Units are drawn in this many rows beside the road, so that their ranges can be distinguished."""
+_MIN_SCALE_S, _MIN_ROWS, _MIN_BARS = 5.0, 3, 10
+_MAX_TICKS = 30
 
 Point = tuple[float, float]
 
 
 def draw(figure: Any, frame: Frame) -> None:
-    """Draws the present epoch of a lane.
+    """Draws the present epoch of an environment.
 
-    Above, the vehicles on the road, the roadside units (RSUs) with their range, the task that is released and the last
-    decision; below, the tasks at each unit by when they end (until the first its data may still be on the way), and
-    each seat's battery level and the time its vehicle still computes.
+    The upper part shows the released task, the last decision, the vehicles on the road, and the roadside units (RSUs)
+    with their ranges. The lower part shows the end times of the tasks in the queue of each unit, the battery level of
+    each seat, and the time for which its vehicle still computes.
     """
     figure.set_size_inches(*_SIZE_INCHES)
     scene = scene_of(frame)
@@ -56,12 +56,12 @@ def draw(figure: Any, frame: Frame) -> None:
 
 
 def _draw_road(axes: Any, scene: Scene) -> None:
-    half_m, range_m, ways = scene.half_m, scene.road.range_m, 2 if scene.two_way else 1
-    top = float(_STRIPS * ways)
+    half_m, range_m, directions = scene.half_m, scene.road.range_m, 2 if scene.two_way else 1
+    top = float(_STRIPS * directions)
     axes.fill_between((-range_m, range_m), 0.0, top, color=_ASPHALT, linewidth=0, zorder=0)
-    for way, arrow in zip(range(ways), "\u2192\u2190", strict=False):
+    for side, arrow in zip(range(directions), "\u2192\u2190", strict=False):
         for x in (-0.95 * range_m, 0.95 * range_m):
-            axes.text(x, (way + 0.5) * _STRIPS, arrow, fontsize=24, color="white", ha="center", va="center", zorder=1)
+            axes.text(x, (side + 0.5) * _STRIPS, arrow, fontsize=24, color="white", ha="center", va="center", zorder=1)
     if scene.two_way:
         axes.plot((-range_m, range_m), (_STRIPS, _STRIPS), color="white", linewidth=3, zorder=1)
     _draw_units(axes, scene, top)
@@ -73,7 +73,7 @@ def _draw_road(axes: Any, scene: Scene) -> None:
 
 
 def _draw_units(axes: Any, scene: Scene, top: float) -> None:
-    """Draws the units with their range: a line with ends beside the road, and a band over it."""
+    """Draws the units with their ranges, each as a line beside the road and a band over it."""
     range_m = scene.problem.rsu_range_m
     alpha = 0.16 / max(1.0, 2.0 * range_m / scene.problem.rsu_spacing_m)
     for unit, place in enumerate(scene.unit_m):
@@ -88,26 +88,26 @@ def _unit_place(scene: Scene, unit: int) -> Point:
 
 
 def _places(scene: Scene) -> list[Point]:
-    """Returns where seats are drawn: each in the strip that follows from its number, or the next with room there."""
+    """Returns the position of each seat: in the strip of its number, or in the next strip with room."""
     taken: list[Point] = []
-    for seat, (x, way) in enumerate(zip(scene.seats.position_m, scene.seats.way, strict=True)):
+    for seat, (x, direction) in enumerate(zip(scene.seats.position_m, scene.seats.direction, strict=True)):
         if not scene.seats.held[seat]:
             taken.append((float("inf"), 0.0))
             continue
-        strips = [_strip(scene, seat + k, int(way)) for k in range(_STRIPS)]
+        strips = [_strip(scene, seat + k, int(direction)) for k in range(_STRIPS)]
         room = [min((abs(x - u) for u, v in taken if v == y), default=np.inf) for y in strips]
-        free = [y for y, gap in zip(strips, room, strict=True) if gap > 2.0 * _NEAR * scene.half_m]
+        free = [y for y, gap in zip(strips, room, strict=True) if gap > 2.0 * _MIN_GAP * scene.half_m]
         taken.append((float(x), free[0] if free else strips[int(np.argmax(room))]))
     return taken
 
 
-def _strip(scene: Scene, number: int, way: int) -> float:
-    base = _STRIPS if way < 0 and scene.two_way else 0
+def _strip(scene: Scene, number: int, direction: int) -> float:
+    base = _STRIPS if direction < 0 and scene.two_way else 0
     return base + number % _STRIPS + 0.5
 
 
 def _draw_links(axes: Any, scene: Scene, places: Sequence[Point]) -> None:
-    """Draws lines from the task to the units it may ask, dotted to the one it does not, and from the last one's."""
+    """Draws lines from the released task to the units in range, dotted where not asked, and the last request."""
     if scene.task is not None:
         task, request = scene.task
         for unit, rate_mbps in zip(task.unit, task.rate_mbps, strict=True):
@@ -118,10 +118,10 @@ def _draw_links(axes: Any, scene: Scene, places: Sequence[Point]) -> None:
         return
     task, outcome = scene.last
     seat = int(task.seat)
-    start, way = places[seat], 1 if task.speed_mps >= 0.0 else -1
+    start, direction = places[seat], 1 if task.speed_mps >= 0.0 else -1
     if not scene.last_is_here:
-        start = float(task.position_m), _strip(scene, seat, way)
-        _vehicle(axes, start, seat, way, "white", _LAST, _LAST)
+        start = float(task.position_m), _strip(scene, seat, direction)
+        _vehicle(axes, start, seat, direction, "white", _LAST, _LAST)
     if outcome.offloaded:
         _line(axes, start, _unit_place(scene, int(outcome.unit)), _LAST, "-", bend=0.15)
 
@@ -137,11 +137,12 @@ def _draw_vehicles(axes: Any, scene: Scene, places: Sequence[Point]) -> None:
     for seat in np.flatnonzero(scene.seats.held).tolist():
         colour = _BUSY if scene.seats.busy_s[seat] > 0.0 else _VEHICLE
         fill, ink = (_NOW, _INK) if seat == now else (colour, "white")
-        _vehicle(axes, places[seat], seat, int(scene.seats.way[seat]), fill, ink, _LAST if seat == last else "white")
+        edge = _LAST if seat == last else "white"
+        _vehicle(axes, places[seat], seat, int(scene.seats.direction[seat]), fill, ink, edge)
 
 
-def _vehicle(axes: Any, place: Point, seat: int, way: int, fill: str, ink: str, edge: str) -> None:
-    _badge(axes, place, f"{seat}", fill, "rarrow,pad=0.2" if way > 0 else "larrow,pad=0.2", ink, edge)
+def _vehicle(axes: Any, place: Point, seat: int, direction: int, fill: str, ink: str, edge: str) -> None:
+    _badge(axes, place, f"{seat}", fill, "rarrow,pad=0.2" if direction > 0 else "larrow,pad=0.2", ink, edge)
 
 
 def _badge(axes: Any, place: Point, text: str, fill: str, style: str, ink: str = "white", edge: str = "white") -> None:
@@ -155,7 +156,7 @@ def _badge(axes: Any, place: Point, text: str, fill: str, style: str, ink: str =
 
 
 def _draw_queues(axes: Any, scene: Scene) -> None:
-    """Draws the tasks at each unit, one behind the other, by when they end; the last one decided in its colour."""
+    """Draws the queue of each unit by the end times of its tasks, and marks the task of the last decision."""
     units = len(scene.unit_m)
     for unit in range(units):
         ends_s = scene.state.task_end_s[unit] - scene.now_s
@@ -168,12 +169,12 @@ def _draw_queues(axes: Any, scene: Scene) -> None:
                   edgecolor="white", linewidth=0.6)  # fmt: skip
         wait_s = max(float(scene.state.rsu_free_s[unit]) - scene.now_s, 0.0)
         axes.text(wait_s, unit, f"  {_queue_words(wait_s, len(ends_s))}", va="center", fontsize=8, color=_INK)
-    longest_s = max(float(scene.state.rsu_free_s.max()) - scene.now_s, _LEAST_SCALE_S)
+    longest_s = max(float(scene.state.rsu_free_s.max()) - scene.now_s, _MIN_SCALE_S)
     axes.set_yticks(range(units), [f"RSU {unit}" for unit in range(units)], fontsize=8)
     axes.set(
         xlim=(0.0, 1.3 * longest_s),
-        ylim=(max(units, _LEAST_ROWS) - 0.4, -0.6),
-        xlabel="tasks at the units end so long from now [s]",
+        ylim=(max(units, _MIN_ROWS) - 0.4, -0.6),
+        xlabel="time until the tasks at each unit end [s]",
     )
     axes.spines[["right", "top"]].set_visible(False)
 
@@ -181,7 +182,7 @@ def _draw_queues(axes: Any, scene: Scene) -> None:
 def _queue_words(wait_s: float, tasks: int) -> str:
     if not tasks:
         return "idle"
-    number = f"{tasks}+" if tasks == QUEUE_SEEN else f"{tasks}"
+    number = f"{tasks}+" if tasks == MAX_QUEUE_LENGTH else f"{tasks}"
     return f"{wait_s:.1f} s, {number} {'task' if tasks == 1 else 'tasks'}"
 
 
@@ -198,16 +199,16 @@ def _draw_batteries(axes: Any, scene: Scene) -> None:
 def _draw_busy(axes: Any, scene: Scene) -> None:
     busy_s, held = scene.seats.busy_s, scene.seats.held
     _draw_bars(axes, scene, busy_s, [_BUSY] * len(busy_s))
-    ticks = range(0, len(held), 1 + len(held) // _MOST_TICKS)
+    ticks = range(0, len(held), 1 + len(held) // _MAX_TICKS)
     axes.set_xticks(ticks, [f"{seat}" if held[seat] else "\u2013" for seat in ticks], fontsize=8)
     axes.locator_params(axis="y", nbins=2)
-    axes.set(ylabel="busy [s]", xlabel="vehicle", ylim=(0.0, max(1.15 * float(busy_s.max()), _LEAST_SCALE_S)))
+    axes.set(ylabel="busy [s]", xlabel="vehicle", ylim=(0.0, max(1.15 * float(busy_s.max()), _MIN_SCALE_S)))
 
 
 def _draw_bars(axes: Any, scene: Scene, height: np.ndarray, colours: Sequence[str]) -> None:
-    """Draws a bar for each seat, and marks the one whose turn it is."""
+    """Draws a bar for each seat, and marks the seat that decides now."""
     seats = len(height)
-    width = min(1.0, seats / _LEAST_BARS)
+    width = min(1.0, seats / _MIN_BARS)
     axes.bar(range(seats), height, color=colours, width=0.7 * width)
     if scene.task is not None:
         seat = float(scene.task[0].seat)
@@ -216,7 +217,7 @@ def _draw_bars(axes: Any, scene: Scene, height: np.ndarray, colours: Sequence[st
     axes.spines[["right", "top"]].set_visible(False)
 
 
-# In words ---------------------------------------------------------------------------------------------------------
+# Text -------------------------------------------------------------------------------------------------------------
 
 
 def _title(scene: Scene) -> str:
@@ -238,7 +239,7 @@ def _draw_note(axes: Any, colour: str, lines: Sequence[str]) -> None:
 
 
 def _draw_cut(axes: Any, scene: Scene) -> None:
-    """Draws the layers of the last task's DNN: the vehicle's, then the unit's."""
+    """Draws the layers of the last task's DNN, coloured by the side that runs them."""
     if scene.last is None:
         return
     outcome = scene.last[1]
@@ -254,10 +255,10 @@ def _task_lines(scene: Scene) -> list[str]:
     task, request = scene.task
     profile = scene.problem.profiles[task.dnn]
     if scene.problem.diversion == "chosen":
-        ways = [f"RSU {u} at {r:.0f} Mbit/s" for u, r in zip(task.unit, task.rate_mbps, strict=True) if r > 0.0]
-        asks = f"may ask {' or '.join(ways)}"
+        units = [f"RSU {u} at {r:.0f} Mbit/s" for u, r in zip(task.unit, task.rate_mbps, strict=True) if r > 0.0]
+        asks = f"may ask {' or '.join(units)}"
     else:
-        waits = f"where {request.queue_s:.1f} s of work wait" if request.queue_s > 0.0 else "which is idle"
+        waits = f"with a wait of {request.queue_s:.1f} s" if request.queue_s > 0.0 else "which is idle"
         asks = f"asks RSU {request.unit} at {request.rate_mbps:.0f} Mbit/s, {waits}"
     return [
         f"Now: vehicle {task.seat} releases a task, {profile.name}",

@@ -1,4 +1,4 @@
-"""What a picture of `TaskDiversion` shows of a lane's present: who is where, which task is released, which was last."""
+"""The content of a picture of `TaskDiversion`: vehicles and their positions, the released task, and the last one."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ from vec_envs.records import map_arrays
 
 @dataclass(frozen=True, kw_only=True)
 class Seats:
-    """Who holds the seats at the present: vehicle -1 where nobody does; `way` is 1 along the axis, -1 against it."""
+    """The seats and their vehicles at the present.
+
+    `vehicle` is -1 for an empty seat. `direction` is 1 for driving along the axis of the road, and -1 against it.
+    """
 
     vehicle: Int[np.ndarray, "seats"]
     position_m: Float[np.ndarray, "seats"]
-    way: Int[np.ndarray, "seats"]
+    direction: Int[np.ndarray, "seats"]
     battery: Float[np.ndarray, "seats"]
     busy_s: Float[np.ndarray, "seats"]
 
     @property
     def held(self) -> Bool[np.ndarray, "seats"]:
+        """Which seats have a vehicle."""
         return self.vehicle >= 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What is known of a lane's present.
+    """The present of one environment.
 
-    `two_way` says whether any vehicle of the episode drives against the axis. `task` is None when the episode is over,
-    `last` before the first decision.
+    `two_way` says whether any vehicle of the episode drives against the axis. `task` is the task to decide on with its
+    request; None when the episode is over. `last` is the last task with its outcome; None before the first decision.
     """
 
     problem: TaskDiversion
@@ -49,7 +53,7 @@ class Scene:
 
     @property
     def unit_m(self) -> Float[np.ndarray, "units"]:
-        """Where along the road the units stand; see `mobility.axis.roadside_units`."""
+        """The positions of the units along the road; see `mobility.axis.roadside_units`."""
         count = self.problem.num_rsus
         return (np.arange(count) - (count - 1) / 2.0) * self.problem.rsu_spacing_m
 
@@ -60,15 +64,15 @@ class Scene:
 
     @property
     def half_m(self) -> float:
-        """Half of what is shown: the observed stretch, and all units."""
+        """Half the width of the picture, which holds the observed stretch of road and all units."""
         return 1.05 * max(self.road.range_m, float(self.unit_m[-1]) + 0.15 * self.problem.rsu_range_m)
 
 
 def scene_of(frame: Frame) -> Scene:
-    """Returns what is known of the present epoch of a lane. Raises `RuntimeError` before the first reset."""
+    """Returns the scene of an environment at its present epoch."""
     problem, state, present = cast(TaskDiversion, frame.problem), frame.state, frame.exogenous
-    one = map_arrays(lambda a: a[None], state), map_arrays(lambda a: a[None], present)
-    request = map_arrays(lambda a: a[0, ...], problem.request(*one))
+    batch_of_one = map_arrays(lambda a: a[None], state), map_arrays(lambda a: a[None], present)
+    request = map_arrays(lambda a: a[0, ...], problem.request(*batch_of_one))
     return Scene(
         problem=problem,
         road=frame.road,
@@ -82,29 +86,30 @@ def scene_of(frame: Frame) -> Scene:
 
 
 def _seats(problem: TaskDiversion, state: State, episode: Exogenous, slot: int) -> Seats:
-    """Returns the seats in a slot. After the last one vehicles are shown as they go on from there."""
+    """Returns the seats in a slot. After the last slot, vehicles are shown as they would drive on."""
     known = min(slot, problem.episode_slots - 1)
     epochs = np.flatnonzero(episode.slot[:-1] == known)
     epochs = epochs[np.argsort(episode.seat[epochs])]
-    here: Exogenous = map_arrays(lambda a: a[epochs], episode)
+    present: Exogenous = map_arrays(lambda a: a[epochs], episode)
     now_s = slot * problem.slot_s
-    vehicle = np.where(here.leave_s > now_s, here.vehicle, -1)
-    # One that stands has no direction of its own now, but it drove here.
+    vehicle = np.where(present.leave_s > now_s, present.vehicle, -1)
+    # A vehicle that stands still keeps the direction in which it drove during the episode.
     driven = np.array([episode.speed_mps[episode.vehicle == holder].sum() for holder in vehicle])
-    same = state.holder == vehicle
+    has_decided = state.holder == vehicle
     return Seats(
         vehicle=vehicle,
-        position_m=here.position_m + here.speed_mps * (slot - known) * problem.slot_s,
-        way=np.where(driven < 0.0, -1, 1),
-        battery=np.where(same, state.battery, here.battery),
-        busy_s=np.where(same, np.maximum(state.vehicle_free_s - now_s, 0.0), 0.0),
+        position_m=present.position_m + present.speed_mps * (slot - known) * problem.slot_s,
+        direction=np.where(driven < 0.0, -1, 1),
+        battery=np.where(has_decided, state.battery, present.battery),
+        busy_s=np.where(has_decided, np.maximum(state.vehicle_free_s - now_s, 0.0), 0.0),
     )
 
 
 def _last(frame: Frame) -> tuple[Exogenous, Outcome] | None:
-    """Returns the task that was decided last and its outcome.
+    """Returns the task of the last decision and its outcome; None before the first decision.
 
-    It is the task whose traces are in the state: after its end an environment keeps no outcome while others go on.
+    The task is found by its effect on the state. When an environment has ended while others of the batch go on, its
+    outcome may belong to no decision, and then matches no task.
     """
     if frame.last_outcome is None:
         return None
@@ -114,7 +119,7 @@ def _last(frame: Frame) -> tuple[Exogenous, Outcome] | None:
     seats = np.arange(len(state.holder))
     for epoch in range(frame.epoch - 1, -1, -1):
         task: Exogenous = map_arrays(lambda a, at=epoch: a[at, ...], frame.episode)
-        traces = (seats == task.seat) & (state.holder == task.vehicle) & (state.battery == level)
-        if (traces & (state.vehicle_free_s == task.release_s + outcome.task.local_s)).any():
+        matches = (seats == task.seat) & (state.holder == task.vehicle) & (state.battery == level)
+        if (matches & (state.vehicle_free_s == task.release_s + outcome.task.local_s)).any():
             return task, outcome
     return None

@@ -1,4 +1,4 @@
-"""Which roadside units a vehicle of `TaskDiversion` hears, and how fast it sends to them."""
+"""Radio links of `TaskDiversion`: the two nearest roadside units of a vehicle, and the rates to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Pair = tuple[Int[np.ndarray, "*batch tasks 2"], Float[np.ndarray, "*batch tasks 
 
 @dataclass(frozen=True, kw_only=True)
 class RoadsideLinks:
-    """The units of a road, at regular spacing about its middle, and the radio between them and the vehicles."""
+    """Computes the rates to the roadside units, which stand at regular spacing about the middle of the road."""
 
     num_rsus: int
     rsu_spacing_m: float
@@ -30,10 +30,10 @@ class RoadsideLinks:
     def of(
         self, xy_m: Float[np.ndarray, "*batch tasks 2"], fading: Float[np.ndarray, "*batch tasks units"], road: Road
     ) -> Pair:
-        """Returns the two nearest units and the rates to them in Mbit/s, 0 out of range."""
+        """Returns the two nearest units of each vehicle and the rates to them in Mbit/s; 0 for a unit out of range."""
         unit, distance_m = nearest_two(xy_m, roadside_units(road, self.num_rsus, self.rsu_spacing_m))
-        heard = distance_m <= self.rsu_range_m
-        heard[..., 1] &= self.num_rsus > 1
+        in_range = distance_m <= self.rsu_range_m
+        in_range[..., 1] &= self.num_rsus > 1
         rate_mbps = self.v2i_rate(
             distance_m,
             np.take_along_axis(fading, unit, axis=-1),
@@ -41,13 +41,13 @@ class RoadsideLinks:
             transmit_power_dbm=dbm_from_watt(self.transmit_power_w),
             noise_dbm=dbm_from_watt(self.noise_w),
         )
-        return unit, np.where(heard, checked_rates_mbps(rate_mbps, distance_m, of="v2i_rate", may_be_0=True), 0.0)
+        return unit, np.where(in_range, checked_rates_mbps(rate_mbps, distance_m, of="v2i_rate", may_be_0=True), 0.0)
 
 
 def nearest_two(xy_m: Float[np.ndarray, "*batch tasks 2"], unit_xyz_m: Float[np.ndarray, "units 3"]) -> Pair:
-    """Returns the two roadside units nearest to each place, and their distances in m; a lone unit is both."""
-    apart = xy_m[..., None, :] - unit_xyz_m[:, :2]
-    distance_m = np.sqrt((apart**2).sum(axis=-1) + unit_xyz_m[:, 2] ** 2)
+    """Returns the two units nearest to each position and their distances in m; a single unit is returned twice."""
+    offset_m = xy_m[..., None, :] - unit_xyz_m[:, :2]
+    distance_m = np.sqrt((offset_m**2).sum(axis=-1) + unit_xyz_m[:, 2] ** 2)
     nearest = np.argsort(distance_m, axis=-1, kind="stable")[..., :2]
     if len(unit_xyz_m) == 1:
         nearest = np.concatenate([nearest, nearest], axis=-1)

@@ -1,12 +1,12 @@
-"""VEC-TaskDiversion: vehicles on a two-way road release DNN tasks, and ask one of two roadside units for help.
+"""VEC-TaskDiversion: vehicles on a two-way road release DNN tasks and ask one of two roadside units for help.
 
-A vehicle that releases a task asks one of the two roadside units (RSUs) nearest to it: by chance, the more likely the
-shorter it expects to wait there. The unit then decides where the task's DNN is cut, and at which speeds vehicle and
-unit run their parts. A unit serves in the order of the decisions, one task at a time. Energy that a vehicle spends
-drains its battery, and the emptier that is, the more the vehicle's energy weighs in the cost.
+A vehicle that releases a task asks one of the two roadside units (RSUs) nearest to it. The choice is random: the unit
+with the shorter predicted wait is more likely. The unit then decides where the task's DNN is cut, and at which speeds
+vehicle and unit run their parts. A unit serves one task at a time, in the order of the decisions. Computing and sending
+drain the vehicle's battery. The emptier the battery, the more the vehicle's energy weighs in the cost.
 
-A epoch of an episode is one task. Times are counted from the episode's beginning; a queue is the time at which a unit
-is free again, so that the clock needs no update of its own.
+A decision epoch is one task. Times are counted from the beginning of the episode. A queue is kept as the time at which
+its unit is free again, so nothing has to be updated as time passes.
 """
 
 from __future__ import annotations
@@ -25,132 +25,120 @@ from vec_envs.physics import diversion
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps
 from vec_envs.problems.base import ContinuousActions, Metric
 from vec_envs.problems.task_diversion.actions import Number, TaskActions
+from vec_envs.problems.task_diversion.dynamics import TaskDynamics
+from vec_envs.problems.task_diversion.hybrid import CutAndUnit
 from vec_envs.problems.task_diversion.links import RoadsideLinks
 from vec_envs.problems.task_diversion.objective import TaskCost
-from vec_envs.problems.task_diversion.observation import OBSERVATIONS, TaskObservation
+from vec_envs.problems.task_diversion.observation import TaskObservation
+from vec_envs.problems.task_diversion.options import COUNTS, RANGES, check_options
 from vec_envs.problems.task_diversion.records import (
-    QUEUE_SEEN,
+    MAX_QUEUE_LENGTH,
     Draws,
     Exogenous,
     Outcome,
-    PerTask,
     Request,
     State,
     TaskOutcome,
 )
 from vec_envs.problems.task_diversion.release import entry_slot, leave_slot, next_released, releases
-from vec_envs.problems.task_diversion.request import DIVERSIONS, Requests, chosen, with_task
-from vec_envs.records import map_arrays, pick, put
-from vec_envs.validation import (
-    a_function,
-    count,
-    not_negative,
-    one_of,
-    positive,
-    positive_range,
-    yes_or_no,
-)
+from vec_envs.problems.task_diversion.request import Requests
+from vec_envs.records import map_arrays
+from vec_envs.validation import check_one_of
 
 __all__ = ["Draws", "Exogenous", "Outcome", "State", "TaskDiversion", "TaskOutcome"]
 
-REWARDS = ("cost", "excess")
-LEAVING = ("finish", "fail")
 LOW_BATTERY = 1.0 / 3.0
-_POSITIVE = (
-    "rsu_spacing_m",
-    "rsu_range_m",
-    "slot_s",
-    "release_rate_hz",
-    "vehicle_ghz",
-    "rsu_ghz",
-    "min_ghz",
-    "kappa_j_per_gcycle_ghz2",
-    "battery_capacity_kj",
-    "bandwidth_mhz",
-    "transmit_power_w",
-    "noise_w",
-)
+"""Battery level up to which the infos call a battery low."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDiversion:
-    """The problem of the paper, with its numbers as defaults; `docs/task-diversion.md` says where the others are from.
+    """The task diversion problem of the paper.
+
+    Its numbers are the defaults of the fields. `docs/task-diversion.md` gives the source of those that the paper leaves
+    out.
 
     Paper: RTD Eq. (21).
     Differs: P1 is not solved as a whole; policies are ranked by its objective, the mean cost of a task.
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "vgg16", "nin", "tinyyolov2")
-    """The DNN types: names of the library, or from Python also profiles; a task is any of them, evenly. Section
-    IV.A."""
+    """The DNN types: names of the library or, in Python, also profiles. A task is of any type with equal probability.
+    Section IV.A."""
     workload: str = "rtd"
-    """How the library's layers are counted; profiles given as such carry their own counts."""
+    """How the operations of the library's layers are counted. Profiles that are passed as objects keep their counts."""
     num_client_vehicles: int = 15
-    """Vehicles that release tasks; where one leaves the road another takes its seat. Fig. 6."""
+    """Seats of vehicles that release tasks. When a vehicle leaves the road, another takes its seat. Fig. 6."""
     num_rsus: int = 4
-    """Roadside units, at regular spacing, about the middle of the road."""
+    """Roadside units, at regular spacing about the middle of the road."""
     rsu_spacing_m: float = 500.0
-    """Between neighbouring units: so that a vehicle between two units hears both."""
+    """Distance between neighbouring units. With the default, a vehicle between two units is in range of both."""
     rsu_range_m: float = 500.0
-    """How far a unit is heard. Section IV.A."""
+    """Distance up to which a vehicle can reach a unit. Section IV.A."""
     slot_s: float = 1.0
-    """How often units broadcast their index, and vehicles may release a task."""
+    """Length of a slot. A vehicle may release a task at the beginning of each slot."""
     broadcast_slots: int = 1
-    """Slots between two broadcasts: with more than 1, vehicles divert by a stale index."""
+    """Slots from one broadcast of the units' waits to the next. With more than 1, vehicles use outdated waits."""
     episode_slots: int = 60
     """Slots in which tasks are released."""
     release_rate_hz: float = 0.3
-    """Tasks that an idle vehicle releases in a second, on average."""
+    """Tasks that an idle vehicle releases per second, on average."""
     overlap: bool = False
-    """Whether a vehicle releases tasks while it still runs the last one's layers, against Eq. (21c)."""
+    """Whether a vehicle may release a task while it still runs layers of its last one, which Eq. (21c) forbids."""
     vehicle_ghz: float = 3.0
-    """The fastest a vehicle can run. Section IV.A."""
+    """Maximum speed of a vehicle. Section IV.A."""
     rsu_ghz: float = 7.0
-    """The fastest a roadside unit can run. Section IV.A."""
+    """Maximum speed of a roadside unit. Section IV.A."""
     min_ghz: float = 0.5
-    """The slowest either may be told to run."""
+    """Minimum speed of vehicles and units."""
     beta: float = 1e-3
-    """Cost of a joule, in seconds. With 1e-2 all local at 1.7 GHz would be the answer to everything."""
+    """Cost of a joule, in seconds. With 1e-2, running every task on its vehicle at 1.7 GHz would be best."""
     kappa_j_per_gcycle_ghz2: float = 10.0
-    """Energy of computing: this times work times speed squared. Section IV.A: 1e-26 in J/(cycle Hz^2)."""
+    """Energy coefficient: energy is this times work times speed squared. Section IV.A: 1e-26 in J/(cycle Hz^2)."""
     battery: tuple[float, float] = (0.1, 1.0)
-    """Range of the uniform draw of a vehicle's level when it comes."""
+    """Range of the uniform draw of the battery level with which a vehicle enters."""
     battery_capacity_kj: float = 100.0
-    """What a vehicle sets aside for computing: 28 Wh, of which a task takes about 1 %."""
+    """Energy that a vehicle reserves for computing: 28 Wh, of which a task takes about 1 %."""
     battery_floor: float = 0.01
-    """The level at which a battery is kept: below, the vehicle draws on its main one."""
+    """Lowest battery level. An empty battery stays there, and the vehicle draws on its main battery."""
     battery_factor: bool = True
-    """Whether a vehicle's energy weighs more as its battery empties (Eq. 20); False weighs it 1."""
+    """Whether a vehicle's energy weighs more as its battery empties (Eq. 20). With False the weight is always 1."""
     deadline_factor: tuple[float, float] = (2.0, 4.0)
     """Range of the uniform draw of a deadline, in units of the time the vehicle takes for all layers at full speed."""
     deadline_penalty: float = 1.0
-    """Taken from the reward of a task that misses its deadline or fails; not part of the cost."""
+    """Subtracted from the reward of a task that misses its deadline or fails. It is not part of the cost."""
     on_leaving: str = "finish"
-    """`"finish"`: a task at a unit when its vehicle leaves the road is finished; `"fail"`: it is lost, and counts as
-    failed, but the unit, which does not know, still works on it."""
+    """What happens to an offloaded task whose vehicle leaves the road first. `"finish"`: it is finished. `"fail"`: it
+    counts as failed, but the unit still works on it, because it does not know."""
     diversion: str = "probability"
-    """Which unit is asked: `"probability"` (Eq. 24), `"shortest"` wait, `"nearest"`, or `"chosen"` by the action."""
+    """How the unit is selected: at random (`"probability"`, Eq. 24), by `"shortest"` predicted wait, the `"nearest"`,
+    or `"chosen"` by the action."""
     bandwidth_mhz: float = 20.0
-    """Of each link. Section IV.A."""
+    """Bandwidth of each link. Section IV.A."""
     transmit_power_w: float = 0.2
-    """What a vehicle sends with: 23 dBm, the usual power of its radio."""
+    """Transmit power of a vehicle: 23 dBm, the usual power of a vehicle's radio."""
     noise_w: float = 3e-13
-    """Noise over the bandwidth. Section IV.A."""
+    """Noise power over the bandwidth. Section IV.A."""
     reward: str = "cost"
-    """`"cost"`: minus the cost (Eq. 28); `"excess"`: minus what the cost is above that of running all layers at the
-    vehicle, with the battery it came with, or at an idle unit beside it, whichever is less, at best speeds: nothing
-    that the task's decision could change. Which task it happens to be matters less to it, so that less must be
-    averaged; and a return gains nothing from tasks that a busy vehicle does not release."""
+    """`"cost"`: minus the cost. `"excess"`: minus the cost in excess of a reference. The reference is the cost of all
+    layers at the vehicle with its battery on entry, or at an idle unit beside it. The cheaper of the two counts, at
+    the speeds of least cost. No decision on the task changes the reference. It reduces the variance between tasks, and
+    a return no longer gains from tasks that a busy vehicle does not release."""
     observation: str = "paper"
-    """`"paper"` (Eq. 26 and the inputs of Algorithm 1) or `"extended"` (also what follows from these)."""
+    """`"paper"` (Eq. 26 and the inputs of Algorithm 1), or `"extended"` (also features computed from these)."""
     v2i_rate: RateFunction = v2i_rate_mbps
-    """Rates to a unit, in Mbit/s: a function as `vec_envs.physics.channel.v2i_rate_mbps`."""
+    """Function that computes the rate to a unit in Mbit/s. Its signature is that of
+    `vec_envs.physics.channel.v2i_rate_mbps`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dnns", as_profiles(self.dnns, workload=self.workload))
-        _check_numbers(self)
+        check_options(self)
+        for name in COUNTS:
+            object.__setattr__(self, name, int(getattr(self, name)))
+        for name in RANGES:
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
-    # Who decides what --------------------------------------------------------------------------------------------
+    # The interface of `SequentialProblem` --------------------------------------------------------------------------
 
     @property
     def profiles(self) -> tuple[DNNProfile, ...]:
@@ -159,44 +147,47 @@ class TaskDiversion:
 
     @cached_property
     def agent_names(self) -> tuple[str, ...]:
-        """`vehicle_0`, `vehicle_1`, ...: seats, which vehicles take one after the other."""
+        """The names of the seats: `vehicle_0`, `vehicle_1`, ... A seat is held by one vehicle after another."""
         return tuple(f"vehicle_{i}" for i in range(self.num_client_vehicles))
 
     @property
     def one_at_a_time(self) -> bool:
-        """A epoch is one task: the vehicle that releases it decides."""
+        """True: an epoch is one task, and the decision is for the vehicle that releases it."""
         return True
 
     @property
     def episode_epochs(self) -> int:
-        """As many tasks as there can be."""
+        """The largest possible number of tasks: one for each slot and seat."""
         return self.episode_slots * self.num_client_vehicles
 
     def turn(self, exogenous: Exogenous) -> tuple[Int[np.ndarray, "*batch"], Int[np.ndarray, "*batch"]]:
-        """Returns slot and seat of a task."""
+        """Returns the slot and the seat of a task."""
         return exogenous.slot, exogenous.seat
 
     @property
     def num_chains(self) -> int:
-        """The decisions at each unit are a row of their own: Algorithm 1 has the units decide."""
+        """The number of decision chains: one for each roadside unit, because in Algorithm 1 the units decide."""
         return self.num_rsus
 
     def chain(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*batch"]:
-        """Returns the unit that is asked, the nearest where the action chooses; -1 where none is in range."""
+        """Returns the index of the unit that is asked; -1 where none is in range.
+
+        With `diversion="chosen"` this is the nearest unit in range, because the action is not known yet.
+        """
         return self.request(state, exogenous).unit
 
     def chain_of(self, outcome: Outcome) -> Int[np.ndarray, "*batch"]:
-        """Returns the unit that was asked."""
+        """Returns the index of the unit that was asked; -1 where none was in range."""
         return outcome.unit
 
     @property
     def actions(self) -> ContinuousActions:
-        """Cut, vehicle's speed, unit's speed; and which unit, where that is chosen: see `action`."""
+        """Numbers for the cut, both speeds and, with `diversion="chosen"`, the unit; `action` encodes them."""
         return ContinuousActions(size=self.action.size)
 
     @property
     def reported_metrics(self) -> tuple[Metric, ...]:
-        """Means per task; policies are ranked by cost."""
+        """The metrics that runs report, as means over tasks. Policies are ranked by cost."""
         units = {"cost": "", "time_s": "s", "energy_j": "J", "vehicle_energy_j": "J", "missed": "", "offloaded": ""}
         return tuple(Metric(name=name, unit=unit) for name, unit in units.items())
 
@@ -205,11 +196,11 @@ class TaskDiversion:
         """Number of layers L of each DNN type."""
         return self.costs.num_layers
 
-    # What exogenous decides ------------------------------------------------------------------------------------------
+    # The exogenous record ------------------------------------------------------------------------------------------
 
     @property
     def traffic_shape(self) -> EpisodeShape:
-        """Seats that vehicles take and leave, for a slot more than tasks are released in."""
+        """The traffic of an episode: seats whose vehicles change, for one slot more than those with releases."""
         return EpisodeShape(
             num_client_vehicles=self.num_client_vehicles,
             num_service_vehicles=0,
@@ -219,11 +210,11 @@ class TaskDiversion:
         )
 
     def draw(self, rng: np.random.Generator, traffic: TrafficBlock, road: Road) -> Exogenous:
-        """Returns an episode's tasks, one lane a task: draws with `rng`, then `exogenous`."""
+        """Returns the tasks of one episode, made by `sample` and `exogenous`."""
         return self.exogenous(self.sample(rng), traffic, road)
 
     def sample(self, rng: np.random.Generator) -> Draws:
-        """Returns the raw draws of one episode."""
+        """Returns the random draws of one episode."""
         grid = (self.episode_slots + 1, self.num_client_vehicles)
         uniform = rng.random((6, *grid))
         return Draws(
@@ -237,7 +228,7 @@ class TaskDiversion:
         )
 
     def exogenous(self, draws: Draws, traffic: TrafficBlock, road: Road) -> Exogenous:
-        """Returns the tasks of episodes in the order of their release, `[*lanes, episode_epochs + 1]`."""
+        """Returns the tasks of episodes in the order of release, `[*batch, episode_epochs + 1, ...]`."""
         tasks = releases(draws, traffic, probability=self.release_rate_hz * self.slot_s)
         slot, seat = np.divmod(tasks.place, self.num_client_vehicles)
         vehicle = tasks.take(traffic.client_vehicle)
@@ -268,58 +259,74 @@ class TaskDiversion:
     def next_epoch(
         self, state: State, exogenous: Exogenous, epoch: Int[np.ndarray, "batch"]
     ) -> Int[np.ndarray, "batch"]:
-        """Returns the next task that is released: not those of vehicles that still run the last one's layers."""
+        """Returns the next task that is released, from `epoch` on; `episode_epochs` where there is none.
+
+        Without `overlap`, a vehicle that still runs layers of its last task releases none.
+        """
         return next_released(state, exogenous, epoch, overlap=self.overlap)
 
-    # What the agents see ------------------------------------------------------------------------------------------
+    # Observations --------------------------------------------------------------------------------------------------
 
     @property
     def observation_size(self) -> int:
-        """Number of features of a task's observation."""
+        """The number of features of an observation."""
         return self.features.size
 
     def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch 1 features"]:
-        """Returns what is known of the released task, scaled to order one by the constants of `task_observation`.
+        """Returns the features of the released task, scaled to order one by the constants of `observation`.
 
-        Features: position and speed of the vehicle along the road, its DNN type (one for each, 1 or 0), deadline,
-        battery level, the fastest speeds of vehicle and unit. Then of the unit that is asked (of both, where it is
-        chosen): whether it is in range, rate, wait of its queue, length of its queue; where extended also the share of
-        the work that the vehicle can do during that wait, what sending all saves against all local, and the share of
-        the layers that can be run and their result sent during the wait. Where extended then: work of all layers, raw
-        input, weight of the vehicle's energy, what an idle unit would save, the broadcast waits of the two nearest
-        units, whether the second is in range.
+        The features come in this order:
+
+        - of the task: position and speed of the vehicle along the road, the DNN type (one-hot), the deadline, the
+          battery level, and the maximum speeds of vehicle and unit;
+        - of the unit that is asked, or of both units with `diversion="chosen"`: whether it is in range, the rate to it,
+          the wait in its queue, and the length of its queue;
+        - extended, of each unit: the share of the work that the vehicle can do during the wait, how much cheaper
+          sending all is than running all locally, and the share of the layers that the vehicle can run during the wait
+          with enough time left to send their result;
+        - extended, of the task: the work of all layers, the raw input, the weight of the vehicle's energy, the saving
+          at an idle unit, the broadcast waits of the two nearest units, and whether the second is in range.
 
         Paper: RTD Eq. (26).
         Differs: with rate and battery, which Algorithm 1 lists among its inputs.
         """
-        which = (np.zeros_like(exogenous.dnn), np.ones_like(exogenous.dnn)) if self._chooses else (None,)
-        requests = [self.request(state, exogenous, asked) for asked in which]
+        units = (np.zeros_like(exogenous.dnn), np.ones_like(exogenous.dnn)) if self._chooses else (None,)
+        requests = [self.request(state, exogenous, asked) for asked in units]
         return self.features.of(exogenous, requests, self._requests.index_s(state, exogenous))
 
-    # Whom a vehicle asks ------------------------------------------------------------------------------------------
+    # Requests ------------------------------------------------------------------------------------------------------
 
     def request_probabilities(
         self, predicted_wait_s: RealArray[np.ndarray, "*batch 2"]
     ) -> Float[np.ndarray, "*batch 2"]:
-        """Returns how likely a vehicle asks either unit, from the waits it predicts; see `physics.diversion`."""
+        """Returns the probabilities with which a vehicle asks either unit, from their predicted waits.
+
+        A wait of inf marks a unit that is out of range. See `vec_envs.physics.diversion.request_probabilities`.
+        """
         return diversion.request_probabilities(np.asarray(predicted_wait_s, dtype=np.float64))
 
     def request(self, state: State, exogenous: Exogenous, asked: Int[np.ndarray, "*batch"] | None = None) -> Request:
-        """Returns what the unit that is asked knows; `asked` names another one of the two nearest (0 or 1)."""
+        """Returns the request of a task, as the unit that is asked receives it.
+
+        Args:
+            state: The state at the release of the task.
+            exogenous: The task.
+            asked: Which of the two nearest units is asked, 0 or 1. By default the rule of `diversion` selects it.
+        """
         if asked is None:
             asked = self._requests.asked(state, exogenous, self.costs.largest_mbit)
         return self._requests.request(state, exogenous, asked)
 
-    # What a decision does -----------------------------------------------------------------------------------------
+    # Dynamics ------------------------------------------------------------------------------------------------------
 
-    def initial_state(self, lanes: tuple[int, ...]) -> State:
-        """Returns idle units, and seats without holders."""
-        units, seats = (*lanes, self.num_rsus), (*lanes, self.num_client_vehicles)
+    def initial_state(self, batch_shape: tuple[int, ...]) -> State:
+        """Returns a state with idle units and empty seats."""
+        units, seats = (*batch_shape, self.num_rsus), (*batch_shape, self.num_client_vehicles)
         return State(
             rsu_free_s=np.zeros(units),
-            task_end_s=np.zeros((*units, QUEUE_SEEN)),
+            task_end_s=np.zeros((*units, MAX_QUEUE_LENGTH)),
             index_wait_s=np.zeros(units),
-            index_number=np.full(lanes, -1),
+            index_number=np.full(batch_shape, -1),
             holder=np.full(seats, -1),
             battery=np.ones(seats),
             vehicle_free_s=np.zeros(seats),
@@ -328,67 +335,17 @@ class TaskDiversion:
     def transition(
         self, state: State, action: Shaped[np.ndarray, "*batch agents numbers"], exogenous: Exogenous
     ) -> tuple[State, Outcome]:
-        """Returns the state after a task's decision, and what the task takes; a pure function.
+        """Returns the state after the decision on a task, and the outcome; changes none of its arguments.
 
-        Where no unit is in range the vehicle runs all layers. Raises `ValueError` for an action of wrong shape, with
-        numbers that are none or beyond [-1, 1].
+        Where no unit is in range, the vehicle runs all layers, whatever the action says.
+
+        Raises:
+            ValueError: For an action of wrong shape or type, or with a number outside [-1, 1].
 
         Paper: RTD Eq. (28).
         Differs: less a penalty, an option, where the deadline is missed or the task is lost.
         """
-        numbers = self.action.checked(action)[..., 0, :]
-        asked = None
-        if self._chooses:
-            asked = chosen(numbers[..., 3] >= 0.0, exogenous.rate_mbps > 0.0)
-        request = self.request(state, exogenous, asked)
-        cut, vehicle_ghz, rsu_ghz = self.action.decode(numbers, exogenous.dnn)
-        cut = np.where(request.asked >= 0, cut, self.num_layers[exogenous.dnn])
-        offloaded = cut < self.num_layers[exogenous.dnn]
-        task = self.costs.of(
-            {"dnn": exogenous.dnn, "cut": cut, "vehicle_ghz": vehicle_ghz, "rsu_ghz": rsu_ghz,
-             "rate_mbps": request.rate_mbps, "queue_s": request.queue_s, "battery": request.battery,
-             "deadline_s": exogenous.deadline_s}
-        )  # fmt: skip
-        gone = (self.on_leaving == "fail") & offloaded & (exogenous.release_s + task.time_s > exogenous.leave_s)
-        outcome = Outcome(
-            task=task,
-            dnn=exogenous.dnn,
-            cut=cut,
-            vehicle_ghz=vehicle_ghz,
-            rsu_ghz=rsu_ghz,
-            unit=request.unit,
-            offloaded=offloaded,
-            failed=gone,
-            queue_s=request.queue_s,
-            battery=request.battery,
-            reward=self._spared_s(exogenous) - task.cost - self.deadline_penalty * (task.missed | gone),
-        )
-        return self._following(state, exogenous, outcome), outcome
-
-    def _spared_s(self, exogenous: Exogenous) -> PerTask:
-        """Returns what the reward has above minus the cost: nothing that a decision could change."""
-        if self.reward == "cost":
-            return np.zeros(exogenous.dnn.shape)
-        own, unit = self.costs.prices_s(exogenous.battery)
-        return self.costs.work_gcycles[exogenous.dnn] * np.minimum(own, unit)
-
-    def _following(self, state: State, exogenous: Exogenous, outcome: Outcome) -> State:
-        """Returns the state with what the outcome means for unit, vehicle and battery."""
-        task, seat, unit = outcome.task, exogenous.seat, np.maximum(outcome.unit, 0)
-        release_s = np.where(np.isfinite(exogenous.release_s), exogenous.release_s, 0.0)
-        end_s = release_s + task.start_s + task.rsu_service_s
-        free_s = put(state.rsu_free_s, unit, np.where(outcome.offloaded, end_s, pick(state.rsu_free_s, unit)))
-        level = outcome.battery - task.vehicle_energy_j / (1e3 * self.battery_capacity_kj)
-        index_s, number = self._requests.broadcast(state, exogenous)
-        return State(
-            rsu_free_s=free_s,
-            task_end_s=with_task(state, unit, end_s, outcome.offloaded),
-            index_wait_s=index_s,
-            index_number=number,
-            holder=put(state.holder, seat, exogenous.vehicle),
-            battery=put(state.battery, seat, np.maximum(level, np.minimum(self.battery_floor, outcome.battery))),
-            vehicle_free_s=put(state.vehicle_free_s, seat, release_s + task.local_s),
-        )
+        return self._dynamics.transition(state, action, exogenous)
 
     def task_outcome(
         self,
@@ -402,17 +359,28 @@ class TaskDiversion:
         battery: Number,
         deadline_s: Number = np.inf,
     ) -> TaskOutcome:
-        """Returns time, energy and cost of tasks; each argument broadcasts. `dnn` indexes `dnns`, or is a name.
+        """Returns time, energy and cost of tasks. All arguments broadcast against each other.
 
-        A task that is cut = L is all local: rate, queue and unit's speed do not matter. Raises `ValueError` for a cut
-        outside 0 to L, a speed or a deadline not above 0, a negative wait, a battery outside (0, 1], and a rate not
-        above 0 where something is sent.
+        Args:
+            dnn: Index into `dnns`, or the name of a DNN type.
+            cut: Number of layers that the vehicle runs. With all L layers on the vehicle, the rate, the wait and the
+                unit's speed have no effect.
+            vehicle_ghz: Speed of the vehicle.
+            rsu_ghz: Speed of the roadside unit.
+            rate_mbps: Rate to the unit.
+            queue_s: Wait in the unit's queue.
+            battery: Battery level of the vehicle, in (0, 1].
+            deadline_s: Time after which the task counts as missed.
+
+        Raises:
+            ValueError: For a cut outside 0 to L, a speed or deadline not above 0, a negative wait, a battery level
+                outside (0, 1], or a rate not above 0 where something is sent.
         """
         if isinstance(dnn, str):
             names = [profile.name for profile in self.profiles]
-            one_of(names, dnn=dnn)
+            check_one_of(names, dnn=dnn)
             dnn = names.index(dnn)
-        given = {
+        tasks = {
             "dnn": dnn,
             "cut": cut,
             "vehicle_ghz": vehicle_ghz,
@@ -422,11 +390,11 @@ class TaskDiversion:
             "battery": battery,
             "deadline_s": deadline_s,
         }
-        shape = np.broadcast_shapes(*map(np.shape, given.values()))
-        return map_arrays(lambda a: a.reshape(shape), self.costs.of(self.costs.checked(given)))
+        shape = np.broadcast_shapes(*map(np.shape, tasks.values()))
+        return map_arrays(lambda a: a.reshape(shape), self.costs.of(self.costs.checked(tasks)))
 
     def metrics(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
-        """Returns what is reported of a task: `[*lanes]` arrays under the names of the infos."""
+        """Returns the infos of a decision by name: arrays of shape `[*batch]`."""
         task = outcome.task
         low = outcome.battery <= LOW_BATTERY
         return {
@@ -444,11 +412,11 @@ class TaskDiversion:
             "low_battery_energy_j": np.where(low, task.vehicle_energy_j, 0.0),
         }
 
-    # What it is composed of -----------------------------------------------------------------------------------------
+    # Parts ---------------------------------------------------------------------------------------------------------
 
     @cached_property
     def costs(self) -> TaskCost:
-        """What tasks take, by these options."""
+        """The cost model of tasks."""
         return TaskCost(
             profiles=self.profiles,
             beta=self.beta,
@@ -462,7 +430,7 @@ class TaskDiversion:
 
     @cached_property
     def action(self) -> TaskActions:
-        """How actions are read and written."""
+        """Encodes and decodes actions."""
         return TaskActions(
             num_layers=self.num_layers,
             min_ghz=self.min_ghz,
@@ -472,9 +440,14 @@ class TaskDiversion:
         )
 
     @cached_property
+    def hybrid(self) -> CutAndUnit:
+        """Hybrid actions for learners: an alternative (cut and unit) with two speeds as parameters."""
+        return CutAndUnit(self)
+
+    @cached_property
     def features(self) -> TaskObservation:
-        """How tasks are seen, and what can be read from that again."""
-        return TaskObservation(kind=self.observation, units=2 if self._chooses else 1, costs=self.costs)
+        """Computes observations, and reads quantities back from them."""
+        return TaskObservation(observation=self.observation, num_units=2 if self._chooses else 1, costs=self.costs)
 
     @property
     def _chooses(self) -> bool:
@@ -494,34 +467,17 @@ class TaskDiversion:
 
     @cached_property
     def _requests(self) -> Requests:
-        return Requests(kind=self.diversion, broadcast_slots=self.broadcast_slots, slot_s=self.slot_s)
+        return Requests(diversion=self.diversion, broadcast_slots=self.broadcast_slots, slot_s=self.slot_s)
 
-
-def _check_numbers(problem: TaskDiversion) -> None:
-    for name in ("num_client_vehicles", "num_rsus", "broadcast_slots", "episode_slots"):
-        count(1, **{name: getattr(problem, name)})
-        object.__setattr__(problem, name, int(getattr(problem, name)))
-    one_of(DIVERSIONS, diversion=problem.diversion)
-    one_of(LEAVING, on_leaving=problem.on_leaving)
-    one_of(REWARDS, reward=problem.reward)
-    one_of(OBSERVATIONS, observation=problem.observation)
-    for name in _POSITIVE:
-        positive(**{name: getattr(problem, name)})
-    yes_or_no(overlap=problem.overlap, battery_factor=problem.battery_factor)
-    positive(battery_floor=problem.battery_floor)
-    not_negative(beta=problem.beta, deadline_penalty=problem.deadline_penalty)
-    positive_range(deadline_factor=problem.deadline_factor, battery=problem.battery)
-    for name in ("deadline_factor", "battery"):
-        object.__setattr__(problem, name, tuple(getattr(problem, name)))
-    if problem.battery[1] > 1.0 or problem.battery_floor > 1.0:
-        raise ValueError(
-            f"battery levels are in (0, 1], got battery={problem.battery} and battery_floor={problem.battery_floor}"
+    @cached_property
+    def _dynamics(self) -> TaskDynamics:
+        return TaskDynamics(
+            costs=self.costs,
+            requests=self._requests,
+            actions=self.action,
+            on_leaving=self.on_leaving,
+            reward=self.reward,
+            deadline_penalty=self.deadline_penalty,
+            battery_capacity_kj=self.battery_capacity_kj,
+            battery_floor=self.battery_floor,
         )
-    if not problem.min_ghz < min(problem.vehicle_ghz, problem.rsu_ghz):
-        raise ValueError(f"min_ghz={problem.min_ghz} must be below vehicle_ghz and rsu_ghz")
-    if problem.release_rate_hz * problem.slot_s > 1.0:
-        raise ValueError(
-            f"release_rate_hz={problem.release_rate_hz} must be at most 1 / slot_s = {1.0 / problem.slot_s:g}: "
-            "a vehicle releases at most one task a slot"
-        )
-    a_function(v2i_rate=problem.v2i_rate)

@@ -1,4 +1,4 @@
-"""The records of `TaskDiversion`: what its functions take and return."""
+"""The records of `TaskDiversion`: state, exogenous record, draws, requests and outcomes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from jaxtyping import Real as RealArray
 
-QUEUE_SEEN = 32
-"""Tasks at a roadside unit whose ends are remembered: the length of a longer queue is seen as this."""
+MAX_QUEUE_LENGTH = 32
+"""Tasks at a roadside unit whose end times are kept. A longer queue is observed with this length."""
 
 PerTask = Float[np.ndarray, "*batch"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Roadside units, vehicles, and what was last broadcast. Times are since the episode began.
+    """The queues of the units, the seats of the vehicles, and the last broadcast.
 
-    A seat without a holder yet has `holder` -1: the vehicle brings its battery along (`Exogenous.battery`).
+    Times count from the beginning of the episode.
+
+    - `rsu_free_s`: when each unit has finished its queue.
+    - `task_end_s`: when the last tasks of each unit end, the newest last.
+    - `index_wait_s`, `index_number`: the waits that the units broadcast last, and the number of that broadcast.
+    - `holder`: the vehicle that last decided on a task in each seat; -1 before the first one. A vehicle that has not
+      decided yet has the battery level `Exogenous.battery`.
+    - `battery`, `vehicle_free_s`: the holder's battery level, and when it has finished computing.
 
     Paper: RTD Eq. (16).
     Differs: a queue is kept as the times its tasks end, which its order and their speeds fix.
@@ -35,11 +42,14 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Exogenous:
-    """One task, as its vehicle releases it: all of it that no decision changes.
+    """A released task: everything about it that does not depend on decisions.
 
-    `release_s` is inf where there is no task. `unit` are the two nearest roadside units, the nearest first; the rate to
-    one out of range is 0. `battery` is the level with which the vehicle came, `draws` the uniform number that decides
-    which unit it asks, `leave_s` when it leaves the road, inf where the episode ends before.
+    - `release_s`: when the task is released; inf where there is no task.
+    - `battery`: the level with which the vehicle entered.
+    - `unit`: the two nearest roadside units, the nearest first.
+    - `rate_mbps`: the rates to them; 0 for a unit out of range.
+    - `diversion_draw`: the uniform random number that selects one of them.
+    - `leave_s`: when the vehicle leaves the road; inf where the episode ends before.
 
     Paper: RTD Eq. (1).
     """
@@ -61,7 +71,7 @@ class Exogenous:
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
-    """The raw draws of an episode, slot by slot and seat by seat, uniform in [0, 1) but for the fading power."""
+    """The random draws of an episode by slot and seat, uniform in [0, 1) except for the fading power."""
 
     release: Float[np.ndarray, "*batch slots seats"]
     order: Float[np.ndarray, "*batch slots seats"]
@@ -74,10 +84,13 @@ class Draws:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A task as the roadside unit that is asked gets it.
+    """A task as the roadside unit receives it.
 
-    `asked` is which of the two nearest units that is: 0, 1, or -1 where none is in range; then `unit` is -1, and rate
-    and wait of its queue are 0. `battery` is the vehicle's level.
+    - `asked`: which of the two nearest units receives it: 0, 1, or -1 where none is in range.
+    - `unit`: the index of that unit; -1 where none is in range.
+    - `rate_mbps`, `queue_s`, `length`: the rate to it, the wait in its queue and the number of tasks in its queue; 0
+      where none is in range.
+    - `battery`: the battery level of the vehicle.
     """
 
     asked: Int[np.ndarray, "*batch"]
@@ -90,10 +103,12 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOutcome:
-    """What a task takes, in the common shape of what was asked.
+    """Time, energy and cost of tasks, in the broadcast shape of the arguments of `task_outcome`.
 
-    `start_s` is when the roadside unit starts on it, `time_s` when it is done, both after its release. `energy_j` is
-    weighted as in Eq. (19); `vehicle_energy_j` and `rsu_energy_j` are what is spent.
+    - `time_s`: time from release to completion. `missed`: whether it is longer than the deadline.
+    - `start_s`: time from release to the start at the roadside unit.
+    - `local_s`, `transmit_s`, `rsu_service_s`: time of the vehicle's part, of sending, and of the unit's part.
+    - `energy_j`: weighted energy as in Eq. (19). `vehicle_energy_j`, `rsu_energy_j`: energy without weights.
     """
 
     time_s: RealArray[np.ndarray, "*tasks"]
@@ -110,11 +125,12 @@ class TaskOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a decision brought: the task's cost, and how it came about.
+    """The outcome of a decision: time, energy and cost of the task, the decoded action, and the reward.
 
-    `unit` is the roadside unit asked (-1: none in range), `offloaded` whether it got anything, `queue_s` the wait of
-    its queue at the release, `failed` whether the vehicle left before the result came, `battery` the level at the
-    release.
+    - `unit`: the roadside unit that was asked; -1 where none was in range.
+    - `offloaded`: whether that unit runs any layer.
+    - `failed`: whether the vehicle left before the result came; see `TaskDiversion.on_leaving`.
+    - `queue_s`, `battery`: the wait in the unit's queue and the vehicle's battery level at the release.
     """
 
     task: TaskOutcome

@@ -1,6 +1,7 @@
-"""When which vehicle releases a task: an episode's draws and traffic, put in the order of release.
+"""The release of tasks in `TaskDiversion`: which vehicles release tasks, and in which order.
 
-A vehicle releases at most one task a slot, at its beginning; the vehicles of a slot take turns in random order.
+A vehicle releases at most one task per slot, at the beginning of the slot. The vehicles of a slot follow each other in
+random order.
 """
 
 from __future__ import annotations
@@ -19,28 +20,35 @@ Flat = Int[np.ndarray, "*batch tasks"]
 
 @dataclass(frozen=True, kw_only=True)
 class Releases:
-    """Places in the grid of slots and seats, in the order of release: the tasks that there are, then the rest.
+    """The order of release: flat indices (`place`) into the grid of slots and seats.
 
-    The last place stands for what is seen when an episode is over: a vehicle of the slot after it.
+    The tasks that exist come first, the other places after them. The last place is a vehicle of the slot after the
+    episode, for the observation after the last decision.
     """
 
     place: Flat
     exists: Bool[np.ndarray, "*batch tasks"]
 
     def take(self, grid: Grid) -> Shaped[np.ndarray, "*batch tasks"]:
-        """Returns a grid's entries at the places."""
+        """Returns the entries of a grid in the order of release."""
         return np.take_along_axis(grid.reshape((*grid.shape[:-2], -1)), self.place, axis=-1)
 
     def take_rows(self, grid: Shaped[np.ndarray, "*batch slots seats row"]) -> Shaped[np.ndarray, "*batch tasks row"]:
-        """Returns the rows at the places of a grid of rows."""
+        """Returns the rows of a grid of rows in the order of release."""
         flat = grid.reshape((*grid.shape[:-3], -1, grid.shape[-1]))
         return np.take_along_axis(flat, self.place[..., None], axis=-2)
 
 
 def releases(draws: Draws, traffic: TrafficBlock, *, probability: float) -> Releases:
-    """Returns the tasks of episodes. Their last slot only gives what is seen at the end.
+    """Returns the order of release of the tasks of episodes.
 
-    In the first slot at least one vehicle releases a task: an episode begins with one.
+    The last slot of the traffic only serves the observation after the last decision. At least one vehicle releases a
+    task in the first slot, so that every episode begins with a task.
+
+    Args:
+        draws: The random draws of the episodes.
+        traffic: The traffic of the episodes.
+        probability: Probability with which a vehicle releases a task in a slot.
     """
     present = traffic.client_vehicle >= 0
     turn: Float[np.ndarray, "*batch slots seats"] = np.where(present, draws.order, 2.0)
@@ -50,6 +58,7 @@ def releases(draws: Draws, traffic: TrafficBlock, *, probability: float) -> Rele
     slots: int = present.shape[-2]
     seats: int = present.shape[-1]
     slot = np.arange(slots).reshape(-1, 1)
+    # Sorted by slot, then by the random order in the slot; places without a task (inf) come last.
     key = np.where(released, slot + 0.5 * draws.order, np.inf)[..., :-1, :]
     key = key.reshape((*key.shape[:-2], -1))
     order = np.argsort(key, axis=-1, kind="stable")
@@ -62,7 +71,7 @@ def releases(draws: Draws, traffic: TrafficBlock, *, probability: float) -> Rele
 
 
 def entry_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Int[np.ndarray, "*batch slots seats"]:
-    """Returns the slot since which a seat has had its holder."""
+    """Returns, for each slot and seat, the slot in which the present holder took the seat."""
     num_slots: int = vehicle.shape[-2]
     slots = np.arange(num_slots).reshape(-1, 1)
     changed = np.ones(vehicle.shape, dtype=np.bool_)
@@ -71,7 +80,7 @@ def entry_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Int[np.ndarray
 
 
 def leave_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Float[np.ndarray, "*batch slots seats"]:
-    """Returns the slot in which a seat's holder is gone, inf where it stays to the end of what is known."""
+    """Returns, for each slot and seat, the first slot without the present holder; inf where the holder stays."""
     slots: int = vehicle.shape[-2]
     changes = np.full(vehicle.shape, np.inf)
     changed = vehicle[..., 1:, :] != vehicle[..., :-1, :]
@@ -82,18 +91,18 @@ def leave_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Float[np.ndarr
 def next_released(
     state: State, exogenous: Exogenous, epoch: Int[np.ndarray, "batch"], *, overlap: bool
 ) -> Int[np.ndarray, "batch"]:
-    """Returns the next task that is released from `epoch` on, one behind the last where there is none.
+    """Returns the next task that is released, from `epoch` on; the number of epochs where there is none.
 
-    Without `overlap` those of vehicles that still run the last one's layers are not.
+    Without `overlap`, a vehicle that still runs layers of its last task releases none.
     """
     found, end = epoch.copy(), exogenous.release_s.shape[-1] - 1
     rows = np.flatnonzero(found < end)
     while len(rows):
         place = rows, found[rows]
         release_s, seat = exogenous.release_s[place], exogenous.seat[place]
-        over = np.isinf(release_s)
+        no_task = np.isinf(release_s)
         busy = (state.vehicle_free_s[rows, seat] > release_s) & (state.holder[rows, seat] == exogenous.vehicle[place])
         busy &= not overlap
-        found[rows] = np.where(over, end, found[rows] + busy)
-        rows = rows[busy & ~over & (found[rows] < end)]
+        found[rows] = np.where(no_task, end, found[rows] + busy)
+        rows = rows[busy & ~no_task & (found[rows] < end)]
     return found

@@ -1,6 +1,6 @@
-"""Rules of thumb for `CooperativeInference`: the paper's baselines, whose resources are allocated as anybody's are.
+"""Simple rules for `CooperativeInference`: the paper's baselines.
 
-They choose cuts, so they play where the problem solves for the resources, not where actions give those.
+They choose cuts only. So they need `allocation="exact"`, where the problem allocates the resources.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Action = Int[np.ndarray, "batch agents"]
 
 
 class RandomCuts:
-    """Every device draws uniformly from the cuts that it has."""
+    """Every device draws its cut uniformly from its legal cuts."""
 
     def __init__(self, problem: CooperativeInference) -> None:
         needs_cuts(problem, self)
@@ -25,7 +25,7 @@ class RandomCuts:
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
-        """Draws from `seed` on."""
+        """Restarts the random numbers from `seed`."""
         self._rng = np.random.default_rng(seed)
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
@@ -34,17 +34,17 @@ class RandomCuts:
 
 
 class LargestCut:
-    """Every device runs as many layers as it can: all of them, or where it could not keep up, the most it can."""
+    """Every device takes its largest legal cut: all layers, or as many as it can carry."""
 
     def __init__(self, problem: CooperativeInference) -> None:
         needs_cuts(problem, self)
         self._problem = problem
 
     def reset(self, seed: int) -> None:
-        """Has nothing to start anew."""
+        """Does nothing: there is no randomness."""
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
-        """Returns the largest cuts. Raises `ValueError` without a view."""
+        """Returns the largest legal cuts. Raises `ValueError` without a view."""
         return _counts(self._problem, needs_view(view, self, observation)) - 1
 
 
@@ -55,12 +55,12 @@ def AllEdge(problem: CooperativeInference) -> Constant:
 
 
 def needs_cuts(problem: CooperativeInference, policy: object) -> None:
-    """Raises `ValueError` where actions are more than cuts."""
+    """Raises `ValueError` unless the actions of the problem are cuts only."""
     if problem.allocation != "exact":
         name = getattr(policy, "__name__", type(policy).__name__)
-        raise ValueError(f"{name} chooses cuts alone: it needs allocation='exact', not {problem.allocation!r}")
+        raise ValueError(f"{name} chooses cuts only: it needs allocation='exact', got {problem.allocation!r}")
 
 
 def _counts(problem: CooperativeInference, view: View) -> Action:
-    """Returns how many cuts each device has; a longer part is more work, so these are the first ones."""
+    """Returns the number of legal cuts of each device. Later cuts have more local work, so these are the first ones."""
     return problem.action_mask(view.state, view.exogenous).sum(axis=-1)

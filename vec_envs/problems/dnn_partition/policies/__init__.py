@@ -4,6 +4,7 @@ from functools import partial
 
 from vec_envs.problems.dnn_partition.policies.best_response import BestResponse
 from vec_envs.problems.dnn_partition.policies.exact import ExactSlot
+from vec_envs.problems.dnn_partition.policies.exhaustive import ExhaustiveSearch
 from vec_envs.problems.dnn_partition.policies.genetic import Genetic
 from vec_envs.problems.dnn_partition.policies.rules import AllLocal, AllRSU, LeastDelay, PaperGreedy, Random
 from vec_envs.problems.policy import Reference, References
@@ -33,6 +34,7 @@ __all__ = [
     "AllRSU",
     "BestResponse",
     "ExactSlot",
+    "ExhaustiveSearch",
     "Genetic",
     "LeastDelay",
     "PaperGreedy",

@@ -1,39 +1,35 @@
 """Per-slot best response: coordinate descent over the clients, from several starts.
 
-One client after another takes the action that is best for all while the others hold theirs, until nobody moves: a
-local minimum of the slot's objective, and the best of several. Not the exact optimum, but close on small cases.
+One client after another takes the action of least cost while the others keep theirs, until nobody changes. The result
+is the best of several local minima: not the exact optimum, but close to it on small cases.
 """
 
 from __future__ import annotations
-
-from typing import get_args
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from vec_envs.problems.base import View
-from vec_envs.problems.dnn_partition.policies.exact_costs import Objective, cost_of_slot
+from vec_envs.problems.dnn_partition.objective import Objective
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.policy import needs_view
-from vec_envs.validation import one_of
 
 Starts = Int[np.ndarray, "batch starts clients"]
 
 
 class BestResponse:
-    """Minimises drift plus V times the delays of the slot, by coordinate descent.
+    """Minimises an objective of the slot by coordinate descent, from four random starts.
 
-    `objective="drift"` takes the exact drift, the guide to chase; `"drift_bound"` takes its bound: P2 as the paper
-    has it, Eq. (32).
+    Takes any objective: `"drift"`, `"drift_bound"` (P2 of the paper, Eq. (32)), `"delay"`, a function of `SlotTerms`,
+    or by default the problem's own, of which the reward is the negative.
     """
 
     num_starts = 4
     max_sweeps = 10
 
-    def __init__(self, problem: DNNPartition, *, objective: Objective = "drift") -> None:
-        one_of(get_args(Objective), objective=objective)
+    def __init__(self, problem: DNNPartition, *, objective: str | Objective | None = None) -> None:
         self._problem = problem
-        self._objective: Objective = objective
+        self._objective = problem.objective(objective)
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
@@ -46,8 +42,8 @@ class BestResponse:
         """Returns the best actions found. Raises `ValueError` without a view."""
         view = needs_view(view, self, observation)
         counts = np.array(self._problem.action_counts)
-        lanes = observation.shape[0]
-        actions = self._rng.integers(0, counts, (lanes, self.num_starts, len(counts)))
+        batch_size = observation.shape[0]
+        actions = self._rng.integers(0, counts, (batch_size, self.num_starts, len(counts)))
         value = np.full(actions.shape[:2], np.inf)
         for _ in range(self.max_sweeps):
             before = value
@@ -55,17 +51,17 @@ class BestResponse:
                 actions, value = self._respond(client, actions, view)
             if not (value < before).any():
                 break
-        return actions[np.arange(lanes), value.argmin(axis=1)]
+        return actions[np.arange(batch_size), value.argmin(axis=1)]
 
     def _respond(self, client: int, actions: Starts, view: View) -> tuple[Starts, Float[np.ndarray, "batch starts"]]:
-        """Returns the actions with the client's best answer to the others', and their objective.
+        """Returns the actions after one client has improved its own, and their cost.
 
-        Among equals the client keeps what it has, so that the descent ends.
+        Among actions of equal cost the client keeps the one it has, so that the descent ends.
         """
         count = self._problem.action_counts[client]
         tried = np.repeat(actions[:, :, None], count, axis=2)
         tried[..., client] = np.arange(count)
-        value = cost_of_slot(view, tried, self._objective)
+        value = self._problem.cost(view, tried, self._objective)
         held = np.take_along_axis(value, actions[:, :, client, None], axis=2)[..., 0]
         best = value.argmin(axis=2)
         least = np.take_along_axis(value, best[..., None], axis=2)[..., 0]

@@ -1,10 +1,8 @@
-"""The decisions of least drift plus V times the delays that a slot of `DNNPartition` allows, proven.
-
-How it is found: `partition_search.py`.
-"""
+"""The exact optimum of a slot of `DNNPartition`, by branch and bound. `exact_search.py` explains the search."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -12,21 +10,26 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from vec_envs.problems.base import View
+from vec_envs.problems.dnn_partition.objective import DriftPlusPenalty, Objective, name_of
 from vec_envs.problems.dnn_partition.policies.best_response import BestResponse
-from vec_envs.problems.dnn_partition.policies.exact_costs import Objective, cost_of_slot, slot_costs
+from vec_envs.problems.dnn_partition.policies.exact_costs import slot_costs
 from vec_envs.problems.dnn_partition.policies.exact_search import Search
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.policy import needs_view
-from vec_envs.validation import one_of, positive
+from vec_envs.validation import check_positive
 
-MOST_CLIENTS = 12
-"""The programme takes 3^I steps a server."""
-UNPROVEN = "{open} of {lanes} slots {why}: what they cost may be {gap:.3g} above the least"
+MAX_CLIENTS = 12
+"""Dynamic programming over sets of clients takes 3^I steps for each server, for I clients."""
+EXACT_FOR = ("drift", "drift_bound")
+UNPROVEN = "{unproven} of {slots} slots {why}: their cost may exceed the optimum by up to {gap:.3g}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Solution:
-    """Decisions, what they cost, and what all decisions cost at least: the same where these are proven to be best."""
+    """Joint actions, their cost, and a lower bound on the cost of every action.
+
+    The action is proven to be optimal where the bound equals the cost.
+    """
 
     action: Int[np.ndarray, "*batch clients"]
     value: Float[np.ndarray, "*batch"]
@@ -34,60 +37,86 @@ class Solution:
 
     @property
     def gap(self) -> Float[np.ndarray, "*batch"]:
-        """What is not proven: value less bound."""
+        """The cost minus the bound; 0 where the action is proven to be optimal."""
         return self.value - self.bound
 
 
 class ExactSlot:
-    """Takes the decisions of least drift plus V times the delays of the slot: its exact optimum.
+    """Takes the joint action of least cost in each slot, proven to be optimal.
 
-    `objective="drift"` takes the exact drift, `"drift_bound"` its bound: P2 as the paper has it. Where a slot has too
-    many decisions to look at, or takes more than `time_limit_s`, in s of CPU time, `act` warns that its decisions are
-    not proven to be best, and `solve` says how far from it they can be. Raises `ValueError` for more than 12 clients,
-    whose sets are too many.
+    The policy is exact for two objectives only: `"drift"` (the exact drift plus V times the delays) and
+    `"drift_bound"` (P2 of the paper). Its search needs the cost as a sum of one part for each queue and task.
 
-    Paper: MAD2RL Eq. (32).
+    The search stops where a slot has too many joint actions to examine, or where it reaches the time limit. Then `act`
+    warns that the actions are not proven to be optimal, and `solve` returns their largest distance from the optimum.
+
+    Args:
+        problem: A problem of at most 12 clients.
+        objective: The objective to minimise; None takes that of the problem.
+        time_limit_s: The limit of CPU time for a slot, in seconds; None for no limit.
+
+    Raises `ValueError` for another objective and for more than 12 clients.
     """
 
     def __init__(
-        self, problem: DNNPartition, *, objective: Objective = "drift", time_limit_s: float | None = None
+        self,
+        problem: DNNPartition,
+        *,
+        objective: str | Objective | None = None,
+        time_limit_s: float | None = None,
     ) -> None:
-        one_of(("drift", "drift_bound"), objective=objective)
-        if problem.num_client_vehicles > MOST_CLIENTS:
+        chosen = problem.objective(objective)
+        if not isinstance(chosen, DriftPlusPenalty) or chosen.name not in EXACT_FOR:
             raise ValueError(
-                f"num_client_vehicles={problem.num_client_vehicles}: the exact optimum is for at most {MOST_CLIENTS}"
+                f"ExactSlot is exact for the objectives {' and '.join(map(repr, EXACT_FOR))} only, got "
+                f"{name_of(chosen)!r}: its search needs the cost as a sum of one part for each queue and task. "
+                "Use BestResponse, Genetic or ExhaustiveSearch, which take any objective"
+            )
+        if problem.num_client_vehicles > MAX_CLIENTS:
+            raise ValueError(
+                f"ExactSlot takes at most {MAX_CLIENTS} clients, got num_client_vehicles={problem.num_client_vehicles}"
             )
         if time_limit_s is not None:
-            positive(time_limit_s=time_limit_s)
-        self._problem, self._limit_s = problem, time_limit_s
-        self._objective: Objective = objective
-        self._first = BestResponse(problem, objective=objective)
+            check_positive(time_limit_s=time_limit_s)
+        self._problem, self._objective, self._limit_s = problem, chosen, time_limit_s
+        self._first = BestResponse(problem, objective=chosen)
 
     def reset(self, seed: int) -> None:
-        """Draws from `seed` on where the search starts, which decides how long it takes."""
+        """Seeds the first action of the search, which affects the time of the search but not its result."""
         self._first.reset(seed)
 
     def act(
         self, observation: Float32[np.ndarray, "batch agents features"], view: View | None = None
     ) -> Int[np.ndarray, "batch agents"]:
-        """Returns the best actions, with a warning where not proven. Raises `ValueError` without a view."""
+        """Returns the optimal actions; warns where they are not proven. Raises `ValueError` without a view."""
         found = self.solve(needs_view(view, self, observation))
         unproven = np.flatnonzero(found.gap > 0.0)
         if len(unproven):
             limit = "" if self._limit_s is None else f" or hit the time limit of {self._limit_s:g} s"
-            how = {"open": len(unproven), "lanes": len(found.gap), "gap": found.gap.max()}
-            warnings.warn(UNPROVEN.format(why=f"have too many decisions to look at{limit}", **how), stacklevel=2)
+            numbers = {"unproven": len(unproven), "slots": len(found.gap), "gap": found.gap.max()}
+            reason = f"have too many joint actions to examine{limit}"
+            warnings.warn(UNPROVEN.format(why=reason, **numbers), stacklevel=2)
         return found.action
 
     def solve(self, view: View) -> Solution:
-        """Returns the best decisions of each lane's slot."""
-        lanes = len(view.state.client_backlog_gcycles)
-        first = self._first.act(np.zeros((lanes, self._problem.num_client_vehicles, 0), dtype=np.float32), view)
-        known = cost_of_slot(view, first, self._objective)
-        action, bound = first.copy(), np.empty(lanes)
-        for lane, costs in enumerate(slot_costs(self._problem, view, self._objective)):
-            search = Search(costs, action[lane], float(known[lane]), self._limit_s)
-            bound[lane] = search.run()
-            action[lane] = search.action
-        value = cost_of_slot(view, action, self._objective)
+        """Returns the optimal joint action for the slot of each environment, with its cost and a bound."""
+        batch_size = len(view.state.client_backlog_gcycles)
+        first = self._first.act(np.zeros((batch_size, self._problem.num_client_vehicles, 0), dtype=np.float32), view)
+        known = self._problem.cost(view, first, self._objective)
+        action, bound = first.copy(), np.empty(batch_size)
+        for row, costs in enumerate(slot_costs(self._problem, view, self._objective)):
+            _check_parts(costs.action_cost(first[row]), float(known[row]))
+            search = Search(costs, action[row], float(known[row]), self._limit_s)
+            bound[row] = search.run()
+            action[row] = search.action
+        value = self._problem.cost(view, action, self._objective)
         return Solution(action=action, value=value, bound=np.minimum(bound, value))
+
+
+def _check_parts(parts: float, cost: float) -> None:
+    """Raises `RuntimeError` where the parts of a cost do not add up to the cost that the objective returns."""
+    if not math.isclose(parts, cost, rel_tol=1e-6, abs_tol=1e-6):
+        raise RuntimeError(
+            f"the parts of the cost add up to {parts:g}, but the objective returns {cost:g}: "
+            "exact_costs.py does not describe this objective"
+        )

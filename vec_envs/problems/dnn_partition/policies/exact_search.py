@@ -1,25 +1,28 @@
-"""The search for the decisions of least cost of one slot of `DNNPartition`.
+"""Branch and bound for the joint action of least cost in one slot of `DNNPartition`.
 
-A client runs its DNN itself or has one server, and clients meet at servers alone. So the least cost of all decisions
-is the least over all ways to deal the clients out to the servers, of the sum of what each server's set costs at least:
+A client runs its DNN itself or sends work to one server. Clients affect each other only at a server. So the least cost
+is a minimum over all ways to divide clients among servers, where G_s(S_s) is the least cost of the set S_s at server s:
 
-    least = min over (S_0, S_1, ...) of  sum_s G_s(S_s) + what the others cost that run everything themselves
+    least = min over (S_0, S_1, ...) of  sum_s G_s(S_s) + cost of the other clients, which run everything themselves
 
-which dynamic programming over sets of clients finds, once the 2^I values G_s are known for every server.
+Dynamic programming over sets of clients finds this minimum from the 2^I values of G_s for every server.
 
-A service vehicle's part of the cost grows with its clients' work in sum. So of the ways in which a set of clients can
-cut only those are kept that no other betters in both work and own cost, and G_s is exact.
+*Service vehicles.* The cost at a service vehicle grows with the total work of its clients. So the search keeps only
+the partial assignments that no other one improves in both work and own cost. G_s is exact.
 
-The roadside unit shares its processor by P3, which need not be the best for the cost asked for, and what it costs may
-fall where work grows. It costs at least what the best sharing would, and that at least what any price mu of a GHz says,
+*The roadside unit.* The unit shares its processor by P3, which need not minimise the objective of the search. Its cost
+may also fall where work grows. The search therefore uses a lower bound on G_0. The cost is at least the cost under the
+best sharing of F GHz. By duality, this is at least the following sum over types k, for any price mu of a GHz:
 
-    sum_k min over cuts of type k of (own cost + least over f of (part of the cost at f + mu f)) - mu F,
+    sum_k min over cuts of type k of (own cost + least over f of (part of the cost at f + mu f)) - mu F
 
-a sum over types. The programme is solved with the best of these bounds in place of G_0: a bound on everything; and the
-sets of clients at the unit for which it is below the best known are taken one after another, their cuts enumerated as
-far as the bounds leave them open, of cuts that leave the same work the cheapest: the unit sees tasks and work alone.
-What is known at first is the best response's answer. So the result does not depend on how good prices and first answer
-were, only the time does.
+1. Dynamic programming with the best of these bounds in place of G_0 gives a bound for each set of clients at the unit.
+2. The search takes the sets one after another while their bound is below the least cost known so far.
+3. For each set it enumerates the combinations of cuts that the bounds do not exclude. Of cuts that leave the same work
+   to the unit it keeps the cheapest, because the unit's cost depends only on the numbers of tasks and on the work.
+
+The search starts from the action of best response. The prices and this first action affect the time of the search, not
+its result.
 """
 
 from __future__ import annotations
@@ -37,30 +40,33 @@ from vec_envs.problems.dnn_partition.policies.exact_costs import SlotCosts
 from vec_envs.problems.dnn_partition.policies.partial_assignments import PartialAssignments, SearchLimitError
 
 SLACK = 1e-9
-"""Decisions are dropped when their bound is below the best known by less than this part of it."""
+"""The search drops actions that would improve the least known cost by less than this fraction of it."""
 PRICES = 48
 PRICE_RANGE = 1e6
-"""Prices go from the highest that may be best down by this factor."""
+"""The ratio of the highest price to the lowest one above 0."""
 ROWS_AT_ONCE = 1 << 12
-MOST_VALUES = 1 << 21
-"""Where ways times prices are more, fewer prices are taken."""
+MAX_BOUND_VALUES = 1 << 21
+"""The search uses fewer prices where partial assignments times prices exceed this number."""
 
 
-CostOf = Callable[[int, PartialAssignments], Float[np.ndarray, "ways"]]
-"""What ways of so many clients to cut cost at least."""
+CostBound = Callable[[int, PartialAssignments], Float[np.ndarray, "assignments"]]
+"""Takes a number of clients and their partial assignments; returns a lower bound on the cost of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _AtServer:
-    """What each set of clients, by its bit mask, costs at least at a server; and how it then cuts."""
+class _ServerCosts:
+    """The least cost of each set of clients at a server, and the cuts that have this cost.
+
+    A set is a bit mask: bit i is 1 where client i is in the set.
+    """
 
     least: Float[np.ndarray, "sets"]
     cuts: Int[np.ndarray, "sets clients"]
 
 
 @cache
-def _splits(clients: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns all pairs of a set and a subset of it, by set, and where each set's pairs begin."""
+def _subset_pairs(clients: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns all pairs of a set and a subset of it, by set, and the index of each set's first pair."""
     subsets = [[t for t in range(s + 1) if t & s == t] for s in range(1 << clients)]
     sizes = np.array([len(t) for t in subsets])
     return np.repeat(np.arange(1 << clients), sizes), np.concatenate(subsets), np.cumsum(sizes) - sizes
@@ -70,73 +76,85 @@ def _splits(clients: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 class Search:
-    """One slot's search. `action` is the best known, `value` its cost."""
+    """The search in one slot. `action` is the best action found so far and `value` is its cost.
+
+    Args:
+        costs: The parts of the slot's cost.
+        action: A first action, such as that of best response.
+        value: The cost of the first action.
+        limit_s: The limit of CPU time in seconds; None for no limit.
+    """
 
     def __init__(
         self, costs: SlotCosts, action: Int[np.ndarray, "clients"], value: float, limit_s: float | None
     ) -> None:
         self.action, self.value = action, value
         self._costs, self._problem = costs, costs.problem
-        self._ends_s = np.inf if limit_s is None else time.process_time() + limit_s
+        self._deadline_s = np.inf if limit_s is None else time.process_time() + limit_s
         self._clients, self._services = self._problem.num_client_vehicles, self._problem.num_service_vehicles
-        self._of_bound = costs.objective == "drift_bound"
-        self._rsu_grows = self._of_bound and self._problem.allocation == "exact"
+        self._uses_bound = costs.objective.name == "drift_bound"
+        self._rsu_cost_grows = self._uses_bound and self._problem.allocation == "exact"
         self._price = self._prices()
-        nothing = np.zeros(1)
-        self._idle = np.array([costs.of_service(s, 0, nothing)[0] for s in range(self._services)])
-        at_unit = sum(costs.least_at_rsu(k, 0, nothing, self._price)[0] for k in range(len(self._problem.profiles)))
-        self._base = float((at_unit - self._price * self._problem.rsu_ghz).max() + self._idle.sum())
+        no_work = np.zeros(1)
+        self._idle_cost = np.array([costs.service_cost(s, 0, no_work)[0] for s in range(self._services)])
+        rsu_idle = sum(costs.rsu_lower_bound(k, 0, no_work, self._price)[0] for k in range(len(self._problem.profiles)))
+        # A lower bound on the cost of the servers' queues, without any task.
+        self._base = float((rsu_idle - self._price * self._problem.rsu_ghz).max() + self._idle_cost.sum())
         self._options = self._options_of_clients()
 
     def _prices(self) -> Float[np.ndarray, "prices"]:
+        """Returns the prices of a GHz at which the search computes bounds."""
         costs, problem = self._costs, self._problem
         longest = float(costs.rsu_backlog.max())
         work = float(costs.work.max(axis=1).sum())
-        gamma = problem.lyapunov_v * self._clients * (longest + work)
+        gamma = costs.objective.delay_cost(self._clients * (longest + work))
         highest = 1e2 * gamma / problem.rsu_ghz**2 + (longest + work) * problem.slot_s
         grid = highest * np.geomspace(1.0 / PRICE_RANGE, 1.0, PRICES)
-        return np.concatenate([[0.0], grid]) + longest * problem.slot_s * self._of_bound
+        return np.concatenate([[0.0], grid]) + longest * problem.slot_s * self._uses_bound
 
     @property
     def _limit(self) -> float:
-        """What decisions must cost less than to be looked at."""
+        """The cost below which an action improves the best one known."""
         return self.value - SLACK * abs(self.value)
 
     def _check_time(self) -> None:
-        if time.process_time() > self._ends_s:
+        if time.process_time() > self._deadline_s:
             raise SearchLimitError
 
     def run(self) -> float:
-        """Finds the best decisions, and returns a bound on all; infinite where the best known are proven."""
+        """Finds the best action. Returns a lower bound on the cost of all others; infinite where it is proven."""
         bound = self._base + float(self._least.sum())
         try:
-            at_service = [self._at_service(service) for service in range(self._services)]
-            rest, dealt = self._deal([server.least for server in at_service])
-            ways = self._ways_at_rsu()
-            values = self._values_at_rsu(ways)
-            total = self._bounds_at_rsu(values) + rest[::-1]
+            services = [self._service_costs(service) for service in range(self._services)]
+            rest, division = self._divide_among_services([server.least for server in services])
+            assignments = self._assignments_at_rsu()
+            bounds = self._bounds_at_rsu(assignments)
+            total = self._set_bounds_at_rsu(bounds) + rest[::-1]  # reversed, index s is the complement of set s
             for members in np.argsort(total, kind="stable"):
                 bound = float(total[members])
                 if bound >= self._limit:
                     break
-                for cuts in self._better_at_rsu(int(members), ways, values, float(rest[~members])):
-                    self.action = self._assembled(cuts, dealt, at_service)
+                for cuts in self._improving_cuts(int(members), assignments, bounds, float(rest[~members])):
+                    self.action = self._joint_action(cuts, division, services)
         except SearchLimitError:
             return bound
         return np.inf
 
-    # What is possible -------------------------------------------------------------------------------------------------
+    # Partial assignments of clients to a server -----------------------------------------------------------------------
 
     def _options_of_clients(self) -> list[list[PartialAssignments]]:
-        """Returns what each client may do at each node: what costs, with the least for the others, below the limit."""
+        """Returns the cuts of each client at each node that the bounds do not exclude.
+
+        A cut is excluded where its cost alone, with the least cost of every other client, reaches the limit.
+        """
         costs, problem = self._costs, self._problem
         alone = costs.sent.copy()
         backlog = costs.rsu_backlog[problem.client_types][:, None]
-        alone[:, 0] += problem.lyapunov_v * (backlog + costs.work) / problem.rsu_ghz
-        alone[:, 0] += backlog * costs.work * self._of_bound
+        alone[:, 0] += costs.objective.delay_cost(backlog + costs.work) / problem.rsu_ghz
+        alone[:, 0] += backlog * costs.work * self._uses_bound
         for service in range(self._services):
-            at_service = [costs.of_service(service, 1, work) for work in costs.work]
-            alone[:, service + 1] += np.array(at_service) - self._idle[service]
+            at_service = [costs.service_cost(service, 1, work) for work in costs.work]
+            alone[:, service + 1] += np.array(at_service) - self._idle_cost[service]
         self._least = np.minimum(costs.local, alone.min(axis=(1, 2)))
         is_open = alone + (self._base + self._least.sum() - self._least)[:, None, None] < self._limit
         nodes, clients = range(problem.num_nodes), range(self._clients)
@@ -150,158 +168,200 @@ class Search:
             work=self._costs.work[client, cut], cost=self._costs.sent[client, node, cut], cuts=cuts
         )
 
-    def _ways(
-        self, clients: Sequence[int], node: int, cost_of: CostOf, *, grows: bool
+    def _assignments_at(
+        self, clients: Sequence[int], node: int, cost_bound: CostBound, *, cost_grows: bool
     ) -> dict[int, PartialAssignments]:
-        """Returns the ways to cut of every set of these clients at a node, by bit mask, as far as they are open.
+        """Returns the partial assignments of every set of some clients to a node that the bounds do not exclude.
 
-        Where what the server costs `grows` with work, only those that no other betters.
+        Args:
+            clients: The clients whose subsets are taken.
+            node: The node that they send to.
+            cost_bound: The lower bound on the cost of partial assignments.
+            cost_grows: Whether the cost of the server grows with work, so that dominated assignments can be dropped.
+
+        Returns partial assignments by the bit mask of the set.
         """
-        every = self._base + float(self._least.sum())
-        ways = {
+        least_of_all = self._base + float(self._least.sum())
+        assignments = {
             0: PartialAssignments(
                 work=np.zeros(1), cost=np.zeros(1), cuts=np.full((1, self._clients), -1, dtype=np.int16)
             )
         }
-        looked_at = 0
+        kept = 0
         for client in clients:
             self._check_time()
-            for members, those in list(ways.items()):
-                both = members | 1 << client
-                found = those.with_one(client, self._options[client][node])
-                inside = [i for i in range(self._clients) if both >> i & 1]
-                least_of_all = cost_of(len(inside), found) + (every - float(self._least[inside].sum()))
-                found = found.kept(least_of_all < self._limit)
-                ways[both] = found.undominated() if grows else found.cheapest_of_each_work()
-                looked_at += len(ways[both].work)
-                if looked_at > partial_assignments.MAX_PARTIAL_ASSIGNMENTS:
+            for members, without in list(assignments.items()):
+                members_with = members | 1 << client
+                found = without.combine(client, self._options[client][node])
+                inside = [i for i in range(self._clients) if members_with >> i & 1]
+                bound = cost_bound(len(inside), found) + (least_of_all - float(self._least[inside].sum()))
+                found = found.select(bound < self._limit)
+                assignments[members_with] = found.not_dominated() if cost_grows else found.cheapest_per_work()
+                kept += len(assignments[members_with].work)
+                if kept > partial_assignments.MAX_PARTIAL_ASSIGNMENTS:
                     raise SearchLimitError
-        return ways
+        return assignments
 
     # Service vehicles -------------------------------------------------------------------------------------------------
 
-    def _at_service(self, service: int) -> _AtServer:
-        def cost_of(num_tasks: int, ways: PartialAssignments) -> np.ndarray:
-            return ways.cost + self._costs.of_service(service, num_tasks, ways.work) - self._idle[service]
+    def _service_costs(self, service: int) -> _ServerCosts:
+        """Returns the least cost of every set of clients at a service vehicle."""
+
+        def cost_bound(num_tasks: int, some: PartialAssignments) -> np.ndarray:
+            return some.cost + self._costs.service_cost(service, num_tasks, some.work) - self._idle_cost[service]
 
         sets = 1 << self._clients
-        found = _AtServer(least=np.full(sets, np.inf), cuts=np.full((sets, self._clients), -1))
-        for members, ways in self._ways(range(self._clients), service + 1, cost_of, grows=True).items():
-            if len(ways.work):
-                cost = cost_of(members.bit_count(), ways) + self._idle[service]
-                found.least[members], found.cuts[members] = cost.min(), ways.cuts[cost.argmin()]
+        found = _ServerCosts(least=np.full(sets, np.inf), cuts=np.full((sets, self._clients), -1))
+        assignments = self._assignments_at(range(self._clients), service + 1, cost_bound, cost_grows=True)
+        for members, some in assignments.items():
+            if len(some.work):
+                cost = cost_bound(members.bit_count(), some) + self._idle_cost[service]
+                found.least[members], found.cuts[members] = cost.min(), some.cuts[cost.argmin()]
         return found
 
-    def _deal(self, at_service: Sequence[np.ndarray]) -> tuple[Float[np.ndarray, "sets"], list[np.ndarray]]:
-        """Returns what each set of clients costs at least without the roadside unit, and whom each service vehicle
-        then has of a set that it shares with those before it."""
-        whole, part, starts = _splits(self._clients)
+    def _divide_among_services(
+        self, least_costs: Sequence[np.ndarray]
+    ) -> tuple[Float[np.ndarray, "sets"], list[np.ndarray]]:
+        """Returns the least cost of each set of clients without the roadside unit, and the division that has it.
+
+        The division holds an array for each service vehicle. For a set that is shared with the vehicles before it, the
+        array gives the subset that this vehicle takes.
+        """
+        whole, part, starts = _subset_pairs(self._clients)
         member = np.arange(1 << self._clients)[:, None] >> np.arange(self._clients) & 1
-        rest, dealt = member @ self._costs.local, list[np.ndarray]()
-        for least in at_service:
+        rest, division = member @ self._costs.local, list[np.ndarray]()
+        for least in least_costs:
             cost = rest[whole ^ part] + least[part]
             rest = np.minimum.reduceat(cost, starts)
-            best = np.flatnonzero(cost == rest[whole])[::-1]
+            best = np.flatnonzero(cost == rest[whole])[::-1]  # reversed, so that the first of equal pairs is kept
             taken = np.empty(len(rest), dtype=np.int64)
             taken[whole[best]] = part[best]
-            dealt.append(taken)
-        return rest, dealt
+            division.append(taken)
+        return rest, division
 
     # The roadside unit ------------------------------------------------------------------------------------------------
 
-    def _ways_at_rsu(self) -> list[dict[int, PartialAssignments]]:
-        """Returns of each type the ways to cut of every set of its clients at the unit."""
+    def _assignments_at_rsu(self) -> list[dict[int, PartialAssignments]]:
+        """Returns, for each DNN type, the partial assignments of every set of its clients to the roadside unit."""
         problem = self._problem
 
-        def cost_of(kind: int) -> CostOf:
+        def bound_of_type(kind: int) -> CostBound:
             backlog = float(self._costs.rsu_backlog[kind])
 
-            def cost(num_tasks: int, ways: PartialAssignments) -> np.ndarray:
-                gamma = self._costs.gamma(num_tasks, backlog, ways.work)
-                return ways.cost + gamma / problem.rsu_ghz + backlog * ways.work * self._of_bound
+            def cost_bound(num_tasks: int, some: PartialAssignments) -> np.ndarray:
+                gamma = self._costs.gamma(num_tasks, backlog, some.work)
+                return some.cost + gamma / problem.rsu_ghz + backlog * some.work * self._uses_bound
 
-            return cost
+            return cost_bound
 
         return [
-            self._ways(np.flatnonzero(problem.client_types == kind).tolist(), 0, cost_of(kind), grows=self._rsu_grows)
+            self._assignments_at(
+                np.flatnonzero(problem.client_types == kind).tolist(),
+                0,
+                bound_of_type(kind),
+                cost_grows=self._rsu_cost_grows,
+            )
             for kind in range(len(problem.profiles))
         ]
 
-    def _values_at_rsu(
-        self, ways: Sequence[dict[int, PartialAssignments]]
-    ) -> list[dict[int, Float[np.ndarray, "ways prices"]]]:
-        """Returns what the ways cost at least at each price of a GHz; of fewer prices where ways are many."""
-        rows = sum(len(own.work) for of_kind in ways for own in of_kind.values())
-        self._price = self._price[:: 1 + rows * len(self._price) // MOST_VALUES]
+    def _bounds_at_rsu(
+        self, assignments: Sequence[dict[int, PartialAssignments]]
+    ) -> list[dict[int, Float[np.ndarray, "assignments prices"]]]:
+        """Returns a lower bound on the cost of each partial assignment at each price of a GHz.
+
+        Drops some of the prices where there are many partial assignments.
+        """
+        rows = sum(len(some.work) for by_set in assignments for some in by_set.values())
+        self._price = self._price[:: 1 + rows * len(self._price) // MAX_BOUND_VALUES]
         return [
-            {members: self._valued(kind, members.bit_count(), own) for members, own in of_kind.items()}
-            for kind, of_kind in enumerate(ways)
+            {members: self._bounds_of(kind, members.bit_count(), some) for members, some in by_set.items()}
+            for kind, by_set in enumerate(assignments)
         ]
 
-    def _valued(self, kind: int, num_tasks: int, ways: PartialAssignments) -> Float[np.ndarray, "ways prices"]:
+    def _bounds_of(
+        self, kind: int, num_tasks: int, some: PartialAssignments
+    ) -> Float[np.ndarray, "assignments prices"]:
+        """Returns the bounds of partial assignments of one DNN type, computed in blocks of rows."""
         blocks = [np.empty((0, len(self._price)))]
-        for i in range(0, len(ways.work), ROWS_AT_ONCE):
+        for i in range(0, len(some.work), ROWS_AT_ONCE):
             self._check_time()
-            blocks.append(self._costs.least_at_rsu(kind, num_tasks, ways.work[i : i + ROWS_AT_ONCE], self._price))
-        return np.concatenate(blocks) + ways.cost[:, None]
+            blocks.append(self._costs.rsu_lower_bound(kind, num_tasks, some.work[i : i + ROWS_AT_ONCE], self._price))
+        return np.concatenate(blocks) + some.cost[:, None]
 
-    def _bounds_at_rsu(self, values: Sequence[dict[int, np.ndarray]]) -> Float[np.ndarray, "sets"]:
-        """Returns what each set of clients costs at least at the unit."""
+    def _set_bounds_at_rsu(self, bounds: Sequence[dict[int, np.ndarray]]) -> Float[np.ndarray, "sets"]:
+        """Returns a lower bound on the cost of each set of clients at the unit: the best over all prices."""
         least = [
-            {members: value.min(axis=0, initial=np.inf, keepdims=True) for members, value in of_kind.items()}
-            for of_kind in values
+            {members: bound.min(axis=0, initial=np.inf, keepdims=True) for members, bound in by_set.items()}
+            for by_set in bounds
         ]
         paid = self._price * self._problem.rsu_ghz
-        return np.array([(sum(self._parts(members, least)) - paid).max() for members in range(1 << self._clients)])
+        sets = range(1 << self._clients)
+        return np.array([(sum(self._bounds_by_type(members, least)) - paid).max() for members in sets])
 
-    def _parts(self, members: int, values: Sequence[dict[int, np.ndarray]]) -> list[np.ndarray]:
-        """Returns the values of the ways of each type's clients among these; 0 for a type that gets no speed."""
-        parts = [members & self._of_kind(kind) for kind in range(len(values))]
+    def _bounds_by_type(self, members: int, bounds: Sequence[dict[int, np.ndarray]]) -> list[np.ndarray]:
+        """Returns the bounds of each type for its clients in the set; 0 for a type that gets no speed."""
+        parts = [members & self._clients_of_type(kind) for kind in range(len(bounds))]
         served = self._costs.served_at_rsu(np.array(parts) > 0)
-        return [values[kind][part] * served[kind] for kind, part in enumerate(parts)]
+        return [bounds[kind][part] * served[kind] for kind, part in enumerate(parts)]
 
-    def _of_kind(self, kind: int) -> int:
+    def _clients_of_type(self, kind: int) -> int:
+        """Returns the set of clients of a DNN type, as a bit mask."""
         return sum(1 << int(i) for i in np.flatnonzero(self._problem.client_types == kind))
 
-    def _better_at_rsu(
+    def _improving_cuts(
         self,
         members: int,
-        ways: Sequence[dict[int, PartialAssignments]],
-        values: Sequence[dict[int, np.ndarray]],
+        assignments: Sequence[dict[int, PartialAssignments]],
+        bounds: Sequence[dict[int, np.ndarray]],
         rest: float,
     ) -> Iterator[np.ndarray]:
-        """Yields cuts of these clients at the unit that cost less with `rest` than the best known; last the least."""
-        parts = [members & self._of_kind(kind) for kind in range(len(ways))]
-        own = [of_kind[part] for of_kind, part in zip(ways, parts, strict=True)]
-        value = self._parts(members, values)
+        """Yields cuts of a set of clients at the unit, each better than all before; the last are the best.
+
+        `rest` is the cost of the clients that are not in the set. Updates `value`.
+        """
+        parts = [members & self._clients_of_type(kind) for kind in range(len(assignments))]
+        by_type = [by_set[part] for by_set, part in zip(assignments, parts, strict=True)]
+        bound = self._bounds_by_type(members, bounds)
         num_tasks = np.array([part.bit_count() for part in parts])
         paid = self._price * self._problem.rsu_ghz
-        for rows in self._combined(value, paid, rest):
-            bounds = sum(v[rows[:, k]] for k, v in enumerate(value)) - paid
-            rows = rows[np.asarray(bounds).max(axis=1) + rest < self._limit]
+        for rows in self._combinations(bound, paid, rest):
+            total = sum(b[rows[:, k]] for k, b in enumerate(bound)) - paid
+            rows = rows[np.asarray(total).max(axis=1) + rest < self._limit]
             if not len(rows):
                 continue
-            work = np.stack([w.work[rows[:, k]] for k, w in enumerate(own)], axis=1)
-            cost = sum(w.cost[rows[:, k]] for k, w in enumerate(own)) + self._costs.of_rsu(num_tasks, work) + rest
+            work = np.stack([some.work[rows[:, k]] for k, some in enumerate(by_type)], axis=1)
+            own = sum(some.cost[rows[:, k]] for k, some in enumerate(by_type))
+            cost = own + self._costs.rsu_cost(num_tasks, work) + rest
             least = int(np.argmin(cost))
             if cost[least] < self._limit:
                 self.value = float(cost[least])
-                yield np.max([w.cuts[rows[least, k]] for k, w in enumerate(own)], axis=0)
+                yield np.max([some.cuts[rows[least, k]] for k, some in enumerate(by_type)], axis=0)
 
-    def _combined(self, value: Sequence[np.ndarray], paid: np.ndarray, rest: float) -> Iterator[np.ndarray]:
-        """Yields rows of which way of each type: all whose bound, at the price best for the set, is below the limit."""
-        at = int((sum(v.min(axis=0) for v in value) - paid).argmax())
-        column = [v[:, at] for v in value]
+    def _combinations(self, bound: Sequence[np.ndarray], paid: np.ndarray, rest: float) -> Iterator[np.ndarray]:
+        """Yields combinations of one partial assignment of each type whose bound is below the limit.
+
+        A combination is a row of indices. The bound is that at the price which is best for the whole set.
+        """
+        at = int((sum(b.min(axis=0) for b in bound) - paid).argmax())
+        column = [b[:, at] for b in bound]
         ahead = np.cumsum([0.0, *(c.min() for c in column[:0:-1])])[::-1]
-        yield from self._extended(column, ahead, np.zeros((1, 0), dtype=np.int64), np.array([rest - paid[at]]))
+        yield from self._extend(column, ahead, np.zeros((1, 0), dtype=np.int64), np.array([rest - paid[at]]))
 
-    def _extended(
+    def _extend(
         self,
         column: Sequence[Float[np.ndarray, "_"]],
         ahead: Float[np.ndarray, "types"],
         rows: Int[np.ndarray, "rows decided"],
         reached: Float[np.ndarray, "rows"],
     ) -> Iterator[np.ndarray]:
+        """Yields the combinations that begin with `rows`, depth first.
+
+        Args:
+            column: The bounds of each type's partial assignments.
+            ahead: The least that the types after each one add.
+            rows: The indices chosen for the first types.
+            reached: The sum of the bounds of `rows`.
+        """
         decided = int(rows.shape[1])
         if decided == len(column):
             yield rows
@@ -310,21 +370,21 @@ class Search:
         for i in range(0, len(rows), size):
             self._check_time()
             total = reached[i : i + size, None] + column[decided]
-            row, way = np.nonzero(total + ahead[decided] < self._limit)
-            longer = np.concatenate([rows[i : i + size][row], way[:, None]], axis=1)
+            row, index = np.nonzero(total + ahead[decided] < self._limit)
+            longer = np.concatenate([rows[i : i + size][row], index[:, None]], axis=1)
             if len(longer):
-                yield from self._extended(column, ahead, longer, total[row, way])
+                yield from self._extend(column, ahead, longer, total[row, index])
 
-    def _assembled(
-        self, cuts: Int[np.ndarray, "clients"], dealt: Sequence[np.ndarray], at_service: Sequence[_AtServer]
+    def _joint_action(
+        self, cuts: Int[np.ndarray, "clients"], division: Sequence[np.ndarray], services: Sequence[_ServerCosts]
     ) -> Int[np.ndarray, "clients"]:
-        """Returns the decisions: these cuts at the unit, and the best of the others without it."""
+        """Returns the joint action with these cuts at the unit (-1 for other clients), and the best for the others."""
         nodes, layers = self._problem.num_nodes, self._problem.num_layers
         action = np.where(cuts >= 0, cuts, layers) * nodes
         left = sum(1 << int(i) for i in np.flatnonzero(cuts < 0))
         for service in reversed(range(self._services)):
-            taken = int(dealt[service][left])
-            own = at_service[service].cuts[taken]
+            taken = int(division[service][left])
+            own = services[service].cuts[taken]
             action = np.where(own >= 0, own * nodes + service + 1, action)
             left ^= taken
         return action

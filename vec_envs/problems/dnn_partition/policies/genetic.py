@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from vec_envs.problems.base import View
-from vec_envs.problems.dnn_partition.policies.exact_costs import Objective, cost_of_slot
+from vec_envs.problems.dnn_partition.objective import Objective
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.policy import needs_view
-from vec_envs.validation import count, one_of
+from vec_envs.validation import check_integer
 
 NEEDS = "the genetic algorithm is pymoo's, which is not installed: pip install 'vec-envs[genetic]'"
 SPREAD = 3.0
@@ -36,14 +36,18 @@ class Genetic:
     """
 
     def __init__(
-        self, problem: DNNPartition, *, objective: Objective = "drift", population: int = 200, generations: int = 50
+        self,
+        problem: DNNPartition,
+        *,
+        objective: str | Objective | None = None,
+        population: int = 200,
+        generations: int = 50,
     ) -> None:
-        one_of(("drift", "drift_bound"), objective=objective)
-        count(2, population=population)
-        count(1, generations=generations)
+        check_integer(2, population=population)
+        check_integer(1, generations=generations)
         self._operators = _operators()
         self._problem = problem
-        self._objective: Objective = objective
+        self._objective = problem.objective(objective)
         self._population, self._generations = population, generations
         nodes = np.full(len(problem.num_layers), problem.num_nodes - 1)
         self._highest = np.concatenate([problem.num_layers, nodes])
@@ -68,7 +72,7 @@ class Genetic:
         return self._actions(people[:, 0])
 
     def _cost(self, view: View, people: Genes) -> Float[np.ndarray, "batch people"]:
-        return cost_of_slot(view, self._actions(people), self._objective)
+        return self._problem.cost(view, self._actions(people), self._objective)
 
     def _best(
         self, people: Genes, cost: Float[np.ndarray, "batch people"]

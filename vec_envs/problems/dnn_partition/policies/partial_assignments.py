@@ -1,4 +1,4 @@
-"""Ways in which a set of clients can cut their DNNs for one server, and which of them are worth keeping."""
+"""Partial assignments, the cuts of clients that all send to one server, and the selection of the useful ones."""
 
 from __future__ import annotations
 
@@ -10,50 +10,53 @@ from jaxtyping import Float, Int
 from vec_envs.records import map_arrays
 
 WORK_DECIMALS = 12
-"""Work in Gcycles that differs beyond them is the same: sums of the same in another order."""
+"""Work in Gcycles is compared after rounding to this many decimals, because sums depend on the order of their terms."""
 MAX_PARTIAL_ASSIGNMENTS = 4_000_000
-"""A search with more ways at a server to look at is given up; what is known then bounds the cost."""
+"""The search stops where a server has more partial assignments; the bound found so far then holds."""
 
 
 class SearchLimitError(Exception):
-    """The time limit is reached, or there are too many ways to look at."""
+    """Raised where the search reaches its time limit, or has too many partial assignments."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartialAssignments:
-    """Ways in which a set of clients can cut: their work left to the server and own cost in sum, and the cuts."""
+    """Several choices of cuts for one set of clients, in rows: total work for the server, total own cost, and cuts."""
 
-    work: Float[np.ndarray, "ways"]
-    cost: Float[np.ndarray, "ways"]
-    cuts: Int[np.ndarray, "ways clients"]
+    work: Float[np.ndarray, "assignments"]
+    cost: Float[np.ndarray, "assignments"]
+    cuts: Int[np.ndarray, "assignments clients"]
     """-1 for clients that are not in the set."""
 
-    def kept(self, which: np.ndarray) -> PartialAssignments:
-        """Returns some of the ways."""
-        return map_arrays(lambda a: a[which], self)
+    def select(self, index: np.ndarray) -> PartialAssignments:
+        """Returns the partial assignments at an index array, or where a boolean array is True."""
+        return map_arrays(lambda a: a[index], self)
 
-    def with_one(self, client: int, other: PartialAssignments) -> PartialAssignments:
-        """Returns each way with each of another client's."""
+    def combine(self, client: int, other: PartialAssignments) -> PartialAssignments:
+        """Returns every combination of these partial assignments with those of one more client."""
         if len(self.work) * len(other.work) > MAX_PARTIAL_ASSIGNMENTS:
             raise SearchLimitError
-        this, that = (i.ravel() for i in np.indices((len(self.work), len(other.work))))
-        cuts = self.cuts[this]
-        cuts[:, client] = other.cuts[that, client]
+        own_row, other_row = (i.ravel() for i in np.indices((len(self.work), len(other.work))))
+        cuts = self.cuts[own_row]
+        cuts[:, client] = other.cuts[other_row, client]
         return PartialAssignments(
-            work=self.work[this] + other.work[that], cost=self.cost[this] + other.cost[that], cuts=cuts
+            work=self.work[own_row] + other.work[other_row], cost=self.cost[own_row] + other.cost[other_row], cuts=cuts
         )
 
-    def undominated(self) -> PartialAssignments:
-        """Returns the ways that no other betters in work and cost."""
+    def not_dominated(self) -> PartialAssignments:
+        """Returns the Pareto front: the partial assignments that no other one improves in both work and cost."""
         order = np.lexsort((self.cost, self.work))
         least_before = np.minimum.accumulate(np.concatenate([[np.inf], self.cost[order][:-1]]))
-        return self.kept(order[self.cost[order] < least_before])
+        return self.select(order[self.cost[order] < least_before])
 
-    def cheapest_of_each_work(self) -> PartialAssignments:
-        """Returns of the ways of equal work the cheapest: clients of one DNN can cut in many ways that are the same."""
+    def cheapest_per_work(self) -> PartialAssignments:
+        """Returns the cheapest partial assignment for each amount of work.
+
+        Clients with the same DNN make many partial assignments with equal work.
+        """
         work = self.work.round(WORK_DECIMALS)
         order = np.argsort(work, kind="stable")
         group = np.cumsum(np.diff(work[order], prepend=-np.inf) > 0.0) - 1
         cost, starts = self.cost[order], np.flatnonzero(np.diff(group, prepend=-1))
         least = np.flatnonzero(cost == np.minimum.reduceat(cost, starts)[group]) if len(cost) else starts
-        return self.kept(order[least[np.diff(group[least], prepend=-1) > 0]])
+        return self.select(order[least[np.diff(group[least], prepend=-1) > 0]])

@@ -1,9 +1,11 @@
-"""Rules for `TaskDiversion`: the paper's baselines, at full speed as it has them, and at the best speed, the fair one.
+"""Rule-based policies for `TaskDiversion`: the paper's baselines, at maximum speed or at the speeds of least cost.
 
-The cost of a task is a function of its cut and two speeds. With the cut given, the best speeds are known in closed
-form. With w the weight of the vehicle's energy, running C Gcycles at f GHz costs C / f + w beta kappa C f^2, least at
-f = (2 w beta kappa)^(-1/3). The unit's part is like it with w = 1. The vehicle may run slower still where its part is
-done before the unit's queue is: no time is lost until then.
+The paper runs its baselines at maximum speed. The speeds of least cost make them stronger, so the comparison is fair.
+
+The cost of a task is a function of its cut and two speeds. For a given cut, the speeds of least cost are known in
+closed form. With w the weight of the vehicle's energy, running C Gcycles at f GHz costs C / f + w beta kappa C f^2. The
+minimum is at f = (2 w beta kappa)^(-1/3). For the unit's part, w is 1. The vehicle may run slower still where the data
+would have to wait in the unit's queue anyway.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from vec_envs.problems.policy import batch_size_of, needs_view
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 from vec_envs.problems.task_diversion.records import Request, TaskOutcome
 from vec_envs.records import pick
-from vec_envs.validation import one_of
+from vec_envs.validation import check_one_of
 
 Observation = Float32[np.ndarray, "batch 1 features"]
 Action = Float[np.ndarray, "batch 1 numbers"]
@@ -28,14 +30,14 @@ PerCut = Float[np.ndarray, "*batch cuts"]
 
 
 class RandomNumbers:
-    """Draws every number uniformly."""
+    """Draws every number of an action uniformly from [-1, 1]."""
 
     def __init__(self, problem: TaskDiversion) -> None:
         self._size = problem.actions.size
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
-        """Draws from `seed` on."""
+        """Seeds the random numbers."""
         self._rng = np.random.default_rng(seed)
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
@@ -44,25 +46,30 @@ class RandomNumbers:
 
 
 class CheapestCut:
-    """Takes the cut of least cost t + beta e for the task itself, among those it may take.
+    """Takes the cut of least cost t + beta e for the present task.
 
-    `cuts="any"` is GBS, the greedy; `"local"` LEO, all layers on the vehicle; `"offload"` REO, all at the unit.
-    `speeds="full"` runs both sides at their fastest, `"best"` at the speeds of least cost for each cut. Tasks with no
-    unit in range are all local. The cost to tasks behind it in the unit's queue is not looked at.
+    The policy is greedy: it ignores the cost to later tasks in the unit's queue. Tasks with no unit in range are run on
+    the vehicle.
+
+    Args:
+        problem: The problem that the policy plays.
+        cuts: The cuts to select from. `"any"` is the paper's GBS. `"local"` is LEO: all layers on the vehicle.
+            `"offload"` is REO: all layers at the unit.
+        speeds: `"full"` runs both sides at maximum speed, `"best"` at the speeds of least cost of each cut.
 
     Paper: RTD Eq. (25).
     Differs: solved exactly, cut by cut.
     """
 
     def __init__(self, problem: TaskDiversion, *, cuts: Cuts = "any", speeds: Speeds = "best") -> None:
-        one_of(get_args(Cuts), cuts=cuts)
-        one_of(get_args(Speeds), speeds=speeds)
+        check_one_of(get_args(Cuts), cuts=cuts)
+        check_one_of(get_args(Speeds), speeds=speeds)
         self._problem = problem
         self._cuts: Cuts = cuts
         self._speeds: Speeds = speeds
 
     def reset(self, seed: int) -> None:
-        """Has nothing to start anew."""
+        """Does nothing: there is no randomness."""
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the actions. Raises `ValueError` without a view."""
@@ -72,43 +79,46 @@ class CheapestCut:
         cut, vehicle_ghz, rsu_ghz, outcome = task_options(self._problem, dnn, request, speeds=self._speeds)
         allowed = self._allowed(cut, self._problem.num_layers[dnn][..., None], request.asked[..., None] >= 0)
         best = np.where(allowed, outcome.cost, np.inf).argmin(axis=-1)
-        own, unit = pick(vehicle_ghz, best), pick(rsu_ghz, best)
-        return self._problem.action.encode(dnn=dnn, cut=best, vehicle_ghz=own, rsu_ghz=unit)[..., None, :]
+        speeds = {"vehicle_ghz": pick(vehicle_ghz, best), "rsu_ghz": pick(rsu_ghz, best)}
+        return self._problem.action.encode(dnn=dnn, cut=best, **speeds)[..., None, :]
 
     def _allowed(
         self, cut: Int[np.ndarray, "cuts"], layers: Int[np.ndarray, "*batch 1"], in_range: Bool[np.ndarray, "*batch 1"]
     ) -> Bool[np.ndarray, "*batch cuts"]:
         local: Bool[np.ndarray, "*batch cuts"] = cut == layers
-        of_choice = {"any": cut <= layers, "local": local, "offload": (cut == 0) & (layers > 0)}[self._cuts]
-        return (of_choice & in_range) | (local & ~in_range)
+        by_option = {"any": cut <= layers, "local": local, "offload": (cut == 0) & (layers > 0)}[self._cuts]
+        return (by_option & in_range) | (local & ~in_range)
 
 
 def task_options(
     problem: TaskDiversion, dnn: Int[np.ndarray, "*batch"], request: Request, *, speeds: Speeds
 ) -> tuple[Int[np.ndarray, "cuts"], PerCut, PerCut, TaskOutcome]:
-    """Returns every cut up to the longest DNN's, the speeds in GHz to take with it, and what the task then takes.
+    """Returns all cuts, the speeds in GHz of vehicle and unit at each cut, and the outcome of the task at each cut.
 
-    Cuts beyond the own DNN's count as its last.
+    The cuts run up to the number of layers of the longest DNN. Cuts beyond the layers of a task's own DNN count as its
+    last cut.
     """
     cut = np.arange(int(problem.num_layers.max()) + 1)
-    real = np.minimum(cut, problem.num_layers[dnn][..., None])
+    own_cut = np.minimum(cut, problem.num_layers[dnn][..., None])
     rate_mbps = np.where(request.asked >= 0, request.rate_mbps, 1.0)[..., None]
     task: dict[str, Any] = {
         "dnn": dnn[..., None],
-        "cut": real,
+        "cut": own_cut,
         "rate_mbps": rate_mbps,
         "queue_s": request.queue_s[..., None],
         "battery": request.battery[..., None],
     }
-    full = np.broadcast_to(problem.vehicle_ghz, real.shape), np.broadcast_to(problem.rsu_ghz, real.shape)
-    fastest = problem.task_outcome(**task, vehicle_ghz=full[0], rsu_ghz=full[1])
+    max_ghz = np.broadcast_to(problem.vehicle_ghz, own_cut.shape), np.broadcast_to(problem.rsu_ghz, own_cut.shape)
+    fastest = problem.task_outcome(**task, vehicle_ghz=max_ghz[0], rsu_ghz=max_ghz[1])
     if speeds == "full":
-        return cut, *full, fastest
-    own, unit = problem.costs.thrifty_ghz(request.battery[..., None])
+        return cut, *max_ghz, fastest
+    vehicle_ghz, rsu_ghz = problem.costs.least_cost_ghz(request.battery[..., None])
+    # Slow down the vehicle's part to end when the unit is free: the task's time stays, the energy falls.
     spare_s = task["queue_s"] - fastest.transmit_s
-    waits = (spare_s > 0.0) & (real < problem.num_layers[dnn][..., None])
-    in_time_ghz = np.full(real.shape, np.inf)
+    waits = (spare_s > 0.0) & (own_cut < problem.num_layers[dnn][..., None])
+    in_time_ghz = np.full(own_cut.shape, np.inf)
     np.divide(fastest.local_s * problem.vehicle_ghz, spare_s, out=in_time_ghz, where=waits)
-    own = np.clip(np.minimum(own, in_time_ghz), problem.min_ghz, problem.vehicle_ghz)
-    unit = np.broadcast_to(unit, real.shape)
-    return cut, own, unit, problem.task_outcome(**task, vehicle_ghz=own, rsu_ghz=unit)
+    vehicle_ghz = np.clip(np.minimum(vehicle_ghz, in_time_ghz), problem.min_ghz, problem.vehicle_ghz)
+    rsu_ghz = np.broadcast_to(rsu_ghz, own_cut.shape)
+    outcome = problem.task_outcome(**task, vehicle_ghz=vehicle_ghz, rsu_ghz=rsu_ghz)
+    return cut, vehicle_ghz, rsu_ghz, outcome

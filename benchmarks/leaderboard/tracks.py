@@ -1,0 +1,287 @@
+"""A track of a leaderboard: the ranking of policies over the cases of an environment, and its plots.
+
+Policies are ranked by their mean score. Where the cases list no references, there are no scores: policies are ranked by
+the mean of the problem's first metric.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from benchmarks.leaderboard.case_boards import case_board, decision_ms, head_of
+from benchmarks.leaderboard.case_results import CaseResults
+from benchmarks.leaderboard.plots import curve_plot, queue_plots
+from benchmarks.leaderboard.schema import Entry, Head, Improvement, Interval, Kind, Plot, Rejected, Track
+from benchmarks.leaderboard.scores import (
+    Scale,
+    aggregates,
+    can_be_scored,
+    grows,
+    improvements,
+    interval,
+    mean_of,
+    profiles,
+    run_scores,
+    scale_of,
+)
+from benchmarks.reports.policy_results import PolicyResults
+from benchmarks.results.result import Result
+from benchmarks.suites.suite import Learned, Reference
+from trainers.runs.tables import shown
+
+MOST_NAMED = 2
+"""The largest number of cases that a note names one by one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseOfTrack:
+    """The results of a case, and the scale of its scores."""
+
+    results: CaseResults
+    scale: Scale | None
+    """None in a track without references."""
+
+    def metric_of(self, results: PolicyResults) -> str:
+        """Returns the metric that ranks policies on the case."""
+        return results.ranked_by if self.scale is None else self.scale.metric
+
+    def run_values(self, name: str) -> Float[np.ndarray, "runs"]:
+        """Returns a value of each run of a policy, the greater the better: its score, or minus its metric."""
+        results = self.results.found[name]
+        if self.scale is not None:
+            return run_scores(self.scale, results)
+        return -results.values(self.metric_of(results)).mean(axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackResults:
+    """The results of an environment's cases, as a ranking needs them."""
+
+    env_id: str
+    cases: tuple[CaseOfTrack, ...]
+    """The cases that can be ranked by."""
+    left_out: tuple[Rejected, ...]
+    """The cases that cannot, and why."""
+    has_scores: bool
+    suite: str
+    """The suite's name on a command line."""
+    seeds: int
+
+    @staticmethod
+    def of(env_id: str, results: Sequence[CaseResults], *, suite: str, seeds: int) -> TrackResults:
+        """Returns the cases of an environment, each with its scale."""
+        has_scores = can_be_scored([of_case.case for of_case in results])
+        cases, left_out = list[CaseOfTrack](), list[Rejected]()
+        for of_case in results:
+            try:
+                if not of_case.found:
+                    raise ValueError(f"the case {of_case.case.name!r} has no results")
+                scale = scale_of(of_case.case, of_case.found) if has_scores else None
+                cases.append(CaseOfTrack(results=of_case, scale=scale))
+            except ValueError as error:
+                left_out.append(Rejected(what=of_case.case.name, why=str(error)))
+        return TrackResults(
+            env_id=env_id, cases=tuple(cases), left_out=tuple(left_out), has_scores=has_scores, suite=suite, seeds=seeds
+        )
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The policies that have results on any case, or are in the suite, in the order of the suite."""
+        everybody = [of_policy for case in self.cases for of_policy in case.results.policies]
+        with_results = {of_policy.policy for of_policy in everybody if of_policy.found}
+        return [
+            name
+            for name in dict.fromkeys(of_policy.policy for of_policy in everybody)
+            if name in with_results or self.kind_of(name) != "custom"
+        ]
+
+    @cached_property
+    def complete(self) -> list[str]:
+        """The policies that have all their results on all cases."""
+        if self.left_out:
+            return []
+        return [name for name in self.names if all(_is_complete(case.results.found.get(name)) for case in self.cases)]
+
+    def of_policy(self, name: str) -> list[tuple[CaseOfTrack, PolicyResults]]:
+        """Returns a policy's results on each case that it plays."""
+        return [
+            (case, of_policy) for case in self.cases for of_policy in case.results.policies if of_policy.policy == name
+        ]
+
+    def kind_of(self, name: str) -> Kind:
+        """Returns the kind of a policy."""
+        policies = [policy for case in self.cases for policy in case.results.case.policies if policy.name == name]
+        if any(isinstance(policy, Learned) for policy in policies):
+            return "learned"
+        return "reference" if any(isinstance(policy, Reference) for policy in policies) else "custom"
+
+
+def track_of(results: TrackResults, *, title: str, sweeps: Sequence[Plot]) -> Track:
+    """Returns a track with its ranking and plots. `sweeps` are plots of trade-offs on the same environment."""
+    values = {name: np.stack([case.run_values(name) for case in results.cases], axis=1) for name in results.complete}
+    scores = aggregates(values) if values and results.has_scores else {}
+    entries = [_with_rank_value(_entry(name, results), results, scores) for name in results.names]
+    ranked = [entry.name for entry in sorted(entries, key=_order) if entry.name in values]
+    pairs = improvements({name: values[name] for name in ranked}) if len(ranked) > 1 else {}
+    return Track(
+        env_id=results.env_id,
+        title=title,
+        metric=None if results.has_scores else _metric_head(results),
+        entries=_with_ranks(entries),
+        cases=tuple(case_board(case.results, case.scale) for case in results.cases),
+        profiles=Plot(
+            title="Performance profiles",
+            x_label="score",
+            y_label="share of runs above it",
+            lines=profiles({name: values[name] for name in ranked}) if ranked and results.has_scores else (),
+        ),
+        improvements=tuple(
+            Improvement(better=better, than=than, probability=of) for (better, than), of in pairs.items()
+        ),
+        curves=tuple(
+            plot
+            for case in results.cases
+            if not case.results.case.unseen
+            if (plot := curve_plot(case.results.case, list(case.results.found.values())))
+        ),
+        queues=tuple(plot for case in results.cases for plot in queue_plots(case.results.case, _settled(case.results))),
+        sweeps=tuple(sweeps),
+    )
+
+
+def _metric_head(results: TrackResults) -> Head | None:
+    """Returns the head of the metric that ranks policies, the same on all cases of a problem; None without cases."""
+    if not results.cases:
+        return None
+    first = results.cases[0]
+    return head_of(first.metric_of(next(iter(first.results.found.values()))))
+
+
+def _settled(results: CaseResults) -> list[PolicyResults]:
+    """Returns the results of the policies whose queues do not grow."""
+    return [of_policy for of_policy in results.found.values() if not grows(results.case, of_policy)]
+
+
+def _is_complete(results: PolicyResults | None) -> bool:
+    return results is not None and len(results.found) == len(results.expected)
+
+
+# Ranks ----------------------------------------------------------------------------------------------------------------
+
+
+def _with_rank_value(entry: Entry, results: TrackResults, scores: Mapping[str, Mapping[str, Interval]]) -> Entry:
+    """Returns an entry with its scores, or with its metric in a track without references; as it is if incomplete."""
+    if entry.name not in results.complete:
+        return entry
+    if results.has_scores:
+        return replace(entry, scores=scores[entry.name], times_best=_times_best(entry.name, results.cases))
+    means = [of_policy.mean(case.metric_of(of_policy)) for case, of_policy in results.of_policy(entry.name)]
+    return replace(entry, metric=interval(mean_of(means)))
+
+
+def _times_best(name: str, cases: Sequence[CaseOfTrack]) -> float:
+    """Returns the geometric mean over cases of a policy's metric divided by that of the best reference."""
+    ratios = [
+        case.results.found[name].mean(case.scale.metric).value / case.scale.one.value
+        for case in cases
+        if case.scale is not None
+    ]
+    return float(stats.gmean(ratios))
+
+
+def _rank_value(entry: Entry) -> float | None:
+    """Returns the number that ranks an entry, less is better; None for an entry that is not ranked."""
+    if entry.scores:
+        return -entry.scores["mean"][0]
+    return None if entry.metric is None else entry.metric[0]
+
+
+def _order(entry: Entry) -> tuple[bool, bool, float]:
+    """Returns a key that sorts stable entries first, then by score; entries without a rank come last."""
+    value = _rank_value(entry)
+    return value is None, not entry.stable, value or 0.0
+
+
+def _with_ranks(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Returns the entries in their order with ranks. Entries whose printed values are equal share a rank."""
+    ranked: list[Entry] = []
+    for n, entry in enumerate(sorted(entries, key=_order), start=1):
+        above = ranked[-1] if ranked else None
+        tied = above is not None and above.stable == entry.stable and _printed(above) == _printed(entry)
+        rank = above.rank if above is not None and tied else n
+        ranked.append(replace(entry, rank=None if _rank_value(entry) is None else rank))
+    return tuple(ranked)
+
+
+def _printed(entry: Entry) -> float | str | None:
+    if entry.scores:
+        return round(entry.scores["mean"][0], 3)
+    return None if entry.metric is None else shown(entry.metric[0])
+
+
+# Entries --------------------------------------------------------------------------------------------------------------
+
+
+def _entry(name: str, results: TrackResults) -> Entry:
+    """Returns a policy's entry, without what ranks it."""
+    of_policy, kind = results.of_policy(name), results.kind_of(name)
+    found = [result for _, of_case in of_policy for result in of_case.found]
+    growing = [of_case.case for case, of_case in of_policy if of_case.found and grows(case.results.case, of_case)]
+    seeds = f" --seeds {results.seeds}" if kind == "learned" else ""
+    return Entry(
+        name=name,
+        kind=kind,
+        rank=None,
+        stable=not growing,
+        note="; ".join(_notes(name, results, growing)),
+        seeds=max((len(of_case.found) for _, of_case in of_policy), default=0),
+        decision_ms=decision_ms(found),
+        options=_options(found),
+        command=f"python -m benchmarks.run {shlex.quote(results.suite)} "
+        f"--policies {shlex.quote(name.partition(' (')[0])}{seeds}",
+    )
+
+
+def _notes(name: str, results: TrackResults, growing: Sequence[str]) -> list[str]:
+    """Returns the remarks on a policy: growing queues, why it is not ranked, and warnings."""
+    of_policy = results.of_policy(name)
+    plays = {of_case.case for _, of_case in of_policy}
+    cases = [case.results.case.name for case in results.cases]
+    missing = [f"{of_case.case} ({of_case.runs or 'missing'})" for _, of_case in of_policy if not _is_complete(of_case)]
+    missing += [f"{case} (not played)" for case in cases if case not in plays]
+    notes = [f"its queue grows on {_named(growing, len(of_policy))}"] if growing else []
+    notes += [f"not ranked: incomplete on {' and on '.join(missing)}"] if missing else []
+    if results.left_out:
+        unranked = ", ".join(rejected.what for rejected in results.left_out)
+        notes.append(f"not ranked: {unranked} cannot be {'scored' if results.has_scores else 'ranked'}")
+    notes += [f"on {of_case.case} it warned: {of_case.warned}" for _, of_case in of_policy if of_case.warnings]
+    notes += ["a single run, chosen by its author"] if results.kind_of(name) == "custom" else []
+    return notes
+
+
+def _named(cases: Sequence[str], number: int) -> str:
+    """Returns some of a number of cases in words, by name where they are few."""
+    if len(cases) == number > 1:
+        return "every case"
+    return " and on ".join(cases) if len(cases) <= MOST_NAMED else f"{len(cases)} of {number} cases"
+
+
+def _options(found: Sequence[Result]) -> dict[str, Any]:
+    """Returns the options of training in one level, or the source of a custom policy; none for a reference."""
+    policy = next((result.definition["policy"] for result in found), {})
+    if "given" in policy:
+        return {"source": policy["given"], "sha256": policy["sha256"]}
+    if "learner_name" not in policy:
+        return {}
+    options = {name: policy[name] for name in ("learner_name", "preset", "episodes", "num_envs")}
+    for name, value in policy["learner"].items():
+        options |= value if isinstance(value, Mapping) else {name: value}
+    return options

@@ -1,0 +1,1 @@
+"""Runs: their options on the command line, their folder, and their evaluation."""
