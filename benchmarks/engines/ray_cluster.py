@@ -195,7 +195,7 @@ def write_run(run: Mapping[str, bytes], job: Job, directory: Path) -> None:
 
 
 def reason_of(error: Exception) -> str:
-    """Returns one line on why a task failed: that of the exception it raised, or else Ray's own."""
+    """Returns one line on why a task failed: the message of its exception, or Ray's message where it raised none."""
     cause = getattr(error, "cause", None)
     if cause is not None:
         return f"{type(cause).__name__}: {cause}"

@@ -32,7 +32,7 @@ def read_all(stores: Sequence[ResultStore], cases: Sequence[Case]) -> tuple[dict
             result = _checked(entry.read(), cases)
             first, place = found.setdefault(entry.name, result), places.setdefault(entry.name, store)
             if not _equal_values(first, result):
-                raise ValueError(f"has other values in {store.path} than in {place.path}; those of the latter count")
+                raise ValueError(f"has other values in {store.path} than in {place.path}, which is used")
             found[entry.name] = joined(first, result)
         except (OSError, TypeError, ValueError) as error:  # a field that an environment lacks is a TypeError
             rejected.append(Rejected(what=entry.label, why=str(error).removeprefix(f"{entry.path} ")))

@@ -81,7 +81,7 @@ class Entry:
     metric: Interval | None = None
     """The mean of the track's `metric` over its cases, by which entries are ranked where it has no references."""
     times_best: float | None = None
-    """The first metric divided by that of the reference whose score is 1: the geometric mean over cases."""
+    """The first metric as a multiple of that of the reference with score 1: the geometric mean over cases."""
     decision_ms: float | None
     """Median CPU time of one decision of all agents, in milliseconds."""
     options: Mapping[str, Any]

@@ -178,7 +178,7 @@ def _is_complete(results: PolicyResults | None) -> bool:
 
 
 def _with_rank_value(entry: Entry, results: TrackResults, scores: Mapping[str, Mapping[str, Interval]]) -> Entry:
-    """Returns an entry with its scores, or with its metric in a track without references; as it is if incomplete."""
+    """Returns an entry with its scores, or without references with its metric. Incomplete entries get neither."""
     if entry.name not in results.complete:
         return entry
     if results.has_scores:

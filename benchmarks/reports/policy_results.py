@@ -91,7 +91,7 @@ class PolicyResults:
     def _bootstrap(self) -> str:
         """The name that seeds the bootstrap's draws of training seeds: a hash of the training and the case.
 
-        It is that of format 1, with the metrics of the case, so that published intervals stay as they are.
+        The hash is the one of result format 1, which includes the metrics. So published intervals do not change.
         """
         definition = format1.definition_of(self.found[0].definition, self.kept)
         policy = {name: value for name, value in definition["policy"].items() if name != "seed"}

@@ -146,7 +146,7 @@ def merged(content: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str,
 
 
 def read(path: Path) -> Result:
-    """Returns the result in a file. Raises `ValueError` saying what is wrong where the file is not a result."""
+    """Returns the result in a file. Raises `ValueError` with the reason where the file is not a valid result."""
     if path.suffix == PARTIAL:
         raise ValueError(f"{path} was left by a write that was stopped: delete it")
     return result_of(path.read_text(), path, name=path.name.removesuffix(".json"))

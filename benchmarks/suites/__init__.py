@@ -58,7 +58,7 @@ def suites_of(name: str, known: Mapping[str, tuple[Suite, ...]], policies: tuple
 
 
 def page_name(name: str, suites: Sequence[Suite]) -> str:
-    """Returns the name of the page of suites: the name on the command line, for own suites that of the first."""
+    """Returns the name of a page: that of the command line, or of the first suite for suites of one's own."""
     return suites[0].name if is_source(name) else name
 
 

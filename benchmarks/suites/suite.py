@@ -139,7 +139,7 @@ class Suite:
     compared: tuple[str, ...] = ()
     """Metrics of `columns` whose difference to the baseline is shown too, in addition to the problem's first."""
     plain: bool = False
-    """Whether the tables also show the first metric's difference with the interval of a plain bootstrap.
+    """Whether the tables also show the plain bootstrap interval of the first metric's difference to the baseline.
 
     That interval is too narrow for a handful of seeds.
     """

@@ -17,6 +17,7 @@ from benchmarks.jobs.playing import play
 from benchmarks.results.kept import Kept
 from vec_envs import dnn_partition_v0, task_diversion_v0
 from vec_envs.interfaces.factories import EnvironmentFactory
+from vec_envs.problems.base import action_exists
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 
@@ -99,7 +100,7 @@ def test_a_policy_of_torchrl() -> None:
         lanes.reset(seed=0)
         observation = lanes.batch.observe()
         weight, bias = (p.detach().numpy() for p in logits.parameters())
-        values = np.where(lanes.problem.action_exists(), observation @ weight.T + bias, -np.inf)
+        values = np.where(action_exists(lanes.problem), observation @ weight.T + bias, -np.inf)
         np.testing.assert_array_equal(greedy.act(observation), values.argmax(-1))
         draws.reset(3)
         first = draws.act(observation)

@@ -17,6 +17,7 @@ from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.interfaces import factories
 from vec_envs.interfaces.parallel_env import SimultaneousEnv
 from vec_envs.mobility.straight import StraightMobility
+from vec_envs.problems.base import action_exists
 
 
 def arrays_in(value: Any) -> list[np.ndarray]:
@@ -61,7 +62,7 @@ def test_observations_of_the_other_faces_are_the_callers_own() -> None:
         expected = fresh.step(action)[0]
         assert_same(seen, expected)
         assert_same([*seen], [o["observation"] for o in by_name.values()])
-        assert_same([o["action_mask"] for o in by_name.values()], [*parallel.problem.action_exists().astype(np.int8)])
+        assert_same([o["action_mask"] for o in by_name.values()], [*action_exists(parallel.problem).astype(np.int8)])
 
 
 def test_infos_of_the_agents_are_their_own() -> None:

@@ -319,6 +319,11 @@ def action_shape(problem: Problem) -> tuple[int, ...]:
     return (deciders, problem.actions.size) if isinstance(problem.actions, ContinuousActions) else (deciders,)
 
 
+def objective_name(objective: object) -> str:
+    """Returns the name of an objective, for messages: its `name`, or the name of the function."""
+    return str(getattr(objective, "name", getattr(objective, "__name__", type(objective).__name__)))
+
+
 def action_exists(problem: DiscreteProblem) -> Bool[np.ndarray, "agents actions"]:
     """Returns which entries of a row as long as the longest each agent has at all, whatever the state."""
     counts = np.array(problem.actions.counts)

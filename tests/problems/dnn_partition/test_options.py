@@ -22,6 +22,7 @@ from tests.problems.dnn_partition.partition_slots import (
     common,
     plain_exogenous,
 )
+from vec_envs.problems.base import action_exists
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.records import map_arrays
 
@@ -71,15 +72,15 @@ def test_round_robin_types_and_action_counts() -> None:
     assert problem.dnn_of_client == (0, 1, 0)
     assert problem.action_counts == (9, 12, 9)
     assert problem.agent_names == ("client_0", "client_1", "client_2")
-    assert problem.action_exists().sum(axis=1).tolist() == [9, 12, 9]
-    assert problem.action_exists()[0].tolist() == [True] * 9 + [False] * 3
+    assert action_exists(problem).sum(axis=1).tolist() == [9, 12, 9]
+    assert action_exists(problem)[0].tolist() == [True] * 9 + [False] * 3
 
 
 @common
 @given(SLOTS)
 def test_features_of_actions_say_what_an_action_is(slot: Slot) -> None:
     problem = slot.problem
-    features, mask, table = problem.action_features(), problem.action_exists(), problem.choices.table
+    features, mask, table = problem.action_features(), action_exists(problem), problem.choices.table
     nodes = problem.num_nodes
     to_node, edge, sent, local, at_cut = np.split(features, np.cumsum([nodes, nodes, nodes, 1]), axis=-1)
     assert features.min() >= 0.0

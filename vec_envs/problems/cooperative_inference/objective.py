@@ -80,8 +80,3 @@ class DriftPlusPenalty:
 def use_cost(energy_queue: Any, energy_j: Any, memory_queue: Any, memory_gb: Any) -> Any:
     """Returns each device's part of the drift bound: queues times use."""
     return energy_queue * energy_j + memory_queue * memory_gb
-
-
-def name_of(objective: Objective) -> str:
-    """Returns the name of an objective, for error messages."""
-    return str(getattr(objective, "name", getattr(objective, "__name__", type(objective).__name__)))

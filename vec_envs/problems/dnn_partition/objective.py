@@ -102,8 +102,3 @@ def total_cost(costs: Costs) -> PerEnvironment:
     for cost in others:
         first = first + cost
     return first
-
-
-def name_of(objective: Objective) -> str:
-    """Returns the name of an objective for messages."""
-    return str(getattr(objective, "name", getattr(objective, "__name__", type(objective).__name__)))

@@ -156,10 +156,6 @@ class DNNPartition:
         """
         return Metric(name="completion_time_s", unit="s"), Metric(name="backlog_gcycles", unit="Gc", final=True)
 
-    def action_exists(self) -> Bool[np.ndarray, "agents actions"]:
-        """Returns True for the actions of each client, in rows of max(action_counts) entries."""
-        return self.choices.mask()
-
     def action_features(self) -> Float[np.ndarray, "agents actions features"]:
         """Returns features of every action, from 0 to 1: node, cut, and the work and data for each node.
 
@@ -190,7 +186,7 @@ class DNNPartition:
     def action_mask(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*batch clients actions"]:
         """Returns the legal actions of each environment: a client always has all its actions."""
         batch_shape = state.client_backlog_gcycles.shape[:-1]
-        return np.broadcast_to(self.action_exists(), (*batch_shape, self.num_client_vehicles, max(self.action_counts)))
+        return np.broadcast_to(self.choices.mask(), (*batch_shape, self.num_client_vehicles, max(self.action_counts)))
 
     # Exogenous quantities --------------------------------------------------------------------------------------------
 

@@ -34,8 +34,8 @@ from jaxtyping import Float, Float32, Int
 from vec_envs.physics import energy
 from vec_envs.physics.inference import sojourn_s
 from vec_envs.physics.inference_allocation import bandwidth_share, device_speed_ghz, rate_terms, spectral_efficiency
-from vec_envs.problems.base import View
-from vec_envs.problems.cooperative_inference.objective import DriftPlusPenalty, Objective, name_of, use_cost
+from vec_envs.problems.base import View, objective_name
+from vec_envs.problems.cooperative_inference.objective import DriftPlusPenalty, Objective, use_cost
 from vec_envs.problems.cooperative_inference.policies.rules import needs_cuts
 from vec_envs.problems.cooperative_inference.problem import CooperativeInference
 from vec_envs.problems.policy import needs_view
@@ -108,7 +108,7 @@ class ExactCuts:
         chosen = problem.objective(objective)
         if not isinstance(chosen, DriftPlusPenalty) or chosen.name != "drift_bound":
             raise ValueError(
-                f"ExactCuts is exact for the objective 'drift_bound' only, got {name_of(chosen)!r}; set "
+                f"ExactCuts is exact for the objective 'drift_bound' only, got {objective_name(chosen)!r}; set "
                 "ExactCuts(problem, objective='drift_bound'), or choose another policy"
             )
         self._problem, self._objective = problem, chosen

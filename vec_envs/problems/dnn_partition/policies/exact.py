@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from vec_envs.problems.base import View
-from vec_envs.problems.dnn_partition.objective import DriftPlusPenalty, Objective, name_of
+from vec_envs.problems.base import View, objective_name
+from vec_envs.problems.dnn_partition.objective import DriftPlusPenalty, Objective
 from vec_envs.problems.dnn_partition.policies.best_response import BestResponse
 from vec_envs.problems.dnn_partition.policies.exact_costs import slot_costs
 from vec_envs.problems.dnn_partition.policies.exact_search import Search
@@ -69,7 +69,7 @@ class ExactSlot:
         if not isinstance(chosen, DriftPlusPenalty) or chosen.name not in EXACT_FOR:
             raise ValueError(
                 f"ExactSlot is exact for the objectives {' and '.join(map(repr, EXACT_FOR))} only, got "
-                f"{name_of(chosen)!r}: its search needs the cost as a sum of one part for each queue and task. "
+                f"{objective_name(chosen)!r}: its search needs the cost as a sum of one part for each queue and task. "
                 "Use BestResponse, Genetic or ExhaustiveSearch, which take any objective"
             )
         if problem.num_client_vehicles > MAX_CLIENTS:
