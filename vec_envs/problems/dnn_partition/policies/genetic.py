@@ -1,8 +1,10 @@
 """A genetic algorithm for a slot of `DNNPartition`, by pymoo's operators: `pip install "vec-envs[genetic]"`.
 
-A chromosome holds the cuts and nodes of all clients. Parents are chosen by tournament, children take each gene of one
-of them at random, genes mutate to values nearby, and the best of parents and children live on: pymoo's `GA` with its
-defaults, on arrays with a leading lane, since its objects of one chromosome each take a dozen times as long.
+A chromosome holds the cuts and nodes of all clients. Tournaments choose parents. A child takes each gene from one of
+its two parents at random, and genes mutate to nearby values. The best of parents and children survive.
+
+This is pymoo's `GA` with its defaults, on arrays with a batch axis: its one object for each chromosome takes a dozen
+times as long.
 """
 
 from __future__ import annotations
@@ -18,21 +20,22 @@ from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.policy import needs_view
 from vec_envs.validation import check_integer
 
-NEEDS = "the genetic algorithm is pymoo's, which is not installed: pip install 'vec-envs[genetic]'"
+NEEDS = "the genetic algorithm needs pymoo, which is not installed: pip install 'vec-envs[genetic]'"
 SPREAD = 3.0
-"""pymoo's eta of the mutation: low, so that genes go far."""
+"""Parameter eta of pymoo's polynomial mutation: a low value moves genes far."""
 CROSSED = 0.9
-"""Of the pairs of parents. pymoo's default, as the next."""
+"""Probability that a pair of parents is crossed: pymoo's default."""
 MUTATED = 0.9
-"""Of the children; of their genes one on average."""
-Genes = Int[np.ndarray, "batch people genes"]
+"""Probability that a child mutates, in one gene on average: pymoo's default."""
+Genes = Int[np.ndarray, "batch chromosomes genes"]
 
 
 class Genetic:
-    """Takes the best decisions of `generations` generations of `population` chromosomes, anew in every slot.
+    """Takes the best joint action that a genetic algorithm finds, started anew in every slot.
 
-    `objective="drift_bound"` minimises Eq. (32), as in the paper, `"drift"` the exact drift plus V times the delays.
-    Raises `RuntimeError` naming the extra where pymoo is missing. Section 8.2 of MAD2RL, which gives no numbers.
+    Takes any objective: `"drift_bound"` (Eq. (32), as in the paper), `"drift"`, `"delay"`, a function of terms, or
+    by default the problem's own. Raises `RuntimeError` naming the extra where pymoo is missing. Section 8.2 of MAD2RL
+    gives no population size and no number of generations.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Genetic:
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
-        """Draws from `seed` on."""
+        """Draws random numbers from `seed` on."""
         self._rng = np.random.default_rng(seed)
 
     def act(
@@ -63,32 +66,32 @@ class Genetic:
         """Returns the best actions found. Raises `ValueError` without a view."""
         view = needs_view(view, self, observation)
         size = len(observation), self._population, len(self._highest)
-        people = self._rng.integers(0, self._highest + 1, size)
-        people, cost = self._best(people, self._cost(view, people))
+        chromosomes = self._rng.integers(0, self._highest + 1, size)
+        chromosomes, cost = self._best(chromosomes, self._cost(view, chromosomes))
         for _ in range(self._generations - 1):
-            children = self._children(people)
-            both = np.concatenate([people, children], axis=1)
-            people, cost = self._best(both, np.concatenate([cost, self._cost(view, children)], axis=1))
-        return self._actions(people[:, 0])
+            children = self._children(chromosomes)
+            both = np.concatenate([chromosomes, children], axis=1)
+            chromosomes, cost = self._best(both, np.concatenate([cost, self._cost(view, children)], axis=1))
+        return self._actions(chromosomes[:, 0])
 
-    def _cost(self, view: View, people: Genes) -> Float[np.ndarray, "batch people"]:
-        return self._problem.cost(view, self._actions(people), self._objective)
+    def _cost(self, view: View, chromosomes: Genes) -> Float[np.ndarray, "batch chromosomes"]:
+        return self._problem.cost(view, self._actions(chromosomes), self._objective)
 
     def _best(
-        self, people: Genes, cost: Float[np.ndarray, "batch people"]
+        self, chromosomes: Genes, cost: Float[np.ndarray, "batch chromosomes"]
     ) -> tuple[Int[np.ndarray, "batch best genes"], Float[np.ndarray, "batch best"]]:
-        """Returns a population of the cheapest, the best first, and what they cost."""
+        """Returns the chromosomes of least cost, the best first, and their costs."""
         order = np.argsort(cost, axis=-1, kind="stable")[:, : self._population]
-        return np.take_along_axis(people, order[..., None], axis=1), np.take_along_axis(cost, order, axis=1)
+        return np.take_along_axis(chromosomes, order[..., None], axis=1), np.take_along_axis(cost, order, axis=1)
 
-    def _children(self, people: Genes) -> Genes:
-        """Returns as many children as there are people."""
-        lanes, size, genes = people.shape
+    def _children(self, chromosomes: Genes) -> Genes:
+        """Returns as many children as there are chromosomes."""
+        num_envs, size, genes = chromosomes.shape
         mated = -(-size // 2)
-        parents = np.take_along_axis(people, self._parents(lanes, mated)[..., None], axis=1)
-        parents = parents.reshape(lanes * mated, 2, genes).swapaxes(0, 1)
-        crossed = self._rng.random((lanes * mated, 1)) < CROSSED
-        taken = crossed & (self._rng.random((lanes * mated, genes)) < 0.5)
+        parents = np.take_along_axis(chromosomes, self._parents(num_envs, mated)[..., None], axis=1)
+        parents = parents.reshape(num_envs * mated, 2, genes).swapaxes(0, 1)
+        crossed = self._rng.random((num_envs * mated, 1)) < CROSSED
+        taken = crossed & (self._rng.random((num_envs * mated, genes)) < 0.5)
         cross, mutate = self._operators
         children: np.ndarray = cross(parents, taken).swapaxes(0, 1).reshape(-1, genes)
         each = np.ones(len(children))
@@ -98,16 +101,16 @@ class Genetic:
         )  # fmt: skip
         changed = self._rng.random((len(children), 1)) < MUTATED
         children = np.where(changed, np.rint(mutants).astype(np.int64), children)
-        return children.reshape(lanes, 2 * mated, genes)[:, :size]
+        return children.reshape(num_envs, 2 * mated, genes)[:, :size]
 
-    def _parents(self, lanes: int, mated: int) -> Int[np.ndarray, "batch parents"]:
-        """Returns who of a population, the best first, wins which tournament of two, each in turn against another."""
+    def _parents(self, num_envs: int, mated: int) -> Int[np.ndarray, "batch parents"]:
+        """Returns the winners of tournaments of two, as indices into a population sorted by cost."""
         drawn = -(-4 * mated // self._population)
-        everybody = np.broadcast_to(np.arange(self._population), (lanes, drawn, self._population))
-        turns = self._rng.permuted(everybody, axis=-1).reshape(lanes, -1)[:, : 4 * mated]
-        return turns.reshape(lanes, 2 * mated, 2).min(axis=-1)
+        everyone = np.broadcast_to(np.arange(self._population), (num_envs, drawn, self._population))
+        turns = self._rng.permuted(everyone, axis=-1).reshape(num_envs, -1)[:, : 4 * mated]
+        return turns.reshape(num_envs, 2 * mated, 2).min(axis=-1)
 
-    def _actions(self, genes: Int[np.ndarray, "*people genes"]) -> Int[np.ndarray, "*people clients"]:
+    def _actions(self, genes: Int[np.ndarray, "*chromosomes genes"]) -> Int[np.ndarray, "*chromosomes clients"]:
         cut, node = np.split(genes, 2, axis=-1)
         return cut * self._problem.num_nodes + node
 

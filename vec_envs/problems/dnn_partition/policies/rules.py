@@ -22,7 +22,7 @@ class Random:
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
-        """Draws from `seed` on."""
+        """Draws random numbers from `seed` on."""
         self._rng = np.random.default_rng(seed)
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
@@ -43,8 +43,8 @@ def AllRSU(problem: DNNPartition) -> Constant:
 class PaperGreedy:
     """The paper's rule: cut where the data is least, send to the edge node with the shortest queue.
 
-    The cut is the first of the least among cuts 0 to L - 1; the roadside unit's queue is the sum over DNN types. All
-    clients see the same queues, so all send to the same node. Section 8.2 of MAD2RL.
+    Of several cuts with the least data, among cuts 0 to L - 1, the first is taken. The roadside unit's queue is the sum
+    over DNN types. All clients observe the same queues, so all send to the same node. Section 8.2 of MAD2RL.
     """
 
     def __init__(self, problem: DNNPartition) -> None:
@@ -53,7 +53,7 @@ class PaperGreedy:
         self._num_nodes = problem.num_nodes
 
     def reset(self, seed: int) -> None:
-        """Has nothing to start anew."""
+        """Does nothing: there is no randomness."""
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the rule's actions. Raises `ValueError` without a view."""
@@ -64,17 +64,17 @@ class PaperGreedy:
 
 
 class LeastDelay:
-    """Every client takes what its own task is done soonest with, given the queues, if all others ran theirs themselves.
+    """Every client takes the action of least delay for its own task, as if all other clients ran theirs locally.
 
-    A stronger greedy than the paper's: it knows links, processors and how the roadside unit would serve it alone, but
-    not what the others do. Ties go to the first action.
+    It is a stronger greedy policy than the paper's. It knows queues, links, processors and how the roadside unit would
+    serve this client alone, but not the actions of the others. Of several best actions the first is taken.
     """
 
     def __init__(self, problem: DNNPartition) -> None:
         self._problem = problem
 
     def reset(self, seed: int) -> None:
-        """Has nothing to start anew."""
+        """Does nothing: there is no randomness."""
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the actions of least own delay. Raises `ValueError` without a view."""
