@@ -108,7 +108,7 @@ def test_another_result_of_a_name_is_said(folder: Path, board: Board, tmp_path: 
     assert both.tracks == board.tracks
     (rejected,) = both.left_out
     assert rejected.what == f"{job.name}.json"
-    assert f"has other values in {tmp_path} than in {folder}; those of the latter count" in rejected.why
+    assert f"has other values in {tmp_path} than in {folder}, which is used" in rejected.why
 
 
 def test_growing_queues_rank_below_stable_ones(board: Board) -> None:
