@@ -234,7 +234,7 @@ def differences(recorded: Result, played: Result) -> list[str]:
         reasons.append(f"it warned when played: {played.warnings[0]}")
     for name in recorded.kept.trends:
         if run_grows(name, played) and not run_grows(name, recorded):
-            reasons.append(f"{label(name)} is a growing queue when played, and is none in the result")
+            reasons.append(f"{label(name)} grows when the policy is played again, but not in the result")
     return [reason for reason in reasons if reason]
 
 

@@ -39,7 +39,7 @@ def test_it_runs_on_live_sumo_by_default() -> None:
 
 @pytest.mark.parametrize("make", [door.parallel_env, door.env], ids=["parallel", "aec"])
 def test_padding_means_nothing_here(make: Any) -> None:
-    with pytest.raises(ValueError, match=f"padded=True means nothing to {ENV_ID}"):
+    with pytest.raises(ValueError, match=f"padded=True does not apply to {ENV_ID}"):
         make(padded=True, **SMALL)
 
 
@@ -105,7 +105,7 @@ def test_an_action_is_three_numbers_and_the_chosen_unit_is_a_fourth() -> None:
     assert env.action_space.shape == (4,)
     env.reset(seed=0)
     env.step(decision(0, 0, size=4))
-    with pytest.raises(ValueError, match=r"an action is 4 numbers in \[-1, 1\]; needed is shape \(4,\), got \(3,\)"):
+    with pytest.raises(ValueError, match=r"an action is 4 numbers in \[-1, 1\]; expected shape \(4,\), got \(3,\)"):
         env.step(IDLE)
 
 
@@ -121,7 +121,7 @@ def test_a_step_without_an_episode_is_refused() -> None:
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        ([0.0, 0.0], r"an action is 3 numbers in \[-1, 1\]; needed is shape \(.*3,?\), got \(.*2,?\)"),
+        ([0.0, 0.0], r"an action is 3 numbers in \[-1, 1\]; expected shape \(.*3,?\), got \(.*2,?\)"),
         ([[0.0, 0.0, 0.0]], "an action is 3 numbers"),
         (0.0, "an action is 3 numbers"),
         ([0.0, np.nan, 0.0], r"number 1 of the action must be in \[-1, 1\], got nan"),

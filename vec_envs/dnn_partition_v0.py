@@ -3,17 +3,17 @@
     from vec_envs import dnn_partition_v0
     env = dnn_partition_v0.parallel_env(num_client_vehicles=5)
 
-**Agents.** `client_0`, `client_1`, ...: vehicles that each have one inference task a slot. Their DNN types are dealt
-out in turn.
+**Agents.** `client_0`, `client_1`, ...: vehicles that each have one inference task a slot. Their DNN types are assigned
+round-robin.
 
 **Actions.** One integer a client: `cut, node = divmod(action, J)`. The client runs layers 1 to `cut` itself and sends
 the rest to edge node `node`: 0 is the roadside unit, 1 to S the service vehicles. At `cut = L` nothing is sent.
 
 **Observations.** float32, a row a client of 2 J + 1 numbers: own backlog, the roadside unit's backlog of the own DNN
-type, every service vehicle's backlog (in units of 4 Gcycles); own position and every service vehicle's along the road,
-zero abeam of the roadside unit (in units of 500 m). `observation="extended"` (5 J + 1) adds the own rate to every node
-(100 Mbit/s is seen as 1), the own and every service vehicle's processor (10 GHz), the own and every service vehicle's
-speed (30 m/s).
+type, every service vehicle's backlog (in units of 4 Gcycles); own and every service vehicle's position along the road,
+0 at the point nearest to the roadside unit (in units of 500 m). `observation="extended"` (5 J + 1) adds the own rate to
+every node (100 Mbit/s is seen as 1), the own and every service vehicle's processor (10 GHz), the own and every service
+vehicle's speed (30 m/s).
 
 **Reward.** Shared by all: minus the Lyapunov drift of all queues, or its bound, minus V times the sum of the tasks'
 completion times. `reward="drift_bound"` is the paper's; it pays for keeping a backlog, so learn on `"drift"` and

@@ -88,7 +88,7 @@ class ClusterTasks:
         return bool(self._waiting or self._running)
 
     def send(self) -> None:
-        """Sends jobs while there are free workers, but none that is done, or whose run another job is training."""
+        """Submits waiting jobs to free workers, except finished jobs and jobs whose run another job is training."""
         self._waiting = [job for job in self._waiting if not is_done(job, self._directory)]
         free = (self._workers or self._cpus()) - len(self._running)
         still_waiting: list[Job] = []

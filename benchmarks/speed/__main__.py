@@ -72,7 +72,7 @@ def parallel_env() -> Iterator[dict[str, Any]]:
 
 
 def vector_env() -> Iterator[dict[str, Any]]:
-    """Steps of all 1,024 lanes of the vector environment on replay, whole episodes with their resets."""
+    """Steps per second of all 1,024 environments of a vector environment on replay, resets included."""
     env = dnn_partition_v0.vector_env(num_envs=1024, mobility="replay")
     rng = np.random.default_rng(0)
     env.reset(seed=0)

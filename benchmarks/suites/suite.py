@@ -106,7 +106,7 @@ class Claim:
     than: str
     percent: float
     metric: str = ""
-    """A metric that has one sign and is better nearer to 0; "" for the metric that ranks policies."""
+    """A metric whose values share a sign and are better nearer to 0; "" for the metric that ranks policies."""
     in_training: bool = False
     """Whether the metric is averaged over the last tenth of training and not over the held-out episodes."""
 

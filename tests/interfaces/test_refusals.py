@@ -65,7 +65,7 @@ def test_wrong_action_is_refused_by_the_gymnasium_faces(action: Any, message: st
 def test_actions_of_other_lanes_are_refused(shape: tuple[int, ...]) -> None:
     envs = door.vector_env(num_envs=2, **SMALL)
     envs.reset(seed=0)
-    with pytest.raises(ValueError, match=r"needed is shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"expected shape \(2, 3\)"):
         envs.step(np.zeros(shape, dtype=int))
 
 
@@ -205,7 +205,7 @@ def test_wrong_options_of_a_door_are_refused_by_name() -> None:
             door.joint_env(num_workers=wrong, **SMALL)
     with pytest.raises(ValueError, match="padded must be True or False, got 'no'"):
         door.parallel_env(padded="no", **SMALL)
-    with pytest.raises(ValueError, match="scenario='motorway' is for a mobility of a name; this one has its own road"):
+    with pytest.raises(ValueError, match="scenario='motorway' needs a mobility given by name"):
         door.joint_env(**{**SMALL, "mobility": StraightMobility()}, scenario="motorway")
 
 

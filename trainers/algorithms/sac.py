@@ -34,7 +34,7 @@ from vec_envs.problems.base import HybridActions
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 EVEN_PART = 0.25
-"""Each gradient step improves the parameters of some alternatives; this part of them is drawn uniformly.
+"""A gradient step trains the parameters of sampled alternatives; this fraction of them is drawn uniformly.
 
 The others are drawn with the probabilities of the policy.
 """

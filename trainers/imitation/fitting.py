@@ -34,7 +34,7 @@ from vec_envs.registration import factory_of
 EXPERTS = "experts"
 """The folder of the expert's episodes in that of a run."""
 HELD_OUT = 16
-"""One of so many shards is held out, to measure how well the agents imitate the expert."""
+"""One shard in this many, at least one, is held out to measure how well the agents imitate the expert."""
 
 
 def main(learner: Learner, run: Pretraining) -> None:

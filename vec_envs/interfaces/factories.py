@@ -30,7 +30,7 @@ from vec_envs.problems.policy import References
 F = TypeVar("F")
 TRAFFIC_DOCS = {
     "mobility": '"sumo" (live), "replay" (recorded), "straight" or "still".',
-    "scenario": 'Of "sumo" a name or folder, of "replay" a name or a recording; the others have one road of their own.',
+    "scenario": 'A name; for "sumo" also a folder, for "replay" a recording. "straight" and "still" have no choice.',
     "sumo_backend": 'How live SUMO is driven, with "sumo" only: "libsumo", "traci" or "traci-gui".',
     "num_workers": 'Processes of live SUMO, with "sumo" only.',
 }
@@ -116,7 +116,9 @@ class EnvironmentFactory:
     ) -> Mobility:
         """Returns the source of traffic. Raises `ValueError` listing what exists for an unknown name."""
         if scenario is not None and isinstance(mobility, Mobility):
-            raise ValueError(f"scenario={scenario!r} is for a mobility of a name; this one has its own road")
+            raise ValueError(
+                f"scenario={scenario!r} needs a mobility given by name; a Mobility object has its own road"
+            )
         return make_mobility(
             self.default_mobility if mobility is None else mobility,
             scenario=self.default_scenario if scenario is None else scenario,

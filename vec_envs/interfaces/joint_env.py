@@ -63,7 +63,7 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode; the first one of no seed has `np_random_seed`, which repeats it.
+        """Starts an episode. If the first reset has no seed, `np_random_seed` is the seed that repeats its episode.
 
         Raises `TrafficError` where the traffic cannot serve one.
         """

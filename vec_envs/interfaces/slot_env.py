@@ -18,7 +18,7 @@ from vec_envs.problems.base import ContinuousActions, Problem, SequentialProblem
 
 
 class SlotEnv(ParallelEnv[str, Any, Any]):
-    """All agents live for the whole episode; in a slot those decide whose turn comes in it.
+    """All agents stay for the whole episode. In each slot only the agents whose turn falls in it decide.
 
     Each observes a dictionary of `"observation"` and `"agent_mask"` (int8, one entry): 1 where it decides. The others'
     observations are zeros, their actions are ignored and may be left out. All decide from what is known when the slot
@@ -44,7 +44,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         load_drawing: LoadDrawing = no_drawing,
     ) -> None:
         if padded:
-            raise ValueError(f"padded=True means nothing to {name}: all agents have the same spaces, and a mask")
+            raise ValueError(f"padded=True does not apply to {name}: all agents have the same spaces, with a mask")
         self.metadata = {**type(self).metadata, "name": name}
         self.problem = cast(SequentialProblem, problem)
         self._one = SingleEpisode(

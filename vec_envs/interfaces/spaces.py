@@ -43,7 +43,7 @@ def check_action_shape(problem: Problem, action: np.ndarray, wanted: tuple[int, 
         return
     kind = "integers, one for each agent" if isinstance(problem.actions, DiscreteActions) else "numbers in [-1, 1]"
     each = f"an action is {wanted[-1]} {kind}"
-    raise ValueError(f"{each}; needed is shape {wanted}, got {action.shape}")
+    raise ValueError(f"{each}; expected shape {wanted}, got {action.shape}")
 
 
 def check_mapping(actions: object) -> None:

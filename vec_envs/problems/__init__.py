@@ -1,1 +1,1 @@
-"""The decision problems: one paper, one file, each a frozen dataclass with a pure `transition`."""
+"""The decision problems: one folder for each paper, each problem a frozen dataclass with a pure `transition`."""

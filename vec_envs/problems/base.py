@@ -1,4 +1,4 @@
-"""The protocols of a problem: everything that the other rooms ask of one, with an example of each.
+"""The protocols of a problem: everything that other packages require of it, with an example of each member.
 
 A problem is a frozen dataclass. Its fields are the options of the environment, and its methods are pure functions of
 arrays with leading batch axes (`*batch`): one environment, a thousand parallel ones, or the candidates of a search.
@@ -325,7 +325,7 @@ def objective_name(objective: object) -> str:
 
 
 def action_exists(problem: DiscreteProblem) -> Bool[np.ndarray, "agents actions"]:
-    """Returns which entries of a row as long as the longest each agent has at all, whatever the state."""
+    """Returns a state-independent mask of the actions each agent has, padded to the largest action count."""
     counts = np.array(problem.actions.counts)
     return np.arange(int(counts.max())) < counts[:, None]
 

@@ -93,8 +93,8 @@ class SlotDynamics:
         """Returns the RSU's speed in GHz for each DNN type, from the weights of their delays in P3.
 
         Paper: MAD2RL Eq. (46).
-        Differs: the backlog counts once a task, as it does in Eq. (42); `allocation="eq46"` counts it once, also where
-        nobody offloads.
+        Differs: the backlog is multiplied by the number of tasks, as in Eq. (42). `allocation="eq46"` multiplies it by
+        1, even without tasks.
         """
         counted = 1.0 if self.allocation == "eq46" else num_tasks
         gamma = self.lyapunov_v * (counted * backlog + offloading.shared_gcycles(num_tasks, arrivals))

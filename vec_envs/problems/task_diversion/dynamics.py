@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from vec_envs.problems.task_diversion.actions import TaskActions
-from vec_envs.problems.task_diversion.objective import TaskCost
-from vec_envs.problems.task_diversion.records import Exogenous, Outcome, PerTask, State
+from vec_envs.problems.task_diversion.objective import TaskCost, task_reward
+from vec_envs.problems.task_diversion.records import Exogenous, Outcome, State
 from vec_envs.problems.task_diversion.request import Requests, chosen_unit, queue_with_task
 from vec_envs.records import pick, put
 
@@ -62,16 +62,14 @@ class TaskDynamics:
             failed=failed,
             queue_s=request.queue_s,
             battery=request.battery,
-            reward=self._reward_offset_s(exogenous) - task.cost - self.deadline_penalty * (task.missed | failed),
+            reward=task_reward(
+                task.cost,
+                task.missed | failed,
+                offset_s=self.costs.reward_offset_s(self.reward, exogenous.dnn, exogenous.battery),
+                deadline_penalty=self.deadline_penalty,
+            ),
         )
         return self._next_state(state, exogenous, outcome), outcome
-
-    def _reward_offset_s(self, exogenous: Exogenous) -> PerTask:
-        """Returns the part of the reward that no decision on the task changes: 0, or the cost of reference."""
-        if self.reward == "cost":
-            return np.zeros(exogenous.dnn.shape)
-        vehicle_s, rsu_s = self.costs.least_cost_per_gcycle_s(exogenous.battery)
-        return self.costs.work_gcycles[exogenous.dnn] * np.minimum(vehicle_s, rsu_s)
 
     def _next_state(self, state: State, exogenous: Exogenous, outcome: Outcome) -> State:
         """Returns the state after the outcome: the unit's queue, the vehicle's busy time and its battery."""

@@ -9,6 +9,8 @@ import numpy as np
 from array_api_compat import array_namespace
 from jaxtyping import Bool, Float32, Int
 
+from vec_envs.problems.task_diversion.objective import task_reward
+
 if TYPE_CHECKING:
     from vec_envs.problems.task_diversion.problem import TaskDiversion
 
@@ -49,8 +51,8 @@ class CutAndUnit:
         costs, dnn, rate_mbps = problem.costs, problem.features.dnn_of(features)[:, None], self._rates(observation)
         cut = np.minimum(self._cut, costs.num_layers[dnn])
         local, edge, sent = (table[dnn, cut] for table in costs.by_cut)
-        weight = costs.weight(problem.features.battery_of(features))
-        least_cost_s = np.minimum(*costs.least_cost_per_gcycle_s(problem.features.battery_of(features)))
+        battery = problem.features.battery_of(features)
+        weight = costs.weight(battery)
         terms = (
             local,
             edge,
@@ -59,7 +61,7 @@ class CutAndUnit:
             problem.features.waits_of(features)[:, self._unit],
             weight[:, None],
             problem.features.deadline_of(features)[:, None],
-            (least_cost_s * costs.work_gcycles[dnn[:, 0]] * (problem.reward == "excess"))[:, None],
+            costs.reward_offset_s(problem.reward, dnn[:, 0], battery)[:, None],
         )
         return np.stack(np.broadcast_arrays(*terms), axis=-1, dtype=np.float32, casting="unsafe")
 
@@ -88,7 +90,9 @@ class CutAndUnit:
             vehicle_ghz=problem.min_ghz + half[:, 0] * (problem.vehicle_ghz - problem.min_ghz),
             rsu_ghz=problem.min_ghz + half[:, 1] * (problem.rsu_ghz - problem.min_ghz),
         )
-        reward = reward_offset_s - task.cost - problem.deadline_penalty * (task.time_s > deadline_s)
+        reward = task_reward(
+            task.cost, task.time_s > deadline_s, offset_s=reward_offset_s, deadline_penalty=problem.deadline_penalty
+        )
         next_wait_s = xp.where(sends > 0.0, task.time_s, wait_s)
         return reward, xp.stack((xp.log1p(next_wait_s), xp.log1p(task.local_s), 1e-3 * task.vehicle_j), -1)
 

@@ -1,4 +1,4 @@
-"""Time, energy and cost of a task of `TaskDiversion`, and the speeds of least cost.
+"""The objective of `TaskDiversion`: time, energy and cost of a task, its reward, and the speeds of least cost.
 
 With w the weight of the vehicle's energy, running C Gcycles at f GHz costs C / f + w beta kappa C f^2. The minimum is
 at f = (2 w beta kappa)^(-1/3), which does not depend on C. So the least cost of a Gcycle at the vehicle is known in
@@ -44,6 +44,14 @@ class TaskParts(NamedTuple):
     service_s: Any
     vehicle_j: Any
     rsu_j: Any
+
+
+def task_reward(cost: Any, penalised: Any, *, offset_s: Any, deadline_penalty: float) -> Any:
+    """Returns the rewards of tasks; arrays or tensors.
+
+    `penalised` tells which tasks miss their deadline or are lost; `offset_s` does not depend on the decision.
+    """
+    return offset_s - cost - deadline_penalty * penalised
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +147,19 @@ class TaskCost:
             vehicle_j=vehicle_j,
             rsu_j=rsu_j,
         )
+
+    def reward_offset_s(
+        self, reward: str, dnn: Int[np.ndarray, "*tasks"], battery: Weights
+    ) -> Float[np.ndarray, "*tasks"]:
+        """Returns the part of the reward that no decision on the task changes.
+
+        It is 0 for `reward="cost"`. For `"excess"` it is the cost of all layers at least cost, at the vehicle or at an
+        idle unit, whichever is less.
+        """
+        if reward == "cost":
+            return np.zeros(dnn.shape)
+        vehicle_s, rsu_s = self.least_cost_per_gcycle_s(battery)
+        return self.work_gcycles[dnn] * np.minimum(vehicle_s, rsu_s)
 
     def checked(self, tasks: dict[str, Real[np.ndarray, "*#tasks"] | float | int]) -> Tasks:
         """Returns the arguments of `of`, broadcast to a common shape with at least one axis.

@@ -68,7 +68,7 @@ class Requests:
         """Returns the last broadcast waits in s of the two nearest units.
 
         Paper: RTD Eq. (22).
-        Differs: a vehicle measures its own channel and knows where units stand, so the wait is all that must be sent.
+        Differs: units broadcast only their queueing wait: vehicles measure their channel and know where the units are.
         """
         return pick(self.broadcast(state, exogenous)[0], exogenous.unit)
 
