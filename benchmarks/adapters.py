@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from vec_envs.interfaces.spaces import action_space, decode_action, encode_observation, observation_space
+from vec_envs.interfaces.spaces import JointLayout
 from vec_envs.problems.base import DiscreteActions, DiscreteProblem, View
 
 
 class OwnDraws:
-    """Torch's global random state of one policy, so that policies in the same process do not disturb each other."""
+    """A policy's own copy of torch's global random state, so that policies in one process do not affect each other."""
 
     def __init__(self) -> None:
         self._state: Any = None
@@ -50,7 +50,7 @@ class OwnDraws:
 
 
 class StableBaselines3:
-    """A model of Stable-Baselines3 that was trained on `gymnasium.make(...)`, with one decision for all agents.
+    """A model of Stable-Baselines3 that was trained on `gymnasium.make(...)`, with or without `flatten=True`.
 
     Args:
         model: The model.
@@ -72,14 +72,19 @@ class StableBaselines3:
         self._model, self._problem, self._deterministic = model, problem, deterministic
         self._normalize = normalize
         self._draws = OwnDraws()
-        for what, own, needed in (
-            ("observation", model.observation_space, observation_space(problem)),
-            ("action", model.action_space, action_space(problem)),
+        flat = JointLayout(problem=problem, flatten=True)
+        is_flat = model.observation_space.shape == flat.observation_space().shape
+        self._layout = flat if is_flat else JointLayout(problem=problem)
+        observed, acted = self._layout.observation_space(), self._layout.action_space()
+        for what, own, needed, fits in (
+            # Bounds are not compared: those that a problem knows may change between versions.
+            ("observation", model.observation_space, observed, model.observation_space.shape == observed.shape),
+            ("action", model.action_space, acted, model.action_space == acted),
         ):
-            if own != needed:
+            if not fits:
                 raise ValueError(
                     f"the model's {what} space is {own}, the environment's is {needed}: the model was trained on "
-                    'another case, or with another option, such as observation="extended", which `sees` must then name'
+                    'another case, or with an option such as observation="extended", which `sees` must then contain'
                 )
 
     def reset(self, seed: int) -> None:
@@ -89,11 +94,11 @@ class StableBaselines3:
 
     def act(self, observation: np.ndarray, view: View | None = None) -> np.ndarray:
         """Returns the model's actions."""
-        encoded = encode_observation(self._problem, observation)
+        encoded = self._layout.encode(observation)
         encoded = encoded if self._normalize is None else self._normalize(encoded)
         with self._draws():
             action, _ = self._model.predict(encoded, deterministic=self._deterministic)
-        return decode_action(self._problem, np.asarray(action))
+        return self._layout.decode(np.asarray(action))
 
 
 class TorchRL:

@@ -1,8 +1,8 @@
 """Writes the tables and pictures of a suite into its page: `python -m benchmarks.report SUITE --results DIR`.
 
 The page `SUITE.md` keeps its prose: only the measured sections between marks are replaced. The results are published as
-lines of `SUITE.jsonl`, so that the tables can be computed again from them (`benchmarks/reports/published.py`). Results
-that are published already count too, so DIR need not hold all.
+lines of `SUITE.jsonl`, so that the tables can be computed again from them (`benchmarks/reports/published.py`).
+Published results are used too, so DIR need not hold all results.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from benchmarks.suites.suite import Suite
 
 
 def show(suites: Sequence[Suite], seeds: int, directory: Path, policies: tuple[str, ...] = ()) -> None:
-    """Prints the tables of suites, of some policies or of all, and writes those of all policies with the pictures."""
+    """Prints the tables of suites for the given policies or all. Writes tables and pictures of all policies."""
     for suite in suites:
         results = collect(suite, seeds, ResultStore(directory / "results"))
         printed = [of_policy for of_policy in results if not policies or of_policy.policy in policies]
@@ -65,12 +65,14 @@ def parse(arguments: Sequence[str] | None, known: Mapping[str, tuple[Suite, ...]
     parser.add_argument(
         "--policies",
         default="",
-        help="only these, separated by commas; your own as package.module:name (default: all of the suite)",
+        help="policies to run, separated by commas; your own as package.module:name (default: all of the suite)",
     )
     parser.add_argument("--seeds", type=int, help="training seeds (default: the suite's own number)")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="where jobs run (default: %(default)s)")
-    parser.add_argument("--ray-address", help="of the cluster (default: RAY_ADDRESS, or a new one on this machine)")
-    parser.add_argument("--workers", type=int, help="jobs at a time (default: all cores, or of the cluster)")
+    parser.add_argument(
+        "--ray-address", help="address of the Ray cluster (default: RAY_ADDRESS, or a new cluster on this machine)"
+    )
+    parser.add_argument("--workers", type=int, help="jobs at a time (default: one a core of the machine or cluster)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="default: %(default)s")
     parser.add_argument(
         "--decision-limit",
@@ -88,7 +90,7 @@ def parse(arguments: Sequence[str] | None, known: Mapping[str, tuple[Suite, ...]
     if not options.decision_limit > 0.0:
         parser.error(f"--decision-limit {options.decision_limit} must be above 0")
     if options.suite is None and not options.list:
-        parser.error(f"which suite? There are {', '.join(known)}, and your own as package.module:NAME")
+        parser.error(f"SUITE is missing: give {', '.join(known)}, or your own as package.module:NAME")
     return options
 
 

@@ -11,6 +11,7 @@ read the code first, and use a machine on which a stranger's code may run.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import secrets
@@ -36,12 +37,17 @@ from benchmarks.results.result import Result
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.suite import Case, Suite
 from trainers.registry import learner_named
-from trainers.runs.configuration import from_json
+from trainers.runs.configuration import check_env_id, from_json
 from trainers.runs.directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
 from trainers.runs.tables import label
+from vec_envs.files import check_archive, read_json, read_text, shortened
 
 SUBMISSION = "submission.json"
 MOST_SEEDS = 1000
+MOST_FILES = 10_000
+"""The largest number of results of a submission."""
+MOST_CHECKPOINT_BYTES = 2**30
+"""The largest size of a checkpoint, and that of its unpacked members."""
 RUN_FILES = CONFIG, METRICS, CHECKPOINT
 """The files that are copied of a run. Only regular files are, since a link could lead anywhere."""
 TOLERANCE = 1e-4
@@ -68,16 +74,20 @@ class Submission:
     def read(folder: Path) -> Submission:
         """Returns the submission in a folder. Raises `ValueError` where `submission.json` is missing or invalid."""
         try:
-            content = json.loads((folder / SUBMISSION).read_text())
+            content = read_json(folder / SUBMISSION)
             suite, policy, seeds = content["suite"], content["policy"], content["seeds"]
         except OSError as error:
             raise ValueError(f"{folder} has no {SUBMISSION}: {error}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f'{folder / SUBMISSION} does not say "suite", "policy" and "seeds": {error!r}') from error
+        except (KeyError, TypeError) as error:
+            why = shortened(repr(error))
+            raise ValueError(f'{folder / SUBMISSION} does not say "suite", "policy" and "seeds": {why}') from error
         if not isinstance(suite, str) or not isinstance(policy, str):
-            raise ValueError(f"{folder / SUBMISSION}: suite and policy must be text, got {suite!r} and {policy!r}")
-        if not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS:
-            raise ValueError(f"{folder / SUBMISSION}: seeds must be an integer from 1 to {MOST_SEEDS}, got {seeds!r}")
+            raise ValueError(
+                f"{folder / SUBMISSION}: suite and policy must be text, got {shortened(repr((suite, policy)))}"
+            )
+        if type(seeds) is not int or not 1 <= seeds <= MOST_SEEDS:
+            got = shortened(repr(seeds))
+            raise ValueError(f"{folder / SUBMISSION}: seeds must be an integer from 1 to {MOST_SEEDS}, got {got}")
         return Submission(folder=folder, suite=suite, policy=policy, seeds=seeds)
 
 
@@ -102,7 +112,7 @@ def verify(
     """
     found, reasons = _read_all(submission.folder / "results")
     jobs, missing = _jobs(submission, known, found)
-    reasons += [f"{name}.json is no result of it" for name in sorted(set(found) - set(jobs))]
+    reasons += [f"{name}.json does not belong to this submission" for name in sorted(set(found) - set(jobs))]
     reasons += [f"{name} is missing: {case}" for name, case in missing.items()]
     names = sorted(set(found) & set(jobs))
     if not names:
@@ -124,7 +134,12 @@ def verify(
 def _read_all(folder: Path) -> tuple[dict[str, Result], list[str]]:
     """Returns the results in a folder by name, and the reasons why other files are no results."""
     found, reasons = dict[str, Result](), list[str]()
-    for path in sorted(folder.glob("*")):
+    if folder.is_symlink():  # it could lead to any folder of this machine
+        return {}, [f"{folder} is a link"]
+    paths = list(itertools.islice(folder.glob("*"), MOST_FILES + 1))
+    if len(paths) > MOST_FILES:
+        return {}, [f"{folder} must have at most {MOST_FILES} files, got more"]
+    for path in sorted(paths):
         try:
             if path.is_symlink():
                 raise ValueError(f"{path} is a link")
@@ -170,17 +185,24 @@ def _run_reasons(job: Job, folder: Path) -> list[str]:
     if job.training is None:
         return []
     path = run_of(job, folder)
-    if not all(file.is_file() and not file.is_symlink() for file in (path / name for name in RUN_FILES)):
+    linked = any(place.is_symlink() for place in (path.parent, path, *(path / name for name in RUN_FILES)))
+    if linked or not all((path / name).is_file() for name in RUN_FILES):
         return [f"{job.name}: its trained run, runs/{path.name}, is not a folder of {', '.join(RUN_FILES)}"]
     try:
         learner = learner_named(job.training["learner_name"])
-        texts = json.dumps(job.training), (path / CONFIG).read_text()
+        texts = json.dumps(job.training), read_text(path / CONFIG)
+        check_env_id(texts[1], job.training["env_id"])
+        most = MOST_CHECKPOINT_BYTES
+        check_archive(path / CHECKPOINT, most_bytes=most, most_unpacked_bytes=most)
         asked, has = (from_json(text, learner) for text in texts)
         trained = int(RunDirectory(path).load_checkpoint()["round"])
+        logged = len(RunDirectory(path).metrics(trained, num_envs=asked.num_envs))
     except (OSError, KeyError, OverflowError, TypeError, ValueError) as error:
-        return [f"{job.name}: its trained run, runs/{path.name}, cannot be read: {error}"]
+        return [f"{job.name}: its trained run, runs/{path.name}, cannot be read: {shortened(error)}"]
     others = other_options(job, asked, has)
     reasons = [f"{job.name}: runs/{path.name} is of another {', '.join(others)}"] if others else []
+    if logged < trained:
+        reasons.append(f"{job.name}: runs/{path.name}/{METRICS} has {logged} of {trained} rounds")
     if trained < asked.rounds:
         reasons.append(f"{job.name}: runs/{path.name} has trained {trained} of {asked.rounds} rounds")
     return reasons

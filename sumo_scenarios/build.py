@@ -36,7 +36,7 @@ class VehicleType:
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """The definition of a shipped road. Lanes, vehicles and headways are those of each carriageway."""
+    """The definition of a shipped road. The numbers of lanes and vehicles and the headway apply to each carriageway."""
 
     title: str
     pieces: tuple[tuple[float, float], ...]
@@ -242,7 +242,7 @@ def description(blueprint: Blueprint) -> str:
         f"warm_up_s = {blueprint.warm_up_s}\n"
         "# A vehicle that seems faster than this was teleported by SUMO.\n"
         f"top_speed_mps = {round(1.5 * blueprint.speed_limit_mps, 1)}\n"
-        "# SUMO vehicle types that may be clients or service vehicles; left out: every vehicle may be either.\n"
+        "# SUMO vehicle types that may be clients or service vehicles. By default every vehicle may be either.\n"
         '# client_types = ["car"]\n'
         '# service_types = ["van"]\n'
         "\n[road]\n"

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError, TrafficWindow
-from vec_envs.mobility.recording import write_recording
+from vec_envs.mobility.recording import check_size, write_recording
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for window in islice(mobility.windows(options.seed, shape), options.episodes):
             windows.append(window)
+            check_size(windows)
             print(f"\r{len(windows)} of {options.episodes} windows", end="", file=sys.stderr, flush=True)
     except (TrafficError, ValueError) as error:
         print(f"\n{error}", file=sys.stderr)

@@ -46,7 +46,8 @@ OWN_WORDS = (
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the function with its annotations checked at each call.
 
-    Not so what has its own words for an argument of the wrong type.
+    Functions in `OWN_WORDS` are returned unchanged, because they raise their own error for an argument of the wrong
+    type.
     """
     if function.__qualname__ in OWN_WORDS:
         return function
@@ -56,7 +57,8 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores Ctrl-C, and so would the processes that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # beartype looks into a list at a random place, also where Hypothesis would rather hold all randomness itself.
+    # beartype checks a random item of each list; this ignores Hypothesis's warning about random numbers that it does
+    # not control.
     config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
 
 

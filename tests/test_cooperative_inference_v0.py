@@ -16,7 +16,7 @@ import vec_envs
 from vec_envs.problems.cooperative_inference.tanh_cuts import TanhCuts
 
 ENV_ID = "VEC-CooperativeInference-v0"
-door = vec_envs.cooperative_inference_v0
+factory = vec_envs.cooperative_inference_v0
 SMALL: dict[str, Any] = {"episode_slots": 5}
 QUIET = pytest.mark.filterwarnings("ignore::UserWarning")
 LEARNED: dict[str, Any] = {**SMALL, "allocation": "learned"}
@@ -38,35 +38,35 @@ def test_gymnasium_checks_learned_allocation() -> None:
 
 @QUIET
 def test_pettingzoo_checks_learned_allocation(capsys: pytest.CaptureFixture[str]) -> None:
-    parallel_api_test(door.parallel_env(**LEARNED), num_cycles=20)
-    api_test(door.env(**LEARNED), num_cycles=40)
+    parallel_api_test(factory.parallel_env(**LEARNED), num_cycles=20)
+    api_test(factory.env(**LEARNED), num_cycles=40)
 
 
 def test_with_learned_allocation_three_interfaces_are_one_environment() -> None:
-    with closing(door.joint_env(**LEARNED)) as joint, closing(door.vector_env(num_envs=2, **LEARNED)) as batched:
-        parallel = door.parallel_env(**LEARNED)
-        seen, by_name, rows = joint.reset(seed=4)[0], parallel.reset(seed=4)[0], batched.reset(seed=4)[0]
+    with closing(factory.joint_env(**LEARNED)) as joint, closing(factory.vector_env(num_envs=2, **LEARNED)) as batched:
+        parallel = factory.parallel_env(**LEARNED)
+        observation, by_name, rows = joint.reset(seed=4)[0], parallel.reset(seed=4)[0], batched.reset(seed=4)[0]
         for action in actions_of(joint, 5):
-            np.testing.assert_array_equal(seen, np.stack([by_name[a] for a in parallel.possible_agents]))
-            np.testing.assert_array_equal(seen, rows[0])
-            seen, reward, _, truncated, info = joint.step(action)
+            np.testing.assert_array_equal(observation, np.stack([by_name[a] for a in parallel.possible_agents]))
+            np.testing.assert_array_equal(observation, rows[0])
+            observation, reward, _, truncated, info = joint.step(action)
             each = {agent: row for agent, row in zip(parallel.possible_agents, action, strict=True)}
             by_name, rewards, _, ended, infos = parallel.step(each)
-            rows, every, _, _, of_lanes = batched.step(np.stack([action, action]))
+            rows, every, _, _, of_batch = batched.step(np.stack([action, action]))
             assert set(rewards.values()) == {reward} == {every[0]}
-            assert infos["device_0"] == info == {n: v[0] for n, v in of_lanes.items() if not n.startswith("_")}
+            assert infos["client_0"] == info == {n: v[0] for n, v in of_batch.items() if not n.startswith("_")}
         assert truncated
         assert all(ended.values())
 
 
 def test_an_action_is_a_cut_for_each_device() -> None:
-    env = door.joint_env(**SMALL)
+    env = factory.joint_env(**SMALL)
     assert env.action_space == spaces.MultiDiscrete([n + 1 for n in env.problem.num_layers])
-    assert door.parallel_env(**SMALL).possible_agents == [f"device_{n}" for n in range(5)]
+    assert factory.parallel_env(**SMALL).possible_agents == [f"client_{n}" for n in range(5)]
 
 
-def test_infos_are_those_of_the_docs() -> None:
-    env = door.joint_env(**SMALL)
+def test_infos_equal_the_documented_ones() -> None:
+    env = factory.joint_env(**SMALL)
     env.reset(seed=0)
     info = env.step(actions_of(env, 1)[0])[-1]
     assert info.keys() == {
@@ -75,20 +75,20 @@ def test_infos_are_those_of_the_docs() -> None:
         "memory_to_budget_alexnet", "memory_to_budget_resnet18",
         "energy_queue_alexnet", "energy_queue_resnet18",
     }  # fmt: skip
-    told = vec_envs.cooperative_inference_v0.__doc__ or ""
-    assert all(name.replace("alexnet", "<dnn>").replace("resnet18", "<dnn>") in told for name in info)
+    documentation = vec_envs.cooperative_inference_v0.__doc__ or ""
+    assert all(name.replace("alexnet", "<dnn>").replace("resnet18", "<dnn>") in documentation for name in info)
 
 
-def test_padded_agents_are_told_which_cuts_are_stable() -> None:
-    env = door.parallel_env(padded=True, **HEAVY)
-    seen, _ = env.reset(seed=0)
-    mask = seen["device_0"]["action_mask"]
+def test_padded_agents_get_a_mask_of_stable_cuts() -> None:
+    env = factory.parallel_env(padded=True, illegal="raise", **HEAVY)
+    observation, _ = env.reset(seed=0)
+    mask = observation["client_0"]["action_mask"]
     work = env.problem.cut_table.local_gcycles[0]
     assert mask.tolist() == (work * 2.0 < 1.5).astype(int).tolist()
     with pytest.raises(ValueError, match=r"cut 21 of device 0 is not stable"):
-        env.step({"device_0": 21, "device_1": 0})
-    with pytest.raises(ValueError, match="padded=True is for actions that are choices"):
-        door.parallel_env(padded=True, allocation="learned")
+        env.step({"client_0": 21, "client_1": 0})
+    numbers = factory.parallel_env(padded=True, allocation="learned")
+    assert numbers.observation_space("client_0") == factory.parallel_env().observation_space("client_0")
 
 
 def test_numbers_become_cuts_by_a_tanh_and_every_cut_is_reached() -> None:
@@ -120,16 +120,16 @@ def test_numbers_become_cuts_by_a_tanh_and_every_cut_is_reached() -> None:
 
 @pytest.mark.parametrize("wrong", [np.zeros(3), np.full(4, np.nan), np.full(4, 1.01), None, "x"], ids=str)
 def test_wrong_numbers_of_an_agent_are_refused_by_its_name(wrong: Any) -> None:
-    env = door.parallel_env(**SMALL, allocation="learned")
+    env = factory.parallel_env(**SMALL, allocation="learned")
     env.reset(seed=0)
-    with pytest.raises(ValueError, match=r"the action of device_3 must be 4 numbers in \[-1, 1\]"):
-        env.step({agent: wrong if agent == "device_3" else np.zeros(4) for agent in env.agents})
+    with pytest.raises(ValueError, match=r"the action of client_3 must be 4 numbers in \[-1, 1\]"):
+        env.step({agent: wrong if agent == "client_3" else np.zeros(4) for agent in env.agents})
 
 
 @pytest.mark.parametrize("allocation", ["exact", "learned"])
-def test_a_lane_that_is_reset_by_the_step_needs_no_stable_cut(allocation: str) -> None:
+def test_an_environment_reset_by_the_step_needs_no_stable_cut(allocation: str) -> None:
     options = {**HEAVY, "episode_slots": 2, "allocation": allocation}
-    envs = door.vector_env(num_envs=2, autoreset_mode="NEXT_STEP", **options)
+    envs = factory.vector_env(num_envs=2, autoreset_mode="NEXT_STEP", **options)
     envs.reset(seed=0)
     least = np.full(envs.action_space.shape, 0 if allocation == "exact" else -1.0, envs.action_space.dtype)
     for _ in range(2):
@@ -144,11 +144,11 @@ def test_a_lane_that_is_reset_by_the_step_needs_no_stable_cut(allocation: str) -
         envs.step(middle)
 
 
-def test_a_cut_that_is_not_stable_is_refused_as_it_is_given() -> None:
-    turns = door.env(**HEAVY, **SMALL)
+def test_an_unstable_cut_is_refused_in_the_turn_of_its_agent() -> None:
+    turns = factory.env(**HEAVY, **SMALL)
     turns.reset(seed=0)
     turns.step(0)
     with pytest.raises(ValueError, match="cut 11 of device 1 is not stable"):
         turns.step(11)
     turns.step(0)
-    assert turns.rewards["device_0"] == turns.rewards["device_1"] < 0.0
+    assert turns.rewards["client_0"] == turns.rewards["client_1"] < 0.0

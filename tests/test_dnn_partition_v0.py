@@ -11,7 +11,7 @@ from pettingzoo.test import api_test, parallel_api_test
 
 import vec_envs
 from tests.interfaces.comparing import MODES, QUIET, WITHOUT_SUMO, assert_same
-from tests.interfaces.small_partition import ENV_ID, SMALL, door, observations, play, random_actions
+from tests.interfaces.small_partition import ENV_ID, SMALL, factory, observations, play, random_actions
 
 # The APIs -------------------------------------------------------------------------------------------------------------
 
@@ -23,8 +23,8 @@ def test_gymnasium_checks_the_joint_env_with_extended_observations() -> None:
 
 @QUIET
 def test_pettingzoo_checks_padded_agents(capsys: pytest.CaptureFixture[str]) -> None:
-    parallel_api_test(door.parallel_env(padded=True, **SMALL), num_cycles=20)
-    api_test(door.env(padded=True, **SMALL), num_cycles=40)
+    parallel_api_test(factory.parallel_env(padded=True, **SMALL), num_cycles=20)
+    api_test(factory.env(padded=True, **SMALL), num_cycles=40)
 
 
 def test_registering_twice_is_harmless() -> None:
@@ -40,7 +40,7 @@ def test_autoreset_mode_is_declared(mode: str | AutoresetMode) -> None:
 
 
 def test_padded_agents_share_a_space_and_are_masked() -> None:
-    env = door.parallel_env(padded=True, **SMALL)
+    env = factory.parallel_env(padded=True, **SMALL)
     counts = np.array(env.problem.action_counts)
     observations, _ = env.reset(seed=0)
     assert {env.action_space(a).n for a in env.agents} == {counts.max()}
@@ -48,15 +48,15 @@ def test_padded_agents_share_a_space_and_are_masked() -> None:
         assert observations[agent] in env.observation_space(agent)
         assert observations[agent]["action_mask"].dtype == np.int8
         assert observations[agent]["action_mask"].tolist() == [1] * count + [0] * (counts.max() - count)
-    plain, _ = door.parallel_env(**SMALL).reset(seed=0)
+    plain, _ = factory.parallel_env(**SMALL).reset(seed=0)
     assert_same({a: o["observation"] for a, o in observations.items()}, plain)
 
 
 # Episodes -------------------------------------------------------------------------------------------------------------
 
 
-def test_infos_are_the_contracts() -> None:
-    env = door.joint_env(**SMALL)
+def test_infos_equal_the_documented_ones() -> None:
+    env = factory.joint_env(**SMALL)
     env.reset(seed=0)
     _, reward, _, _, info = env.step(random_actions(1)[0, 0])
     parts = {"client_backlog_gcycles", "rsu_backlog_gcycles", "service_backlog_gcycles"}
@@ -69,7 +69,7 @@ def test_infos_are_the_contracts() -> None:
 
 @WITHOUT_SUMO
 def test_different_seeds_differ_from_the_first_slot_on_and_later(mobility: str) -> None:
-    env, actions = door.joint_env(**(SMALL | {"mobility": mobility})), random_actions(5)
+    env, actions = factory.joint_env(**(SMALL | {"mobility": mobility})), random_actions(5)
     one, other = play(env, actions, 1), play(env, actions, 2)
     for a, b in zip(observations(one), observations(other), strict=True):
         assert not np.array_equal(a, b)
@@ -78,33 +78,33 @@ def test_different_seeds_differ_from_the_first_slot_on_and_later(mobility: str) 
 
 
 def test_every_slot_of_an_episode_has_its_own_channel() -> None:
-    trace = play(door.joint_env(**SMALL), random_actions(5), 1)
+    trace = play(factory.joint_env(**SMALL), random_actions(5), 1)
     rates = [observation[:, 7] for observation in observations(trace)]
     assert len({tuple(r) for r in rates}) == 6
 
 
 def test_an_unseeded_first_reset_works_and_differs() -> None:
-    for make in (door.joint_env, door.parallel_env, door.vector_env):
+    for make in (factory.joint_env, factory.parallel_env, factory.vector_env):
         one, other = make(**SMALL), make(**SMALL)
         one.reset()
         other.reset()
         assert not np.array_equal(one.view.exogenous.v2i_mbps, other.view.exogenous.v2i_mbps)
 
 
-def test_a_seed_for_each_lane() -> None:
-    batched = door.vector_env(num_envs=3, **SMALL)
-    seen, _ = batched.reset(seed=[9, 4, 9])
-    assert_same(seen[0], seen[2])
-    assert_same(seen[1], door.joint_env(**SMALL).reset(seed=4)[0])
-    batched.step(random_actions(1, lanes=3)[0])
+def test_each_environment_has_its_own_seed() -> None:
+    batched = factory.vector_env(num_envs=3, **SMALL)
+    observation, _ = batched.reset(seed=[9, 4, 9])
+    assert_same(observation[0], observation[2])
+    assert_same(observation[1], factory.joint_env(**SMALL).reset(seed=4)[0])
+    batched.step(random_actions(1, num_envs=3)[0])
     before = batched.view.exogenous.v2i_mbps
-    seen, _ = batched.reset(seed=[None, 4, None], options={"reset_mask": np.array([False, True, False])})
-    assert_same(seen[1], door.joint_env(**SMALL).reset(seed=4)[0])
+    observation, _ = batched.reset(seed=[None, 4, None], options={"reset_mask": np.array([False, True, False])})
+    assert_same(observation[1], factory.joint_env(**SMALL).reset(seed=4)[0])
     assert_same(batched.view.exogenous.v2i_mbps[[0, 2]], before[[0, 2]])
 
 
-def test_a_wrong_turn_is_refused_as_it_is_given_and_can_be_mended() -> None:
-    turns, right, slot = door.env(**SMALL), door.env(**SMALL), [int(a) for a in random_actions(1)[0, 0]]
+def test_a_wrong_action_is_refused_in_its_turn_and_can_be_corrected() -> None:
+    turns, right, slot = factory.env(**SMALL), factory.env(**SMALL), [int(a) for a in random_actions(1)[0, 0]]
     turns.reset(seed=3)
     right.reset(seed=3)
     for agent, action in zip(turns.possible_agents, slot, strict=True):
@@ -120,19 +120,19 @@ def test_a_wrong_turn_is_refused_as_it_is_given_and_can_be_mended() -> None:
 
 @pytest.mark.parametrize("seed", [None, 7])
 def test_an_episode_is_repeated_by_the_seed_that_gymnasium_names(seed: int | None) -> None:
-    env = door.joint_env(**SMALL)
+    env = factory.joint_env(**SMALL)
     first = env.reset(seed=seed)[0]
     assert_same(env.reset(seed=env.np_random_seed)[0], first)
-    env = door.joint_env(**SMALL)
+    env = factory.joint_env(**SMALL)
     env.np_random = np.random.default_rng(5)
     mine = env.reset()[0]
-    other = door.joint_env(**SMALL)
+    other = factory.joint_env(**SMALL)
     other.np_random = np.random.default_rng(5)
     assert_same(other.reset()[0], mine)
 
 
 def test_a_seed_seeds_the_batched_environments_generator_too() -> None:
-    envs = door.vector_env(num_envs=2, **SMALL)
+    envs = factory.vector_env(num_envs=2, **SMALL)
     drawn = []
     for _ in range(2):
         envs.reset(seed=5)

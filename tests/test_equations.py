@@ -74,7 +74,7 @@ def homes() -> dict[Equation, str]:
     return {equation: home.strip("`") for equation, home in table() if home.startswith("`")}
 
 
-def test_a_tag_reads_as_its_numbers() -> None:
+def test_a_tag_is_parsed_into_equation_numbers() -> None:
     assert numbers("Eqs. (42)-(44), (47)") == [42, 43, 44, 47]
     assert TAG.findall("Paper: RTD Eq. (5).\nPaper: MAD2RL Eqs. (4), (9)-(11).") == [
         ("RTD", "Eq. (5)"),

@@ -197,7 +197,7 @@ SUITE = Suite(
 
 
 @pytest.mark.parametrize("env_id", [DISCRETE, CONTINUOUS])
-def test_it_plays_through_every_interface(env_id: str) -> None:
+def test_the_problem_plays_through_every_interface(env_id: str) -> None:
     env = gymnasium.make(env_id)
     check_env(env.unwrapped, skip_render_check=True)
     parallel_api_test(pettingzoo.make("parallel", env_id), num_cycles=20)
@@ -212,7 +212,7 @@ def test_it_plays_through_every_interface(env_id: str) -> None:
     np.testing.assert_array_equal(envs.reset(seed=3)[0][2], one.reset(seed=5)[0])
 
 
-def test_it_is_drawn_by_its_own_drawing_and_refused_without_one() -> None:
+def test_the_problem_uses_its_own_drawing_and_rendering_without_one_is_refused() -> None:
     pytest.importorskip("matplotlib")
     env = gymnasium.make(DISCRETE, render_mode="rgb_array")
     env.reset(seed=0)
@@ -223,7 +223,7 @@ def test_it_is_drawn_by_its_own_drawing_and_refused_without_one() -> None:
         without.render()
 
 
-def test_registration_says_what_is_wrong() -> None:
+def test_wrong_registrations_are_refused() -> None:
     with pytest.raises(ValueError, match="'VEC-DNNPartition-v0' is registered already"):
         vec_envs.register("VEC-DNNPartition-v0", OffloadOrNot)
     with pytest.raises(TypeError, match="State lacks action"):
@@ -267,7 +267,9 @@ def run(*command: str, cwd: Path = ROOT) -> str:
         ("ppo", CONTINUOUS, ("--learner.steps", "32")),
     ],
 )
-def test_it_is_learned_and_evaluated(learner: str, env_id: str, options: tuple[str, ...], tmp_path: Path) -> None:
+def test_learners_train_on_the_problem_and_evaluate_it(
+    learner: str, env_id: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
     given = ("--env-id", f"{HERE}:{env_id}", "--episodes", "16", "--num-envs", "4", "--output", str(folder))
     printed = run(f"trainers.{learner}", *given, "--evaluation-episodes", "4", *options)
@@ -292,7 +294,7 @@ def test_a_learner_that_does_not_fit_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_is_benchmarked_and_ranked(tmp_path: Path) -> None:
+def test_the_problem_is_benchmarked_and_ranked(tmp_path: Path) -> None:
     results, site = tmp_path / "results", tmp_path / "site"
     run("benchmarks.run", f"{HERE}:SUITE", "--output", str(results))
     run("benchmarks.leaderboard", str(results), "--suite", f"{HERE}:SUITE", "--output", str(site))

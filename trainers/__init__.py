@@ -3,5 +3,5 @@
 import os
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-# A thread of torch that waits for the others spins so many times before it sleeps. OpenMP reads the number once, when
-# torch is loaded. With its much larger default, two threads on two busy cores were half as fast as one thread.
+# The number of times that an idle torch thread spins before it sleeps. OpenMP reads it once, when torch is loaded. Its
+# default is much larger: with it, two threads on two busy cores were half as fast as one thread.

@@ -44,7 +44,7 @@ class DQNLearner:
 
     @property
     def schedule(self) -> DQNOptions:
-        """The options that change in the course of a run."""
+        """The options that set learning rate and exploration over the run."""
         return self.dqn
 
 

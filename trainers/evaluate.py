@@ -19,7 +19,7 @@ from vec_envs.mobility import TrafficError
 def main(arguments: list[str] | None = None) -> None:
     """Evaluates the run of the command line, prints the table and writes the metrics.
 
-    They are written to `evaluation.json`, or to another file of the run where that one holds other episodes.
+    The metrics go to `evaluation.json`, or to a new file beside it where `evaluation.json` holds other episodes.
     """
     parser = argparse.ArgumentParser(
         prog="python -m trainers.evaluate",
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--episodes", type=int, default=32, help="number of held-out episodes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first episode (default: %(default)s)")
-    parser.add_argument("--slow", action="store_true", help="play also the references that are slow or need an extra")
+    parser.add_argument("--slow", action="store_true", help="also play slow references, and those that need an extra")
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.seed < 0:
         parser.error("--episodes must be at least 1 and --seed at least 0")

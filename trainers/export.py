@@ -1,8 +1,8 @@
 """Exports the learned policy of a run: `python -m trainers.export RUN_DIR FOLDER`.
 
 A checkpoint holds everything that a run needs to continue exactly, such as the replay buffer and the optimisers. The
-weights of the policy's network are a few percent of that. The exported folder can be evaluated and verified as the
-run, but it cannot be trained further.
+weights of the policy's network are a few percent of it. The exported folder can be evaluated and verified like the run,
+but it cannot be trained further.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from trainers.loop.evaluation import EXPORTED, learned_policy, load_run
+from trainers.loop.evaluation import learned_policy, load_run
+from trainers.runs.checkpoints import EXPORTED
 from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, replace_file
 from trainers.runs.env_options import problem_of
 
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Exports the run of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m trainers.export",
-        description="Exports the learned policy of a run, without what only training needs.",
+        description="Exports the learned policy of a run, without the state that only training needs.",
     )
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")

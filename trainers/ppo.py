@@ -64,7 +64,7 @@ class PPOLearner:
 
     @property
     def schedule(self) -> PPOOptions:
-        """The options that change in the course of a run."""
+        """The options that set learning rate and exploration over the run."""
         return self.ppo
 
 
@@ -83,7 +83,7 @@ def build(problem: Problem, options: PPOLearner, *, seed: int) -> SeededPPO:
 
 
 def decisions_of(problem: Problem, options: PPOOptions) -> Decisions:
-    """Returns how the actor's outputs become actions: an integer for each agent, or numbers after a tanh."""
+    """Returns the action distributions: a categorical one for each agent, or normal ones before a tanh."""
     from trainers.algorithms.ppo import AgentChoices, TanhNumbers
     from vec_envs.problems.cooperative_inference.actions import cut_of
 
@@ -100,12 +100,12 @@ def decisions_of(problem: Problem, options: PPOOptions) -> Decisions:
 
 
 def _unchanged(numbers: np.ndarray) -> np.ndarray:
-    """Returns the numbers, which are the environment's actions already."""
+    """Returns its argument, because the numbers already are the environment's actions."""
     return numbers
 
 
 def learned(algorithm: SeededPPO) -> LearnedPolicy:
-    """Returns the policy that takes the likeliest actions."""
+    """Returns the policy that takes the most likely actions."""
     from trainers.algorithms.ppo import likeliest
 
     return likeliest(algorithm)

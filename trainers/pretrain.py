@@ -1,8 +1,8 @@
 """Pre-trains the agents of QMIX or MAD2RL on an expert: `python -m trainers.pretrain [--agents qmix] [--output DIR]`.
 
 The expert is a reference policy that sees the whole slot. It plays episodes, and each agent learns from its own
-observation how each of its actions would have changed the expert's reward. MAD2RL's denoisers learn it by forward
-diffusion, P-QMIX's networks by regression. The result is a run: `trainers.evaluate` evaluates it, and
+observation how each of its actions would have changed the expert's reward. MAD2RL's denoisers learn this change by
+forward diffusion, P-QMIX's networks by regression. The result is a run: `trainers.evaluate` evaluates it, and
 `python -m trainers.qmix_diffusion --init-from DIR/checkpoint.pt` trains it further. Section 9 of MAD2RL proposes
 pre-training.
 """

@@ -53,7 +53,7 @@ class QMIXLearner:
 
     @property
     def schedule(self) -> QMIXOptions:
-        """The options that change in the course of a run."""
+        """The options that set learning rate and exploration over the run."""
         return self.qmix
 
 

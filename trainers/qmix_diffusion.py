@@ -39,7 +39,7 @@ class MAD2RLLearner:
 
     @property
     def schedule(self) -> QMIXOptions:
-        """The options that change in the course of a run."""
+        """The options that set learning rate and exploration over the run."""
         return self.qmix
 
 

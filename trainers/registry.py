@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Schedule(Protocol):
-    """The options that change in the course of a run."""
+    """The learning rate and the exploration as functions of a run's progress."""
 
     @property
     def final_learning_rate(self) -> float:
@@ -33,11 +33,11 @@ class Schedule(Protocol):
 
 
 class LearnerOptions(Protocol):
-    """The options of a learner: a frozen dataclass, whose field `replay` or `rollout` has those of its experience."""
+    """The options of a learner: a frozen dataclass with a field `replay` or `rollout` for its experience."""
 
     @property
     def schedule(self) -> Schedule:
-        """The options that change in the course of a run."""
+        """The options that set learning rate and exploration over the run."""
         ...
 
 
@@ -51,7 +51,7 @@ class Preset:
     run: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Options of the run, such as the number of episodes."""
     learner_for_others: LearnerOptions | None = None
-    """Options of the learner for all other environments; None where they are those of `learner`."""
+    """Options of the learner for all other environments; None to use `learner` there too."""
 
     def learner_for(self, env_id: str) -> LearnerOptions:
         """Returns the options of the learner for an environment."""

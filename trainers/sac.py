@@ -46,7 +46,7 @@ class SACLearner:
 
     @property
     def schedule(self) -> SACOptions:
-        """The options that change in the course of a run."""
+        """The options that set learning rate and exploration over the run."""
         return self.sac
 
 
@@ -70,7 +70,7 @@ def build(problem: Problem, options: SACLearner, *, seed: int) -> BoundedSAC:
 
 
 def learned(algorithm: BoundedSAC) -> LearnedPolicy:
-    """Returns the policy of the average actor's likeliest actions."""
+    """Returns the policy that takes the most likely actions of the averaged actor."""
     from trainers.algorithms.sac import likeliest
 
     return likeliest(algorithm)

@@ -1,4 +1,4 @@
-"""VEC-CooperativeInference-v0: where devices cut their DNNs, while three resources are shared by convex optimisation.
+"""VEC-CooperativeInference-v0: devices cut their DNNs, and convex optimisation allocates three resources.
 
     import gymnasium, vec_envs
     env = gymnasium.make("VEC-CooperativeInference-v0")
@@ -7,6 +7,8 @@ Inference tasks arrive at devices. Each device runs the layers before its cut an
 server. In every slot a policy decides the cuts. Then `step` computes the best speeds of the devices, and their best
 shares of the server and of the bandwidth. Energy and memory have long-term budgets, and virtual queues count what
 exceeds them.
+
+**Agents.** In PettingZoo, device 0 is the agent `client_0`, and so on.
 
 **Steps.** A step is a slot, in which all devices decide.
 

@@ -3,25 +3,30 @@
     from vec_envs import dnn_partition_v0
     env = dnn_partition_v0.parallel_env(num_client_vehicles=5)
 
-**Agents.** `client_0`, `client_1`, ...: vehicles that each have one inference task a slot. Their DNN types are assigned
-round-robin.
+**Agents.** `client_0`, `client_1`, ...: vehicles that each have one inference task per slot. Their DNN types are
+assigned round-robin.
 
-**Actions.** One integer a client: `cut, node = divmod(action, J)`. The client runs layers 1 to `cut` itself and sends
-the rest to edge node `node`: 0 is the roadside unit, 1 to S the service vehicles. At `cut = L` nothing is sent.
+**Actions.** One integer for each client: `cut, node = divmod(action, J)`, with J edge nodes. Node 0 is the roadside
+unit, and nodes 1 to S = J - 1 are the service vehicles. The client runs layers 1 to `cut` itself and sends the rest of
+the work to `node`. At `cut = L` nothing is sent.
 
-**Observations.** float32, a row a client of 2 J + 1 numbers: own backlog, the roadside unit's backlog of the own DNN
-type, every service vehicle's backlog (in units of 4 Gcycles); own and every service vehicle's position along the road,
-0 at the point nearest to the roadside unit (in units of 500 m). `observation="extended"` (5 J + 1) adds the own rate to
-every node (100 Mbit/s is seen as 1), the own and every service vehicle's processor (10 GHz), the own and every service
-vehicle's speed (30 m/s).
+**Observations.** float32, with a row of 2 J + 1 features for each client. The value in parentheses is the scale: it is
+observed as 1.
 
-**Reward.** Shared by all: minus the Lyapunov drift of all queues, or its bound, minus V times the sum of the tasks'
-completion times. `reward="drift_bound"` is the paper's; it pays for keeping a backlog, so learn on `"drift"` and
-compare policies by `completion_time_s` and `backlog_gcycles`. `"delay"` is minus the completion times alone, without V.
+- Backlogs (4 Gcycles): the client's own, the roadside unit's for the client's DNN type, every service vehicle's.
+- Positions along the road (500 m) of the client and of every service vehicle, counted from the point nearest to the
+  roadside unit.
+- `observation="extended"` has 5 J + 1 features. It adds the client's rate to every node (100 Mbit/s), and the
+  processors (10 GHz) and driving speeds (30 m/s) of the client and of every service vehicle.
+
+**Reward.** All agents share the reward. It is minus the sum of two terms: the Lyapunov drift of all queues (or its
+bound), and V times the tasks' completion times. `reward="drift_bound"` is the paper's. It pays for keeping a backlog,
+so learn on `"drift"`, and compare policies by `completion_time_s` and `backlog_gcycles`. `"delay"` is minus the
+completion times alone, without V.
 
 **Infos.** `completion_time_s` (summed over clients), `backlog_gcycles` (summed over queues, after the slot) and its
 parts, `client_backlog_gcycles`, `rsu_backlog_gcycles` and `service_backlog_gcycles`, `drift`, `drift_bound`,
-`reward_terms`.
+`reward_terms`, whose entries have names, such as `info["reward_terms"]["delay"]`.
 
 **Episodes** are truncated after 30 slots of 1 s; queues start empty.
 """

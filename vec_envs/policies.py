@@ -1,7 +1,8 @@
 """The reference policies of every registered problem.
 
-A policy is built as `Policy(problem)` and has `reset(seed)` and `act(observation, view=None) -> action`, observation
-`[batch, agents, features]`, action `[batch, agents]`, with a last axis of numbers where actions are continuous.
+A policy is built as `Policy(problem)`. It has the methods `reset(seed)` and `act(observation, view=None) -> action`.
+Observations have the shape `[batch, agents, features]`. Actions have the shape `[batch, agents]`, with a last axis of
+numbers where actions are continuous.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def map_arrays(function: Callable[[np.ndarray], np.ndarray], record: R) -> R:
 
 
 def row_of(record: R, row: int) -> R:
-    """Returns one row of a record's arrays, of records in its fields too."""
+    """Returns one row of each array of a record, including the arrays of nested records."""
     kind: Callable[..., R] = type(record)
     names = [f.name for f in fields(record)]  # pyright: ignore[reportArgumentType]
     return kind(**{name: _row_of_value(getattr(record, name), row) for name in names})
@@ -33,7 +33,7 @@ def _row_of_value(value: Any, row: int) -> Any:
 
 
 def stack(records: Sequence[R]) -> R:
-    """Returns one record whose arrays have the given ones as rows of a new first axis."""
+    """Returns one record, whose arrays are those of the given records stacked along a new first axis."""
     if len(records) == 1:
         return map_arrays(lambda a: a[None], records[0])
     kind: Callable[..., R] = type(records[0])
@@ -42,7 +42,7 @@ def stack(records: Sequence[R]) -> R:
 
 
 def with_rows(record: R, rows: np.ndarray, other: R) -> R:
-    """Returns the record with the rows `rows` of each array taken from `other`, row for row."""
+    """Returns the record with the rows `rows` of each array replaced by the rows of `other`, in order."""
     values: dict[str, Any] = {}
     for f in fields(record):  # pyright: ignore[reportArgumentType]
         array = getattr(record, f.name).copy()

@@ -44,20 +44,20 @@ def register(
     references: References | None = None,
     drawing: Draw | None = None,
 ) -> EnvironmentFactory:
-    """Registers a problem of one's own with Gymnasium, PettingZoo, the learners and the benchmarks.
+    """Registers a problem of your own with Gymnasium, PettingZoo, the learners and the benchmarks.
 
     Args:
         env_id: The id for `gymnasium.make`, such as `"My-Problem-v0"`.
-        problem_type: A frozen dataclass that has what `vec_envs.problems.base.Problem` asks for.
-        default_mobility: Where vehicles are unless `mobility=` says otherwise; `"straight"` needs no SUMO.
+        problem_type: A frozen dataclass that implements `vec_envs.problems.base.Problem`.
+        default_mobility: The mobility if `mobility=` is not given; `"straight"` needs no SUMO.
         default_scenario: The road for `"sumo"` and `"replay"`.
         references: Policies to compare learners with.
         drawing: Draws a `Frame` into a figure of matplotlib, for `render_mode="rgb_array"`.
 
-    Returns the factory: its methods `joint_env`, `vector_env`, `parallel_env` and `env` make the environments.
-    Raises `ValueError` for an id that another problem has, and `TypeError` for a type without what a problem needs.
+    Returns the factory: its methods `joint_env`, `vector_env`, `parallel_env` and `env` make the environments. Raises
+    `ValueError` for an id that another problem has, and `TypeError` for a type that lacks members of `Problem`.
 
-    Commands import your module first where the id says so: `--env-id my_module:My-Problem-v0`.
+    Commands import your module first if the id names it: `--env-id my_module:My-Problem-v0`.
     """
     known = _REGISTERED.get(env_id)
     taken = env_id in gymnasium.registry and known is None
@@ -119,6 +119,8 @@ def _register_entry_points(
 ) -> None:
     if env_id not in gymnasium.registry:
         gymnasium.register(env_id, entry_point=joint, vector_entry_point=vector, order_enforce=True)
+    if not hasattr(pettingzoo, "parallel_registry"):
+        return  # PettingZoo before 1.27 has no registry.
     if env_id not in pettingzoo.parallel_registry:
         pettingzoo.register("parallel", env_id, parallel)
     if env_id not in pettingzoo.aec_registry:

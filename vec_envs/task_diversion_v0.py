@@ -1,4 +1,4 @@
-"""VEC-TaskDiversion-v0: vehicles release DNN tasks; decide where each task is cut, and how fast both sides run.
+"""VEC-TaskDiversion-v0: vehicles release DNN tasks; a decision sets the cut of a task and the speeds of both sides.
 
     import gymnasium, vec_envs
     env = gymnasium.make("VEC-TaskDiversion-v0")
@@ -8,7 +8,7 @@ of one of four types and with a deadline. A vehicle asks one of the two nearest 
 shorter predicted wait is more likely. The decision is where the task's DNN is cut, and the speeds of both sides.
 
 **Steps.** With Gymnasium, a step is one task, in the order of release. With PettingZoo, the agents are the seats
-`vehicle_0`, ..., and a step is a slot of 1 s. Agents with a new task decide at once, from what is known at the
+`vehicle_0`, ..., and a step is a slot of 1 s. Agents with a new task decide simultaneously, from the information at the
 beginning of the slot. The others are masked, and their actions are ignored.
 
 **Actions.** `Box(-1, 1, (3,))`. The first number is the cut, affine from 0 (all layers at the unit) to L (all on the
@@ -22,21 +22,21 @@ Where no unit is in range, the vehicle runs all layers, whatever the action says
   vehicle's battery level, and the maximum speeds of vehicle and unit (10 GHz).
 - Of the unit that is asked: whether it is in range, the rate to it (200 Mbit/s), the wait in its queue (10 s), and
   the length of its queue (4 tasks). With `diversion="chosen"`, both units are described.
-- `observation="extended"` has 24 numbers. It adds, of the unit, the share of the work that the vehicle can do during
+- `observation="extended"` has 24 numbers. For the unit, it adds the share of the work that the vehicle can do during
   the wait, and how much cheaper sending all is than running all locally (2 s). It also adds the share of the layers
   that the vehicle can run during the wait with enough time left to send their result.
-- It then adds, of the task, the work of all layers (10 Gcycles), the raw input (10 Mbit), the weight of the vehicle's
-  energy, and the saving at an idle unit (2 s). The last numbers are the waits that the two nearest units broadcast
-  last (10 s), and whether the second is in range.
+- For the task, it adds the work of all layers (10 Gcycles), the raw input (10 Mbit), the weight of the vehicle's
+  energy, and the saving at an idle unit (2 s). The last numbers are the waits that the two nearest units broadcast last
+  (10 s), and whether the second is in range.
 
 PettingZoo's agents observe a dictionary of `"observation"` and `"agent_mask"` (int8), which is 1 where the agent
 decides.
 
 **Reward.** Minus the task's cost, which is its time plus beta times its weighted energy. A missed deadline also
-subtracts a penalty, which is not part of the cost. `reward="excess"` is the reward relative to the cost at the better
-of the vehicle alone and an idle unit. No decision on the task changes this reference, and learning is faster. The
-return can be gamed, because a busy vehicle releases no task. Policies are therefore compared by the mean cost of a
-task.
+subtracts a penalty, which is not part of the cost. `reward="excess"` adds a reference cost: that of the task at the
+vehicle alone or at an idle unit, whichever is less. No decision on the task changes this reference, and learning is
+faster. The return can be gamed, because a busy vehicle releases no task. Policies are therefore compared by the mean
+cost of a task.
 
 **Infos.** Of the task: `cost`, `time_s`, `energy_j` (weighted), `vehicle_energy_j` (of the vehicle, not weighted),
 `missed`, `failed`, `offloaded`, `queue_s`, `cut`, `battery`, `low_battery` (at most a third), `low_battery_energy_j`.

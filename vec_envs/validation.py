@@ -15,41 +15,69 @@ from typing import Any
 
 import numpy as np
 
+MOST_VEHICLES = 10_000
+"""The largest number of vehicles of a role, of devices, and of roadside units."""
+MOST_SLOTS = 100_000
+"""The largest number of slots of an episode."""
+MOST_NUMBERS = 10**8
+"""The largest number of entries of an episode's arrays, such as slots x clients x nodes: 800 MB each."""
+MOST_DNNS = 100
+"""The largest number of DNN types."""
+MOST_LAYERS = 10_000
+"""The largest number of layers of a DNN."""
+MOST_ENVIRONMENTS = 100_000
+"""The largest number of environments that are played in parallel."""
+MOST_WORKERS = 1000
+"""The largest number of processes of live SUMO."""
+
 
 def check_one_of(known: Sequence[str], **options: object) -> None:
     """Raises `ValueError` for an option that is not one of the known names; the message lists them."""
     for name, value in options.items():
         if not isinstance(value, str) or value not in known:
             allowed = ", ".join(map(repr, known))
-            raise ValueError(f"{name} must be {'one of ' * (len(known) > 1)}{allowed}, got {value!r}")
+            raise ValueError(f"{name} must be {'one of ' * (len(known) > 1)}{allowed}, got {shown(value)}")
 
 
 def check_integer(least: int, **options: object) -> None:
     """Raises `ValueError` for an option that is not an integer of at least `least`."""
     for name, value in options.items():
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+            raise ValueError(f"{name} must be an integer of at least {least}, got {shown(value)}")
+
+
+def check_at_most(most: int, **options: Any) -> None:
+    """Raises `ValueError` for an integer option above `most`, such as a size for which no machine has the memory."""
+    for name, value in options.items():
+        if value > most:
+            raise ValueError(f"{name} must be at most {most}, got {shown(value)}")
+
+
+def check_product(**factors: int | np.integer) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    """Raises `ValueError` where the product of options, the length of an array, is above `MOST_NUMBERS`."""
+    if (product := math.prod(int(factor) for factor in factors.values())) > MOST_NUMBERS:
+        raise ValueError(f"{' x '.join(factors)} must be at most {MOST_NUMBERS}, got {product}")
 
 
 def check_positive(**options: Any) -> None:
     """Raises `ValueError` for an option that is not a finite number above 0."""
     for name, value in options.items():
         if not (_is_finite(value) and value > 0.0):
-            raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
+            raise ValueError(f"{name} must be a finite number above 0, got {shown(value)}")
 
 
 def check_not_negative(**options: Any) -> None:
     """Raises `ValueError` for an option that is not a finite number of at least 0."""
     for name, value in options.items():
         if not (_is_finite(value) and value >= 0.0):
-            raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+            raise ValueError(f"{name} must be a finite number of at least 0, got {shown(value)}")
 
 
 def check_fraction(**options: Any) -> None:
     """Raises `ValueError` for an option that is not a number from 0 to 1."""
     for name, value in options.items():
         if not (_is_finite(value) and 0.0 <= value <= 1.0):
-            raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+            raise ValueError(f"{name} must be a number from 0 to 1, got {shown(value)}")
 
 
 def check_decibels(**options: Any) -> None:
@@ -59,42 +87,48 @@ def check_decibels(**options: Any) -> None:
     """
     for name, value in options.items():
         if not (_is_finite(value) and abs(value) <= 1000.0):
-            raise ValueError(f"{name} must be a finite number from -1000 to 1000, got {value!r}")
+            raise ValueError(f"{name} must be a finite number from -1000 to 1000, got {shown(value)}")
 
 
 def check_positive_range(**options: Any) -> None:
     """Raises `ValueError` for an option that is not a pair (low, high) of finite numbers with 0 < low <= high."""
     for name, value in options.items():
         if not (_is_pair(value) and all(map(_is_finite, value)) and 0.0 < value[0] <= value[1]):
-            raise ValueError(f"{name} must be a range (low, high) with 0 < low <= high, got {value!r}")
+            raise ValueError(f"{name} must be a range (low, high) with 0 < low <= high, got {shown(value)}")
 
 
 def check_list(**options: object) -> None:
     """Raises `ValueError` for an option that is not a list, tuple or array with one axis; ignores its items."""
     for name, value in options.items():
         if not (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)):
-            raise ValueError(f"{name} must be a list, a tuple or an array with one axis, got {value!r}")
+            raise ValueError(f"{name} must be a list, a tuple or an array with one axis, got {shown(value)}")
 
 
 def check_path(**options: object) -> None:
     """Raises `ValueError` for an option that is neither a string nor a path."""
     for name, value in options.items():
         if not isinstance(value, str | Path):
-            raise ValueError(f"{name} must be a name or a path, got {value!r}")
+            raise ValueError(f"{name} must be a name or a path, got {shown(value)}")
 
 
 def check_bool(**options: object) -> None:
     """Raises `ValueError` for an option that is neither True nor False."""
     for name, value in options.items():
         if not isinstance(value, bool | np.bool_):
-            raise ValueError(f"{name} must be True or False, got {value!r}")
+            raise ValueError(f"{name} must be True or False, got {shown(value)}")
 
 
 def check_callable(**options: object) -> None:
     """Raises `ValueError` for an option that cannot be called."""
     for name, value in options.items():
         if not callable(value):
-            raise ValueError(f"{name} must be a function, got {value!r}")
+            raise ValueError(f"{name} must be a function, got {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """Returns the text of a value for a message, cut after 200 characters."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _is_pair(value: Any) -> bool:
@@ -104,4 +138,9 @@ def _is_pair(value: Any) -> bool:
 
 
 def _is_finite(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the numbers of a float
+        return False

@@ -33,7 +33,8 @@ def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
         workers: The number of jobs at a time; None for the number of available cores.
         address: The address of the Ray cluster; None for the one that Ray finds, or else a new one on this machine.
 
-    Raises `ValueError` for another name, or an address without Ray, and `NoRay` where Ray is not installed.
+    Raises `ValueError` for an unknown name, and for an address with another engine than Ray. Raises `NoRay` where Ray
+    is not installed.
     """
     if name == "ray":
         from benchmarks.engines.ray_cluster import RayEngine

@@ -20,7 +20,7 @@ class _Claim:
 class Claims:
     """The locks of `benchmarks.jobs.execute`, held by this process for jobs that run on other machines.
 
-    One job at a time may use a run until it is trained; then all may. The locks end with this process.
+    Until a run is trained, only one job at a time may use it; then all jobs may. The locks end with this process.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -43,7 +43,7 @@ class Claims:
         return True
 
     def give_back(self, job: Job, *, succeeded: bool) -> None:
-        """Ends a job's claim. Where the job has succeeded, its run is trained."""
+        """Ends a job's claim. If the job has succeeded, its run counts as trained."""
         path = lock_of(job, self._directory)
         if succeeded:
             self._trained.add(path)

@@ -19,12 +19,12 @@ from vec_envs.registration import factory_of
 START_S = 6.0
 """The time that a job takes in addition to its slots, in seconds."""
 SLOT_MS = {"qmix_diffusion": 12.0, "qmix": 6.0, "sac": 11.0, "dqn": 12.0, "ppo": 0.25}
-"""Milliseconds of a slot in training by learner, for presets on one of two shared cores.
+"""Training time of a slot in milliseconds, by learner: its presets on one of two shared cores.
 
-Finished jobs correct the estimate. Other learners count as the slowest.
+Finished jobs correct the estimate. A learner that is not listed counts as the slowest.
 """
 PLAYED_SLOT_MS, SLOW_SLOT_MS = 0.5, 100.0
-"""Milliseconds of a slot in evaluation, and those of a slow reference."""
+"""Evaluation time of a slot in milliseconds, for most policies and for slow reference policies."""
 
 
 class Progress:
@@ -58,7 +58,7 @@ class Progress:
         self._bar.n += 1
 
     def show(self, running: Iterable[Job]) -> None:
-        """Updates the estimate, where the last update is some time ago."""
+        """Updates the estimate, unless the last update was very recent."""
         now = time.monotonic()
         if now - self._shown < self._interval_s:
             return

@@ -1,8 +1,8 @@
 """The engine that runs jobs on a Ray cluster, each as a task with one CPU that starts a process on its node.
 
-Nodes need the same version of vec-envs as this machine, with its extra `train`. They need no shared files: a job takes
-the files of its training run along, and its new files are sent back. Those of a training are also sent back every few
-minutes, so that little is lost when this process or a node fails.
+Nodes need the same version of vec-envs as this machine, with its extra `train`. They need no shared files: the files of
+a job's training run are sent with the job, and its new files are sent back. During training they are sent back every
+few minutes, so that little is lost when this process or a node fails.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def reason_of(error: Exception) -> str:
 def connected(ray: Any, address: str | None) -> Generator[None, None, None]:
     """Connects to a cluster, or starts one, and disconnects in the end. An existing connection is used and kept.
 
-    Raises `ConnectionError` where there is no such cluster, or where its version of Ray or Python is another.
+    Raises `ConnectionError` where there is no such cluster, or where its version of Ray or Python differs.
     """
     if ray.is_initialized():
         yield
@@ -220,7 +220,7 @@ def connected(ray: Any, address: str | None) -> Generator[None, None, None]:
     except (OSError, RuntimeError, ValueError) as error:
         raise ConnectionError(f"no Ray cluster at {address or 'the address that Ray finds'}: {error}") from error
     finally:
-        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has replaced it
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has replaced the handler
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from trainers.runs.provenance import commit
 
 POLL_S = 0.2
 CHECKPOINTS = 5.0
-"""A running training sends its files back once in the time of this many checkpoints."""
+"""The interval at which a running training sends its files back, in checkpoint intervals."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,10 @@ def carry_out(sent: Sent, *, node: str, send_back: Callable[[Mapping[str, bytes]
     own, theirs = (vec_envs.__version__, commit()), (sent.version, sent.commit)
     if own[0] != theirs[0] or (None not in (own[1], theirs[1]) and own[1] != theirs[1]):
         here, there = (f"{version} (commit {hash_ or 'unknown'})" for version, hash_ in (own, theirs))
-        message = f"failed: vec-envs {here} is on node {node}, {there} where the suite is run; install the same\n"
+        message = (
+            f"failed: node {node} has vec-envs {here}, the machine that runs the suite has {there}; "
+            "install the same version on both\n"
+        )
         return Returned(code=1, log=message.encode(), result=None, run={})
     with tempfile.TemporaryDirectory(prefix="vec-envs-", ignore_cleanup_errors=True) as folder:
         directory = Path(folder)

@@ -29,6 +29,7 @@ from benchmarks.policies.time_limits import at_most
 from benchmarks.results import result as results
 from trainers.loop.evaluation import learned_policy, load_run
 from trainers.registry import Learner, learner_named
+from trainers.runs.checkpoints import UnfitCheckpointError, read_checkpoint
 from trainers.runs.compute import set_up_torch
 from trainers.runs.configuration import as_json, as_tuples, from_json
 from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, free_beside
@@ -56,11 +57,13 @@ def execute(job: Job, directory: Path) -> None:
         results.provenance()  # of the running code: the checkout may change before the job ends
         curve, training_s, trained_by = None, 0.0, None
         if run is not None:
-            train_run(job, run)
+            with unfit_put_aside(run):
+                train_run(job, run)
             curve, training_s = results.learning_curve(run / METRICS)
             trained_by = begun_by(run)
         began = time.monotonic()
-        played = evaluate(job, run)
+        with unfit_put_aside(run):
+            played = evaluate(job, run)
         results.write(
             path.parent,
             job.definition,
@@ -89,7 +92,7 @@ def train_run(job: Job, path: Path) -> None:
     from trainers.loop.training import open_run, train
 
     begun = rounds is not None
-    first = None if begun else pretrained(job, learner, planned, path.with_name(f"{path.name}.pretraining"))
+    first = None if begun else pretrained(job, learner, planned, pretraining_beside(path))
     start: dict[str, Any] = {} if begun else {"init_from": first}
     options = {"output": path, "resume": begun, "checkpoint_s": job.checkpoint_s, "evaluation_episodes": 0}
     directory, run = open_run(learner, dataclasses.replace(planned, **options, **start))
@@ -104,7 +107,7 @@ def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
     fields = (job.training or {}).get("pretraining")
     if fields is None:
         return None
-    if not (path / CHECKPOINT).exists():
+    if not is_readable(path / CHECKPOINT):
         began = time.monotonic()
         shutil.rmtree(path, ignore_errors=True)
         first, directory = pretraining_of(run, learner.name, fields), RunDirectory(path)
@@ -115,15 +118,26 @@ def pretrained(job: Job, learner: Learner, run: Run, path: Path) -> Path | None:
     return path / CHECKPOINT
 
 
+def is_readable(checkpoint: Path) -> bool:
+    """Whether there is a checkpoint and it can be read; prints why it cannot."""
+    try:
+        return bool(read_checkpoint(checkpoint))
+    except FileNotFoundError:
+        return False
+    except ValueError as error:
+        print(error)
+        return False
+
+
 def begun_by(path: Path) -> str | None:
-    """Returns the commit of the code that began a run; None where the run does not hold one."""
+    """Returns the commit of the code that began a run; None where the run does not record it."""
     versions = json.loads(RunDirectory(path).config()).get("versions")
     commit = versions.get("commit") if isinstance(versions, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return commit if isinstance(commit, str) and re.fullmatch("[0-9a-f]{7,40}", commit) else None
 
 
 def other_options(job: Job, planned: Run, found: Run) -> list[str]:
-    """Returns the names of options in which a run differs from its job, of those that change what is learned."""
+    """Returns the names of options that change what is learned, and that differ between a run and its job."""
     first = () if "pretraining" in (job.training or {}) else ("init_from",)
     names = ("env", "learner", "env_id", "seed", "episodes", "num_envs", *first)
     of_job, of_run = dataclasses.asdict(planned), dataclasses.asdict(found)
@@ -133,24 +147,54 @@ def other_options(job: Job, planned: Run, found: Run) -> list[str]:
 def rounds_played(path: Path, learner: Learner, others: Callable[[Run], list[str]]) -> int | None:
     """Returns the number of rounds that the run of a folder has played; None where there is no run.
 
-    A run is put aside where it cannot be read, or where `others` returns names of options that differ.
+    A run is put aside where it cannot be read, where its metrics lack rounds, or where `others` returns names of
+    options that differ.
     """
     if not (path / CHECKPOINT).exists():
         shutil.rmtree(path, ignore_errors=True)
         return None
+    directory = RunDirectory(path)
     try:
-        if names := others(from_json(RunDirectory(path).config(), learner)):
+        run = from_json(directory.config(), learner)
+        if names := others(run):
             raise ValueError(f"{path} is of another {', '.join(names)}")
-        return int(RunDirectory(path).load_checkpoint()["round"])
+        rounds = int(directory.load_checkpoint()["round"])
+        kept = directory.keep_metrics(rounds, num_envs=run.num_envs)
+        if kept < rounds:
+            raise ValueError(f"{path / METRICS} is damaged: it has {kept} of {rounds} rounds")
     except (OSError, KeyError, ValueError) as error:
-        aside = free_beside(path)
-        print(f"{error}; the run is put aside as {aside.name}, and trained again")
-        path.rename(aside)
+        print(f"{error}; the run is put aside as {put_aside(path).name}, and trained again")
         return None
+    return rounds
+
+
+def put_aside(path: Path) -> Path:
+    """Renames the folder of a run that cannot be used, and returns its new path."""
+    return path.rename(free_beside(path))
+
+
+@contextlib.contextmanager
+def unfit_put_aside(run: Path | None) -> Generator[None]:
+    """Puts a run aside whose checkpoint belongs to another run, or its pre-training where there is no run yet.
+
+    Raises the error with these words. The next attempt at the job trains the run again.
+    """
+    try:
+        yield
+    except UnfitCheckpointError as error:
+        if run is None:
+            raise
+        aside = put_aside(run if run.exists() else pretraining_beside(run))
+        raise ValueError(f"{error}; put aside as {aside.name}: repeat the command to train again") from error
+
+
+def pretraining_beside(run: Path) -> Path:
+    """Returns the folder of a run's pre-training."""
+    return run.with_name(f"{run.name}.pretraining")
 
 
 def evaluate(job: Job, run: Path | None) -> Played:
-    """Plays a job's held-out episodes, by the policy of a trained run, a reference, or a custom policy."""
+    """Plays a job's held-out episodes with the policy of a trained run, a reference, or a custom policy."""
     env_id, evaluation = job.definition["env_id"], job.definition["evaluation"]
     environments = factory_of(env_id).vector_env(num_envs=evaluation["episodes"], **as_tuples(evaluation["env"]))
     with contextlib.closing(environments) as env:

@@ -47,8 +47,8 @@ def failure_of(job: Job, code: int, directory: Path) -> Failure:
 def is_done(job: Job, directory: Path) -> bool:
     """Returns whether a job needs no run: its result has all metrics, or its trained run is missing.
 
-    A result without its trained run keeps the metrics that it has; a new training would be another result. A file that
-    is not a result is put aside, with a message.
+    A result whose trained run is missing keeps its metrics, because a new training would give another result. A file
+    that is not a result is put aside, with a message.
     """
     path = result_of(job, directory)
     if not path.exists():
@@ -70,7 +70,7 @@ def _can_replay(job: Job, directory: Path) -> bool:
 
 
 def write_result(job: Job, directory: Path, text: bytes) -> None:
-    """Writes the text of a job's result that another machine returned. `is_done` reports a text that is no result."""
+    """Writes the text of a job's result that another machine returned. `is_done` reports an invalid text."""
     path = result_of(job, directory)
     try:
         results.put(path.parent, results.result_of(text.decode(), path, name=job.name).content)

@@ -1,8 +1,8 @@
 """The jobs of suites. A job is one policy on one case, trained with one seed where it learns.
 
 The `definition` of a job holds all options of the environment, the learner and the evaluation, including defaults.
-Results and runs are named by a hash of it, so a job that several suites ask for runs once. The metrics that are kept of
-the episodes are not a part of the definition.
+Results and runs are named by a hash of it, so a job that several suites contain runs once. The definition does not
+include which metrics of the episodes are kept.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Job:
     """One policy on one case, with one training seed."""
 
     definition: Mapping[str, Any]
-    """The environment, the policy, and the episodes: all that decides the result."""
+    """The environment, the policy and the episodes: everything that determines the result."""
     kept: Kept
-    """The metrics that the result shall have."""
+    """The metrics to keep in the result."""
     checkpoint_s: float = CHECKPOINT_S
     decision_limit_s: float = DECISION_LIMIT_S
     """The longest wall-clock time of a decision of all agents."""
@@ -66,7 +66,7 @@ class Job:
 def jobs_of_suites(suites: Sequence[Suite], seeds: int) -> list[Job]:
     """Returns the jobs of suites. Jobs with training come first, because they take longest.
 
-    Jobs of the same episodes are one job, which keeps the metrics of all.
+    Jobs with the same definition are merged into one, which keeps the metrics of all.
     """
     jobs: dict[str, Job] = {}
     for case in (case for suite in suites for case in suite.cases):
@@ -79,8 +79,8 @@ def jobs_of_suites(suites: Sequence[Suite], seeds: int) -> list[Job]:
 def jobs_of(case: Case, policy: CasePolicy, seeds: int) -> list[Job]:
     """Returns the jobs of a policy on a case: one for each training seed, or one where the policy does not learn.
 
-    A custom policy that does not play the case has none. Raises `ValueError` naming the case and the policy where one
-    of them does not exist, or an option is out of its bounds.
+    A custom policy that does not play the case has no jobs. Raises `ValueError` with the names of case and policy where
+    one of them does not exist, or where an option is out of bounds.
     """
     try:
         if isinstance(policy, Reference):
@@ -110,7 +110,7 @@ def custom_policy_job(case: Case, policy: Mapping[str, Any]) -> Job:
 
 
 def _job(case: Case, policy: Mapping[str, Any], env: Fields, sees: Fields | None = None, **options: Any) -> Job:
-    """Returns the job of a policy on a case, from the options of the environment and those by which it observes."""
+    """Returns the job of a policy on a case, from the options of the environment, and those of its observations."""
     evaluation = {
         "env": env,
         "sees": options_of(case.env_id, {**env, **sees}) if sees else None,
@@ -166,7 +166,7 @@ def kept_of(case: Case, problem: Problem) -> Kept:
     """Returns the metrics that a case keeps. Raises `ValueError` where there is no metric that could rank policies."""
     metrics = tuple(dict.fromkeys([*(metric.name for metric in problem.reported_metrics), *case.metrics]))
     if not metrics:
-        raise ValueError(f"{case.env_id} reports no metrics: give the case metrics=(...), names of infos")
+        raise ValueError(f"{case.env_id} reports no metrics: set metrics=(...) of the case to names of infos")
     recorded = case.recorded and can_record(problem)
     lists = {"late": tuple(case.late), "trends": tuple(case.trends), "traces": tuple(case.traces)}
     return Kept(metrics=metrics, recorded=recorded, **lists)

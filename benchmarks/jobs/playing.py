@@ -62,12 +62,12 @@ def play(
     Args:
         policy: The policy.
         env: The environments.
-        observed_problem: The problem by whose options the policy observes; in most cases that of `env`.
+        observed_problem: The problem that makes the policy's observations; usually that of `env`.
         kept: The metrics to keep.
         seed: The seed of the first episode; the others follow it.
         limit_s: The longest time of a decision, on average over the environments.
-        timed: The policy made once more, to measure the time of a decision in one environment. A second policy leaves
-            the random numbers of the first one alone.
+        timed: A second instance of the policy, to measure the time of a decision in one environment. It leaves the
+            random numbers of the first instance unchanged.
 
     Raises `ValueError` for an unknown metric, listing the known ones, and for a decision that takes too long.
     """

@@ -15,9 +15,9 @@ from vec_envs.records import map_arrays
 
 STRIP_M = 3.5
 STRIPS = 4
-"""The number of strips over which vehicles are spread by their number, so that few hide each other.
+"""The number of parallel strips on which vehicles are drawn, so that few overlap.
 
-The strip of a vehicle has no meaning.
+A vehicle's index selects its strip, which has no other meaning.
 """
 RSU_Y_M = -7.0
 

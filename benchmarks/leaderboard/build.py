@@ -29,12 +29,12 @@ def board_of(suites: Sequence[Suite], seeds: int, *paths: Path, suite_name: str 
     Invalid files and incomplete policies are listed in `Board.left_out`.
 
     Args:
-        suites: The suites of a name on the command line.
-        seeds: The number of training seeds that there should be.
+        suites: The suites that a name on the command line selects.
+        seeds: The expected number of training seeds.
         paths: Folders and `.jsonl` files of results. A result in several of them is taken from the first.
         suite_name: The name on the command line, for the commands that reproduce entries; by default the suite's.
 
-    Raises `ValueError` where no suite has a version, or no case can be ranked by.
+    Raises `ValueError` where no suite has a version, or no case can be used for ranking.
     """
     ranked = next((suite for suite in suites if suite.version), None)
     if ranked is None:
@@ -53,7 +53,7 @@ def board_of(suites: Sequence[Suite], seeds: int, *paths: Path, suite_name: str 
         tracks.append(track)
     if not any(track.cases for track in tracks):
         where = " and ".join(map(str, paths))
-        raise ValueError(f"{where} has nothing of {ranked.name} that could be ranked: run it first")
+        raise ValueError(f"{where} has no results of the suite {ranked.name} that can be ranked: run the suite first")
     sweeps = [suite for suite in suites if not suite.version]
     used = [result for results in played for of_policy in results.policies for result in of_policy.found]
     return Board(
@@ -88,7 +88,7 @@ def _by_environment(cases: Sequence[Case]) -> dict[str, list[Case]]:
 
 
 def _recordings(played: Sequence[CaseResults]) -> list[recording.Recording]:
-    """Returns the recorded episodes: for each policy that of its first seed; none for the random policy."""
+    """Returns the recorded episode of each policy's first seed; none for the random policy."""
     return [
         recording.read(result.recording, case=results.case.name, policy=of_policy.policy)
         for results in played

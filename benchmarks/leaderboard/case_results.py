@@ -18,13 +18,14 @@ from benchmarks.results.result import Result
 from benchmarks.results.stores import ResultStore, joined
 from benchmarks.suites.suite import Case, CustomPolicy
 from trainers.runs.tables import label
+from vec_envs.files import shortened
 
 
 def read_all(stores: Sequence[ResultStore], cases: Sequence[Case]) -> tuple[dict[str, Result], list[Rejected]]:
-    """Returns the results in folders and files by name, and those that are left out.
+    """Returns the results in folders and files by name, and the files and lines that are left out.
 
-    A file or line is left out where it is not a valid result, or where an earlier one has other values for its name.
-    A custom policy must be able to play all cases of its environment.
+    A file or line is left out where it is not a valid result, or where an earlier result with its name has other
+    values. A custom policy must be able to play all cases of its environment.
     """
     found, rejected, places = dict[str, Result](), list[Rejected](), dict[str, ResultStore]()
     for store, entry in ((of, entry) for of in stores for entry in of.entries):
@@ -35,7 +36,7 @@ def read_all(stores: Sequence[ResultStore], cases: Sequence[Case]) -> tuple[dict
                 raise ValueError(f"has other values in {store.path} than in {place.path}, which is used")
             found[entry.name] = joined(first, result)
         except (OSError, TypeError, ValueError) as error:  # a field that an environment lacks is a TypeError
-            rejected.append(Rejected(what=entry.label, why=str(error).removeprefix(f"{entry.path} ")))
+            rejected.append(Rejected(what=entry.label, why=shortened(str(error).removeprefix(f"{entry.path} "))))
     return found, rejected
 
 
@@ -46,15 +47,18 @@ def _equal_values(one: Result, other: Result) -> bool:
 
 
 def _checked(result: Result, cases: Sequence[Case]) -> Result:
-    """Returns a result. Results on environments without a case are not checked; they are not used.
+    """Returns a result after checking it. Results on environments without a case are not used, and not checked.
 
-    Raises `ValueError` or `TypeError` where the environment lacks an option of the result, where a custom policy does
-    not fit a case, where a trace is not as long as an episode, and where the metric that ranks policies is missing, or
-    is not above 0 though it is scored.
+    Raises `ValueError` or `TypeError` in these cases:
+
+    - The environment lacks an option of the result.
+    - A custom policy does not fit a case.
+    - A trace is not as long as an episode.
+    - The metric that ranks policies is missing, or is scored and not above 0.
     """
     env_id, evaluation, policy = (result.definition[name] for name in ("env_id", "evaluation", "policy"))
     cases = [case for case in cases if case.env_id == env_id]
-    if not cases:  # an id may name a module to import, which only the suite may ask for
+    if not cases:  # an id may name a module to import, and only the suite may cause an import
         return result
     options_of(env_id, policy.get("sees", {}))
     if "given" in policy:
@@ -92,7 +96,7 @@ class CaseResults:
 
         Args:
             case: The case.
-            seeds: The number of training seeds that there should be.
+            seeds: The expected number of training seeds.
             found: Results by name, of this and other cases.
             custom: Definitions of custom policies that are not in the suite, by name.
         """
@@ -121,7 +125,7 @@ class CaseResults:
 
 
 def custom_policies(found: Mapping[str, Result], cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
-    """Returns the definitions of custom policies that have results on the environment of cases, by name.
+    """Returns the definitions of custom policies that have results on the cases' environment, by name.
 
     Policies of the cases themselves are left out. Policies that share a name are distinguished by a hash of their
     definition.

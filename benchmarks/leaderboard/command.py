@@ -1,8 +1,8 @@
 """Writes the leaderboard: `python -m benchmarks.leaderboard [RESULTS ...] [--output SITE_DIR] [--suite NAME]`.
 
-RESULTS is the `--output` of `benchmarks.run`, a folder of results or a `.jsonl` file; several are read as one. SITE_DIR
-gets `index.html`, a page without other files, and `leaderboard.md`. With `--into PAGE.md` the tables are also written
-into a Markdown page, between the marks of its section.
+RESULTS is the `--output` of `benchmarks.run`, a folder of results or a `.jsonl` file; several are read together.
+SITE_DIR gets `index.html`, a self-contained page, and `leaderboard.md`. With `--into PAGE.md` the tables are also
+written into a Markdown page, between the marks of its section.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from trainers.runs.directory import replace_file
 
 
 def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]]) -> str:
-    """Returns the name of the ranked suite of which folders or files have the largest share of results.
+    """Returns the name of the ranked suite that has the largest share of its results in these folders or files.
 
-    Raises `ValueError` where they have no result of any.
+    Raises `ValueError` where they hold no result of any ranked suite.
     """
     ranked = {name: suite for name, suites in known.items() for suite in suites if suite.version}
     found = set[str]().union(*(open_results(path).names for path in paths))
@@ -42,9 +42,9 @@ def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]]) -> s
     if not shares[largest]:
         where = " and ".join(map(str, paths))
         raise ValueError(
-            f"{where} has no results of the policies of {' or '.join(ranked)}, by which all others are scored: play "
-            f"these first, python -m benchmarks.run {next(iter(ranked))} with the same --output; or name your own "
-            "suite, --suite package.module:NAME"
+            f"{where} has no results of the policies of {' or '.join(ranked)}, which the scores of others need: run "
+            f"these first (python -m benchmarks.run {next(iter(ranked))}, with the same --output), or name your own "
+            "suite (--suite package.module:NAME)"
         )
     return largest
 
@@ -83,9 +83,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path("site"), metavar="SITE_DIR", help="default: %(default)s")
     parser.add_argument(
         "--suite",
-        help="the suite to rank by, or your own as package.module:NAME (default: the one with most of its results)",
+        help="the suite to rank by, or your own as package.module:NAME (default: that with most of its results)",
     )
-    parser.add_argument("--seeds", type=int, help="training seeds that there should be (default: the suite's number)")
+    parser.add_argument("--seeds", type=int, help="expected training seeds (default: the suite's number)")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="a Markdown page to write the tables into as well")
     options = parser.parse_args(arguments)
     if options.seeds is not None and options.seeds < 1:

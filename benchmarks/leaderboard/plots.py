@@ -44,7 +44,7 @@ def _queue_plot(case: Case, queue: str, found: Sequence[PolicyResults]) -> Plot:
 
 
 def sweep_plots(suite: Suite, env_id: str, seeds: int, *stores: ResultStore) -> list[Plot]:
-    """Returns a plot over x for each of a suite's columns, of the cases of one environment that have results."""
+    """Returns the trade-off plots of a suite on one environment: each of its columns over the x of the cases."""
     of_environment = replace(suite, cases=tuple(case for case in suite.cases if case.env_id == env_id))
     found = [results for results in collect(of_environment, seeds, *stores) if results.found]
     plots = [_sweep_plot(suite, metric, found) for metric in suite.columns]

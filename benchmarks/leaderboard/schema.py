@@ -53,7 +53,7 @@ class CaseBoard:
     name: str
     title: str
     unseen: str
-    """What no policy was trained on, such as "road"; "" where training and evaluation are alike."""
+    """What differs from the training of all policies, such as "road"; "" where nothing does."""
     best: str
     """The reference whose score is 1; "" where the track has no references."""
     episodes: int

@@ -32,9 +32,10 @@ RANDOM = "random"
 RESAMPLES = 2_000
 THRESHOLDS = tuple(float(x) for x in np.round(np.linspace(0.0, 1.1, 56), 3))
 GROWS_BY = 0.5
-"""A queue grows where the lower end of its slope's interval, times the epochs measured, is above this part of its mean.
+"""A queue grows if its slope times the number of measured epochs is above this fraction of its mean.
 
-A queue that grows steadily from 0 has 1.33, one that has settled has 0.
+The slope is the lower end of its interval. The fraction is 1.33 for a queue that grows steadily from 0, and 0 for a
+queue that has settled.
 """
 MEASURED_PART = 2.0 / 3.0
 """The part of an episode's decision epochs over which a trend is measured."""
@@ -59,14 +60,14 @@ class Scale:
         return np.log(self.zero.value / value) / np.log(self.zero.value / self.one.value)
 
     def interval(self, of: Estimate) -> Interval:
-        """Returns the score of an estimate with its interval, paired with those of 0 and 1 on the episodes."""
+        """Returns the score of an estimate with its interval; the estimates of scores 0 and 1 use the same episodes."""
         zero, one, draws = (_above_0(estimate) for estimate in (self.zero, self.one, of))
         low, high = np.percentile(np.log(zero / draws) / np.log(zero / one), (2.5, 97.5))
         return float(self.score(of.value)), float(low), float(high)
 
 
 def _above_0(of: Estimate) -> Float[np.ndarray, "resamples"]:
-    """Returns an estimate's draws, none below 1 % of its value: widened draws may be negative."""
+    """Returns an estimate's draws, clipped at 1 % of its value, because widened draws may be negative."""
     return np.maximum(of.draws, 0.01 * of.value)
 
 
@@ -145,8 +146,8 @@ def regret(results: PolicyResults, best: PolicyResults, metric: str) -> Interval
 def aggregates(runs: Runs) -> dict[str, dict[str, Interval]]:
     """Returns the interquartile mean, the mean and the optimality gap of each policy.
 
-    The run of a policy with a single one is repeated as often as others have runs. Otherwise the number of runs would
-    decide which scores the interquartile mean leaves out.
+    If a policy has a single run, the run is repeated until all policies have equally many. Otherwise the number of runs
+    would decide which scores the interquartile mean leaves out.
     """
     most = max(map(len, runs.values()), default=1)
     runs = {name: np.repeat(of, most, axis=0) if len(of) == 1 else of for name, of in runs.items()}

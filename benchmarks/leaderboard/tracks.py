@@ -63,13 +63,13 @@ class CaseOfTrack:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackResults:
-    """The results of an environment's cases, as a ranking needs them."""
+    """The results of an environment's cases, for its ranking."""
 
     env_id: str
     cases: tuple[CaseOfTrack, ...]
-    """The cases that can be ranked by."""
+    """The cases that count for the ranking."""
     left_out: tuple[Rejected, ...]
-    """The cases that cannot, and why."""
+    """The cases that do not count, and the reasons."""
     has_scores: bool
     suite: str
     """The suite's name on a command line."""
@@ -178,7 +178,7 @@ def _is_complete(results: PolicyResults | None) -> bool:
 
 
 def _with_rank_value(entry: Entry, results: TrackResults, scores: Mapping[str, Mapping[str, Interval]]) -> Entry:
-    """Returns an entry with its scores, or without references with its metric. Incomplete entries get neither."""
+    """Returns an entry with its scores, or with its metric in a track without references; neither if incomplete."""
     if entry.name not in results.complete:
         return entry
     if results.has_scores:
@@ -231,7 +231,7 @@ def _printed(entry: Entry) -> float | str | None:
 
 
 def _entry(name: str, results: TrackResults) -> Entry:
-    """Returns a policy's entry, without what ranks it."""
+    """Returns a policy's entry, without score and rank."""
     of_policy, kind = results.of_policy(name), results.kind_of(name)
     found = [result for _, of_case in of_policy for result in of_case.found]
     growing = [of_case.case for case, of_case in of_policy if of_case.found and grows(case.results.case, of_case)]
@@ -268,14 +268,14 @@ def _notes(name: str, results: TrackResults, growing: Sequence[str]) -> list[str
 
 
 def _named(cases: Sequence[str], number: int) -> str:
-    """Returns some of a number of cases in words, by name where they are few."""
+    """Returns cases in words: their names where they are few, or else their number."""
     if len(cases) == number > 1:
         return "every case"
     return " and on ".join(cases) if len(cases) <= MOST_NAMED else f"{len(cases)} of {number} cases"
 
 
 def _options(found: Sequence[Result]) -> dict[str, Any]:
-    """Returns the options of training in one level, or the source of a custom policy; none for a reference."""
+    """Returns the flattened options of training, or the source of a custom policy; none for a reference."""
     policy = next((result.definition["policy"] for result in found), {})
     if "given" in policy:
         return {"source": policy["given"], "sha256": policy["sha256"]}

@@ -1,12 +1,11 @@
 """Policies of users: imported from "package.module:name", and guarded while they play.
 
-The name is that of a class or function that is called with the problem and returns a policy
-(`vec_envs.policies.Policy`). A function around one of `benchmarks.adapters` is an example. Three attributes of the
-class or function are optional:
+The source names a class or function that is called with the problem and returns a policy (`vec_envs.policies.Policy`).
+An example is a function that uses one of `benchmarks.adapters`. Three attributes of the class or function are optional:
 
 - `env_ids`: the ids of the environments that the policy plays on, as a tuple. Without it, the policy plays on all.
 - `sees`: options of the environment by which the policy observes, such as `{"observation": "extended"}`.
-- `files`: names of files beside the module that the policy is made of, such as a checkpoint, as a tuple.
+- `files`: a tuple of names of files beside the module that the policy needs, such as a checkpoint.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def policy_maker(source: str) -> Callable[[Any], Policy]:
     """
     found = import_source(source, "policy")
     if not callable(found):
-        raise ValueError(f"the policy {source!r} is {type(found).__name__}, not a class or function of the problem")
+        raise ValueError(f"the policy {source!r} must be a class or function, got {type(found).__name__}")
     return cast(Callable[[Any], Policy], found)
 
 
@@ -64,7 +63,7 @@ def _without_module(env_id: str) -> str:
 def definition_of(source: str) -> dict[str, Any]:
     """Returns the definition of the policy in a result's file.
 
-    Policies of other files, or with other `sees`, have another definition and therefore other results.
+    A change of the files or of `sees` changes the definition, so that earlier results do not belong to it.
     """
     sees = getattr(policy_maker(source), "sees", {})
     return {"given": source, "sha256": fingerprint(source), **({"sees": dict(sees)} if sees else {})}
@@ -78,7 +77,7 @@ def fingerprint(source: str) -> str:
     maker, module = policy_maker(source), sys.modules[source.partition(":")[0]]
     module_file = getattr(module, "__file__", None)
     if module_file is None:
-        raise ValueError(f"the policy {source!r} is in no file")
+        raise ValueError(f"the policy {source!r} must be defined in a file")
     files = getattr(maker, "files", ())
     if isinstance(files, str):
         raise ValueError(f"files={files!r} of the policy {source!r} must be a tuple of names: ({files!r},)")

@@ -30,7 +30,7 @@ def import_source(source: str, what: str) -> Any:
     Raises `ValueError` for a source of another form, and where its module cannot be imported or lacks the name.
     """
     if not _PATTERN.fullmatch(source):
-        raise ValueError(f"the {what} {source!r} is not written package.module:name")
+        raise ValueError(f"the {what} must be given as package.module:name, got {source!r}")
     module, _, name = source.partition(":")
     working_directory = str(Path.cwd())
     if working_directory not in sys.path:

@@ -13,18 +13,18 @@ from collections.abc import Generator
 from typing import Any
 
 GRACE_S = 30.0
-"""Time after the limit that code has to end where no exception reaches it; then its process is killed."""
+"""Seconds after the limit until the process is killed, if the exception has not ended the code."""
 ENDED = "Timeout ("
-"""The beginning of the last output of a process that was killed in this way."""
+"""The beginning of the last output of a process that was killed after its time limit."""
 SHORTEST_ALARM_S = 1e-3
 
 
 @contextlib.contextmanager
 def at_most(seconds: float, what: str) -> Generator[None, None, None]:
-    """Ends code that takes longer than a limit by a `ValueError`; kills the process where that does not end it.
+    """Raises `ValueError` in code that exceeds a time limit; kills the process if the exception does not end the code.
 
-    Limits may be nested: the one that is over first counts. Outside the main thread, which alone gets signals, the
-    error is raised only after the code has ended.
+    Limits may be nested: the earliest one applies. Only the main thread gets signals: in other threads the error is
+    raised after the code has ended.
 
     Args:
         seconds: The limit, by the clock; infinite for none.

@@ -1,4 +1,4 @@
-"""Pictures of suites as SVG. Lines differ by style and marker and have labels, so that print needs no colours."""
+"""Pictures of suites as SVG. Lines have labels and differ by style and marker, so that print needs no colours."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def _label(series: list[Series], axes: Any) -> None:
 
 
 def _apart(ends: list[float]) -> list[float]:
-    """Returns heights that are at least `GAP` apart, and near ascending ones."""
+    """Returns heights at least `GAP` apart, each near one of the ascending `ends`."""
     groups: list[tuple[float, int]] = []
     for height in ends:
         middle, size = height, 1
@@ -255,8 +255,8 @@ def _edges(
 ) -> tuple[float | None, float | None]:
     """Returns the lower and the upper end of the y axis, so that a value far beyond the baseline does not flatten it.
 
-    None is for an end without such values. `settled` are the values by which the baseline sets the ends: all by
-    default.
+    An end is None where no value is that far. The baseline sets the ends by its values in `settled`, by default by all
+    of its values.
     """
     of_baseline = [value for name, value in settled or values if name == suite.baseline]
     of_all = [value for _, value in values]

@@ -1,4 +1,4 @@
-"""Markdown pages whose measured sections are written anew while their prose stays."""
+"""Replaces the measured sections of Markdown pages, and keeps their prose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]~|#])")
 
 
 def with_section(page: str, name: str, measured: str) -> str:
-    """Returns a page with its measured section of a name replaced; the section is added at the end where it is not.
+    """Returns a page with its measured section `name` replaced, or added at the end where there is none.
 
     A section stands between the marks `<!-- measured: NAME -->` and `<!-- end: NAME -->`.
 

@@ -1,4 +1,4 @@
-"""The results of a policy on a case: those of all training seeds that are expected, and those that are found."""
+"""The results of a policy on a case: the expected ones, one for each training seed, and those that are found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.results.stores import ResultStore
 from benchmarks.suites.suite import Suite
 
 DECISIONS = "decisions"
-"""The name of the metric that is the number of decisions of an episode."""
+"""The name of the metric for the number of decisions in an episode."""
 
 
 @dataclass(frozen=True, kw_only=True)

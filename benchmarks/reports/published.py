@@ -1,6 +1,6 @@
 """The published results: a file `PAGE.jsonl` for each page, with one result a line, and `index.json`.
 
-A result stands once, also where several pages use it. The index lists the results that each page uses, by suite, and
+A result is stored once, even if several pages use it. The index lists the results that each page uses, by suite, and
 the number of training seeds that its tables expect.
 """
 
@@ -14,10 +14,11 @@ from typing import Any
 from benchmarks.reports.policy_results import PolicyResults, collect
 from benchmarks.results import result as results
 from benchmarks.results.result import Result
-from benchmarks.results.stores import INDEX, ResultStore
+from benchmarks.results.stores import INDEX, ResultStore, lines_of
 from benchmarks.suites import suites_of
 from benchmarks.suites.suite import Suite
 from trainers.runs.directory import replace_file
+from vec_envs.files import read_json
 
 Measured = list[tuple[Suite, list[PolicyResults]]]
 """Suites with their results."""
@@ -30,7 +31,7 @@ class Published:
         self.folder = folder
         self.store = ResultStore(folder)
         path = folder / INDEX
-        self.index: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        self.index: dict[str, dict[str, Any]] = read_json(path) if path.exists() else {}
 
     def indexed(self, page: str, known: Mapping[str, tuple[Suite, ...]]) -> Measured:
         """Returns the suites of a published page with their results. Raises `KeyError` for a page that is not there."""
@@ -44,7 +45,7 @@ class Published:
     def write(self, page: str, measured: Measured, seeds: Mapping[str, int], *, drop: bool = True) -> list[str]:
         """Writes the results of a page and the index, and returns messages about results of other pages.
 
-        A result that stands in the file of another page is replaced there. A result in the page's file that the page
+        A result that is stored in the file of another page is replaced there. A result in the page's file that the page
         does not use moves to a page that does. Where no page uses it, it is removed if `drop` is true.
 
         Args:
@@ -71,7 +72,7 @@ class Published:
         lines: dict[str, dict[str, str]] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
             store = ResultStore(path)
-            texts = path.read_text().splitlines(keepends=True)
+            texts = (line.decode() for line in lines_of(path))
             lines[path.stem] = {entry.name: text for entry, text in zip(store.entries, texts, strict=True)}
         return lines
 
@@ -81,10 +82,10 @@ class Published:
         other = next(others, None)
         if other is not None:
             lines.setdefault(other, {})[name] = lines[page].pop(name)
-            return [f"{name} now stands in {other}.jsonl, whose page uses it"]
+            return [f"{name} moved to {other}.jsonl, whose page uses it"]
         if drop:
             del lines[page][name]
-            return [f"removed {name}: it is no job of these suites, or a job with other options"]
+            return [f"removed {name}: these suites do not contain its job, or contain it with other options"]
         return []
 
     def _used_by(self, page: str) -> set[str]:
@@ -92,7 +93,7 @@ class Published:
 
 
 def _put(lines: dict[str, dict[str, str]], page: str, result: Result) -> list[str]:
-    """Puts a result where it stands already, or into the page's file. Returns messages."""
+    """Replaces a stored result, or adds a new one to the page's file. Returns messages."""
     name = result.content["name"]
     place = next((other for other in (page, *lines) if name in lines.get(other, {})), page)
     stored = lines.setdefault(place, {}).get(name)

@@ -89,7 +89,7 @@ def _ratio(suite: Suite, results: PolicyResults) -> Estimate | None:
 
 
 def metric_table(of_suite: list[PolicyResults], metric: str) -> list[Row]:
-    """Returns the table of a metric with a column for each case. The policy that is least on the last case is first."""
+    """Returns the table of a metric with a column for each case, sorted by the last column, the lowest value first."""
     cases = by_case(of_suite)
     found = {(of.policy, of.case): of for of in of_suite if of.has(metric)}
     last = list(cases)[-1]
@@ -105,7 +105,7 @@ def metric_table(of_suite: list[PolicyResults], metric: str) -> list[Row]:
 
 
 def growth_table(suite: Suite, of_suite: list[PolicyResults]) -> list[Row]:
-    """Returns the growth of the suite's metric from its first case to its last, the least first."""
+    """Returns the growth of the suite's metric from its first case to its last, the smallest first."""
     cases = list(by_case(of_suite).values())
     ends = [{of.policy: of for of in case if of.has(suite.shows)} for case in (cases[0], cases[-1])]
     grown = {
@@ -282,7 +282,7 @@ def unit_of(metric: str) -> str:
 
 
 def with_interval(of: Estimate, sign: str = "") -> str:
-    """Returns a value and its interval, with the number of decimals that four digits of the value have."""
+    """Returns a value with four significant digits, and its interval with as many decimals."""
     decimals = len(shown(of.value).partition(".")[2])
     value, low, high = (f"{number:{sign}.{decimals}f}" for number in (of.value, *of.interval))
     return f"{value} [{low}, {high}]"

@@ -13,6 +13,7 @@ import fastjsonschema
 from benchmarks.results import format1
 from benchmarks.results.kept import Kept
 from benchmarks.results.naming import digest_of, key_of, name_of
+from vec_envs.files import parse_json
 
 LARGEST = 1e15
 """The largest number of a result. An episode has no larger ones, and their sums could overflow."""
@@ -29,7 +30,7 @@ def parsed(text: str, name: str | None) -> dict[str, Any]:
 
     Raises one of `REFUSED` where the text is not a result, was edited, or is the result of another name.
     """
-    content: Any = json.loads(text, parse_constant=_no_number, parse_float=_number, parse_int=_integer)
+    content: Any = parse_json(text, largest=LARGEST)
     if isinstance(content, dict) and content.get("format") == 1:  # pyright: ignore[reportUnknownMemberType]
         _check_name(name_of(content["definition"]), name)
         content = format1.converted(content)
@@ -90,17 +91,3 @@ def _check_recording(recording: Mapping[str, Any]) -> None:
         ends = [end for start, to, _ in frame["links"] for end in (start, to)]
         if {len(frame[name]) for name in ("x_m", "y_m", "waits")} != {nodes} or max(ends, default=0) >= nodes:
             raise ValueError(f"a frame of its recording does not have {nodes} nodes, or a link to another node")
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
-
-
-def _number(text: str) -> float:
-    if not abs(number := float(text)) <= LARGEST:
-        raise ValueError(f"{text} is too large for a number of an episode")
-    return number
-
-
-def _integer(text: str) -> int:
-    return int(_number(text))  # exact, because a number up to LARGEST has less than 53 bits

@@ -18,9 +18,12 @@ from benchmarks.results.kept import Kept
 from benchmarks.results.naming import digest_of, key_of, name_of
 from benchmarks.results.provenance import provenance
 from trainers.runs.directory import PARTIAL, replace_file
+from vec_envs.files import read_text, shortened
 
 CURVE_POINTS = 200
 """The largest number of points of a stored learning curve."""
+MOST_BYTES = 2**21
+"""The largest size of a result, fifty times that of the largest one so far."""
 Values = Mapping[str, Float[np.ndarray, "episodes"]]
 
 
@@ -149,7 +152,8 @@ def read(path: Path) -> Result:
     """Returns the result in a file. Raises `ValueError` with the reason where the file is not a valid result."""
     if path.suffix == PARTIAL:
         raise ValueError(f"{path} was left by a write that was stopped: delete it")
-    return result_of(path.read_text(), path, name=path.name.removesuffix(".json"))
+    text = read_text(path, most_bytes=MOST_BYTES)
+    return result_of(text, path, name=path.name.removesuffix(".json"))
 
 
 def result_of(text: str, path: Path, *, name: str | None) -> Result:
@@ -165,7 +169,7 @@ def result_of(text: str, path: Path, *, name: str | None) -> Result:
     try:
         content = parsed(text, name)
     except REFUSED as error:
-        raise ValueError(f"{path} is damaged or of other content: {error}") from error
+        raise ValueError(f"{path} is damaged or of other content: {shortened(error)}") from error
     curve = content["curve"]
     return Result(
         definition=content["definition"],

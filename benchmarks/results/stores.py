@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
-from benchmarks.results import checks
 from benchmarks.results import result as results
 from benchmarks.results.result import Result
+from vec_envs.files import opened
 
 INDEX = "index.json"
 """The file beside published results that lists the results of each page."""
-_NAME = re.compile(r'^\{"format":\d+,"name":"([^"\\]+)"')
-_OLD = '{"format":1,'
+MOST_BYTES = 2**27
+"""The largest size of a `.jsonl` file of results."""
+MOST_LINES = 100_000
+"""The largest number of results in a folder or file."""
+_NAME = re.compile(rb'^\{"format":\d{1,9},"name":"([^"\\]{1,200})"')
+_OLD = b'{"format":1,'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +107,10 @@ def _entries(path: Path) -> Iterator[Entry]:
     if path.suffix == ".jsonl":
         yield from _lines(path)
         return
-    for file in sorted(path.glob("*.json*")):
+    files = list(itertools.islice(path.glob("*.json*"), MOST_LINES + 1))
+    if len(files) > MOST_LINES:
+        raise ValueError(f"{path} must have at most {MOST_LINES} files, got more")
+    for file in sorted(files):
         if file.suffix == ".jsonl":
             yield from _lines(file)
         elif file.name != INDEX:
@@ -118,28 +126,61 @@ def _entry(file: Path) -> Entry:
 
 
 def _is_old(path: Path) -> bool:
-    with path.open(errors="replace") as file:
+    with contextlib.suppress(OSError, ValueError), opened(path, most_bytes=results.MOST_BYTES) as file:
         return file.read(len(_OLD)) == _OLD
+    return False
 
 
 def _lines(file: Path) -> Iterator[Entry]:
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
-        label = f"{file.name}, line {number}"
-        yield _line(line, label, file)
+    """Yields the lines of a file. A file that cannot be read is one entry, which raises the reason."""
+    try:
+        for number, line in enumerate(lines_of(file), start=1):
+            yield _line(line, f"{file.name}, line {number}", file)
+    except (OSError, ValueError) as error:
+        yield Entry(label=file.name, path=file, name=file.name, read=partial(_refuse, str(error)))
 
 
-def _line(line: str, label: str, file: Path) -> Entry:
+def lines_of(file: Path) -> Iterator[bytes]:
+    """Yields the lines of a `.jsonl` file. Of a line that is longer than a result can be, yields only the beginning.
+
+    Raises `ValueError` where the file is too large, is no regular file or has too many lines.
+    """
+    with opened(file, most_bytes=MOST_BYTES) as opened_file:
+        for number in itertools.count():
+            line = opened_file.readline(results.MOST_BYTES + 2)
+            if not line:
+                return
+            if number == MOST_LINES:
+                raise ValueError(f"{file} must have at most {MOST_LINES} lines, got more: the others are left out")
+            rest = line
+            while rest and not rest.endswith(b"\n"):
+                rest = opened_file.readline(results.MOST_BYTES)
+            yield line
+
+
+def _line(line: bytes, label: str, file: Path) -> Entry:
     named = _NAME.match(line)
-    name = named[1] if named else _parsed_name(line) or label
-    return Entry(label=label, path=file, name=name, read=lambda: results.result_of(line, file, name=None))
+    name = named[1].decode(errors="replace") if named else _parsed_name(line, file) or label
+    return Entry(label=label, path=file, name=name, read=lambda: _result_of(line, file))
 
 
-def _parsed_name(line: str) -> str | None:
+def _result_of(line: bytes, file: Path) -> Result:
+    """Returns the result of a line. Raises `ValueError` where it is too long, is not UTF-8, or is not a result."""
+    if len(line) > results.MOST_BYTES + 1:
+        raise ValueError(f"{file} has a line of more than {results.MOST_BYTES} bytes, which is not a result")
+    return results.result_of(line.decode(), file, name=None)
+
+
+def _parsed_name(line: bytes, file: Path) -> str | None:
     """Returns the name that the content of a line gives; None where it is not a result."""
     try:
-        return checks.parsed(line, None)["name"]
-    except checks.REFUSED:
+        return _result_of(line, file).content["name"]
+    except ValueError:
         return None
+
+
+def _refuse(why: str) -> Result:
+    raise ValueError(why)
 
 
 def _readable(entry: Entry) -> Result | None:

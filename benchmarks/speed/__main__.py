@@ -11,10 +11,11 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
+from pettingzoo.utils.conversions import parallel_to_aec
 
 from benchmarks.speed.convex_reference import compare
 from trainers.runs.compute import set_up_torch
@@ -69,6 +70,27 @@ def parallel_env() -> Iterator[dict[str, Any]]:
         return (time.process_time() - began) / (5 * len(actions))
 
     yield measurement("parallel_env_steps_per_s", 1.0 / best(per_step_s), at_least=4000)
+
+
+def aec_env() -> Iterator[dict[str, Any]]:
+    """Speed of the AEC environment, divided by that of PettingZoo's conversion of the parallel one."""
+    ours = dnn_partition_v0.env(mobility="replay")
+    theirs: Any = parallel_to_aec(cast(Any, dnn_partition_v0.parallel_env(mobility="replay")))
+
+    def per_turn_s(env: Any) -> float:
+        began, turns = time.process_time(), 0
+        for _ in range(5):
+            env.reset(seed=0)
+            for _agent in env.agent_iter():
+                _, _, terminated, truncated, _ = env.last()
+                env.step(None if terminated or truncated else 0)
+                turns += 1
+        return (time.process_time() - began) / turns
+
+    # The two are measured in turn, so that other work on the machine slows both.
+    pairs = [(per_turn_s(ours), per_turn_s(theirs)) for _ in range(REPETITIONS)]
+    ratio = min(theirs_s for _, theirs_s in pairs) / min(ours_s for ours_s, _ in pairs)
+    yield measurement("aec_env_over_pettingzoos_conversion", ratio, at_least=1.0)
 
 
 def vector_env() -> Iterator[dict[str, Any]]:
@@ -189,6 +211,14 @@ def _built(learner: Any, denoiser: dict[str, Any], **fields: Any) -> tuple[Any, 
     return problem, learner.build(problem, options, seed=0)
 
 
+def busy_machine() -> Iterator[dict[str, Any]]:
+    """How much longer a round of the default run takes beside 12 busy processes, times the share of a core left."""
+    from benchmarks.speed.busy_machine import measure
+
+    costs = measure()
+    yield measurement("training_under_load", costs["ratio"], at_most=1.5) | {"detail": costs}
+
+
 def exact_slot() -> Iterator[dict[str, Any]]:
     """The exact optimum of one slot of seven clients and six nodes, the slowest of two episodes on replay."""
     for objective in ("drift", "drift_bound"):
@@ -223,11 +253,13 @@ def measurement(
 MEASURES = {
     "cartpole": cartpole,
     "parallel_env": parallel_env,
+    "aec_env": aec_env,
     "vector_env": vector_env,
     "inference_allocation": inference_allocation,
     "mobility": mobility,
     "learners": learners,
     "denoising": denoising,
+    "training_under_load": busy_machine,
     "exact_slot": exact_slot,
 }
 

@@ -1,4 +1,4 @@
-"""CPU time of a slot of live traffic, compared with that of a step of the `sumo` program."""
+"""Compares the CPU time of a slot of live traffic with that of a step of the `sumo` program."""
 
 from __future__ import annotations
 

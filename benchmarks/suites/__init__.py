@@ -36,9 +36,9 @@ def suites_of(name: str, known: Mapping[str, tuple[Suite, ...]], policies: tuple
     """Returns the suites of a name on a command line.
 
     Args:
-        name: A key of `known`, or "package.module:NAME" for a `Suite`, or a tuple of them, of the user's own.
+        name: A key of `known`, or "package.module:NAME" for a user's `Suite` or tuple of suites.
         known: The suites of this project.
-        policies: The policies that shall play, by name or as "package.module:name"; all of the suite's where empty.
+        policies: The policies to play, by name or as "package.module:name"; if empty, all policies of the suite.
 
     Raises `ValueError` with the known names for an unknown suite or policy, and where an import fails.
     """
@@ -58,7 +58,7 @@ def suites_of(name: str, known: Mapping[str, tuple[Suite, ...]], policies: tuple
 
 
 def page_name(name: str, suites: Sequence[Suite]) -> str:
-    """Returns the name of a page: that of the command line, or of the first suite for suites of one's own."""
+    """Returns the name of a page: the name on the command line, or for a user's suites that of the first one."""
     return suites[0].name if is_source(name) else name
 
 
@@ -86,14 +86,14 @@ def _imported_suites(source: str) -> tuple[Suite, ...]:
     suites = (found,) if isinstance(found, Suite) else found
     if not isinstance(suites, tuple) or not suites or not all(isinstance(suite, Suite) for suite in suites):
         raise ValueError(
-            f"the suite {source!r} is {type(found).__name__}; it must be a benchmarks.suites.suite.Suite, "
-            "or a tuple of them"
+            f"the suite {source!r} must be a benchmarks.suites.suite.Suite or a tuple of them, "
+            f"got {type(found).__name__}"
         )
     return suites
 
 
 def _custom_policies(policies: Iterable[str], names: Iterable[str]) -> tuple[CustomPolicy, ...]:
-    """Returns the policies of a command line that are sources, without those of the suite's own names."""
+    """Returns the custom policies of a command line: sources that are not names of the suite's policies."""
     return tuple(
         CustomPolicy(name=policy, source=policy) for policy in policies if is_source(policy) and policy not in names
     )

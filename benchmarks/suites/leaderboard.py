@@ -1,7 +1,7 @@
 """The leaderboard's suites: `main`, and `quick`, which takes minutes.
 
 An `unseen` case is played by policies that were trained on another case: its road, traffic density, load or DNNs were
-not in their training. A policy trained on it would be another policy.
+not in their training. A policy that is trained on the case itself counts as another policy.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ MAD2RL_FIG6 = (
 )
 _LOW_EXPLORATION = {"options": {"exploration_start": 0.05}, **_THREE}
 _PRETRAINED = {"pretraining": {}, "options": FINE_TUNING, **_THREE}
-"""Options after pre-training: the full value penalty is needed only without it."""
+"""Options of training after pre-training; the full value penalty is needed only without pre-training."""
 _NO_PENALTY = {**_PRETRAINED, "options": {**FINE_TUNING, "value_penalty": 0.0}}
 _QUARTER = {"run": {"episodes": 480}}
 MAD2RL_PRETRAINING = Suite(

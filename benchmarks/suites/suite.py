@@ -67,7 +67,7 @@ class Case:
     trained_on: Fields | None = None
     """Options of the environment in training, where they are not those of the case."""
     unseen: str = ""
-    """What no policy was trained on, such as "road"; "" where training and evaluation are alike."""
+    """What differs from the training of all policies, such as "road"; "" where nothing does."""
     metrics: tuple[str, ...] = ()
     """Infos whose mean over each episode is kept, in addition to the metrics that the problem reports."""
     late: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Claim:
     than: str
     percent: float
     metric: str = ""
-    """A metric whose values share a sign and are better nearer to 0; "" for the metric that ranks policies."""
+    """A metric whose values have one sign, and are better the nearer to 0; "" for the metric that ranks policies."""
     in_training: bool = False
     """Whether the metric is averaged over the last tenth of training and not over the held-out episodes."""
 
@@ -144,7 +144,7 @@ class Suite:
     That interval is too narrow for a handful of seeds.
     """
     times: tuple[str, ...] = ()
-    """Policies with their own column in the tables: the first metric of each policy divided by theirs."""
+    """Policies that get a column in the tables: the first metric of each policy divided by theirs."""
     tables: Literal["cases", "metrics"] = "cases"
     """A table for each case with metrics as columns, or a table for each metric with cases as columns."""
     milestones: tuple[float | str, ...] = ()
@@ -159,11 +159,11 @@ class Suite:
     version: str = ""
     """The version of a leaderboard's suite, changed together with its cases; "" for a suite without a ranking.
 
-    Changes of the code that change results are not visible in it, but in the commit of each result's provenance.
+    It does not reflect changes of the code; the provenance of each result has the commit.
     """
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for two cases of the same name."""
         names = [case.name for case in self.cases]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"the suite {self.name!r} has two cases of the name {twice[0]!r}; rename one of them")
+            raise ValueError(f"the suite {self.name!r} has two cases with the name {twice[0]!r}; rename one of them")

@@ -173,8 +173,8 @@ def recording(policy: str, case_name: str, *, slots: int = 60) -> Recording:
     nodes += [Node(name=f"service {k}", kind="service") for k in range(1, 5)]
     starts = np.array([500.0, *np.linspace(0.0, 900.0, 7), *np.linspace(60.0, 800.0, 4)])
     speeds = np.array([0.0, *([14.0, -13.0, 15.0, 14.5, -12.0, 13.0, 15.5]), *([14.0, -14.0, 13.5, -12.5])])
-    lanes = np.where(speeds > 0.0, 0.0, 6.4)
-    lanes[0] = 14.0
+    strips = np.where(speeds > 0.0, 0.0, 6.4)
+    strips[0] = 14.0
     frames: list[Frame] = []
     for slot in range(slots):
         x = (starts + speeds * slot) % 1000.0
@@ -184,7 +184,7 @@ def recording(policy: str, case_name: str, *, slots: int = 60) -> Recording:
         frames.append(
             Frame(
                 x_m=tuple(x.round(1).tolist()),
-                y_m=tuple(lanes.tolist()),
+                y_m=tuple(strips.tolist()),
                 waits=tuple(waits.round(3).tolist()),
                 links=(*links, (7, 7, "all of resnet18")) if slot % 2 else tuple(links),
                 caption=f"{len(links)} of 7 clients send; {waits.sum():.0f} Gcycles wait",

@@ -31,14 +31,14 @@ DIVERSION = {"num_client_vehicles": 3, "episode_slots": 6, "mobility": "straight
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("env_id", "door", "options", "figure", "algorithm"),
+    ("env_id", "factory", "options", "figure", "algorithm"),
     [
         ("VEC-DNNPartition-v0", dnn_partition_v0.factory, PARTITION, "completion_time_s", "PPO"),
         ("VEC-TaskDiversion-v0", task_diversion_v0.factory, DIVERSION, "cost", "SAC"),
     ],
 )
 def test_a_model_of_stable_baselines3(
-    env_id: str, door: EnvironmentFactory, options: dict[str, Any], figure: str, algorithm: str, tmp_path: Path
+    env_id: str, factory: EnvironmentFactory, options: dict[str, Any], figure: str, algorithm: str, tmp_path: Path
 ) -> None:
     """It decides here what it decides on the Gymnasium environment that it was trained on."""
     kind = getattr(stable_baselines3, algorithm)
@@ -53,16 +53,17 @@ def test_a_model_of_stable_baselines3(
             action, _ = model.predict(observation, deterministic=True)
             observation, _, _, done, info = env.step(action)
             figures.append(info[figure])
-    with closing(door.vector_env(num_envs=3, **options)) as lanes:
-        policy = StableBaselines3(model, lanes.problem)
-        played = play(policy, lanes, lanes.problem, Kept(metrics=(figure,)), seed=5, timed=policy)
+    with closing(factory.vector_env(num_envs=3, **options)) as envs:
+        policy = StableBaselines3(model, envs.problem)
+        played = play(policy, envs, envs.problem, Kept(metrics=(figure,)), seed=5, timed=policy)
     assert played.values[figure][0] == pytest.approx(np.mean(figures))
-    deciders = 1 if lanes.problem.one_at_a_time else len(lanes.problem.agent_names)
-    seen = np.random.default_rng(0).random((1, deciders, lanes.problem.observation_size), np.float32)
-    halved = StableBaselines3(model, lanes.problem, normalize=lambda observation: 0.5 * observation)
-    np.testing.assert_array_equal(halved.act(seen), policy.act(0.5 * seen))
+    deciders = 1 if envs.problem.one_at_a_time else len(envs.problem.agent_names)
+    observed = np.random.default_rng(0).random((1, deciders, envs.problem.observation_size), np.float32)
+    halved = StableBaselines3(model, envs.problem, normalize=lambda observation: 0.5 * observation)
+    np.testing.assert_array_equal(halved.act(observed), policy.act(0.5 * observed))
     with pytest.raises(
-        ValueError, match=r"the model's observation space is .*, the environment's is .*, which `sees` must then name"
+        ValueError,
+        match=r"the model's observation space is .*, the environment's is .*, which `sees` must then contain",
     ):
         StableBaselines3(model, DNNPartition(num_client_vehicles=4))
 
@@ -77,10 +78,10 @@ def test_a_policy_of_torchrl() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             env = torchrl_envs.PettingZooWrapper(parallel, use_mask=False)
-            seen = env.reset()
+            observed = env.reset()
         features, count = (
-            seen["client", "observation", "observation"].shape[-1],
-            seen["client", "action_mask"].shape[-1],
+            observed["client", "observation", "observation"].shape[-1],
+            observed["client", "action_mask"].shape[-1],
         )
         torch.manual_seed(0)
         logits = TensorDictModule(
@@ -94,20 +95,20 @@ def test_a_policy_of_torchrl() -> None:
             out_keys=[("client", "action")],
             distribution_class=MaskedCategorical,
         )
-        assert actor(seen)["client", "action"].shape == (3,)
-    with closing(dnn_partition_v0.vector_env(num_envs=4, **PARTITION)) as lanes:
-        greedy, draws = (TorchRL(actor, lanes.problem, explore=explore) for explore in (False, True))
-        lanes.reset(seed=0)
-        observation = lanes.batch.observe()
+        assert actor(observed)["client", "action"].shape == (3,)
+    with closing(dnn_partition_v0.vector_env(num_envs=4, **PARTITION)) as envs:
+        greedy, draws = (TorchRL(actor, envs.problem, explore=explore) for explore in (False, True))
+        envs.reset(seed=0)
+        observation = envs.batch.observe()
         weight, bias = (p.detach().numpy() for p in logits.parameters())
-        values = np.where(action_exists(lanes.problem), observation @ weight.T + bias, -np.inf)
+        values = np.where(action_exists(envs.problem), observation @ weight.T + bias, -np.inf)
         np.testing.assert_array_equal(greedy.act(observation), values.argmax(-1))
         draws.reset(3)
         first = draws.act(observation)
         draws.reset(3)
         np.testing.assert_array_equal(first, draws.act(observation))
-        assert (first < np.array(lanes.problem.action_counts)).all()
+        assert (first < np.array(envs.problem.action_counts)).all()
         assert not np.array_equal(first, draws.act(observation))
-        play(greedy, lanes, lanes.problem, Kept(metrics=("completion_time_s",)), seed=0)
+        play(greedy, envs, envs.problem, Kept(metrics=("completion_time_s",)), seed=0)
     with pytest.raises(ValueError, match="TaskDiversion has no agents that all choose an integer at every epoch"):
         TorchRL(actor, TaskDiversion())  # type: ignore[arg-type]

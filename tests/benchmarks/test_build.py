@@ -59,7 +59,7 @@ def test_a_scores_interval_is_paired_with_0_and_1(board: Board) -> None:
     assert rows["mine"].decision_ms == 0.5
 
 
-def test_who_has_the_same_score_in_print_shares_a_rank(folder: Path, tmp_path: Path) -> None:
+def test_policies_with_equal_printed_scores_share_a_rank(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
     for case in (BASE, UNSEEN):
@@ -92,7 +92,7 @@ def test_where_no_optimums_queue_settles_the_best_reference_is_1(
     assert ("seen", "least-delay") in {(case.name, case.best) for case in board.tracks[0].cases} or says
 
 
-def test_a_figure_that_is_not_above_0_cannot_be_scored(folder: Path, tmp_path: Path) -> None:
+def test_a_metric_that_is_not_above_0_cannot_be_scored(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
     write(other, BASE, "theirs", -1.0, growing=False, definitions=[custom_policy_job(BASE, THEIRS).definition])
@@ -101,7 +101,7 @@ def test_a_figure_that_is_not_above_0_cannot_be_scored(folder: Path, tmp_path: P
     assert entries(board)[THEIRS["given"]].rank is None
 
 
-def test_another_result_of_a_name_is_said(folder: Path, board: Board, tmp_path: Path) -> None:
+def test_another_result_of_the_same_name_is_reported(folder: Path, board: Board, tmp_path: Path) -> None:
     (job,) = jobs_of(BASE, Reference(name="least-delay"), SEEDS)
     write(tmp_path, BASE, "least-delay", 9.0, growing=True, definitions=[job.definition])
     both = board_of((SUITE, SWEEP), SEEDS, folder, tmp_path)
@@ -129,7 +129,7 @@ def case_of(track: Track, name: str) -> Any:
     return next(case for case in track.cases if case.name == name)
 
 
-def test_a_case_shows_figures_and_regret(board: Board) -> None:
+def test_a_case_shows_metrics_and_regret(board: Board) -> None:
     (track,) = board.tracks
     case = case_of(track, "new road")
     assert (case.unseen, case.best, case.options["mobility"]) == ("road", "optimum-drift", "replay")
@@ -152,7 +152,7 @@ def test_curves_queues_and_trade_offs(board: Board) -> None:
     assert (sweep.x_label, sweep.lines[0].x) == ("V", (1, 2))
 
 
-def test_who_lacks_a_result_is_not_ranked(folder: Path, tmp_path: Path) -> None:
+def test_a_policy_that_lacks_a_result_is_not_ranked(folder: Path, tmp_path: Path) -> None:
     less = tmp_path / "less"
     shutil.copytree(folder, less)
     (job,) = [job for job in jobs_of(UNSEEN, POLICIES[0], SEEDS) if job.definition["policy"]["seed"] == 1]
@@ -164,8 +164,8 @@ def test_who_lacks_a_result_is_not_ranked(folder: Path, tmp_path: Path) -> None:
     assert of["worse"].rank == 3
 
 
-def test_all_that_could_be_1_must_be_there(folder: Path, tmp_path: Path) -> None:
-    """Or what 1 means would hang on which results happen to be there."""
+def test_all_references_that_may_score_1_must_have_results(folder: Path, tmp_path: Path) -> None:
+    """Otherwise the meaning of score 1 would depend on which results are present."""
     other = tmp_path / "results"
     shutil.copytree(folder, other)
     (job,) = jobs_of(BASE, Reference(name="optimum-drift"), 1)
@@ -175,7 +175,7 @@ def test_all_that_could_be_1_must_be_there(folder: Path, tmp_path: Path) -> None
     assert "no result of optimum-drift, whose score may be 1" in board.left_out[0].why
 
 
-def test_a_policy_grows_where_one_of_its_runs_does(folder: Path, tmp_path: Path) -> None:
+def test_the_queue_of_a_policy_grows_if_it_grows_in_one_run(folder: Path, tmp_path: Path) -> None:
     """However far its other runs are from it: with two or three seeds their mean's interval would hide it."""
     other = tmp_path / "results"
     shutil.copytree(folder, other)

@@ -36,7 +36,7 @@ def test_every_policy_of_the_project_has_played_every_case_with_all_seeds() -> N
             assert {job.name for job in jobs_of(case, policy, 5)} <= published, (case.name, policy.name)
 
 
-def test_everybody_is_ranked(board: Board) -> None:
+def test_every_policy_is_ranked(board: Board) -> None:
     assert board.left_out == ()
     assert [len(track.cases) for track in board.tracks] == [6, 5, 4]
     for track in board.tracks:

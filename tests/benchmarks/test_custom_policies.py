@@ -1,4 +1,4 @@
-"""Other people's policies: what they are called by, and that what is wrong with one is said and harms nobody else."""
+"""Custom policies: how they are named, and that a faulty one is reported without affecting other jobs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SUITES = {
 
 
 @pytest.mark.slow
-def test_their_own_policy_plays_the_cases_it_is_meant_for(
+def test_a_custom_policy_plays_only_the_environments_in_env_ids(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = f"{MODULE}:Local"
@@ -59,7 +59,7 @@ def test_their_own_policy_plays_the_cases_it_is_meant_for(
     assert theirs.decision_ms > 0.0
 
 
-def test_the_text_of_a_policy_is_part_of_its_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_source_of_a_policy_is_part_of_its_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     text = "from vec_envs.policies import AllLocal as Mine\n\n\ndef mine(problem):\n    return Mine(problem)\n"
     names: list[str] = []
@@ -70,7 +70,7 @@ def test_the_text_of_a_policy_is_part_of_its_results(tmp_path: Path, monkeypatch
     assert names[0] != names[1]
 
 
-def test_a_policy_may_see_more_but_is_judged_by_the_case() -> None:
+def test_a_policy_can_observe_more_but_is_scored_on_the_case() -> None:
     (job,) = jobs_of(CASE, CustomPolicy(name="sees", source=f"{MODULE}:Sees"), 1)
     of = job.definition["evaluation"]
     assert of["sees"]["observation"] == "extended"
@@ -96,7 +96,7 @@ def test_a_policy_may_see_more_but_is_judged_by_the_case() -> None:
         ("Leaves", inf, "act raised SystemExit: 0"),
     ],
 )
-def test_what_a_policy_does_wrong_is_said(name: str, limit_s: float, says: str) -> None:
+def test_errors_of_a_policy_are_reported(name: str, limit_s: float, says: str) -> None:
     kept = Kept(metrics=("completion_time_s",))
     with closing(dnn_partition_v0.vector_env(num_envs=4, **ENV)) as env:
         policy = make_policy(definition_of(f"{MODULE}:{name}"), env.problem)
@@ -109,12 +109,12 @@ def test_what_a_policy_does_wrong_is_said(name: str, limit_s: float, says: str) 
     [
         ("nowhere:Policy", "cannot be imported: ModuleNotFoundError"),
         (f"{MODULE}:Nobody", "cannot be imported: AttributeError"),
-        (f"{MODULE}:NOTHING", "is int, not a class or function"),
-        (":Policy", "not written package.module:name"),
-        (f"{MODULE}:", "not written package.module:name"),
+        (f"{MODULE}:NOTHING", "must be a class or function, got int"),
+        (":Policy", "must be given as package.module:name, got ':Policy'"),
+        (f"{MODULE}:", "must be given as package.module:name, got "),
     ],
 )
-def test_a_policy_that_is_not_there_is_refused_before_anything_runs(source: str, says: str) -> None:
+def test_a_missing_policy_is_refused_before_any_job_runs(source: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         suites_of("small", SUITES, (source,))
 
@@ -131,7 +131,7 @@ def test_a_policy_that_is_not_there_is_refused_before_anything_runs(source: str,
         ("Elsewhere", r":Elsewhere plays none of the environments of small"),
     ],
 )
-def test_a_policy_that_plays_nothing_is_said(
+def test_a_policy_that_plays_no_environment_is_reported(
     name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["small", "--policies", f"{MODULE}:{name}", "--output", str(tmp_path)], SUITES) == 2
@@ -142,22 +142,22 @@ def test_a_policy_that_plays_nothing_is_said(
     ("name", "says"),
     [("needs_more", "raised RuntimeError: no checkpoint"), ("makes_nothing", "returned int, which is no")],
 )
-def test_a_policy_that_cannot_be_made_is_said(name: str, says: str) -> None:
+def test_a_policy_that_cannot_be_made_is_reported(name: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         make_policy(definition_of(f"{MODULE}:{name}"), DNNPartition())
 
 
 @pytest.mark.parametrize(
-    ("env_id", "door"), [(CASE.env_id, dnn_partition_v0), ("VEC-TaskDiversion-v0", task_diversion_v0)]
+    ("env_id", "factory"), [(CASE.env_id, dnn_partition_v0), ("VEC-TaskDiversion-v0", task_diversion_v0)]
 )
-def test_what_it_is_shown_is_not_the_world(env_id: str, door: Any) -> None:
-    """A policy that writes into all that it is shown, queues that wait above all, has what it would have anyway."""
+def test_a_policy_cannot_change_the_environment(env_id: str, factory: Any) -> None:
+    """A policy that overwrites its arguments, such as queue lengths, gets the same results as one that does not."""
     options = (
-        ENV if door is dnn_partition_v0 else {"num_client_vehicles": 3, "episode_slots": 8, "mobility": "straight"}
+        ENV if factory is dnn_partition_v0 else {"num_client_vehicles": 3, "episode_slots": 8, "mobility": "straight"}
     )
     played: list[dict[str, np.ndarray]] = []
     for name in ("Random", "Vandal"):
-        with closing(door.vector_env(num_envs=3, **options)) as env:
+        with closing(factory.vector_env(num_envs=3, **options)) as env:
             policy = make_policy(definition_of(f"{MODULE}:{name}"), env.problem)
             metric = env.problem.reported_metrics[0].name
             played.append(play(policy, env, env.problem, Kept(metrics=(metric,)), seed=1).values)
@@ -165,7 +165,7 @@ def test_what_it_is_shown_is_not_the_world(env_id: str, door: Any) -> None:
         np.testing.assert_array_equal(values, played[1][metric])
 
 
-def test_files_that_a_policy_names_are_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_a_policy_are_part_of_its_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "of_file.py").write_text(
         "class P:\n    files = ('weights.bin',)\n    def __init__(self, problem): ...\n"
@@ -180,7 +180,7 @@ def test_files_that_a_policy_names_are_part_of_it(tmp_path: Path, monkeypatch: p
         make_policy(before, DNNPartition())
 
 
-def test_a_limit_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_decision_limit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for limit in ("0", "-1", "nan"):
         with pytest.raises(SystemExit):
             main(["small", "--decision-limit", limit], SUITES)
@@ -188,7 +188,7 @@ def test_a_limit_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
-def test_what_a_policy_warns_of_stays_with_its_result(
+def test_warnings_of_a_policy_are_kept_in_its_result(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only = {"small": (replace(SUITES["small"][0], cases=(CASE,)),)}
@@ -202,7 +202,7 @@ def test_what_a_policy_warns_of_stays_with_its_result(
 
 
 @pytest.mark.slow
-def test_a_bad_policy_is_left_out_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_policy_is_left_out_and_the_others_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     only = {"small": (replace(SUITES["small"][0], cases=(CASE,)),)}
     code = main(
         ["small", "--policies", f"{MODULE}:Raises,all-local", "--output", str(tmp_path), "--workers", "1"], only
@@ -212,7 +212,7 @@ def test_a_bad_policy_is_left_out_and_the_rest_goes_on(tmp_path: Path, capsys: p
     assert [path.stem[:9] for path in (tmp_path / "results").glob("*.json")] == ["all-local"]
 
 
-def test_a_decisions_time_is_without_the_copies_that_guard_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decision_time_excludes_the_guards_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(dnn_partition_v0.vector_env(num_envs=2, **ENV)) as env:
         make = partial(make_policy, definition_of(f"{MODULE}:Random"), env.problem)
         monkeypatch.setattr(GuardedPolicy, "_copy", lambda self, view: (busy(0.02), view)[1])

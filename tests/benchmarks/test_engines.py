@@ -96,7 +96,7 @@ def spread(play: Callable[..., int], tmp_path_factory: pytest.TempPathFactory) -
 
 
 def contents(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the results say, by file, but for how long it took and where it was."""
+    """Returns the content of the results by file, without durations and machines."""
     read = {path.name: json.loads(path.read_text()) for path in (folder / "results").glob("*.json")}
     return {name: {k: v for k, v in content.items() if k not in BESIDE} for name, content in read.items()}
 
@@ -109,7 +109,7 @@ def test_the_results_are_those_of_local_processes(spread: Path, whole: Path) -> 
         assert {path.name for path in (spread / folder).iterdir()} == {path.name for path in (whole / folder).iterdir()}
 
 
-def test_jobs_run_on_both_nodes_and_leave_nothing_there(spread: Path, nodes: Nodes) -> None:
+def test_jobs_run_on_both_nodes_and_leave_no_files(spread: Path, nodes: Nodes) -> None:
     logs = [log.read_text().splitlines() for log in (spread / "logs").iterdir()]
     assert all(lines[1].startswith("process ") for lines in logs)
     alive = {f"node {node['NodeID']}" for node in _known(nodes) if node["Alive"]}
@@ -136,7 +136,7 @@ def test_a_second_call_runs_nothing_and_needs_no_cluster(
     assert {path: path.stat().st_mtime_ns for path in spread.rglob("*.json")} == before
 
 
-def test_what_is_trained_is_not_trained_again(
+def test_trained_runs_are_not_trained_again(
     spread: Path, play: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(spread / "runs", tmp_path / "runs")
@@ -164,7 +164,7 @@ def test_jobs_that_share_a_run_train_it_once(tiny: dict[str, Any], play: Callabl
     assert len(metrics.read_text().splitlines()) == 3
 
 
-def test_a_failing_job_ends_no_other(
+def test_a_failing_job_does_not_stop_the_others(
     tiny: dict[str, Any],
     play: Callable[..., int],
     tmp_path: Path,
@@ -183,7 +183,7 @@ def test_a_failing_job_ends_no_other(
     assert len(contents(tmp_path)) == 1
 
 
-def test_an_interrupted_training_comes_back_and_goes_on(
+def test_an_interrupted_training_is_sent_back_and_continues(
     nodes: Nodes, play: Callable[..., int], spread: Path, tmp_path: Path
 ) -> None:
     command = [sys.executable, str(Path(__file__).with_name("tiny.py")), "tiny-curves", "--output", str(tmp_path)]
@@ -206,7 +206,7 @@ def test_an_interrupted_training_comes_back_and_goes_on(
     assert contents(tmp_path)[name] == contents(spread)[name]
 
 
-def test_a_lost_node_costs_its_jobs_alone(
+def test_a_lost_node_fails_only_its_own_jobs(
     nodes: Nodes, play: Callable[..., int], tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cases = tuple(replace(tiny["FIRST"], name=name, policies=(tiny[name],), episodes=500) for name in ("LEO", "GBS"))
@@ -269,11 +269,12 @@ def test_a_node_of_another_version_is_refused(tiny: dict[str, Any]) -> None:
     )
     assert brought.code == 1
     assert brought.result is None
-    assert b" is on node n1, 0.0.0 (commit cccc" in brought.log
-    assert b"where the suite is run; install the same" in brought.log
+    assert b"node n1 has vec-envs" in brought.log
+    assert b"the machine that runs the suite has 0.0.0 (commit cccc" in brought.log
+    assert b"install the same version on both" in brought.log
 
 
-def test_somebody_elses_run_is_waited_for(tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_locked_by_another_process_is_waited_for(tiny: dict[str, Any], tmp_path: Path) -> None:
     first, second = _jobs_of_one_run(tiny)
     claims, path = Claims(tmp_path), tmp_path / "runs" / f"{first.run_name}.lock"
     with locked(path):
@@ -297,7 +298,7 @@ def _jobs_of_one_run(tiny: dict[str, Any]) -> list[Job]:
     return jobs_of_suites([replace(tiny["CURVES"], cases=cases)], 1)
 
 
-def test_a_machine_without_ray_is_told_what_to_install(
+def test_without_ray_the_error_names_the_extra(
     tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -305,7 +306,7 @@ def test_a_machine_without_ray_is_told_what_to_install(
     assert 'the Ray engine needs ray: pip install "vec-envs[ray]"' in capsys.readouterr().err
 
 
-def test_a_cluster_that_is_not_there_is_said_at_once(
+def test_a_missing_cluster_is_reported_at_once(
     tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["references", "--engine", "ray", "--ray-address", "127.0.0.1:1", "--output", str(tmp_path)]
@@ -313,7 +314,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
     assert "no Ray cluster at 127.0.0.1:1" in capsys.readouterr().err
 
 
-def test_an_address_is_for_ray() -> None:
+def test_an_address_needs_the_ray_engine() -> None:
     assert isinstance(engine_of("ray", None, "127.0.0.1:1"), RayEngine)
     with pytest.raises(ValueError, match="needs the engine ray"):
         engine_of("local", None, "127.0.0.1:1")

@@ -22,8 +22,8 @@ CASES = [pytest.param(case, id=f"{suite.name}: {case.name}") for suite in RANKED
 
 
 @pytest.mark.parametrize("suite", RANKED, ids=lambda suite: suite.name)
-def test_all_three_models_with_cases_that_nobody_was_trained_on(suite: Any) -> None:
-    of = {env_id: [case for case in suite.cases if case.env_id == env_id] for env_id in door_ids(suite)}
+def test_all_three_models_have_unseen_cases(suite: Any) -> None:
+    of = {env_id: [case for case in suite.cases if case.env_id == env_id] for env_id in environment_ids(suite)}
     assert len(of) == 3
     for cases in of.values():
         assert {bool(case.unseen) for case in cases} == {True, False}
@@ -32,7 +32,7 @@ def test_all_three_models_with_cases_that_nobody_was_trained_on(suite: Any) -> N
         assert {case.unseen for case in suite.cases} == {"", "road", "density", "load", "DNNs"}
 
 
-def door_ids(suite: Any) -> set[str]:
+def environment_ids(suite: Any) -> set[str]:
     return {case.env_id for case in suite.cases}
 
 
@@ -57,7 +57,7 @@ def without_own(case: Case, policy: Any) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in CASES if case.values[0].unseen])
-def test_nobody_is_trained_for_an_unseen_case_and_all_can_play_it(case: Case) -> None:
+def test_no_policy_is_trained_on_an_unseen_case_and_all_can_play_it(case: Case) -> None:
     """A job of an unseen case shares its training with one of another case, and its networks fit the case."""
     runs = {
         job.run_name

@@ -75,7 +75,7 @@ def test_registered_references_give_scores(own_board: Board) -> None:
     assert set(scores) == {"random", "compute", "send"}
 
 
-def test_the_page_says_that_there_is_no_reference(
+def test_the_page_explains_a_ranking_without_references(
     played: Path, tmp_path: Path, open_url: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert leaderboard([str(played), "--suite", SOURCE, "--output", str(tmp_path)]) == 0
@@ -98,7 +98,7 @@ def test_a_report_is_named_after_the_suite(played: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (f"{MODULE}:NO_SUITE", "is int; it must be a benchmarks.suites.suite.Suite"),
+        (f"{MODULE}:NO_SUITE", "must be a benchmarks.suites.suite.Suite or a tuple of them, got int"),
         (f"{MODULE}:MISSING", "cannot be imported: AttributeError"),
         ("nowhere:SUITE", "cannot be imported: ModuleNotFoundError"),
         ("own", "your own as package.module:NAME"),

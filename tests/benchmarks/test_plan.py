@@ -1,4 +1,4 @@
-"""A job is told by what it is made of, defaults included, and by nothing else."""
+"""The key of a job is determined by its definition, defaults included, and by nothing else."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_same_case_has_the_same_jobs_in_all_suites() -> None:
     assert len(jobs_of_suites(SUITES["rtd"], 5)) == len(rates | vehicles | releases | parts)
 
 
-def test_written_out_defaults_change_no_key(tiny: dict[str, Any]) -> None:
+def test_explicit_defaults_do_not_change_the_key(tiny: dict[str, Any]) -> None:
     case, sac = tiny["FIRST"], tiny["SAC"]
     said = replace(case, env={**case.env, "num_rsus": TaskDiversion().num_rsus, "dnns": TaskDiversion.dnns})
     assert [job.name for job in jobs_of(said, sac, 2)] == [job.name for job in jobs_of(case, sac, 2)]
@@ -51,7 +51,7 @@ def test_written_out_defaults_change_no_key(tiny: dict[str, Any]) -> None:
         {"run": {"episodes": 44}},
     ],
 )
-def test_what_defines_a_job_changes_its_key(change: dict[str, Any], tiny: dict[str, Any]) -> None:
+def test_options_of_the_definition_change_the_key(change: dict[str, Any], tiny: dict[str, Any]) -> None:
     case, sac = tiny["FIRST"], tiny["SAC"]
     (before,), (after,) = jobs_of(case, sac, 1), jobs_of(case, replace(sac, **change), 1)
     assert before.name != after.name
@@ -59,7 +59,7 @@ def test_what_defines_a_job_changes_its_key(change: dict[str, Any], tiny: dict[s
     assert (before.run_name == after.run_name) == same_run
 
 
-def test_what_does_not_define_it_does_not(tiny: dict[str, Any]) -> None:
+def test_other_options_do_not_change_the_key(tiny: dict[str, Any]) -> None:
     case, sac = tiny["FIRST"], tiny["SAC"]
     other = replace(sac, name="another", run={**sac.run, "checkpoint_s": 7.0})
     (before,), (after,) = jobs_of(case, sac, 1), jobs_of(case, other, 1)
@@ -67,7 +67,7 @@ def test_what_does_not_define_it_does_not(tiny: dict[str, Any]) -> None:
     assert after.checkpoint_s == 7.0
 
 
-def test_policies_play_on_the_fields_of_their_own() -> None:
+def test_policies_play_with_their_own_environment_options() -> None:
     (case,) = RTD_PARTS.cases
     env = {policy.name: jobs_of(case, policy, 1)[0].definition["evaluation"]["env"] for policy in case.policies}
     trained = {
@@ -85,8 +85,8 @@ def test_policies_play_on_the_fields_of_their_own() -> None:
     assert not trained["rtd-no-battery"]["battery_factor"]
 
 
-def test_all_policies_of_a_case_have_the_same_nature() -> None:
-    """What differs between their environments is no matter of chance: the same tasks come at the same time."""
+def test_all_policies_of_a_case_play_the_same_draws() -> None:
+    """Their environments may differ in options but not in random draws: the same tasks arrive at the same times."""
     (case,) = RTD_PARTS.cases
     envs = [jobs_of(case, policy, 1)[0].definition["evaluation"]["env"] for policy in case.policies]
     drawn: list[Any] = []
@@ -100,24 +100,24 @@ def test_all_policies_of_a_case_have_the_same_nature() -> None:
         np.testing.assert_array_equal(exogenous.deadline_s, drawn[0].deadline_s)
 
 
-def test_a_policy_sees_what_it_was_trained_to_see() -> None:
-    """The weight of a vehicle's energy is seen as it was in training, and counts as it is in the evaluation."""
+def test_a_policy_observes_with_the_options_of_its_training() -> None:
+    """Policies observe the energy weight as in training; the cost uses the energy weight of the evaluation."""
     options = {"num_client_vehicles": 3, "episode_slots": 8, "observation": "extended"}
     sees = problem_of("VEC-TaskDiversion-v0", {**options, "battery_factor": False})
-    seen: list[np.ndarray] = []
+    recorded: list[np.ndarray] = []
 
     class Watching(RandomNumbers):
         def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
-            seen.append(observation)
+            recorded.append(observation)
             return super().act(observation, view)
 
     kept = Kept(metrics=("cost", "vehicle_energy_j"))
     with closing(task_diversion_v0.vector_env(num_envs=4, mobility="straight", **options)) as env:
         judged = play(Watching(sees), env, sees, kept, seed=0).values
-        blind, seen = seen, []
+        blind, recorded = recorded, []
         same = play(Watching(env.problem), env, env.problem, kept, seed=0).values
-    np.testing.assert_array_equal(judged["cost"], same["cost"])  # random numbers heed no observation
-    assert not all(np.array_equal(a, b) for a, b in zip(blind, seen, strict=True))
+    np.testing.assert_array_equal(judged["cost"], same["cost"])  # a random policy ignores the observation
+    assert not all(np.array_equal(a, b) for a, b in zip(blind, recorded, strict=True))
 
 
 def test_an_unknown_metric_is_named() -> None:
@@ -130,17 +130,17 @@ def test_late_means_and_traces_are_of_the_epochs_they_say() -> None:
     kept = Kept(metrics=("delay_s",), late=("delay_s", "energy_queue"), traces=("energy_queue",))
     with closing(cooperative_inference_v0.vector_env(num_envs=3, episode_slots=10)) as env:
         played = play(RandomCuts(env.problem), env, env.problem, kept, seed=3)
-        policy, seen = RandomCuts(env.problem), list[dict[str, np.ndarray]]()
+        policy, recorded = RandomCuts(env.problem), list[dict[str, np.ndarray]]()
         policy.reset(3)
         env.reset(seed=3)
         for _ in range(10):
             outcome = env.batch.step(policy.act(env.batch.observe(), env.view))
-            seen.append(dict(env.problem.metrics(env.batch.state, outcome)))
-    by_point = {name: np.stack([figures[name] for figures in seen]) for name in ("delay_s", "energy_queue")}
-    np.testing.assert_allclose(played.values["delay_s"], by_point["delay_s"].mean(axis=0))
-    np.testing.assert_allclose(played.values["late_delay_s"], by_point["delay_s"][5:].mean(axis=0))
-    np.testing.assert_allclose(played.values["late_energy_queue"], by_point["energy_queue"][5:].mean(axis=0))
-    np.testing.assert_allclose(played.traces["energy_queue"], by_point["energy_queue"].mean(axis=1))
+            recorded.append(dict(env.problem.metrics(env.batch.state, outcome)))
+    by_epoch = {name: np.stack([figures[name] for figures in recorded]) for name in ("delay_s", "energy_queue")}
+    np.testing.assert_allclose(played.values["delay_s"], by_epoch["delay_s"].mean(axis=0))
+    np.testing.assert_allclose(played.values["late_delay_s"], by_epoch["delay_s"][5:].mean(axis=0))
+    np.testing.assert_allclose(played.values["late_energy_queue"], by_epoch["energy_queue"][5:].mean(axis=0))
+    np.testing.assert_allclose(played.traces["energy_queue"], by_epoch["energy_queue"].mean(axis=1))
 
 
 def test_a_policy_may_need_fewer_seeds(tiny: dict[str, Any]) -> None:
@@ -160,11 +160,11 @@ def test_trends_are_slopes_over_the_last_two_thirds() -> None:
     np.testing.assert_allclose(played.values["trend_energy_queue"], [slope])
 
 
-def test_a_trend_counts_the_points_of_each_lane_alone() -> None:
+def test_a_trend_counts_the_epochs_of_each_environment_separately() -> None:
     trend = Trend(["x"], 3)
-    for point in range(5):
-        running = np.array([True, point < 3, point < 1])
-        figures = {"x": np.array([2.0 * point, 7.0 - point if point < 3 else np.nan, 1.0])}
+    for epoch in range(5):
+        running = np.array([True, epoch < 3, epoch < 1])
+        figures = {"x": np.array([2.0 * epoch, 7.0 - epoch if epoch < 3 else np.nan, 1.0])}
         trend.add(Step(running=running, reward=None, next_observation=None, chain=None, metrics=figures))  # type: ignore[arg-type]
     assert trend.slopes()["x"].tolist() == [2.0, -1.0, 0.0]
     assert Trend(["x"], 2).slopes()["x"].tolist() == [0.0, 0.0]
@@ -198,13 +198,13 @@ def test_suites_compare_with_all_references_of_the_problem() -> None:
             assert {policy.name for policy in case.policies} == known - {"random"} | {"rtd", "disdqn"}
 
 
-def test_only_some_policies() -> None:
+def test_selected_policies_alone_are_planned() -> None:
     (suite,) = suites_of("rtd-fig5", SUITES, ("disdqn",))
     assert {policy.name for case in suite.cases for policy in case.policies} == {"disdqn"}
     assert all(isinstance(policy, Learned) for case in suite.cases for policy in case.policies)
 
 
-def test_agents_learn_from_an_expert_first_where_a_policy_says_so(tmp_path: Path) -> None:
+def test_a_policy_with_pretraining_is_pretrained_first(tmp_path: Path) -> None:
     """Once for a run; with other fields it is another run, and without any it is the run that it always was."""
     small = {"hidden": 8, "hidden_layers": 1, "hypernetwork_hidden": 8, "batch_size": 8, "warm_up_episodes": 4}
     plain = Learned(name="plain", learner="qmix", options=small, run={"episodes": 8, "num_envs": 4})

@@ -19,12 +19,12 @@ OPTIONS = {"num_client_vehicles": 2, "num_service_vehicles": 1, "episode_slots":
 
 
 def test_a_recording_shows_the_first_episode_slot_by_slot() -> None:
-    seen: list[tuple[Any, np.ndarray]] = []
+    recorded: list[tuple[Any, np.ndarray]] = []
 
     class Watched(Random):
         def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
             action = super().act(observation, view)
-            seen.append((view, action))
+            recorded.append((view, action))
             return action
 
     kept = Kept(metrics=("completion_time_s",), traces=("backlog_gcycles",), recorded=True)
@@ -39,8 +39,8 @@ def test_a_recording_shows_the_first_episode_slot_by_slot() -> None:
         ("s0", "service"),
         ("RSU", "rsu"),
     ]
-    assert len(recording.frames) == len(seen) == 4
-    for frame, (view, action) in zip(recording.frames, seen, strict=True):
+    assert len(recording.frames) == len(recorded) == 4
+    for frame, (view, action) in zip(recording.frames, recorded, strict=True):
         positions = [*view.exogenous.client_position_m[0], *view.exogenous.service_position_m[0], 0.0]
         np.testing.assert_allclose(frame.x_m, positions, atol=0.051)
         waits = [*view.state.client_backlog_gcycles[0], *view.state.service_backlog_gcycles[0],
@@ -58,7 +58,7 @@ def test_a_recording_shows_the_first_episode_slot_by_slot() -> None:
     assert recording.frames[0].caption.startswith("0.0 Gcycles wait; this slot's tasks take ")
 
 
-def test_only_what_is_asked_for_is_recorded() -> None:
+def test_an_episode_is_recorded_only_on_request() -> None:
     with closing(dnn_partition_v0.vector_env(num_envs=1, **OPTIONS)) as env:
         assert play(Random(env.problem), env, env.problem, Kept(metrics=("drift",)), seed=0).recording is None
     with (

@@ -62,7 +62,7 @@ def test_published_results_are_those_that_the_suites_ask_for(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_published_results_stand_once_and_can_be_read() -> None:
+def test_published_results_are_stored_once_and_can_be_read() -> None:
     names = [entry.name for entry in PUBLISHED.store.entries]
     assert len(names) == len(set(names))
     assert all(PUBLISHED.store.find(name) is not None for name in names)
@@ -82,7 +82,7 @@ def test_a_page_can_be_computed_again_from_what_is_published(whole: Path, tiny: 
     assert list(lines) == sorted(lines)
 
 
-def test_what_is_published_is_a_folder_of_results_itself(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_the_published_folder_can_be_read_as_results(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     page = report("tiny", whole, tmp_path / "docs", tiny)
     for n, path in enumerate(("published", "published/tiny.jsonl")):
         assert report("tiny", tmp_path / "docs" / path, tmp_path / str(n), tiny) == page
@@ -101,7 +101,7 @@ def test_bars_and_curves_of_several_cases_are_below_one_another(whole: Path, tin
         assert two.count(f">{policy}</text>") == 2 * one.count(f">{policy}</text>") > 0
 
 
-def test_prose_stays_and_what_is_measured_is_written_anew(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_prose_is_kept_and_measured_sections_are_replaced(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     marks = "<!-- measured: tiny-parts -->\nold\n<!-- end: tiny-parts -->"
     (tmp_path / "tiny-parts.md").write_text(f"# Parts\n\nWhy we ask.\n\n{marks}\n\nWhat it means.\n")
     for _ in range(2):
@@ -112,9 +112,7 @@ def test_prose_stays_and_what_is_measured_is_written_anew(whole: Path, tiny: dic
         assert page.count("<!-- measured") == 1
 
 
-def test_what_is_published_stays_where_a_results_folder_lacks_it(
-    whole: Path, tiny: dict[str, Any], tmp_path: Path
-) -> None:
+def test_published_results_missing_in_the_folder_are_kept(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     page = report("tiny", whole, tmp_path / "docs", tiny)
     before = {path: path.read_bytes() for path in (tmp_path / "docs" / "published").iterdir()}
     (tmp_path / "less" / "results").mkdir(parents=True)
@@ -122,7 +120,7 @@ def test_what_is_published_stays_where_a_results_folder_lacks_it(
     assert {path: path.read_bytes() for path in (tmp_path / "docs" / "published").iterdir()} == before
 
 
-def test_what_is_missing_is_shown(
+def test_missing_results_are_shown(
     whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     less = tmp_path / "less"
@@ -136,7 +134,7 @@ def test_what_is_missing_is_shown(
     assert "2 results are missing" in capsys.readouterr().out
 
 
-def test_a_result_that_another_page_has_stands_once(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_a_result_of_another_page_is_stored_once(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     report("tiny-parts", whole, tmp_path, tiny)
     page = report("tiny-curves", whole, tmp_path, tiny)  # its two runs are those of the first page
     assert not (tmp_path / "published" / "tiny-curves.jsonl").exists()
@@ -145,7 +143,7 @@ def test_a_result_that_another_page_has_stands_once(whole: Path, tiny: dict[str,
     assert with_section(page, suite.name, section(suite, of_suite)) == page
 
 
-def test_a_result_that_was_run_again_is_replaced_where_it_stands(
+def test_a_repeated_result_is_replaced_in_its_file(
     whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report("tiny-parts", whole, tmp_path / "docs", tiny)
@@ -260,7 +258,7 @@ def test_columns_of_differences_and_of_multiples(tiny: dict[str, Any]) -> None:
     assert rule[6].split()[0] == rule[4].split()[0] == "+2.000"
 
 
-def test_a_table_of_a_figure_has_the_cases_in_columns(tiny: dict[str, Any]) -> None:
+def test_a_metric_table_has_the_cases_in_columns(tiny: dict[str, Any]) -> None:
     (suite,) = tiny["SUITES"]["tiny-parts"]
     suite = replace(suite, tables="metrics", columns=("delay_s", "energy_j"))
     (delay, delays), (energy, energies) = suite_tables(suite, LINES)
@@ -271,7 +269,7 @@ def test_a_table_of_a_figure_has_the_cases_in_columns(tiny: dict[str, Any]) -> N
     assert [row[2].split()[0] for row in energies[1:]] == ["70.00", "85.00", "-"]
 
 
-def test_what_a_paper_says_stands_beside_what_was_measured(tiny: dict[str, Any]) -> None:
+def test_claims_of_a_paper_are_shown_beside_measured_values(tiny: dict[str, Any]) -> None:
     claims = (
         Claim(case="slow", than="rule", percent=19.14),
         Claim(case="fast", than="rule", percent=-5.0, metric="energy_j"),
@@ -319,7 +317,7 @@ def test_milestones_are_reached_where_the_mean_of_five_rounds_is(tiny: dict[str,
     assert [row[:1] + row[2:] for row in rows] == [["ours", "112, -, -, -", "128, -, -, -"]]
 
 
-def test_traces_are_drawn_point_by_point(tiny: dict[str, Any]) -> None:
+def test_traces_are_drawn_with_one_value_per_epoch(tiny: dict[str, Any]) -> None:
     (suite,) = tiny["SUITES"]["tiny-parts"]
     suite = replace(suite, picture="traces", shows="energy_queue_a", axis="slot", baseline="ours")
     picture = draw(suite, [line for line in LINES if line.found])
@@ -331,7 +329,7 @@ def test_traces_are_drawn_point_by_point(tiny: dict[str, Any]) -> None:
     assert draw(suite, [line for line in LINES if line.found]) == picture
 
 
-def test_the_layers_of_a_dnn_are_a_suite_of_no_jobs(tmp_path: Path) -> None:
+def test_a_layers_suite_has_no_jobs(tmp_path: Path) -> None:
     (suite,) = SUITES["mad2rl-fig1"]
     assert run_main(["mad2rl-fig1", "--output", str(tmp_path)]) == 0
     page, picture = ((tmp_path / f"mad2rl-fig1.{end}").read_text() for end in ("md", "svg"))
@@ -343,15 +341,17 @@ def test_the_layers_of_a_dnn_are_a_suite_of_no_jobs(tmp_path: Path) -> None:
     assert [float(row[3]) for row in rows] == pytest.approx([layer.output_mbit for layer in profile.layers], abs=1e-3)
 
 
-def test_values_that_are_all_the_same_are_drawn(tiny: dict[str, Any]) -> None:
+def test_equal_values_are_drawn(tiny: dict[str, Any]) -> None:
     (suite,) = tiny["SUITES"]["tiny-sweep"]
     same = [made_up(name, "slow", x, 0.0) for name in ("ours", "rule") for x in (1.0, 2.0)]
     assert ">rule</text>" in draw(replace(suite, shows="energy_j", baseline="ours"), same)
 
 
 @pytest.mark.parametrize(("sign", "arrow"), [(1.0, "↑"), (-1.0, "↓")])
-def test_what_is_far_beyond_the_baseline_leaves_the_picture(sign: float, arrow: str, tiny: dict[str, Any]) -> None:
-    """Returns are below zero: who ends far below, or begins there, is told by an arrow and flattens no other."""
+def test_values_far_beyond_the_baseline_are_cut_off_with_an_arrow(
+    sign: float, arrow: str, tiny: dict[str, Any]
+) -> None:
+    """Returns are negative. A line that ends or begins far below gets an arrow, and does not flatten the others."""
     (suite,) = tiny["SUITES"]["tiny-sweep"]
     suite = replace(suite, picture="curves", shows="return_mean", baseline="ours")
     curves = {"ours": (9e4, 2.0, 1.0), "rule": (9e4, 4e4, 3e4)}
@@ -367,7 +367,7 @@ def test_what_is_far_beyond_the_baseline_leaves_the_picture(sign: float, arrow: 
     assert picture.count("000</text>") == 1, "the axis ends near the baseline"
 
 
-def test_without_matplotlib_there_are_tables_and_a_word(
+def test_without_matplotlib_tables_are_written_with_a_message(
     whole: Path,
     tiny: dict[str, Any],
     tmp_path: Path,
@@ -389,13 +389,13 @@ def test_without_matplotlib_there_are_tables_and_a_word(
     assert "pip install 'vec-envs[render]'" in capsys.readouterr().err
 
 
-def test_labels_are_apart_and_near_where_they_belong() -> None:
+def test_labels_do_not_overlap_and_stay_near_their_lines() -> None:
     heights = _apart([0.1, 0.11, 0.12, 0.9])
     assert min(np.diff(heights)) > 0.05
     assert np.abs(np.array(heights) - [0.1, 0.11, 0.12, 0.9]).max() < 0.08
 
 
-def test_a_value_that_is_not_finite_is_no_result(tmp_path: Path, whole: Path) -> None:
+def test_a_result_with_a_non_finite_value_is_rejected(tmp_path: Path, whole: Path) -> None:
     result = results.read(next((whole / "results").glob("leo-full-*.json")))
     values = {**result.values, "cost": np.full(12, np.nan)}
     with pytest.raises(ValueError, match="JSON compliant"):
@@ -427,19 +427,19 @@ def test_a_long_curve_is_thinned_to_means(tmp_path: Path) -> None:
     assert curve["episodes"][-1] == 16000
 
 
-def test_a_run_without_metrics_says_what_to_do(tmp_path: Path) -> None:
+def test_a_run_without_metrics_is_refused_with_advice(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("")
     with pytest.raises(ValueError, match=r"metrics\.jsonl is empty: delete .* to train the run again"):
         results.learning_curve(tmp_path / "metrics.jsonl")
 
 
-def test_a_trend_is_by_the_step() -> None:
+def test_the_unit_of_a_trend_is_per_step() -> None:
     assert in_words("trend_backlog_gcycles") == "trend backlog [Gcycles per step]"
     assert in_words("trend_energy_queue") == "trend energy queue [per step]"
     assert in_words("backlog_gcycles") == "backlog [Gcycles]"
 
 
-def test_a_result_that_another_page_uses_is_given_to_it(
+def test_a_dropped_result_moves_to_another_page_that_uses_it(
     whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report("tiny-parts", whole, tmp_path, tiny)
@@ -449,7 +449,7 @@ def test_a_result_that_another_page_uses_is_given_to_it(
     main(["tiny-parts", "--results", str(whole), "--output", str(tmp_path)], {"tiny-parts": (shorter,)})
     ((_, of_suite),) = Published(tmp_path / "published").indexed("tiny-curves", tiny["SUITES"])
     assert [len(of.found) for of in of_suite] == [2]
-    assert "now stands in tiny-curves.jsonl, whose page uses it" in capsys.readouterr().out
+    assert "moved to tiny-curves.jsonl, whose page uses it" in capsys.readouterr().out
 
 
 def test_fewer_seeds_remove_nothing(whole: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -487,6 +487,6 @@ def test_a_metric_that_a_result_lacks_is_shown_as_missing(tiny: dict[str, Any]) 
     ],
     ids=["no end", "the other way", "twice"],
 )
-def test_a_page_whose_marks_are_not_in_pairs_is_left_alone(page: str) -> None:
+def test_a_page_with_unpaired_marks_is_not_modified(page: str) -> None:
     with pytest.raises(ValueError, match="there must be one of each"):
         with_section(page, "a", "new")

@@ -61,7 +61,7 @@ def test_a_file_of_format_1_is_read_as_the_present_format(path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["edited", "renamed", "no definition"])
-def test_a_damaged_file_of_format_1_is_none(path: Path, how: str) -> None:
+def test_a_damaged_file_of_format_1_is_rejected(path: Path, how: str) -> None:
     old = as_format_1(path)
     path.unlink()
     if how == "edited":
@@ -101,7 +101,7 @@ def test_lines_and_files_are_the_same_results(folder: Path, few_resamples: None,
     ]
 
 
-def test_a_damaged_line_is_left_out_and_said(folder: Path, few_resamples: None, tmp_path: Path) -> None:
+def test_a_damaged_line_is_left_out_and_reported(folder: Path, few_resamples: None, tmp_path: Path) -> None:
     lines = [path.read_text() for path in sorted(folder.glob("*.json"))]
     file = tmp_path / "two.jsonl"
     file.write_text("".join([*lines, "{\n", lines[0].replace('"decisions":[30', '"decisions":[31')]))

@@ -29,7 +29,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 def contents(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the results say, by file, but for how long it took and where it was."""
+    """Returns the content of the results by file, without durations and machines."""
     read = {path.name: json.loads(path.read_text()) for path in (folder / "results").glob("*.json")}
     beside = ("training_s", "evaluation_s", "decision_ms", "digest", "provenance")
     return {name: {k: v for k, v in content.items() if k not in beside} for name, content in read.items()}
@@ -50,7 +50,7 @@ def pid_of(log: Path) -> int:
     return int(log.read_text().split("process ")[-1].split()[0])
 
 
-def test_a_run_leaves_results_tables_and_pictures(whole: Path) -> None:
+def test_a_run_writes_results_tables_and_pictures(whole: Path) -> None:
     printed = (whole / "printed.txt").read_text()
     assert "3 vehicles" in printed
     assert "2 seeds" in printed
@@ -66,7 +66,7 @@ def test_identical_jobs_are_run_once(whole: Path) -> None:
     assert len(list((whole / "logs").iterdir())) == 6
 
 
-def test_asking_for_some_policies_keeps_the_others_on_the_page(
+def test_selecting_policies_keeps_the_others_on_the_page(
     whole: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
@@ -79,7 +79,7 @@ def test_asking_for_some_policies_keeps_the_others_on_the_page(
     assert (tmp_path / "tiny-parts.md").read_text() == (whole / "tiny-parts.md").read_text()
 
 
-def test_a_result_says_how_it_came_about(whole: Path) -> None:
+def test_a_result_holds_its_provenance(whole: Path) -> None:
     path = next((whole / "results").glob("sac-seed1-*.json"))
     content, result = json.loads(path.read_text()), results.read(path)
     assert content["seed"] == content["definition"]["policy"]["seed"] == 1
@@ -96,7 +96,7 @@ def test_a_result_says_how_it_came_about(whole: Path) -> None:
     assert os.uname().nodename not in path.read_text() or len(os.uname().nodename) < 4
 
 
-def test_nothing_is_run_again(whole: Path, start: Start) -> None:
+def test_finished_jobs_are_not_run_again(whole: Path, start: Start) -> None:
     before = {path: path.stat().st_mtime_ns for path in (whole / "results").iterdir()}
     process = start("tiny", "--seeds", 2, "--output", whole)
     printed, _ = process.communicate()
@@ -106,7 +106,7 @@ def test_nothing_is_run_again(whole: Path, start: Start) -> None:
 
 
 @pytest.mark.slow
-def test_kills_in_the_middle_change_nothing(whole: Path, start: Start, tmp_path: Path) -> None:
+def test_killed_jobs_continue_with_the_same_results(whole: Path, start: Start, tmp_path: Path) -> None:
     """The runner is killed, then a job; the last go ends with what an undisturbed run has."""
 
     def go() -> subprocess.Popen[str]:
@@ -167,7 +167,7 @@ def test_ctrl_c_stops(start: Start, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["truncated", "edited", "foreign", "of another"])
-def test_a_damaged_result_is_reported_and_run_anew(
+def test_a_damaged_result_is_reported_and_run_again(
     how: str, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["references", "--workers", "2", "--output", str(tmp_path)]
@@ -220,14 +220,16 @@ def test_a_damaged_run_is_put_aside(whole: Path, tmp_path: Path, capsys: pytest.
     assert "is put aside as run.damaged" in capsys.readouterr().out
 
 
-def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path: Path) -> None:
+def test_a_run_killed_before_its_first_checkpoint_starts_over(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     assert rounds_played(tmp_path, learner_named("sac"), nothing) is None
     assert not tmp_path.exists()
 
 
 @pytest.mark.slow
-def test_a_failing_job_ends_no_other(tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_job_does_not_stop_the_others(
+    tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = ["no-road", "--policies", "leo-full", "--workers", "2", "--output", str(tmp_path)]
     assert main(command, tiny["WRONG_SUITES"]) == 1
     printed = capsys.readouterr()
@@ -251,7 +253,7 @@ def test_a_failing_job_ends_no_other(tiny: dict[str, Any], tmp_path: Path, capsy
         ("elsewhere", ["the suite 'elsewhere' is unknown", "'tiny-sweep'"]),
     ],
 )
-def test_what_cannot_be_run_is_said_at_once(
+def test_commands_that_cannot_run_are_refused_at_once(
     suite: str, words: list[str], tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([suite, "--output", str(tmp_path / "out")], tiny["SUITES"] | tiny["WRONG_SUITES"]) == 2
@@ -260,13 +262,13 @@ def test_what_cannot_be_run_is_said_at_once(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_policy_lists_those_there_are(tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_policy_lists_the_known_ones(tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tiny", "--policies", "rtd,ppo"], tiny["SUITES"]) == 2
     errors = capsys.readouterr().err
     assert "the policy 'ppo' is not in tiny; there are 'rtd', 'leo-full', 'gbs-best', 'reo-full'" in errors
 
 
-def test_the_list_says_what_is_done(whole: Path, tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_shows_finished_jobs(whole: Path, tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"], tiny["SUITES"]) == 0
     assert "tiny-parts: Parts; 1 cases, 7 jobs" in capsys.readouterr().out
     assert main(["tiny-parts", "--list", "--seeds", "3", "--output", str(whole)], tiny["SUITES"]) == 0

@@ -86,11 +86,12 @@ def arrive(tab: Any, title: str) -> None:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Waits for something to come true; the page lets nobody wait inside it, as no text may run there."""
+    """Polls a condition from outside the page, whose content security policy does not let Playwright evaluate text in
+    it."""
     wait_until(true, "the page has changed")
 
 
-def test_the_ranking_says_what_the_board_says(open_page: Open) -> None:
+def test_the_ranking_shows_the_content_of_the_board(open_page: Open) -> None:
     tab = open_page()
     assert tab.title() == BOARD.title
     assert tab.get_by_role("heading", level=1).inner_text() == BOARD.title
@@ -178,7 +179,7 @@ def test_an_entry_has_a_view(open_page: Open) -> None:
     arrive(tab, "lymdo")
 
 
-def test_back_leads_to_where_one_came_in(open_page: Open) -> None:
+def test_the_back_button_returns_to_the_previous_view(open_page: Open) -> None:
     tab = open_page()
     part(tab, "Ranking").get_by_role("link", name="lymdo").click()
     arrive(tab, "lymdo")
@@ -187,12 +188,12 @@ def test_back_leads_to_where_one_came_in(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("which", ["-1", "2.5", "99", "x"])
-def test_an_episode_that_is_not_there_is_another(open_page: Open, which: str) -> None:
+def test_a_missing_episode_is_replaced_by_another(open_page: Open, which: str) -> None:
     tab = open_page(at=f"#episodes/{which}")
     assert tab.get_by_role("slider", name="Slot").is_visible()
 
 
-def test_single_runs_have_no_interval_and_prove_nothing(open_page: Open) -> None:
+def test_single_runs_have_no_interval_and_no_significance(open_page: Open) -> None:
     tab = open_page()
     runs = {entry.name: entry.seeds for entry in TRACK.entries}
     heat = part(tab, "Who beats whom")
@@ -207,7 +208,7 @@ def test_single_runs_have_no_interval_and_prove_nothing(open_page: Open) -> None
     assert part(tab, "Ranking").get_by_role("row", name="greedy").locator("small").count() == 0
 
 
-def test_a_plot_tells_its_values_without_a_pointer(open_page: Open) -> None:
+def test_a_plot_shows_its_values_without_a_pointer(open_page: Open) -> None:
     tab = open_page()
     figure = part(tab, "Queues").locator("figure").first
     figure.get_by_text("Values", exact=True).click()
@@ -298,7 +299,7 @@ def test_the_theme_changes_the_page_and_its_charts(open_page: Open) -> None:
     assert tab.evaluate(ground) == light
 
 
-def test_the_systems_theme_comes_first(open_page: Open) -> None:
+def test_the_system_theme_is_the_default(open_page: Open) -> None:
     tab = open_page(color_scheme="dark")
     dark = tab.evaluate("() => getComputedStyle(document.body).backgroundColor")
     tab.emulate_media(color_scheme="light")
@@ -355,14 +356,14 @@ def test_tables_stay_where_a_chart_fails(open_page: Open) -> None:
     assert part(tab, "Who beats whom").locator("tbody td").count() == 81
 
 
-def test_an_empty_leaderboard_says_so(open_page: Open) -> None:
+def test_an_empty_leaderboard_shows_a_message(open_page: Open) -> None:
     tab = open_page("empty")
     assert tab.get_by_text("This leaderboard has no tracks yet.").is_visible()
     tab.get_by_role("link", name="Episodes").click()
     tab.get_by_text("No episode has been recorded.").wait_for()
 
 
-def test_what_is_left_out_is_said(open_page: Open) -> None:
+def test_left_out_results_are_listed(open_page: Open) -> None:
     tab = open_page()
     tab.get_by_text("2 files or policies left out").click()
     assert "their-other-transformer has no results" in tab.locator("footer").inner_text()
@@ -382,7 +383,7 @@ def test_numbers_that_json_lacks_are_refused() -> None:
 
 
 @pytest.mark.parametrize("missing", ["altair", "vl_convert"])
-def test_what_pages_need_is_said(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     charts.library.cache_clear()
     with pytest.raises(ImportError, match=re.escape('pip install "vec-envs[leaderboard]"')):

@@ -52,11 +52,11 @@ def test_a_plain_interval_is_that_of_the_seeds_as_they_are_drawn() -> None:
     assert plain.draws.std() == pytest.approx(values[:, 0].std() / np.sqrt(5), rel=0.03)
 
 
-def test_values_that_are_all_the_same_have_no_width() -> None:
+def test_equal_values_have_an_interval_of_width_0() -> None:
     assert estimate(np.full((5, 8), 3.0), name="a", resamples=100).interval == pytest.approx((3.0, 3.0))
 
 
-def test_draws_are_the_same_at_every_call_and_of_their_own_for_each_name() -> None:
+def test_draws_are_repeatable_and_differ_between_names() -> None:
     values = np.random.default_rng(3).normal(size=(5, 20))
     a, again, b = (estimate(values, name=name, resamples=100).draws for name in ("a", "a", "b"))
     np.testing.assert_array_equal(a, again)
@@ -79,6 +79,6 @@ def test_no_values_are_refused(values: np.ndarray) -> None:
         estimate(values, name="a")
 
 
-def test_a_ratio_to_nothing_is_refused() -> None:
+def test_a_ratio_with_divisor_0_is_refused() -> None:
     with pytest.raises(ValueError, match="above 0"):
         estimate(np.ones((1, 4)), name="a", to=np.zeros((1, 4)), resamples=10)

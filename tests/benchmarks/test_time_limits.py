@@ -17,7 +17,7 @@ from benchmarks.results.kept import Kept
 from benchmarks.suites.suite import Case, CustomPolicy
 
 
-def test_a_limit_goes_on_after_one_within_it() -> None:
+def test_an_outer_limit_continues_after_an_inner_one() -> None:
     with pytest.raises(ValueError, match=r"the whole took longer than 1 s"), at_most(1.0, "the whole"):
         _parts_then_sleep()
 
@@ -29,7 +29,7 @@ def _parts_then_sleep() -> None:
     time.sleep(600.0)
 
 
-def test_of_two_limits_the_one_that_is_over_first_counts() -> None:
+def test_the_earlier_of_two_limits_applies() -> None:
     with pytest.raises(ValueError, match="the whole took"), at_most(0.2, "the whole"), at_most(500.0, "a part"):
         time.sleep(600.0)
     with pytest.raises(ValueError, match="a part took"), at_most(500.0, "the whole"), at_most(0.2, "a part"):
@@ -45,7 +45,7 @@ def test_of_two_limits_the_one_that_is_over_first_counts() -> None:
         ("", "its log is empty"),
     ],
 )
-def test_a_process_that_was_ended_is_told_from_one_that_failed(tmp_path: Path, log: str, says: str) -> None:
+def test_a_timed_out_process_differs_from_a_failed_one(tmp_path: Path, log: str, says: str) -> None:
     job = Job({"env_id": "", "policy": {"reference": "random"}, "evaluation": {}}, Kept())
     path = log_of(job, tmp_path)
     path.parent.mkdir()
@@ -53,7 +53,7 @@ def test_a_process_that_was_ended_is_told_from_one_that_failed(tmp_path: Path, l
     assert str(failure_of(job, 1, tmp_path)).splitlines()[0].endswith(says)
 
 
-def test_a_policy_that_never_gets_made_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_whose_construction_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the process of a job its module has not been imported yet: that has a limit of its own."""
     (tmp_path / "stuck.py").write_text(
         "import time\n\n\nclass Stuck:\n    def __init__(self, problem):\n        time.sleep(600.0)\n"

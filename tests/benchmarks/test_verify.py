@@ -1,4 +1,4 @@
-"""A submission holds where its episodes can be had again, and is rejected, with reasons, where they cannot."""
+"""A submission is accepted if its episodes can be reproduced, and rejected with reasons otherwise."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_better_values_than_it_plays_are_rejected(
 def test_another_file_of_a_results_name_does_not_stand_for_it(
     copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Read last, an honest X.txt would hide what the board takes from X.json."""
+    """If it were read last, a valid X.txt would replace the result that the leaderboard reads from X.json."""
     folder = copy("own")
     path = result_in(folder)
     shutil.copy(path, path.with_suffix(".txt"))
@@ -171,7 +171,7 @@ def result_of(values: np.ndarray, trend: np.ndarray) -> Result:
 
 
 def test_a_few_episodes_that_differ_may_not_differ_by_anything() -> None:
-    """The mean stays as it is if one is above by what another is below: so a growing queue could be hidden."""
+    """Opposite changes in two episodes leave the mean unchanged, and could hide a growing queue."""
     rng = np.random.default_rng(0)
     values, slopes = rng.normal(10.0, 1.0, 64), rng.normal(0.5, 0.05, 64)
     apart = np.zeros(64)
@@ -266,7 +266,7 @@ def test_a_result_of_somebody_else_is_none_of_a_submission(
     (other,) = (submissions["learned"] / "results").glob("*.json")
     shutil.copy(other, folder / "results")
     assert main([str(folder)], SUITES) == 1
-    assert f"{other.name} is no result of it" in capsys.readouterr().err
+    assert f"{other.name} does not belong to this submission" in capsys.readouterr().err
 
 
 def test_forged_decisions_are_rejected(copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -285,7 +285,7 @@ def test_forged_decisions_are_rejected(copy: Callable[[str], Path], capsys: pyte
     ("text", "says"),
     [
         (None, "has no submission.json"),
-        ("{", "does not say"),
+        ("{", "must be JSON"),
         ('{"suite": "s"}', "does not say"),
         ('{"suite": "s", "policy": "mine", "seeds": 0}', "seeds must be an integer from 1 to 1000"),
         ('{"suite": "t", "policy": "mine", "seeds": 1}', "the suite 't' is unknown"),

@@ -111,10 +111,10 @@ class Random:
         self.rng = np.random.default_rng(seed)
 
     def act(self, observation: np.ndarray, view: Any = None) -> np.ndarray:
-        lanes = observation.shape[0]
+        batch_size = observation.shape[0]
         if hasattr(self.problem, "action_counts"):
-            return self.rng.integers(0, self.problem.action_counts, (lanes, len(self.problem.action_counts)))
-        return self.rng.uniform(-1.0, 1.0, (lanes, 1, self.problem.actions.size))
+            return self.rng.integers(0, self.problem.action_counts, (batch_size, len(self.problem.action_counts)))
+        return self.rng.uniform(-1.0, 1.0, (batch_size, 1, self.problem.actions.size))
 
 
 class Vandal(Random):

@@ -32,7 +32,7 @@ def test_padding_after_the_input_rounds_up(extent, kernel, stride):
     assert pooling(kernel, stride=stride)((5, extent)).output_shape == (5, (extent - kernel) // stride + 1)
 
 
-def test_what_does_not_fit_names_the_pair():
+def test_a_window_that_does_not_fit_is_refused_by_name():
     with pytest.raises(ValueError, match=r"kernel of 5 does not fit into 3 values with padding \(0, 1\)"):
         pooling(5, stride=1, padding=(0, 1))((3, 3, 3))
 

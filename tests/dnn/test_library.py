@@ -72,7 +72,7 @@ def test_published_totals(name, layers, gmacs, million_parameters):
         ("vgg16", 138_357_544),
     ],
 )
-def test_parameters_to_the_last_one(name, parameters):
+def test_parameter_counts_are_exact(name, parameters):
     assert round(DNNProfile.load(name).local_parameter_mbyte[-1] * 1e6 / 4, 3) == parameters
 
 
@@ -107,7 +107,7 @@ def test_resnet152_confirms_the_reading_at_the_output_size(block, gflop):
         (macs, 3 * 49 * 10 * 15 * 5, 0),
     ],
 )
-def test_conventions_by_hand(count, convolution_flops, pooling_flops):
+def test_work_conventions_match_hand_computed_values(count, convolution_flops, pooling_flops):
     assert count(CONVOLUTION) == convolution_flops
     assert count(POOLING) == pooling_flops
     assert count(PRODUCT) == (30 if count is macs else 11 * 5)
@@ -148,7 +148,7 @@ def test_groups_and_positions_scale_the_work():
         ("mobilenetv2", "fc", "rtd", (2 * 1280 - 1) * 1000 / 1e9),
     ],
 )
-def test_layers_by_hand(name, layer, workload, gflops):
+def test_layers_match_hand_computed_values(name, layer, workload, gflops):
     row = next(row for row in DNNProfile.load(name, workload).layers if row.name == layer)
     assert row.gflops == gflops
 
@@ -177,7 +177,7 @@ def test_default_workload_is_mad2rl():
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=NAMES)
-def test_files_are_what_the_build_makes(architecture):
+def test_files_equal_the_output_of_the_build(architecture):
     text = (LIBRARY / f"{architecture.name}.json").read_text(encoding="utf-8")
     assert text == render(architecture)
 

@@ -44,7 +44,7 @@ def profiles(draw):
     return DNNProfile(name="drawn", input_mbit=draw(NUMBERS), layers=tuple(layer(**row) for row in rows))
 
 
-def test_every_cut_by_hand():
+def test_every_cut_matches_hand_computed_values():
     profile = tiny()
     assert profile.num_layers == 2
     assert profile.cut_mbit.tolist() == [5.0, 3.0, 0.0]
@@ -74,7 +74,7 @@ def test_a_cut_divides_the_work_and_loses_none(profile):
 
 
 @pytest.mark.parametrize("name", CUT_ARRAYS)
-def test_arrays_have_one_entry_a_cut_and_cannot_be_written(name):
+def test_arrays_have_one_entry_per_cut_and_are_read_only(name):
     profile = tiny()
     array = getattr(profile, name)
     assert array.shape == (3,)
@@ -84,7 +84,7 @@ def test_arrays_have_one_entry_a_cut_and_cannot_be_written(name):
         array[0] = 1.0
 
 
-def test_profiles_are_values():
+def test_profiles_are_compared_by_value():
     first, second = tiny(), tiny()
     before = first.cut_mbit
     assert first == second
@@ -123,12 +123,12 @@ def test_a_profile_needs_a_layer():
 
 
 @pytest.mark.parametrize("layers", [5, "ab", ("a", "b")])
-def test_layers_are_layers(layers):
+def test_layers_of_another_type_are_refused(layers):
     with pytest.raises(ValueError, match="layers"):
         DNNProfile(name="wrong", input_mbit=1.0, layers=layers)
 
 
-def test_fields_go_by_name():
+def test_fields_are_keyword_only():
     with pytest.raises(TypeError):
         Layer("a", 1.0, 1.0, 1.0, 1.0)
 
@@ -157,7 +157,7 @@ def test_from_torch_without_torch_says_what_to_install(monkeypatch):
         DNNProfile.from_torch(object(), object(), name="none")
 
 
-def test_the_room_opens_without_torch():
+def test_the_package_imports_without_torch():
     program = "import sys, vec_envs.dnn as d; d.DNNProfile.load('vgg16'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

@@ -73,7 +73,7 @@ def stored_parameters(profile):
     return round(profile.local_parameter_mbyte[-1] * 1e6 / 4, 6)
 
 
-def test_a_cut_sends_what_the_module_really_hands_on():
+def test_a_cut_sends_the_tensor_that_the_module_passes_on():
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 7 * 7, 5))
     profile = DNNProfile.from_torch(module, torch.zeros(1, 3, 16, 16), name="tiny")
     sent = [module[:length](torch.zeros(1, 3, 16, 16)).numel() * 32 / 1e6 for length in (0, 2, 4)]
@@ -93,7 +93,7 @@ def test_the_module_is_left_as_it_was():
     assert module(torch.randn(2, 3, 8, 8)).device.type == "cpu"
 
 
-def test_functions_count_as_modules_do():
+def test_functions_have_the_work_of_equal_modules():
     profile = DNNProfile.from_torch(Functional(), torch.zeros(1, 3, 8, 8), name="functional")
     flops = [2 * 64 * (27 + 1) * 8, 4 * 8 * 16, 16 * 8, 15 * 10]
     assert [layer.gflops for layer in profile.layers] == [count / 1e9 for count in flops]
@@ -127,7 +127,7 @@ def test_padding_costs_nothing_and_is_not_sent():
         assert rows[0][0][1] == 4 * 64 * 32 / 1e6
 
 
-def test_padding_may_be_one_sided_repeated_and_negative():
+def test_padding_can_be_one_sided_repeated_or_negative():
     one_sided = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1))
     assert profile_of(one_sided, (3, 6, 6)).layers[1].gflops == 4 * 4 * 36 / 1e9
     for pads in ([nn.ZeroPad2d(1), nn.ReplicationPad2d(1)], [nn.ZeroPad2d(2)], [nn.ZeroPad2d(3), nn.ZeroPad2d(-1)]):
@@ -148,7 +148,7 @@ def test_the_kernel_of_an_adaptive_pooling_covers_the_padding():
 
 
 @pytest.mark.parametrize("last", [nn.ZeroPad2d(1), nn.Upsample(scale_factor=2)])
-def test_what_makes_the_result_larger_folds_into_the_last_layer(last):
+def test_upsampling_folds_into_the_last_layer(last):
     profile = profile_of(nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 1), nn.ReLU(), last, nn.ReLU()), (3, 6, 6))
     assert [layer.name for layer in profile.layers] == ["1"]
     assert profile.output_mbit[-1] == last(torch.zeros(1, 4, 6, 6)).numel() * 32 / 1e6
@@ -168,13 +168,13 @@ def test_a_shared_module_is_stored_once_and_computed_twice():
     assert (first.parameter_mbyte, second.parameter_mbyte) == ((4 * 36 + 4) * 4 / 1e6, 0.0)
 
 
-def test_a_weight_that_waits_prevents_no_cut():
+def test_a_weight_that_is_used_later_prevents_no_cut():
     profile = DNNProfile.from_torch(WaitingWeight(), torch.zeros(1, 4), name="waiting")
     assert [layer.name for layer in profile.layers] == ["first", "second"]
     assert stored_parameters(profile) == 15 + 8 + 2
 
 
-def test_no_cut_inside_a_fork():
+def test_there_is_no_cut_inside_a_fork():
     profile = DNNProfile.from_torch(TwoOutputs(), torch.zeros(1, 6), name="fork")
     assert [layer.name for layer in profile.layers] == ["stem", "left-right"]
     assert [layer.output_mbit for layer in profile.layers] == [5 * 32 / 1e6, 5 * 32 / 1e6]
@@ -207,7 +207,7 @@ def test_attention_counts_what_torch_counts(norm_first):
         (nn.Sequential(nn.ReLU(), nn.Flatten()), (1, 3, 8, 8), "no convolution, pooling or matrix product"),
     ],
 )
-def test_what_cannot_be_profiled_says_why(module, shape, message):
+def test_unsupported_modules_are_refused_with_a_reason(module, shape, message):
     with pytest.raises(ValueError, match=message):
         DNNProfile.from_torch(module, torch.zeros(shape), name="odd")
 

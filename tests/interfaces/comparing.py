@@ -53,4 +53,4 @@ def visible(infos: Mapping[str, Any], num_envs: int) -> dict[str, Any]:
 def info_of(infos: Mapping[str, Any], row: int) -> dict[str, Any]:
     """Returns the infos of one environment of a vector, as a single environment returns them."""
     named = {name: value for name, value in infos.items() if not name.startswith("_")}
-    return {n: info_of(v, row) if isinstance(v, Mapping) else v[row].item() for n, v in named.items()}
+    return {n: info_of(v, row) if isinstance(v, Mapping) else v[row] for n, v in named.items()}

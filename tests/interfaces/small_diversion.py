@@ -29,8 +29,8 @@ def decision(slot: int, seat: int, size: int = 3) -> np.ndarray:
     return np.random.default_rng([slot, seat]).uniform(-1.0, 1.0, size).astype(np.float32)
 
 
-def random_actions(steps: int, lanes: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1.0, 1.0, (steps, lanes, 3)).astype(np.float32)
+def random_actions(steps: int, num_envs: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1.0, 1.0, (steps, num_envs, 3)).astype(np.float32)
 
 
 def turn(env: Any) -> tuple[int, int]:

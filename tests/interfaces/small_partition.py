@@ -10,7 +10,7 @@ import vec_envs
 from vec_envs.interfaces.joint_env import JointEnv
 
 ENV_ID = "VEC-DNNPartition-v0"
-door = vec_envs.dnn_partition_v0
+factory = vec_envs.dnn_partition_v0
 SMALL: dict[str, Any] = {
     "mobility": "straight",
     "num_client_vehicles": 3,
@@ -20,9 +20,9 @@ SMALL: dict[str, Any] = {
 }
 
 
-def random_actions(slots: int, lanes: int = 1, seed: int = 0) -> np.ndarray:
-    counts = door.joint_env(**SMALL).action_space.nvec
-    return np.random.default_rng(seed).integers(0, counts, (slots, lanes, len(counts)))
+def random_actions(slots: int, num_envs: int = 1, seed: int = 0) -> np.ndarray:
+    counts = factory.joint_env(**SMALL).action_space.nvec
+    return np.random.default_rng(seed).integers(0, counts, (slots, num_envs, len(counts)))
 
 
 def by_agent(action: np.ndarray) -> dict[str, int]:

@@ -12,7 +12,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from tests.interfaces.comparing import MODES, assert_same
-from tests.interfaces.small_partition import ENV_ID, SMALL, by_agent, door, random_actions
+from tests.interfaces.small_partition import ENV_ID, SMALL, by_agent, factory, random_actions
 from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.interfaces import factories
 from vec_envs.interfaces.parallel_env import SimultaneousEnv
@@ -30,10 +30,10 @@ def arrays_in(value: Any) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_returned_arrays_are_the_callers_own(mode: AutoresetMode) -> None:
-    envs, untouched = (door.vector_env(num_envs=2, autoreset_mode=mode, **SMALL) for _ in range(2))
+    envs, untouched = (factory.vector_env(num_envs=2, autoreset_mode=mode, **SMALL) for _ in range(2))
     handed_out = [envs.reset(seed=0)]
     untouched.reset(seed=0)
-    for step, actions in enumerate(random_actions(8, lanes=2)):
+    for step, actions in enumerate(random_actions(8, num_envs=2)):
         if mode is AutoresetMode.DISABLED and step == 5:
             break
         handed_out.append(envs.step(actions.copy()))
@@ -48,31 +48,31 @@ def test_returned_arrays_are_the_callers_own(mode: AutoresetMode) -> None:
             array[...] = 1  # a caller may do with them what it likes
 
 
-def test_observations_of_the_other_faces_are_the_callers_own() -> None:
-    joint, parallel = door.joint_env(**SMALL), door.parallel_env(padded=True, **SMALL)
-    fresh = door.joint_env(**SMALL)
-    seen, _ = joint.reset(seed=0)
+def test_observations_of_the_other_interfaces_are_the_callers_own() -> None:
+    joint, parallel = factory.joint_env(**SMALL), factory.parallel_env(padded=True, **SMALL)
+    fresh = factory.joint_env(**SMALL)
+    observation, _ = joint.reset(seed=0)
     by_name, _ = parallel.reset(seed=0)
     fresh.reset(seed=0)
     for action in random_actions(5)[:, 0]:
-        for array in (seen, *arrays_in(by_name)):
+        for array in (observation, *arrays_in(by_name)):
             array[...] = 1
-        seen = joint.step(action)[0]
+        observation = joint.step(action)[0]
         by_name = parallel.step(by_agent(action))[0]
         expected = fresh.step(action)[0]
-        assert_same(seen, expected)
-        assert_same([*seen], [o["observation"] for o in by_name.values()])
+        assert_same(observation, expected)
+        assert_same([*observation], [o["observation"] for o in by_name.values()])
         assert_same([o["action_mask"] for o in by_name.values()], [*action_exists(parallel.problem).astype(np.int8)])
 
 
 def test_infos_of_the_agents_are_their_own() -> None:
-    env = door.parallel_env(**SMALL)
+    env = factory.parallel_env(**SMALL)
     env.reset(seed=0)
     infos = env.step(by_agent(np.zeros(3)))[4]
     infos["client_0"]["drift"] = "spoilt"
-    infos["client_0"]["reward_terms"]["drift"] = "spoilt"
+    infos["client_0"]["reward_terms"][...] = 7.0
     assert infos["client_1"]["drift"] != "spoilt"
-    assert infos["client_1"]["reward_terms"]["drift"] != "spoilt"
+    assert infos["client_1"]["reward_terms"]["drift"] != 7.0
 
 
 def test_a_mobility_object_and_own_profiles_are_accepted_and_left_open() -> None:
@@ -87,7 +87,7 @@ def test_a_mobility_object_and_own_profiles_are_accepted_and_left_open() -> None
         input_mbit=1.0,
         layers=(Layer(name="a", gflops=1.0, gmacs=0.5, output_mbit=1.0, parameter_mbyte=0.0),),
     )
-    for make in (door.joint_env, door.parallel_env, door.vector_env):
+    for make in (factory.joint_env, factory.parallel_env, factory.vector_env):
         env = make(mobility=Watched(), dnns=(dnn,), num_client_vehicles=2, num_service_vehicles=0)
         env.reset(seed=0)
         assert env.problem.action_counts == (2, 2)
@@ -95,7 +95,7 @@ def test_a_mobility_object_and_own_profiles_are_accepted_and_left_open() -> None
     assert Watched.closed == 0
 
 
-@pytest.mark.parametrize("make", [door.joint_env, door.parallel_env, door.vector_env])
+@pytest.mark.parametrize("make", [factory.joint_env, factory.parallel_env, factory.vector_env])
 def test_traffic_made_by_name_ends_with_the_env_and_where_making_it_fails(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,13 +117,15 @@ def test_traffic_made_by_name_ends_with_the_env_and_where_making_it_fails(
 
 
 def test_view_shows_the_present_slot() -> None:
-    env: SimultaneousEnv = door.parallel_env(**SMALL)
+    env: SimultaneousEnv = factory.parallel_env(**SMALL)
     env.reset(seed=0)
     env.step(by_agent(np.zeros(3)))
     view = env.view
     assert view.problem is env.problem
-    seen = view.problem.observe(view.state, view.exogenous)
-    np.testing.assert_array_equal(seen.ravel(), env.state())
+    observation = view.problem.observe(view.state, view.exogenous)
+    np.testing.assert_array_equal(env.state(), view.problem.global_state(view.state, view.exogenous)[0])
+    after = env.step(by_agent(np.zeros(3)))[0]
+    assert not np.array_equal(after["client_0"], observation[0, 0])
 
 
 def test_environments_need_neither_torch_nor_sumo_nor_matplotlib() -> None:

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from vec_envs import dnn_partition_v0 as door
+from vec_envs import dnn_partition_v0 as factory
 from vec_envs.interfaces.joint_env import JointEnv
 from vec_envs.mobility import StraightMobility
 from vec_envs.problems.task_diversion import TaskDiversion
@@ -44,7 +44,7 @@ def assert_is_picture(picture: Any) -> None:
 
 
 def test_all_three_roles_are_on_the_road() -> None:
-    env = door.joint_env(**SMALL)
+    env = factory.joint_env(**SMALL)
     env.reset(seed=0)
     picture = env.render()
     road = picture[: picture.shape[0] // 2]
@@ -53,7 +53,7 @@ def test_all_three_roles_are_on_the_road() -> None:
 
 
 def test_the_picture_moves_with_the_vehicles_and_the_queues() -> None:
-    env = door.joint_env(**SMALL)
+    env = factory.joint_env(**SMALL)
     env.reset(seed=0)
     before = env.render()
     all_local = env.action_space.nvec - 1
@@ -67,7 +67,7 @@ def test_the_picture_moves_with_the_vehicles_and_the_queues() -> None:
 
 
 def test_links_show_where_the_last_tasks_went() -> None:
-    env = door.joint_env(**SMALL)
+    env = factory.joint_env(**SMALL)
 
     def orange(action: np.ndarray) -> int:
         env.reset(seed=0)
@@ -80,26 +80,26 @@ def test_links_show_where_the_last_tasks_went() -> None:
 
 
 def test_an_ended_episode_and_one_without_service_vehicles_can_be_drawn() -> None:
-    env = door.joint_env(**(SMALL | {"num_service_vehicles": 0, "episode_slots": 2}))
+    env = factory.joint_env(**(SMALL | {"num_service_vehicles": 0, "episode_slots": 2}))
     env.reset(seed=0)
     for _ in range(2):
         env.step(env.action_space.nvec - 1)
     assert_is_picture(env.render())
 
 
-def test_a_lane_that_was_just_reset_shows_no_links() -> None:
-    envs = door.vector_env(num_envs=2, **SMALL)
+def test_an_environment_that_was_just_reset_shows_no_links() -> None:
+    envs = factory.vector_env(num_envs=2, **SMALL)
     envs.reset(seed=0)
     envs.step(np.zeros((2, 3), dtype=int))
     mask = np.array([True, False])
     envs.reset(seed=[0, None], options={"reset_mask": mask})
-    fresh = door.joint_env(**SMALL)
+    fresh = factory.joint_env(**SMALL)
     fresh.reset(seed=0)
     np.testing.assert_array_equal(envs.render()[0], fresh.render())
 
 
-def test_the_picture_remembers_the_action_whatever_becomes_of_its_array() -> None:
-    envs = door.vector_env(num_envs=1, **SMALL)
+def test_the_picture_keeps_a_copy_of_the_action() -> None:
+    envs = factory.vector_env(num_envs=1, **SMALL)
     envs.reset(seed=0)
     action = np.zeros((1, 3), dtype=np.int64)
     envs.step(action)
@@ -109,13 +109,13 @@ def test_the_picture_remembers_the_action_whatever_becomes_of_its_array() -> Non
 
 
 def test_drawing_changes_nothing() -> None:
-    seen, silent = door.joint_env(**SMALL), door.joint_env(**SMALL)
-    seen.reset(seed=0)
+    rendered, silent = factory.joint_env(**SMALL), factory.joint_env(**SMALL)
+    rendered.reset(seed=0)
     silent.reset(seed=0)
     for _ in range(3):
-        seen.render()
+        rendered.render()
         action = np.array([3, 4, 5])
-        one, other = seen.step(action), silent.step(action)
+        one, other = rendered.step(action), silent.step(action)
         np.testing.assert_array_equal(one[0], other[0])
         assert one[1] == other[1]
 
@@ -128,7 +128,7 @@ def test_gymnasiums_wrappers_can_draw() -> None:
 
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="'human'"):
-        door.joint_env(**(SMALL | {"render_mode": "human"}))
+        factory.joint_env(**(SMALL | {"render_mode": "human"}))
 
 
 def test_a_problem_without_a_drawing_says_so() -> None:

@@ -76,15 +76,15 @@ def assert_seats_hold(
 
 
 def _assert_a_number_is_one_stay(vehicle: np.ndarray) -> None:
-    """Numbers follow the order of first holding; each is of one seat, in slots that follow one another."""
-    last_seen: dict[int, tuple[int, int]] = {}
+    """Vehicles are numbered in order of first holding a seat; each holds one seat, in consecutive slots."""
+    last_slot_and_seat: dict[int, tuple[int, int]] = {}
     for (slot, seat), number in np.ndenumerate(vehicle):
-        if number in last_seen:
-            assert last_seen[number] == (slot - 1, seat)
+        if number in last_slot_and_seat:
+            assert last_slot_and_seat[number] == (slot - 1, seat)
         elif number >= 0:
-            assert number == len(last_seen)
+            assert number == len(last_slot_and_seat)
         if number >= 0:
-            last_seen[number] = (slot, seat)
+            last_slot_and_seat[number] = (slot, seat)
 
 
 def alive(pid: int) -> bool:

@@ -60,7 +60,7 @@ def test_seats_on_a_recording(wanted) -> None:
         assert_seats_hold(mobility, block, top_speed_mps=TOP_SPEED_MPS, rounding_m=1 / 32)
 
 
-def test_a_window_holds_stays(two_way: SumoMobility) -> None:
+def test_a_window_holds_the_stays_of_vehicles(two_way: SumoMobility) -> None:
     for window in islice(two_way.windows(3, SEATS), 3):
         present, first = window.present, window.present.argmax(axis=0)
         stop = first + present.sum(axis=0)
@@ -79,7 +79,7 @@ def test_a_window_holds_stays(two_way: SumoMobility) -> None:
         assert ((edge_m > 970.0) & (edge_m < 1000.0)).all()
 
 
-def test_the_same_vehicles_drive_whatever_is_asked_of_them(two_way: SumoMobility) -> None:
+def test_traffic_does_not_depend_on_the_requested_roles(two_way: SumoMobility) -> None:
     passing = next(two_way.windows(4, SEATS))
     staying = next(two_way.windows(4, shape(1, 0, slots=61)))
     throughout = passing.present.all(axis=0)
@@ -91,18 +91,18 @@ def test_the_same_vehicles_drive_whatever_is_asked_of_them(two_way: SumoMobility
 
 
 @pytest.mark.parametrize("start", [1, FIRST_TAPE, 7])
-def test_seeking_is_skipping(two_way: SumoMobility, start: int) -> None:
+def test_starting_at_an_episode_equals_skipping_the_earlier_ones(two_way: SumoMobility, start: int) -> None:
     for mobility in (two_way, ReplayMobility("two-way-road"), StraightMobility()):
         skipped = take(mobility.blocks(4, SEATS), start + 2)[start:]
         assert same(skipped, take(mobility.blocks(4, SEATS, start=start), 2))
         assert not same(skipped, take(mobility.blocks(5, SEATS, start=start), 2))
 
 
-def test_other_workers_and_mixed_streams_give_the_same_bits(two_way: SumoMobility) -> None:
+def test_other_workers_and_interleaved_iterators_give_the_same_bits(two_way: SumoMobility) -> None:
     other = SumoMobility("two-way-road", num_workers=2)
     shapes = [SEATS, shape(7, 5, slots=20), shape(15, 3, slots=20, come_and_go=True)]
-    streams = [other.blocks(seed, wanted) for seed, wanted in enumerate(shapes)]
-    turns = [[next(stream) for stream in streams] for _ in range(5)]
+    iterators = [other.blocks(seed, wanted) for seed, wanted in enumerate(shapes)]
+    turns = [[next(iterator) for iterator in iterators] for _ in range(5)]
     for seed, (wanted, blocks) in enumerate(zip(shapes, zip(*turns, strict=True), strict=True)):
         assert same(blocks, take(two_way.blocks(seed, wanted), 5))
     other.close()
@@ -120,17 +120,17 @@ def test_traci_and_libsumo_give_the_same_bits(two_way: SumoMobility) -> None:
 def test_a_killed_worker_is_replaced_and_gives_the_same(caplog: pytest.LogCaptureFixture) -> None:
     mobility, wanted = SumoMobility("two-way-road"), shape(10, 0, slots=200, come_and_go=True)
     undisturbed = take(mobility.blocks(0, wanted), 8)
-    stream = mobility.blocks(0, wanted)
-    disturbed = take(stream, FIRST_TAPE + 1)
+    iterator = mobility.blocks(0, wanted)
+    disturbed = take(iterator, FIRST_TAPE + 1)
     os.kill(mobility.worker_pids[0], signal.SIGKILL)
     with caplog.at_level(logging.WARNING, logger="vec_envs.mobility"):
-        disturbed += take(stream, 8 - len(disturbed))
+        disturbed += take(iterator, 8 - len(disturbed))
     assert same(undisturbed, disturbed)
     assert "died" in caplog.text
     mobility.close()
 
 
-def test_too_few_vehicles_say_what_to_do(two_way: SumoMobility) -> None:
+def test_too_few_vehicles_raise_an_error_with_advice(two_way: SumoMobility) -> None:
     with pytest.raises(TrafficError, match=rf"{MAX_MISSES} windows .* in range in the first slot, .* 99 clients"):
         next(two_way.blocks(0, shape(99, 0, slots=3, come_and_go=True)))
     words = r"99 clients and 0 service vehicles \(at most \d\d in all in the first slot\); ask for fewer"
@@ -138,7 +138,7 @@ def test_too_few_vehicles_say_what_to_do(two_way: SumoMobility) -> None:
         ReplayMobility("two-way-road").blocks(0, shape(99, 0, slots=3, come_and_go=True))
 
 
-def test_only_the_types_of_a_role_play_it(edited_scenario) -> None:
+def test_roles_are_limited_to_their_vehicle_types(edited_scenario) -> None:
     roles = 'client_types = ["car"]\nservice_types = ["van"]\n[road]'
     mobility = SumoMobility(edited_scenario("scenario.toml", lambda text: text.replace("[road]", roles)))
     wanted = shape(9, 4, slots=61, come_and_go=True)

@@ -54,7 +54,7 @@ def test_a_recording_of_vehicles_that_stay_serves_coming_and_going() -> None:
 
 
 @pytest.mark.parametrize(("name", "version"), [("fdr-drive", 1), ("motorway", 1), ("two-way-road", 2)])
-def test_what_is_read_is_written_and_read_again(name: str, version: int, tmp_path: Path) -> None:
+def test_a_recording_survives_a_round_trip(name: str, version: int, tmp_path: Path) -> None:
     with np.load(RECORDINGS / f"{name}.npz") as file:
         assert f'"version": {version}' in str(file["header"])
     recording = read_recording(RECORDINGS / f"{name}.npz")
@@ -90,7 +90,7 @@ def test_a_short_episode_begins_anywhere_in_a_window() -> None:
     assert all(np.isin(block.client_position_m[0], first_m).all() for block in whole)
 
 
-def test_what_is_recorded_is_what_sumo_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_traffic_equals_live_traffic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "mine.npz"
     arguments = ["motorway", "--output", str(output), "--episodes", "3", "--slots", "5", "--seed", "9"]
     assert record.main([*arguments, "--clients", "2", "--services", "1", "--slot-s", "0.5"]) == 0
@@ -125,7 +125,7 @@ def test_coming_and_going_is_recorded_as_sumo_served_it(tmp_path: Path) -> None:
     live.close()
 
 
-def test_record_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_of_the_record_command_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         record.main(["nowhere"])
     assert "must be one of fdr-drive, fdr-drive-dense, motorway, two-way-road" in capsys.readouterr().err
@@ -152,7 +152,7 @@ def test_record_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ),
     ],
 )
-def test_what_was_not_recorded_names_the_command(wanted: Any, words: str) -> None:
+def test_a_missing_recording_names_the_command_to_make_it(wanted: Any, words: str) -> None:
     with pytest.raises(TrafficError, match=words):
         ReplayMobility().blocks(0, wanted)
 
@@ -224,7 +224,7 @@ def _without_presence(arrays: dict[str, np.ndarray], path: Path) -> None:
         _other_count,
     ],
 )
-def test_a_spoilt_file_is_refused(spoil: Callable[[dict[str, np.ndarray], Path], None], tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused(spoil: Callable[[dict[str, np.ndarray], Path], None], tmp_path: Path) -> None:
     with np.load(SHIPPED) as file:
         arrays = {name: file[name] for name in file.files}
     np.savez(tmp_path / "whole.npz", **arrays)
@@ -236,7 +236,7 @@ def test_a_spoilt_file_is_refused(spoil: Callable[[dict[str, np.ndarray], Path],
         ReplayMobility(tmp_path / "spoilt.npz")
 
 
-def test_it_works_without_sumo(tmp_path: Path) -> None:
+def test_replay_works_without_sumo(tmp_path: Path) -> None:
     script = """
 import sys
 class Absent:
@@ -253,9 +253,7 @@ for name in ("replay", "straight"):
     assert process.communicate(timeout=LIMIT_S) == ("(31, 7, 2)\n(31, 7, 2)\n", "")
 
 
-def test_where_a_recording_cannot_be_written_is_said_before_it_is_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unwritable_path_is_refused_before_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "there.npz").touch()
     for name, why in (
         ("mine", "must end in .npz"),

@@ -41,7 +41,7 @@ def test_the_files_are_as_built() -> None:
     assert build.main(["--check"]) == 0
 
 
-def test_the_files_say_nothing_of_the_machine_that_built_them() -> None:
+def test_the_files_do_not_contain_paths_of_the_build_machine() -> None:
     for path in build.FOLDER.glob("*/*.*ml"):
         text = path.read_text(encoding="utf-8")
         assert "generated on" not in text
@@ -67,8 +67,8 @@ def test_a_folder_is_a_scenario_too(edited_scenario: Callable[..., Path]) -> Non
             "road.reach_m is an unknown key; the known ones are axis_xy_m",
         ),
         ("rsu_xyz_m = [", "rsu_xyz_m = [0.0, ", "road.rsu_xyz_m must be 3 finite numbers"),
-        ("axis_xy_m = [", "axis_xy_m = [[1],", "road.axis_xy_m must be at least two points"),
-        ('net_file = "net.xml"', 'net_file = "away.xml"', "names 'away.xml', but the file "),
+        ("axis_xy_m = [", "axis_xy_m = [[1],", "road.axis_xy_m must be two to 10000 points"),
+        ('net_file = "net.xml"', 'net_file = "away.xml"', "names 'away.xml', but the file does not exist"),
         ('["rou.xml"]', "[]", "route_files must be a list of at least one string, got "),
         ("warm_up_s", "client_types = 'car'\nwarm_up_s", "client_types must be a list of at least one string"),
         ("warm_up_s = ", "warm_up_s = -", "warm_up_s must be a number of at least 0"),
@@ -84,7 +84,7 @@ def test_a_wrong_file_names_the_key_and_the_bound(
     assert words in str(raised.value)
 
 
-def test_unknown_names_list_what_exists(tmp_path: Path) -> None:
+def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
     known = "scenario must be one of fdr-drive, fdr-drive-dense, motorway, two-way-road, or a path to a folder .*, got"
     with pytest.raises(ValueError, match=f"{known} 'nowhere'"):
         make_mobility("sumo", scenario="nowhere")

@@ -103,7 +103,7 @@ def test_the_first_holders_are_drawn_at_random() -> None:
         assert np.abs(share - 1 / 5).max() < 0.05
 
 
-def test_a_seat_waits_empty_for_the_next_to_come() -> None:
+def test_a_seat_stays_empty_until_the_next_vehicle_enters() -> None:
     window = window_of([(0, 2, True, False), (0, SLOTS, False, True), (4, 3, True, False), (5, 2, True, False)])
     block = choose(np.random.default_rng(0), window, shape(1, 0, slots=SLOTS, come_and_go=True))
     assert block.client_vehicle[:, 0].tolist() == [0, 0, -1, -1, 1, 1, 1]

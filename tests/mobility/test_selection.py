@@ -82,7 +82,7 @@ def test_a_block_holds_the_chosen_vehicles_throughout() -> None:
     assert block.client_vehicle.shape == block.client_position_m.shape
 
 
-def test_the_numbers_of_an_episode_do_not_depend_on_the_way_there() -> None:
+def test_random_numbers_of_an_episode_do_not_depend_on_earlier_ones() -> None:
     one, other = EpisodeRandom(7), EpisodeRandom(7)
     one.at(0).random(1000)
     one.at(41).random(3)

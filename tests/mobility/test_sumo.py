@@ -65,7 +65,7 @@ def test_an_episode_draws_its_roles_from_its_window(live: SumoMobility) -> None:
 
 
 @pytest.mark.parametrize("start", [1, FIRST_TAPE, 9, FIRST_LONG - 1, FIRST_LONG + 2])
-def test_seeking_is_skipping(live: SumoMobility, start: int) -> None:
+def test_starting_at_an_episode_equals_skipping_the_earlier_ones(live: SumoMobility, start: int) -> None:
     skipped = take(live.blocks(4, shape()), start + 3)[start:]
     assert same(skipped, take(live.blocks(4, shape(), start=start), 3))
 
@@ -82,14 +82,14 @@ def test_tapes_cover_every_episode_once() -> None:
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_streams_do_not_touch_each_other(live: SumoMobility, num_workers: int) -> None:
+def test_iterators_are_independent(live: SumoMobility, num_workers: int) -> None:
     mobility = SumoMobility(num_workers=num_workers)
     plans: list[tuple[int, EpisodeShape]] = [(0, shape()), (1, shape()), (0, shape(2, 2, slots=4))]
-    streams = [mobility.blocks(seed, wanted) for seed, wanted in plans]
+    iterators = [mobility.blocks(seed, wanted) for seed, wanted in plans]
     got: list[list[TrafficBlock]] = [[] for _ in plans]
     for turn in range(5):
-        for stream, blocks in zip(streams, got, strict=True):
-            blocks += take(stream, 1 + turn % 2)
+        for iterator, blocks in zip(iterators, got, strict=True):
+            blocks += take(iterator, 1 + turn % 2)
     for (seed, wanted), blocks in zip(plans, got, strict=True):
         assert same(blocks, take(live.blocks(seed, wanted), len(blocks)))
     mobility.close()
@@ -118,20 +118,20 @@ def test_a_slot_may_be_shorter_or_longer_than_a_second(live: SumoMobility) -> No
         live.blocks(0, shape(slot_s=0.0005))
 
 
-def test_one_slot_and_one_role_will_do(live: SumoMobility) -> None:
+def test_one_slot_and_one_role_are_enough(live: SumoMobility) -> None:
     block = next(live.blocks(0, shape(3, 0, slots=1)))
     assert block.client_xy_m.shape == (1, 3, 2)
     assert block.service_xy_m.shape == (1, 0, 2)
     assert (block.client_speed_mps > 0.0).all()
 
 
-def test_too_few_vehicles_say_what_to_do(live: SumoMobility) -> None:
+def test_too_few_vehicles_raise_an_error_with_advice(live: SumoMobility) -> None:
     with pytest.raises(TrafficError, match=r"40 clients and 30 service vehicles; ask for fewer"):
         next(live.blocks(0, shape(40, 30, slots=3)))
     assert len(take(live.blocks(0, shape()), 2)) == 2
 
 
-def test_only_the_types_of_a_role_play_it(edited_scenario) -> None:
+def test_roles_are_limited_to_their_vehicle_types(edited_scenario) -> None:
     roles = 'client_types = ["car"]\nservice_types = ["van"]\n[road]'
     mobility = SumoMobility(edited_scenario("scenario.toml", lambda text: text.replace("[road]", roles)))
     window = next(mobility.windows(0, shape(3, 2)))

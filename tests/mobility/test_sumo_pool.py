@@ -31,13 +31,13 @@ BOTH = ["libsumo", pytest.param("traci", marks=needs_sumo)]
 def test_a_killed_worker_is_replaced_and_gives_the_same(backend: SumoBackend, caplog: pytest.LogCaptureFixture) -> None:
     mobility = SumoMobility(sumo_backend=backend)
     undisturbed = take(mobility.blocks(0, LONG), 12)
-    stream = mobility.blocks(0, LONG)
-    disturbed = take(stream, FIRST_TAPE + 1)
+    iterator = mobility.blocks(0, LONG)
+    disturbed = take(iterator, FIRST_TAPE + 1)
     (pid,) = mobility.worker_pids
     programs = children(pid)
     os.kill(pid, signal.SIGKILL)
     with caplog.at_level(logging.WARNING, logger="vec_envs.mobility"):
-        disturbed += take(stream, 12 - len(disturbed))
+        disturbed += take(iterator, 12 - len(disturbed))
     assert same(undisturbed, disturbed)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert mobility.worker_pids != [pid]
@@ -51,18 +51,18 @@ def test_a_killed_worker_is_replaced_and_gives_the_same(backend: SumoBackend, ca
 def test_a_killed_sumo_program_is_replaced_too(caplog: pytest.LogCaptureFixture) -> None:
     mobility = SumoMobility(sumo_backend="traci")
     undisturbed = take(mobility.blocks(0, LONG), 12)
-    stream = mobility.blocks(0, LONG)
-    disturbed = take(stream, FIRST_TAPE + 1)
+    iterator = mobility.blocks(0, LONG)
+    disturbed = take(iterator, FIRST_TAPE + 1)
     (program,) = children(mobility.worker_pids[0])
     os.kill(program, signal.SIGKILL)
     with caplog.at_level(logging.WARNING, logger="vec_envs.mobility"):
-        disturbed += take(stream, 12 - len(disturbed))
+        disturbed += take(iterator, 12 - len(disturbed))
     assert same(undisturbed, disturbed)
     assert "died" in caplog.text
     mobility.close()
 
 
-def test_a_worker_that_always_dies_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_always_dies_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     mobility = SumoMobility()
     with pytest.raises(TrafficError, match=r"died 3 times in a row \(exit status 1\) with .*net\.xml"):
@@ -74,16 +74,16 @@ def test_a_worker_that_always_dies_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("backend", BOTH)
 def test_close_ends_every_process(backend: SumoBackend) -> None:
     mobility = SumoMobility(sumo_backend=backend, num_workers=2)
-    streams = [mobility.blocks(seed, shape()) for seed in range(2)]
-    for stream in streams:
-        next(stream)
+    iterators = [mobility.blocks(seed, shape()) for seed in range(2)]
+    for iterator in iterators:
+        next(iterator)
     pids = [pid for worker in mobility.worker_pids for pid in (worker, *children(worker))]
     assert all(map(alive, pids))
     mobility.close()
     mobility.close()
     assert not any(map(alive, pids))
     with pytest.raises(TrafficError, match="closed"):
-        take(streams[0], 100)
+        take(iterators[0], 100)
     with pytest.raises(TrafficError, match="closed"):
         next(mobility.blocks(0, shape()))
 
@@ -111,12 +111,12 @@ def test_a_forgotten_mobility_ends_its_worker() -> None:
 
 def test_close_frees_a_thread_that_waits() -> None:
     mobility = SumoMobility()
-    stream = mobility.blocks(0, shape(slots=500))
+    iterator = mobility.blocks(0, shape(slots=500))
     errors: list[Exception] = []
 
     def wait() -> None:
         try:
-            take(stream, 10_000)
+            take(iterator, 10_000)
         except TrafficError as error:
             errors.append(error)
 
@@ -128,18 +128,18 @@ def test_close_frees_a_thread_that_waits() -> None:
     assert len(errors) == 1
 
 
-STREAM = """
+SETUP = """
 from itertools import islice
 from vec_envs.mobility import EpisodeShape, SumoMobility
 shape = EpisodeShape(num_client_vehicles=7, num_service_vehicles=5, num_slots=6, slot_s=1.0)
 mobility = SumoMobility(sumo_backend={backend!r})
-stream = mobility.blocks(0, shape)
+iterator = mobility.blocks(0, shape)
 """
 
 
 def test_an_unguarded_script_works_and_ends(tmp_path: Path) -> None:
     process = start_script(
-        tmp_path / "script.py", STREAM.format(backend="libsumo") + "print(len(list(islice(stream, 3))))"
+        tmp_path / "script.py", SETUP.format(backend="libsumo") + "print(len(list(islice(iterator, 3))))"
     )
     assert process.communicate(timeout=LIMIT_S) == ("3\n", "")
 
@@ -148,11 +148,11 @@ def test_an_unguarded_script_works_and_ends(tmp_path: Path) -> None:
 @linux
 @pytest.mark.parametrize("backend", BOTH)
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_outlives_a_parent_that_is_struck(backend: str, blow: signal.Signals, tmp_path: Path) -> None:
+def test_workers_end_when_their_parent_is_killed(backend: str, blow: signal.Signals, tmp_path: Path) -> None:
     process = start_script(
         tmp_path / "script.py",
-        STREAM.format(backend=backend)
-        + "next(stream)\nprint(*mobility.worker_pids, flush=True)\nfor _ in stream: pass",
+        SETUP.format(backend=backend)
+        + "next(iterator)\nprint(*mobility.worker_pids, flush=True)\nfor _ in iterator: pass",
     )
     assert process.stdout is not None
     worker = int(process.stdout.readline())
@@ -167,12 +167,12 @@ def test_nothing_outlives_a_parent_that_is_struck(backend: str, blow: signal.Sig
 
 @pytest.mark.slow
 @linux
-def test_a_fork_goes_on_by_itself(tmp_path: Path) -> None:
-    script = STREAM.format(backend="libsumo") + (
+def test_a_forked_process_continues_independently(tmp_path: Path) -> None:
+    script = SETUP.format(backend="libsumo") + (
         "import os\n"
-        "first = next(stream)\n"
+        "first = next(iterator)\n"
         "child = os.fork()\n"
-        "places = [float(block.client_xy_m.sum()) for block in islice(stream, 8)]\n"
+        "places = [float(block.client_xy_m.sum()) for block in islice(iterator, 8)]\n"
         "print(places, flush=True)\n"
         "mobility.close()\n"
         "if child: print(os.waitpid(child, 0)[1])\n"

@@ -111,7 +111,7 @@ def columns(window: Window) -> dict[str, list[Place]]:
     return {stay.vehicle: stay.places for stay in window.stays}
 
 
-def test_a_window_holds_who_is_there_in_range_without_teleports(server: Server) -> None:
+def test_a_window_holds_vehicles_that_stay_in_range_without_teleports(server: Server) -> None:
     window = server.window(tape(), 0)
     assert list(columns(window)) == ["stays", "just in", "bus"]
     assert columns(window)["bus"] == ROUTES["bus"]
@@ -141,7 +141,7 @@ def test_a_window_of_coming_and_going_holds_every_stay_of_two_slots(passing: Ser
     assert len(window.numbers()) == 8 * 2 * (3 + 2 + 4 + 3 + 3)
 
 
-def test_one_that_comes_back_stays_anew(passing: Server) -> None:
+def test_a_vehicle_that_returns_begins_a_new_stay(passing: Server) -> None:
     window = passing.window(tape(slots=6, come_and_go=True), 0)
     stays = [stay for stay in window.stays if stay.vehicle == "returns"]
     assert [(stay.first_slot, stay.places) for stay in stays] == [
@@ -164,7 +164,7 @@ def test_roles_are_counted_without_overlap(server: Server, clients: int, service
     assert server.window(tape(), 0).suffices(tape(clients, services)) is enough
 
 
-def test_a_road_that_never_has_enough_is_given_up(server: Server) -> None:
+def test_a_road_with_too_few_vehicles_raises_an_error(server: Server) -> None:
     with pytest.raises(
         WorkerError, match=r"at most 3 vehicles in range throughout, but an episode needs 3 clients and 1 "
     ):

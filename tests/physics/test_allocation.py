@@ -11,21 +11,21 @@ from scipy.optimize import brentq, minimize
 
 from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped
 
-LANES = 100
+BATCH_SIZE = 100
 
 
-def random_cases(seed: int, types: int, lanes: int = LANES) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def random_cases(seed: int, types: int, batch_size: int = BATCH_SIZE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns weights, backlogs and capacities over many orders of magnitude, a third of the entries 0."""
     rng = np.random.default_rng(seed)
-    gamma = 10.0 ** rng.uniform(-6, 6, (lanes, types)) * (rng.random((lanes, types)) > 1 / 3)
-    backlog = 10.0 ** rng.uniform(-4, 4, (lanes, types)) * (rng.random((lanes, types)) > 1 / 3)
-    return gamma, backlog, 10.0 ** rng.uniform(-2, 3, lanes)
+    gamma = 10.0 ** rng.uniform(-6, 6, (batch_size, types)) * (rng.random((batch_size, types)) > 1 / 3)
+    backlog = 10.0 ** rng.uniform(-4, 4, (batch_size, types)) * (rng.random((batch_size, types)) > 1 / 3)
+    return gamma, backlog, 10.0 ** rng.uniform(-2, 3, batch_size)
 
 
 def optimum(gamma: np.ndarray, pull: np.ndarray, capacity: float) -> np.ndarray:
     """Returns the minimiser of one case, its multiplier bracketed on a log scale.
 
-    The multiplier is the highest pull of an active type plus x; x is found by itself, lest it cancel.
+    The multiplier is the highest Q tau of an active type plus x; solving for x avoids cancellation.
     """
     speed, active, x = np.zeros_like(gamma), gamma > 0.0, 0.0
     highest = pull[active].max(initial=0.0)
@@ -48,11 +48,10 @@ def optimum(gamma: np.ndarray, pull: np.ndarray, capacity: float) -> np.ndarray:
 def optimality_gap(
     gamma: np.ndarray, pull: np.ndarray, speed: np.ndarray, usable: np.ndarray, capacity: np.ndarray
 ) -> np.ndarray:
-    """Returns by how much, relative to itself, the multiplier that idle speed asks for exceeds what used speed bears.
+    """Returns the relative violation of the optimality conditions of P3; 0 at the optimum.
 
-    At the optimum no type that could take more gains more by it than any type that has some would lose: the
-    largest marginal gain of those below their bound is at most the least of those above 0 (but for rounding). Speed
-    that is left over is a type that gains nothing.
+    At the optimum, the largest marginal gain of types below their bound is at most the smallest at positive speed (up
+    to rounding). Unallocated speed counts as a type with marginal gain 0.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         marginal = np.where(gamma > 0.0, gamma / speed**2, 0.0) + pull
@@ -69,10 +68,10 @@ def p3(gamma: np.ndarray, pull: np.ndarray, speed: np.ndarray) -> float:
 
 @pytest.mark.parametrize("slot_s", [0.1, 1.0, 5.0])
 @pytest.mark.parametrize("types", [1, 2, 3, 4, 6])
-def test_speeds_are_those_of_a_bracketed_multiplier(types: int, slot_s: float) -> None:
+def test_speeds_equal_those_of_a_bracketed_multiplier(types: int, slot_s: float) -> None:
     gamma, backlog, capacity = random_cases(types, types)
     speed = allocate_rsu(gamma, backlog, capacity_ghz=capacity, slot_s=slot_s)
-    for case in range(LANES):
+    for case in range(BATCH_SIZE):
         expected = optimum(gamma[case], backlog[case] * slot_s, capacity[case])
         np.testing.assert_allclose(speed[case], expected, rtol=1e-8, atol=1e-9 * capacity[case])
 
@@ -80,7 +79,7 @@ def test_speeds_are_those_of_a_bracketed_multiplier(types: int, slot_s: float) -
 @pytest.mark.parametrize("slot_s", [0.1, 1.0])
 @pytest.mark.parametrize("types", [1, 2, 3, 7, 20])
 def test_conditions_of_optimality_hold(types: int, slot_s: float) -> None:
-    gamma, backlog, capacity = random_cases(100 + types, types, lanes=1000)
+    gamma, backlog, capacity = random_cases(100 + types, types, batch_size=1000)
     speed = allocate_rsu(gamma, backlog, capacity_ghz=capacity, slot_s=slot_s)
     gap = optimality_gap(gamma, backlog * slot_s, speed, np.full_like(speed, np.inf), capacity)
     assert gap.max() <= 1e-8
@@ -158,10 +157,10 @@ def test_any_case_is_optimal_and_within_the_capacity(gamma: np.ndarray, backlog:
 
 
 @pytest.mark.parametrize("types", [1, 3, 5, 12])
-def test_batch_is_one_by_one_bit_for_bit(types: int) -> None:
+def test_a_batch_equals_row_by_row_results_bit_for_bit(types: int) -> None:
     gamma, backlog, capacity = random_cases(7, types)
     together = allocate_rsu(gamma, backlog, capacity_ghz=capacity, slot_s=1.0)
-    for case in range(LANES):
+    for case in range(BATCH_SIZE):
         alone = allocate_rsu(gamma[case], backlog[case], capacity_ghz=float(capacity[case]), slot_s=1.0)
         assert (alone == together[case]).all()
     shaped = allocate_rsu(
@@ -170,7 +169,7 @@ def test_batch_is_one_by_one_bit_for_bit(types: int) -> None:
     assert (shaped.reshape(together.shape) == together).all()
 
 
-def test_inputs_are_left_alone_and_integers_are_numbers() -> None:
+def test_inputs_are_not_modified_and_integers_are_accepted() -> None:
     gamma, backlog = np.array([100, 0]), np.array([0, 4])
     np.testing.assert_allclose(allocate_rsu(gamma, backlog, capacity_ghz=30, slot_s=1), [5.0, 25.0])
     assert gamma.tolist() == [100, 0]
@@ -182,7 +181,7 @@ def test_inputs_are_left_alone_and_integers_are_numbers() -> None:
 
 @pytest.mark.parametrize("types", [1, 2, 3, 5, 9])
 def test_capped_conditions_of_optimality_hold(types: int) -> None:
-    gamma, backlog, _ = random_cases(200 + types, types, lanes=1000)
+    gamma, backlog, _ = random_cases(200 + types, types, batch_size=1000)
     usable = 10.0 ** np.random.default_rng(types).uniform(-2, 3, gamma.shape) * ((gamma > 0.0) | (backlog > 0.0))
     speed = allocate_rsu_capped(gamma, backlog, usable, capacity_ghz=30.0, slot_s=1.0)
     assert optimality_gap(gamma, backlog, speed, usable, np.full(1000, 30.0)).max() <= 1e-8
@@ -214,7 +213,7 @@ def test_capped_is_uncapped_where_no_bound_binds() -> None:
     assert (free == capped).all()
 
 
-def test_what_a_bound_frees_goes_to_the_next() -> None:
+def test_speed_above_a_bound_goes_to_the_other_types() -> None:
     gamma, backlog, usable = np.array([100.0, 0.0, 0.0]), np.array([0.0, 4.0, 3.0]), np.array([50.0, 10.0, 20.0])
     speed = allocate_rsu_capped(gamma, backlog, usable, capacity_ghz=30.0, slot_s=1.0)
     np.testing.assert_allclose(speed, [np.sqrt(100.0 / 3.0), 10.0, 20.0 - np.sqrt(100.0 / 3.0)])
@@ -228,10 +227,10 @@ def test_capped_leaves_speed_that_nobody_can_use() -> None:
     np.testing.assert_allclose(speed, usable)
 
 
-def test_capped_batch_is_one_by_one_bit_for_bit() -> None:
+def test_a_capped_batch_equals_row_by_row_results_bit_for_bit() -> None:
     gamma, backlog, _ = random_cases(11, 3)
     usable = np.random.default_rng(0).uniform(0.0, 20.0, gamma.shape)
     together = allocate_rsu_capped(gamma, backlog, usable, capacity_ghz=30.0, slot_s=1.0)
-    for case in range(LANES):
+    for case in range(BATCH_SIZE):
         alone = allocate_rsu_capped(gamma[case], backlog[case], usable[case], capacity_ghz=30.0, slot_s=1.0)
         assert (alone == together[case]).all()

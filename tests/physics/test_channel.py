@@ -24,7 +24,7 @@ BOTH = pytest.mark.parametrize("rate", [v2i_rate_mbps, v2v_rate_mbps])
         (v2v_rate_mbps, 10.0, 10.0, 23.0 + 114.0 - 44.23 - 16.7 + 10.0),
     ],
 )
-def test_rate_is_shannons_of_the_papers_decibels(
+def test_rate_is_shannons_with_the_path_loss_of_the_paper(
     rate: RateFunction, distance_m: float, fading_power: float, snr_db: float
 ) -> None:
     expected = 10.0 * math.log(1.0 + 10.0 ** (snr_db / 10.0)) / math.log(2.0)
@@ -46,7 +46,7 @@ def test_rate_falls_with_distance_and_rises_with_fading_power(rate: RateFunction
 
 
 @BOTH
-def test_rate_is_held_below_a_metre(rate: RateFunction) -> None:
+def test_rate_is_constant_below_a_metre(rate: RateFunction) -> None:
     near = rate(np.array([0.0, 1e-6, 0.5, 1.0]), np.ones(4))
     assert (near == near[-1]).all()
     assert rate(np.array(1.01), np.array(1.0)) < near[-1]
@@ -67,7 +67,7 @@ def test_no_fading_power_carries_nothing(rate: RateFunction) -> None:
     assert rate(np.array(50.0), np.array(0.0)) == 0.0
 
 
-def test_rates_broadcast_over_lanes() -> None:
+def test_rates_broadcast_over_the_batch() -> None:
     distance_m, fading_power = np.array([[10.0], [500.0]]), np.array([0.5, 1.0, 2.0])
     rates = v2i_rate_mbps(distance_m, fading_power)
     assert rates.shape == (2, 3)
@@ -90,7 +90,7 @@ def test_power_at_the_noise_carries_one_bit_a_hertz() -> None:
     ],
     ids=str,
 )
-def test_what_no_channel_can_give_is_refused(rate: object, message: str) -> None:
+def test_invalid_rates_of_a_channel_are_refused(rate: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         checked_rates_mbps(rate, np.ones(2), of="mine")
 

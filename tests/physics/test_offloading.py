@@ -13,7 +13,7 @@ def test_local_time_is_backlog_and_layers_over_speed() -> None:
     assert times.tolist() == [1.0, 0.5, 0.0]
 
 
-def test_transmission_is_data_over_rate_and_nothing_costs_nothing() -> None:
+def test_transmission_is_data_over_rate_and_0_without_data() -> None:
     times = transmit_s(np.array([10.0, 0.0, 0.0]), np.array([4.0, 4.0, 0.0]))
     assert times.tolist() == [2.5, 0.0, 0.0]
 

@@ -132,7 +132,7 @@ def one_task(rate_mbps: float, battery: float) -> Task:
 
 
 @pytest.mark.parametrize("name", ["dnn_partition.json", "task_diversion.json", "cooperative_inference.json"])
-def test_own_copy_is_the_shared_one(name: str) -> None:
+def test_the_stored_cases_equal_the_shared_ones(name: str) -> None:
     if not (SHARED / name).exists():
         pytest.skip("no shared cases here")
     assert json.loads((OWN / name).read_text()) == json.loads((SHARED / name).read_text())
@@ -149,8 +149,8 @@ def streamed(name: str, table: dict[str, Any]) -> DNNProfile:
 
 
 @pytest.mark.parametrize("number", range(len(INFERENCE)))
-@pytest.mark.parametrize("lanes", [(), (1,), (2, 3)])
-def test_the_inference_model_agrees_with_the_worked_cases(number: int, lanes: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("batch_shape", [(), (1,), (2, 3)])
+def test_the_inference_model_agrees_with_the_worked_cases(number: int, batch_shape: tuple[int, ...]) -> None:
     case, expected = INFERENCE[number]["input"], INFERENCE[number]["expected"]
     problem = CooperativeInference(
         dnns=tuple(streamed(f"dnn{k}", table) for k, table in enumerate(case["profiles"])),
@@ -158,7 +158,7 @@ def test_the_inference_model_agrees_with_the_worked_cases(number: int, lanes: tu
     )
 
     def rows(name: str) -> np.ndarray:
-        return np.broadcast_to(np.array(case[name]), (*lanes, len(case[name]))).copy()
+        return np.broadcast_to(np.array(case[name]), (*batch_shape, len(case[name]))).copy()
 
     following, outcome = problem.transition(
         Budgets(energy_queue=rows("energy_queue"), memory_queue=rows("memory_queue")),
@@ -168,7 +168,7 @@ def test_the_inference_model_agrees_with_the_worked_cases(number: int, lanes: tu
     found = {name: getattr(following if name.endswith("queue") else outcome, name) for name in expected}
     for name, value in expected.items():
         solved = name in ("device_ghz", "server_ghz", "bandwidth_share")
-        assert found[name].shape[: len(lanes)] == lanes
+        assert found[name].shape[: len(batch_shape)] == batch_shape
         np.testing.assert_allclose(
             found[name],
             np.broadcast_to(value, found[name].shape),

@@ -22,7 +22,7 @@ SOUND = {("dnn_of_client", None), ("overlap", True), ("battery_factor", True)}
 @pytest.mark.parametrize(
     ("problem", "name"), [(problem, field.name) for problem in PROBLEMS for field in fields(problem)]
 )
-def test_what_is_of_another_kind_is_refused_by_name(problem: type[Any], name: str) -> None:
+def test_values_of_a_wrong_type_are_refused_by_name(problem: type[Any], name: str) -> None:
     for value in WRONG:
         if any(name == field and value is sound for field, sound in SOUND):
             problem(**{name: value})
@@ -54,6 +54,6 @@ def test_a_workload_is_refused_also_where_no_name_needs_it() -> None:
     ("problem", "name"),
     [(DNNPartition, "transmit_power_dbm"), (DNNPartition, "noise_dbm"), (CooperativeInference, "noise_dbm_per_hz")],
 )
-def test_powers_beyond_all_powers_are_refused(problem: type[Any], name: str) -> None:
+def test_too_large_powers_are_refused(problem: type[Any], name: str) -> None:
     with pytest.raises(ValueError, match=rf"{name} must be a finite number from -1000 to 1000, got 100000\.0"):
         problem(**{name: 1e5})

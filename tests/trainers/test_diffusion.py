@@ -39,7 +39,7 @@ def test_total_noise_does_not_depend_on_the_number_of_steps() -> None:
         assert last == pytest.approx(math.exp(-0.1 - 9.9 / 2), rel=1e-4)
 
 
-def test_the_finding_on_the_amplified_noise_comes_out() -> None:
+def test_the_first_reverse_step_amplifies_the_noise_as_documented() -> None:
     schedule = variance_preserving_schedule(5, beta_min=0.1, beta_max=10.0)
     assert 1.0 / math.sqrt(schedule.alpha_bar[-1].item()) == pytest.approx(12.5, abs=0.2)
 
@@ -61,7 +61,7 @@ def test_both_forms_of_the_mean_agree(m: int) -> None:
     )
 
 
-def test_knowing_x0_the_reverse_process_ends_there() -> None:
+def test_the_reverse_process_with_known_x0_ends_at_x0() -> None:
     generator = torch.Generator().manual_seed(0)
     x0 = torch.randn(50, generator=generator)
     x = torch.randn(50, generator=generator)
@@ -71,7 +71,7 @@ def test_knowing_x0_the_reverse_process_ends_there() -> None:
 
 
 @pytest.mark.parametrize("m", range(1, 8))
-def test_a_reverse_step_is_drawn_from_what_the_forward_process_leaves(m: int) -> None:
+def test_a_reverse_step_has_the_posterior_of_the_forward_process(m: int) -> None:
     """x_{m-1} given x_m and x0, by conditioning the normal distribution of both on x_m."""
     alpha, alpha_bar = SCHEDULE.alpha[m - 1].item(), SCHEDULE.alpha_bar[m - 1].item()
     before = SCHEDULE.alpha_bar[m - 2].item() if m > 1 else 1.0

@@ -38,7 +38,7 @@ def fresh(**options: object) -> ScaledDQN:
             **{"discount": 0.0, "reward_scale": 1.0, "hidden": 32, "target_update_steps": 10, **options}
         )
         return assemble(
-            observation_size=1, hybrid=UpTo(), parameters_for=lambda seen: seen[:, 0], options=values, seed=decisions
+            observation_size=1, hybrid=UpTo(), parameters_for=lambda x: x[:, 0], options=values, seed=decisions
         )
 
 
@@ -47,10 +47,10 @@ def filled(algorithm: ScaledDQN) -> ReplayBuffer:
     rng = np.random.default_rng(0)
     number = rng.choice([2.0, 4.0], 2000)
     act = (rng.random(2000) * number).astype(np.int64)
-    seen = number.astype(np.float32)[:, None, None]
+    observation = number.astype(np.float32)[:, None, None]
     space = algorithm.policy.action_space
     buffer = ReplayBuffer(2000, observation_shape=(1, 1), action_space=space, seed=1)
-    buffer.add(seen, act, act.astype(np.float64), np.float32(6.0) - seen, np.zeros(2000, bool))
+    buffer.add(observation, act, act.astype(np.float64), np.float32(6.0) - observation, np.zeros(2000, bool))
     return buffer
 
 
@@ -80,14 +80,14 @@ def test_targets_ignore_illegal_alternatives(double_q: bool) -> None:
 
 def test_illegal_alternatives_are_neither_taken_nor_explored() -> None:
     algorithm = fresh()
-    seen = np.random.default_rng(1).integers(1, 5, (3000, 1, 1)).astype(np.float32)
-    batch = Batch(obs=seen)
+    observation = np.random.default_rng(1).integers(1, 5, (3000, 1, 1)).astype(np.float32)
+    batch = Batch(obs=observation)
     chosen = algorithm.policy(batch).act
     algorithm.policy.exploration = 1.0
     explored = algorithm.policy.add_exploration_noise(chosen, batch)
-    assert (chosen < seen[:, 0, 0]).all()
-    assert (explored < seen[:, 0, 0]).all()
-    of_four = explored[seen[:, 0, 0] == 4.0]
+    assert (chosen < observation[:, 0, 0]).all()
+    assert (explored < observation[:, 0, 0]).all()
+    of_four = explored[observation[:, 0, 0] == 4.0]
     assert np.bincount(of_four) / len(of_four) == pytest.approx([0.25] * 4, abs=0.05)
     algorithm.policy.exploration = 0.0
     assert (algorithm.policy.add_exploration_noise(chosen, batch) == chosen).all()
@@ -109,12 +109,12 @@ def problem() -> TaskDiversion:
 
 
 def test_speeds_are_the_fastest_or_those_of_least_cost_for_the_battery(problem: TaskDiversion) -> None:
-    seen = np.zeros((2, 1, problem.observation_size), np.float32)
-    seen[:, 0, 3 + 4] = [0.9, 0.2]
-    assert (dqn.speeds(problem, seen, kind="full") == 1.0).all()
-    numbers = dqn.speeds(problem, seen, kind="best")
+    observation = np.zeros((2, 1, problem.observation_size), np.float32)
+    observation[:, 0, 3 + 4] = [0.9, 0.2]
+    assert (dqn.speeds(problem, observation, kind="full") == 1.0).all()
+    numbers = dqn.speeds(problem, observation, kind="best")
     _, vehicle_ghz, rsu_ghz = problem.action.decode(
-        CutAndUnit(problem).action(np.array([0, 0]), numbers, seen)[:, 0], SAME
+        CutAndUnit(problem).action(np.array([0, 0]), numbers, observation)[:, 0], SAME
     )
     np.testing.assert_allclose(vehicle_ghz, [3.0, (1.0 / (2.0 * 3.0 * 1e-3 * 10.0)) ** (1.0 / 3.0)], rtol=1e-5)
     np.testing.assert_allclose(rsu_ghz, 50.0 ** (1.0 / 3.0), rtol=1e-5)

@@ -68,7 +68,7 @@ def test_environments_end_one_by_one_and_stay_unchanged() -> None:
     env.close()
 
 
-def test_decisions_are_kept_with_the_next_one_at_their_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decisions_are_joined_to_the_next_one_at_their_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--env.mobility", "replay", "--num-envs", "4", "--episodes", "8", "--learner.warm-up-episodes", "4"]
     run = parse(sac.LEARNER, [*options, "--learner.hidden", "8", "--learner.updates-per-step", "0.01"])
     env = task_diversion_v0.factory.vector_env(

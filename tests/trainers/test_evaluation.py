@@ -17,7 +17,9 @@ from trainers.runs.directory import RunDirectory
 
 
 @pytest.mark.slow
-def test_an_evaluation_of_other_episodes_is_written_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_evaluation_of_other_episodes_is_written_to_another_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0")
     for seed, name in ((1000, "evaluation.json"), (7, "evaluation-7-2.json"), (1000, "evaluation.json")):
         evaluate_main([str(tmp_path / "run"), "--episodes", "2", "--seed", str(seed)])
@@ -26,7 +28,7 @@ def test_an_evaluation_of_other_episodes_is_written_beside(tmp_path: Path, capsy
 
 
 @pytest.mark.slow
-def test_references_that_take_long_play_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_slow_references_play_only_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "1")
     usual = json.loads((tmp_path / "run" / "evaluation.json").read_text())["references"]
     evaluate_main([str(tmp_path / "run"), "--episodes", "1", "--slow"])
@@ -35,7 +37,7 @@ def test_references_that_take_long_play_where_asked(tmp_path: Path, capsys: pyte
     assert "optimum-drift" in capsys.readouterr().out
 
 
-def test_references_play_on_their_own_fields_of_the_environment(tmp_path: Path) -> None:
+def test_references_play_with_their_own_environment_options(tmp_path: Path) -> None:
     given = parse(sac.LEARNER, ["--env.mobility", "replay"])
     with EvaluationEnvironments(given, 2) as environments:
         own, nearest = environments.env({}), environments.env({"diversion": "nearest"})
@@ -56,7 +58,7 @@ def test_evaluation_can_be_repeated_and_moved(tmp_path: Path, capsys: pytest.Cap
 
 @pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
-def test_an_exported_policy_plays_as_its_run_does_and_cannot_go_on(learner: str, tmp_path: Path) -> None:
+def test_an_exported_policy_equals_its_run_and_cannot_be_trained(learner: str, tmp_path: Path) -> None:
     whole, exported = tmp_path / "run", tmp_path / "exported"
     run(learner, whole, "--episodes", "16", "--evaluation-episodes", "2")
     export_main([str(whole), str(exported)])

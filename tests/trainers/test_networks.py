@@ -24,8 +24,8 @@ def test_batched_agents_equal_separate_networks() -> None:
     network = AgentMLP(3, [4, 8, 5], NO_KNOWLEDGE)
     x = torch.randn(3, 10, 4)
     first, last = network.layers[0], network.head.own
-    seen = torch.relu(first(x))
-    values = network(seen, network.head.folded(x, seen))
+    first_hidden = torch.relu(first(x))
+    values = network(first_hidden, network.head.folded(x, first_hidden))
     for agent in range(3):
         hidden = torch.relu(x[agent] @ first.weight[agent] + first.bias[agent])
         torch.testing.assert_close(values[agent], hidden @ last.weight[agent] + last.bias[agent])
@@ -62,13 +62,13 @@ def test_the_weight_of_a_cost_applies_to_every_action() -> None:
     torch.manual_seed(0)
     costs = KnownActionCosts(ALONE.action_costs(), compressed=False)
     head = AgentHead(1, 4, 3, ALONE.action_counts[0], ActionKnowledge(costs=costs))
-    local, x, seen = torch.rand(1, 5, ALONE.observation_size) + 0.1, torch.rand(1, 5, 4), torch.rand(1, 5, 3)
-    before = head(x, head.folded(local, seen)).detach()
+    local, x, hidden = torch.rand(1, 5, ALONE.observation_size) + 0.1, torch.rand(1, 5, 4), torch.rand(1, 5, 3)
+    before = head(x, head.folded(local, hidden)).detach()
     torch.testing.assert_close(before, head.own(x))  # before training costs have no weight
     assert head.weighing is not None
     with torch.no_grad():
         head.weighing.bias -= 1.0
-    torch.testing.assert_close(head(x, head.folded(local, seen)), before - sum(costs(local)))
+    torch.testing.assert_close(head(x, head.folded(local, hidden)), before - sum(costs(local)))
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -88,9 +88,9 @@ def test_known_costs_are_those_of_a_client_without_others(compressed: bool) -> N
         client_ghz=rng.uniform(4.0, 6.0, (batch, 1)),
         service_ghz=rng.uniform(6.0, 8.0, (batch, services)),
     )
-    seen = torch.as_tensor(ALONE.observe(state, exogenous)).transpose(0, 1)
+    hidden = torch.as_tensor(ALONE.observe(state, exogenous)).transpose(0, 1)
     costs = KnownActionCosts(ALONE.action_costs(), compressed=compressed)
-    compressed_costs = torch.stack(costs(seen.sign() * seen.abs().log1p() if compressed else seen), dim=2)
+    compressed_costs = torch.stack(costs(hidden.sign() * hidden.abs().log1p() if compressed else hidden), dim=2)
     costs_s = (SOFT_LIMIT * torch.expm1(compressed_costs / SOFT_LIMIT))[0].double().numpy()
     for action in range(ALONE.action_counts[0]):
         _, outcome = ALONE.transition(state, np.full((batch, 1), action), exogenous)

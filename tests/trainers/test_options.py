@@ -86,7 +86,7 @@ def test_the_decision_page_states_every_option_that_the_presets_differ_in() -> N
         assert stated(flat["tuned"][option], row[2]), (option, flat["tuned"][option], row[2])
 
 
-def test_the_paper_preset_has_the_papers_numbers() -> None:
+def test_each_paper_preset_has_the_numbers_of_its_paper() -> None:
     """MAD2RL, Sections 8.1 and 8.3.1."""
     preset = qmix_diffusion.LEARNER.presets["paper"]
     env, learner = preset.env["VEC-DNNPartition-v0"], preset.learner
@@ -122,7 +122,7 @@ def test_the_command_line_is_read_before_torch_is_imported(learner: str) -> None
 
 
 @pytest.mark.parametrize("env_id", ["VEC-DNNPartition-v0", "VEC-TaskDiversion-v0"])
-def test_help_tells_what_the_fields_of_the_environment_are(env_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_explains_the_options_of_the_environment(env_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     learner = {"VEC-DNNPartition-v0": "qmix", "VEC-TaskDiversion-v0": "sac"}[env_id]
     with pytest.raises(SystemExit):
         parse(MODULES[learner].LEARNER, ["--help"])
@@ -134,7 +134,7 @@ def test_help_tells_what_the_fields_of_the_environment_are(env_id: str, capsys: 
         assert "".join(docs[name].split()) in shown
 
 
-def test_names_of_options_are_taken_with_underscores_too() -> None:
+def test_option_names_with_underscores_are_accepted() -> None:
     with pytest.raises(SystemExit, match="cannot train on 'VEC-TaskDiversion-v0'"):
         parse(qmix.LEARNER, ["--env_id", "VEC-TaskDiversion-v0"])
     assert parse(qmix.LEARNER, ["--env.num_client_vehicles=3", "--num_envs", "2"]).num_envs == 2

@@ -52,79 +52,83 @@ def situations(rng: np.random.Generator, batch: int = 32) -> np.ndarray:
 def learn(algorithm: SeededPPO, worth: Any, *, steps: int, rollout: RolloutOptions | None = None) -> Rollout:
     """Plays a bandit in 32 environments: observations are random and do not depend on actions."""
     rng, experience = np.random.default_rng(1), Rollout(rollout or RolloutOptions(steps=8, batch_size=64), algorithm)
-    seen = situations(rng)
+    observation = situations(rng)
     for step in range(steps):
         algorithm.policy.exploration = 0.05 * 0.02 ** (step / steps)
         with torch.no_grad(), policy_within_training_step(algorithm.policy):
-            act = algorithm.policy(Batch(obs=seen, info={})).act.numpy()
+            act = algorithm.policy(Batch(obs=observation, info={})).act.numpy()
         next_observation = situations(rng)
-        reward = worth(seen, algorithm.policy.environment_action(act, seen))
-        experience.add(Transitions(observation=seen, action=act, reward=reward, next_observation=next_observation))
+        reward = worth(observation, algorithm.policy.environment_action(act, observation))
+        experience.add(
+            Transitions(observation=observation, action=act, reward=reward, next_observation=next_observation)
+        )
         experience.learn_after_step()
-        seen = next_observation
+        observation = next_observation
     return experience
 
 
 @pytest.mark.slow
 def test_ppo_finds_the_best_legal_action() -> None:
-    def worth(seen: np.ndarray, taken: np.ndarray) -> np.ndarray:
-        second = np.where(seen[:, 1, 0] > 0.0, taken[:, 1], 1 - taken[:, 1])
+    def worth(observation: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        second = np.where(observation[:, 1, 0] > 0.0, taken[:, 1], 1 - taken[:, 1])
         return np.array([0.5, 0.0, 1.0])[taken[:, 0]] + second
 
     algorithm = choices()
     experience = learn(algorithm, worth, steps=240)
     assert experience.updates == 240 // 8 * 5 * (8 * 32 // 64)
-    seen = situations(np.random.default_rng(9), 400)
-    act = likeliest(algorithm).act(seen)
+    observation = situations(np.random.default_rng(9), 400)
+    act = likeliest(algorithm).act(observation)
     assert (act.shape, act.dtype) == ((400, 2), np.int64)
-    assert (act[:, 0] == np.where(seen[:, 0, 1] > 0.0, 2, 0)).mean() > 0.97
-    assert (act[:, 1] == (seen[:, 1, 0] > 0.0)).mean() > 0.93
+    assert (act[:, 0] == np.where(observation[:, 0, 1] > 0.0, 2, 0)).mean() > 0.97
+    assert (act[:, 1] == (observation[:, 1, 0] > 0.0)).mean() > 0.93
 
 
 def test_ppo_finds_the_best_numbers() -> None:
-    def worth(seen: np.ndarray, taken: np.ndarray) -> np.ndarray:
-        return -4.0 * ((taken - 0.5 * seen) ** 2).sum(axis=(-2, -1))
+    def worth(observation: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        return -4.0 * ((taken - 0.5 * observation) ** 2).sum(axis=(-2, -1))
 
     algorithm = numbers()
     learn(algorithm, worth, steps=320)
-    seen = situations(np.random.default_rng(9), 400)
-    assert np.abs(likeliest(algorithm).act(seen) - 0.5 * seen).mean() < 0.1
+    observation = situations(np.random.default_rng(9), 400)
+    assert np.abs(likeliest(algorithm).act(observation) - 0.5 * observation).mean() < 0.1
     assert algorithm.policy.decisions.log_scale.max() < np.log(0.6), "scales are learned too"
 
 
 def test_illegal_actions_are_neither_drawn_nor_likely() -> None:
     policy = choices().policy
-    seen = situations(np.random.default_rng(0), 3000)
+    observation = situations(np.random.default_rng(0), 3000)
     with policy_within_training_step(policy):
-        drawn = policy(Batch(obs=seen)).act.numpy()
-    assert np.take_along_axis(present(seen), drawn[..., None], axis=-1).all()
-    free = drawn[seen[:, 0, 1] > 0.0]
+        drawn = policy(Batch(obs=observation)).act.numpy()
+    assert np.take_along_axis(present(observation), drawn[..., None], axis=-1).all()
+    free = drawn[observation[:, 0, 1] > 0.0]
     assert np.bincount(free[:, 0]) / len(free) == pytest.approx([1 / 3] * 3, abs=0.05)
     assert np.bincount(drawn[:, 1]) / 3000 == pytest.approx([0.5, 0.5], abs=0.05)
-    assert np.take_along_axis(present(seen), policy(Batch(obs=seen)).act.numpy()[..., None], axis=-1).all()
+    likely = policy(Batch(obs=observation)).act.numpy()
+    assert np.take_along_axis(present(observation), likely[..., None], axis=-1).all()
 
 
 def test_densities_are_those_of_all_agents_together() -> None:
-    seen = situations(np.random.default_rng(0), 6)
+    observation = situations(np.random.default_rng(0), 6)
     of_choices = choices().policy
-    dist = of_choices(Batch(obs=seen)).dist
+    dist = of_choices(Batch(obs=observation)).dist
     act = torch.tensor([[0, 0], [1, 1], [0, 1], [1, 0], [0, 0], [1, 1]])
-    logits = of_choices.head(seen).unflatten(-1, (2, 3)).masked_fill(~torch.as_tensor(present(seen)), -torch.inf)
+    illegal = ~torch.as_tensor(present(observation))
+    logits = of_choices.head(observation).unflatten(-1, (2, 3)).masked_fill(illegal, -torch.inf)
     expected = logits.log_softmax(-1).gather(-1, act[..., None]).sum((-2, -1))
     torch.testing.assert_close(dist.log_prob(act), expected)
     of_numbers = numbers(first_scale=0.3).policy
-    dist = of_numbers(Batch(obs=seen)).dist
+    dist = of_numbers(Batch(obs=observation)).dist
     given = torch.randn(6, 2, 2)
-    mean = of_numbers.head(seen).unflatten(-1, (2, 2))
+    mean = of_numbers.head(observation).unflatten(-1, (2, 2))
     expected = torch.distributions.Normal(mean, 0.3).log_prob(given).sum((-2, -1))
     torch.testing.assert_close(dist.log_prob(given), expected)
-    assert np.abs(of_numbers.environment_action(given.numpy(), seen)).max() < 1.0
+    assert np.abs(of_numbers.environment_action(given.numpy(), observation)).max() < 1.0
 
 
 def transitions(rng: np.random.Generator, batch: int, reward: np.ndarray) -> Transitions:
     act = np.stack([rng.integers(0, 2, batch), rng.integers(0, 2, batch)], axis=-1)
-    seen, next_observation = situations(rng, batch), situations(rng, batch)
-    return Transitions(observation=seen, action=act, reward=reward, next_observation=next_observation)
+    observation, next_observation = situations(rng, batch), situations(rng, batch)
+    return Transitions(observation=observation, action=act, reward=reward, next_observation=next_observation)
 
 
 def test_advantages_run_along_environments_and_continue_after_truncation() -> None:
@@ -210,8 +214,8 @@ def test_steps_are_tianshous_own(monkeypatch: pytest.MonkeyPatch) -> None:
         self._batch, size, shuffle=False, merge_last=merge_last
     ))  # fmt: skip
 
-    def worth(seen: np.ndarray, taken: np.ndarray) -> np.ndarray:
-        return seen[:, 0, 0] * taken[:, 0] - taken[:, 1]
+    def worth(observation: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        return observation[:, 0, 0] * taken[:, 0] - taken[:, 1]
 
     learn(ours, worth, steps=24)
     monkeypatch.setattr(SeededPPO, "_preprocess_batch", PPO._preprocess_batch)
@@ -234,8 +238,8 @@ def test_the_normalisation_is_updated_with_the_observations_of_the_rollout() -> 
     experience.learn_after_step()
     for head in (algorithm.policy.head, algorithm.critic):
         assert head.seen.usual.batches == 1
-        seen = head.seen.flat(torch.as_tensor(played.observation))
-        torch.testing.assert_close(head.seen.usual.mean, seen.mean(0))
+        observation = head.seen.flat(torch.as_tensor(played.observation))
+        torch.testing.assert_close(head.seen.usual.mean, observation.mean(0))
 
 
 def test_ratios_are_to_the_policy_that_acted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +248,7 @@ def test_ratios_are_to_the_policy_that_acted(monkeypatch: pytest.MonkeyPatch) ->
     acted: list[torch.Tensor] = []
     forward, preprocess = TogetherPolicy.forward, SeededPPO._preprocess_batch
 
-    def seen_acting(self: TogetherPolicy, batch: Any, *rest: Any, **kwargs: Any) -> Any:
+    def recorded_forward(self: TogetherPolicy, batch: Any, *rest: Any, **kwargs: Any) -> Any:
         decided = forward(self, batch, *rest, **kwargs)
         if "act" not in batch:
             acted.append(decided.dist.log_prob(decided.act))
@@ -256,9 +260,9 @@ def test_ratios_are_to_the_policy_that_acted(monkeypatch: pytest.MonkeyPatch) ->
         acted.clear()
         return batch
 
-    monkeypatch.setattr(TogetherPolicy, "forward", seen_acting)
+    monkeypatch.setattr(TogetherPolicy, "forward", recorded_forward)
     monkeypatch.setattr(SeededPPO, "_preprocess_batch", compared)
-    experience = learn(algorithm, lambda seen, taken: seen[:, 0, 0] * taken[:, 0], steps=32)
+    experience = learn(algorithm, lambda observation, taken: observation[:, 0, 0] * taken[:, 0], steps=32)
     assert experience.updates > 0
     assert algorithm.policy.head.seen.usual.batches == 4
 
@@ -272,13 +276,13 @@ def test_features_are_normalised_by_moving_averages() -> None:
     torch.testing.assert_close(usual.mean, batches[0].mean(0))
     for batch in batches[1:]:
         usual.soft_update(batch)
-    seen = usual(batches[0])
-    assert seen.mean(0).abs().max() < 0.1
-    assert (seen.std(0) - 1.0).abs().max() < 0.1
+    observation = usual(batches[0])
+    assert observation.mean(0).abs().max() < 0.1
+    assert (observation.std(0) - 1.0).abs().max() < 0.1
     assert usual(torch.full((1, 3), 1e6)).max() == 10.0
     assert set(usual.state_dict()) == {"mean", "variance", "batches"}, "a checkpoint holds them"
     watching = ObservationEncoder(3, compress=False, hidden=(4,), usual=usual)
-    torch.testing.assert_close(watching(batches[0][:, None])[0], watching.layers(seen))
+    torch.testing.assert_close(watching(batches[0][:, None])[0], watching.layers(observation))
 
 
 def test_observations_determine_the_action_mask() -> None:
@@ -356,7 +360,7 @@ def test_the_weight_of_entropy_falls_exponentially() -> None:
     assert worth == pytest.approx([0.1, 0.01, 0.001])
 
 
-def test_the_papers_numbers_are_its_presets() -> None:
+def test_the_paper_preset_has_the_numbers_of_the_paper() -> None:
     preset = ppo.LEARNER.presets["paper"]
     options, run = preset.learner_for("VEC-CooperativeInference-v0"), preset.run
     assert (options.ppo.learning_rate, options.ppo.clip, options.ppo.hidden) == (3e-4, 0.2, (128, 64))

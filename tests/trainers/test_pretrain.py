@@ -77,7 +77,7 @@ def test_an_advantage_is_what_one_client_alone_would_change() -> None:
     assert (change <= 1e-3).all()  # nobody gains by leaving a best response
 
 
-def test_shards_are_made_once_and_again_the_same(tmp_path: Path) -> None:
+def test_shards_are_made_once_and_reproducible(tmp_path: Path) -> None:
     how: dict[str, Any] = {"expert": "best-response-drift", "rounds": 2, "exploration": 0.2, "seed": 7}
     with closing(small_env()) as env:
         first = list(shards(env, tmp_path, **how))
@@ -136,17 +136,17 @@ def test_a_shard_of_another_problem_is_refused(tmp_path: Path) -> None:
 def test_agents_learn_to_imitate_the_expert(
     agents: str, more: list[str], regret: float, agreement: float, tmp_path: Path
 ) -> None:
-    """Noise that is predicted is a rougher guide than values, but one."""
+    """Predicting noise imitates the expert less well than predicting values, but better than chance."""
     made(
         tmp_path,
         *("--agents", agents, "--num-envs", "32", "--episodes", "256", "--epochs", "30", "--learner.hidden", "64"),
         *("--learning-rate", "2e-3", *more),
     )
-    told = metrics(tmp_path)
-    assert [line["epoch"] for line in told] == list(range(1, 31))
-    assert told[-1]["loss"] < 0.5 * told[0]["loss"]
-    assert told[-1]["regret"] < regret * regret_of_any_action(tmp_path / EXPERTS)
-    assert told[-1]["agreement"] > agreement
+    logged = metrics(tmp_path)
+    assert [line["epoch"] for line in logged] == list(range(1, 31))
+    assert logged[-1]["loss"] < 0.5 * logged[0]["loss"]
+    assert logged[-1]["regret"] < regret * regret_of_any_action(tmp_path / EXPERTS)
+    assert logged[-1]["agreement"] > agreement
 
 
 def regret_of_any_action(folder: Path) -> float:
@@ -157,7 +157,7 @@ def regret_of_any_action(folder: Path) -> float:
 
 
 @pytest.mark.parametrize("prediction", ["x0", "noise"])
-def test_what_a_denoiser_predicts_is_what_it_is_told_to(prediction: str) -> None:
+def test_a_denoiser_predicts_x0_or_noise_as_its_options_say(prediction: str) -> None:
     with closing(small_env()) as env:
         given = parse(qmix_diffusion.LEARNER, [*ENV, "--learner.prediction", prediction, "--learner.bound", "2"])
         policy = qmix_diffusion.LEARNER.build(env.problem, given.learner, seed=0).policy
@@ -201,7 +201,7 @@ def test_training_starts_from_what_was_learned(agents: str, tmp_path: Path, caps
 
 
 @pytest.mark.slow
-def test_weights_that_fit_and_mean_something_else_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_trained_with_other_options_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     meant = ("--learner.prediction", "noise", "--learner.noise", "1")
     file = made(tmp_path / "pre", *meant, "--env.lyapunov-v", "50")
     few = [*ENV, *FEW[:4], *FEW[6:], "--learner.warm-up-episodes", "3", "--init-from", str(file)]
@@ -221,7 +221,7 @@ def test_weights_that_fit_and_mean_something_else_are_said(tmp_path: Path, capsy
     [
         ("none.pt", "there is no .*none.pt"),
         ("empty.pt", "is damaged"),
-        ("other.pt", "is of another learner"),
+        ("other.pt", "belongs to another learner"),
         ("list.pt", "is not a checkpoint of a run"),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_checkpoint_that_does_not_fit_is_named(file: str, message: str, tmp_pa
 # The command line -----------------------------------------------------------------------------------------------------
 
 
-def test_the_same_command_goes_on_and_another_is_refused(tmp_path: Path) -> None:
+def test_the_same_command_continues_and_another_is_refused(tmp_path: Path) -> None:
     file = made(tmp_path)
     weights = read_checkpoint(file)["algorithm"]
     (tmp_path / "experts" / "shard-0001.npz").unlink()
@@ -254,7 +254,7 @@ def test_the_same_command_goes_on_and_another_is_refused(tmp_path: Path) -> None
         made(tmp_path)
 
 
-def test_an_experts_episodes_can_be_shared_and_not_mistaken(tmp_path: Path) -> None:
+def test_expert_episodes_can_be_shared_but_not_with_other_options(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     own = read_checkpoint(made(tmp_path / "own"))["algorithm"]
     made(tmp_path / "p-qmix", "--experts", str(shared), "--agents", "qmix")
@@ -301,13 +301,13 @@ def test_wrong_options_end_with_one_message(
     assert not list(tmp_path.iterdir()), "nothing is played for it, and the right command may have the folder"
 
 
-def test_a_pre_training_is_one_processs_at_a_time(tmp_path: Path) -> None:
+def test_a_pre_training_is_locked_by_one_process(tmp_path: Path) -> None:
     made(tmp_path)
     with RunDirectory(tmp_path).claimed(), pytest.raises(SystemExit, match="another process is training the run in"):
         made(tmp_path)
 
 
-def test_learning_that_diverges_is_said(tmp_path: Path) -> None:
+def test_a_diverging_pre_training_ends_with_a_message(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="try a lower --learning-rate"):
         made(tmp_path, "--learning-rate", "1e20")
 

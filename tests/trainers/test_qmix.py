@@ -144,8 +144,8 @@ def test_targets_use_the_target_networks_value_of_the_selected_action(double_q: 
     of_target = torch.tensor([[2.0, 5.0], [7.0, 3.0]])  # action 1, action 0
     set_values(algorithm.policy.network, of_online)
     set_values(algorithm.target_network, of_target)
-    seen = np.zeros((1, 2, 3), np.float32)
-    batch = Batch(obs=seen, obs_next=seen, rew=np.ones(1, np.float32), terminated=np.array([False]))
+    observation = np.zeros((1, 2, 3), np.float32)
+    batch = Batch(obs=observation, obs_next=observation, rew=np.ones(1, np.float32), terminated=np.array([False]))
     returns = algorithm._preprocess_batch(batch, None, np.zeros(1, int)).returns
     best = of_target.gather(-1, (of_online if double_q else of_target).argmax(-1, keepdim=True)).sum()
     assert returns.item() == pytest.approx(1.0 + 0.5 * best.item())
@@ -254,8 +254,8 @@ def test_replay_keeps_actions_as_their_space_says(
     space: gymnasium.Space, shape: tuple[int, ...], dtype: type[np.generic]
 ) -> None:
     buffer = ReplayBuffer(4, observation_shape=(1, 2), action_space=space, seed=0)
-    seen = np.zeros((3, 1, 2), np.float32)
-    buffer.add(seen, np.stack([space.sample()] * 3), np.zeros(3), seen, np.zeros(3, bool))
+    observation = np.zeros((3, 1, 2), np.float32)
+    buffer.add(observation, np.stack([space.sample()] * 3), np.zeros(3), observation, np.zeros(3, bool))
     act = buffer.sample(5)[0].act
     assert (act.shape, act.dtype) == ((5, *shape), dtype)
 

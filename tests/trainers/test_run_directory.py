@@ -48,7 +48,7 @@ def test_resume_refuses_what_it_cannot_change_and_takes_what_it_can(tmp_path: Pa
 
 
 def test_resume_sees_what_is_asked_for_though_it_be_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not said is as configured; what is said counts, whether or not the preset would have it too."""
+    """Options that are not given keep the run's values; given options are compared, even if they equal the preset's."""
     from trainers.qmix import LEARNER
     from trainers.runs.configuration import configured, resumed
 

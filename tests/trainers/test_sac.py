@@ -65,14 +65,14 @@ def situations(number: int, *, seed: int = 5) -> np.ndarray:
 
 def bandit(algorithm: BoundedSAC, *, transitions: int = 2000) -> ReplayBuffer:
     """Uniform actions; the best parameter is half the first feature, and the last alternative is worth most."""
-    seen = situations(transitions, seed=0)
+    observation = situations(transitions, seed=0)
     act = algorithm.policy.action_space.low + np.zeros((transitions, 2), np.float32)
     algorithm.policy.exploration, algorithm.policy.exploration_ends = 1.0, (0.0, 0.0)
-    act = algorithm.policy.add_exploration_noise(act, Batch(obs=seen))
-    reward = WORTH[act[:, 0].astype(int)] - 4.0 * (act[:, 1] - 0.5 * seen[:, 0, 0]) ** 2
+    act = algorithm.policy.add_exploration_noise(act, Batch(obs=observation))
+    reward = WORTH[act[:, 0].astype(int)] - 4.0 * (act[:, 1] - 0.5 * observation[:, 0, 0]) ** 2
     space = algorithm.policy.action_space
     buffer = ReplayBuffer(transitions, observation_shape=(1, 2), action_space=space, seed=1)
-    buffer.add(seen, act, reward, seen[::-1], np.zeros(transitions, bool))
+    buffer.add(observation, act, reward, observation[::-1], np.zeros(transitions, bool))
     return buffer
 
 
@@ -86,11 +86,11 @@ def learn(algorithm: BoundedSAC, buffer: ReplayBuffer, updates: int) -> None:
 def test_sac_finds_the_best_legal_alternative_and_the_best_parameter() -> None:
     algorithm = fresh(average_rate=0.02)
     learn(algorithm, bandit(algorithm), 500)
-    seen = situations(200)
-    act = likeliest(algorithm).act(seen)
+    observation = situations(200)
+    act = likeliest(algorithm).act(observation)
     assert act.shape == (200, 1, 2)
-    assert (act[:, 0, 0] == np.where(seen[:, 0, 1] > 0.0, 2.0, 0.0)).mean() > 0.97
-    assert np.abs(act[:, 0, 1] - 0.5 * seen[:, 0, 0]).mean() < 0.08
+    assert (act[:, 0, 0] == np.where(observation[:, 0, 1] > 0.0, 2.0, 0.0)).mean() > 0.97
+    assert np.abs(act[:, 0, 1] - 0.5 * observation[:, 0, 0]).mean() < 0.08
 
 
 @pytest.mark.slow
@@ -118,12 +118,12 @@ def test_known_rewards_are_bounded_by_the_floor() -> None:
 
 def test_illegal_alternatives_are_neither_drawn_nor_explored() -> None:
     policy = fresh(exploration_ends=(0.2, 0.3)).policy
-    seen = np.tile(np.array([[[0.0, -1.0]]], np.float32), (4000, 1, 1))
+    observation = np.tile(np.array([[[0.0, -1.0]]], np.float32), (4000, 1, 1))
     with policy_within_training_step(policy):
-        drawn = policy(Batch(obs=seen)).act
+        drawn = policy(Batch(obs=observation)).act
     assert drawn[:, 0].unique().tolist() == [0.0, 1.0]
     policy.exploration = 1.0
-    explored = policy.add_exploration_noise(drawn.detach().numpy(), Batch(obs=seen))[:, 0]
+    explored = policy.add_exploration_noise(drawn.detach().numpy(), Batch(obs=observation))[:, 0]
     assert np.bincount(explored.astype(int)) / 4000 == pytest.approx([0.2 + 0.25, 0.3 + 0.25], abs=0.03)
 
 
@@ -131,13 +131,13 @@ def test_illegal_alternatives_are_neither_drawn_nor_explored() -> None:
 def test_values_continue_after_truncation() -> None:
     """With a constant reward of 1 the value is 1 / (1 - discount), apart from the entropy term."""
     algorithm = fresh(discount=0.8, target_update_rate=0.05, temperature_range=(1e-6, 1e-5), temperature=1e-6)
-    seen = np.zeros((64, 1, 2), np.float32)
+    observation = np.zeros((64, 1, 2), np.float32)
     buffer = ReplayBuffer(64, observation_shape=(1, 2), action_space=algorithm.policy.action_space, seed=0)
     act = np.random.default_rng(0).uniform(-1.0, 1.0, (64, 2)).astype(np.float32)
     act[:, 0] = np.arange(64) % 2
-    buffer.add(seen, act, np.ones(64), seen, np.zeros(64, bool))
+    buffer.add(observation, act, np.ones(64), observation, np.zeros(64, bool))
     learn(algorithm, buffer, 500)
-    value = algorithm.critic(algorithm.policy.situation(seen[:1]), torch.zeros(1, 2))
+    value = algorithm.critic(algorithm.policy.situation(observation[:1]), torch.zeros(1, 2))
     assert value.item() == pytest.approx(5.0, abs=0.3)
 
 
@@ -186,19 +186,19 @@ def test_exploration_is_uniform_apart_from_the_ends_and_the_learned_policy_is_th
     assert np.histogram(drawn[:, 1], bins=4, range=(-1, 1))[0] == pytest.approx([1000] * 4, abs=140)
     policy.exploration = 0.0
     assert (policy.add_exploration_noise(act, batch) == 0.0).all()
-    seen = np.ones((3, 1, 2), np.float32)
-    log_part, mean, _ = policy.actor(policy.situation(seen))
+    observation = np.ones((3, 1, 2), np.float32)
+    log_part, mean, _ = policy.actor(policy.situation(observation))
     chosen = log_part.argmax(-1)
     expected = torch.stack((chosen.float(), torch.tanh(mean[torch.arange(3), chosen, 0])), dim=-1)
-    np.testing.assert_allclose(likeliest(algorithm).act(seen)[:, 0], expected.detach().numpy())
+    np.testing.assert_allclose(likeliest(algorithm).act(observation)[:, 0], expected.detach().numpy())
 
 
 def test_densities_are_those_of_the_choice_and_the_squashed_normal() -> None:
     policy = fresh().policy
-    seen = situations(6)
+    observation = situations(6)
     with policy_within_training_step(policy):
-        drawn = policy(Batch(obs=seen))
-    log_part, mean, log_scale = policy.actor(policy.situation(seen))
+        drawn = policy(Batch(obs=observation))
+    log_part, mean, log_scale = policy.actor(policy.situation(observation))
     row, index = torch.arange(6), drawn.act[:, 0].long()
     normal = torch.distributions.Normal(mean[row, index], log_scale[row, index].exp())
     of_numbers = torch.distributions.TransformedDistribution(normal, torch.distributions.TanhTransform())
@@ -210,10 +210,10 @@ def test_densities_are_those_of_the_choice_and_the_squashed_normal() -> None:
 def test_the_actors_loss_is_an_expectation_over_its_draws() -> None:
     """Compares with Eq. (29) summed over the alternatives, with critics that return the true value."""
     algorithm = fresh(temperature=0.5, improved=400)
-    policy, seen = algorithm.policy, situations(5)
+    policy, observation = algorithm.policy, situations(5)
     worth = torch.tensor(WORTH, dtype=torch.float32)
     algorithm._smaller_value = lambda situation, row, index, numbers: worth[index] - numbers[:, 0].square()
-    situation = policy.situation(seen)
+    situation = policy.situation(observation)
     policy.generators = Generators(7)
     loss, entropy = algorithm._actor_loss(situation)
     policy.generators = Generators(7)
@@ -253,7 +253,7 @@ def test_wrong_options_are_refused(options: dict[str, object], message: str) -> 
         SACOptions(**options)
 
 
-def test_the_papers_numbers_are_its_presets() -> None:
+def test_the_paper_preset_has_the_numbers_of_the_paper() -> None:
     preset = sac.LEARNER.presets["paper"]
     options, run = preset.learner_for("VEC-TaskDiversion-v0"), preset.run
     assert options.sac.learning_rate == 0.05

@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("learner", list(MODULES))
-def test_a_run_leaves_all_its_files(learner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_writes_all_its_files(learner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(learner, tmp_path / "run", "--episodes", "16", "--evaluation-episodes", "2")
     names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
     assert names == {"config", "checkpoint", "metrics", "events", "evaluation"}
@@ -42,7 +42,7 @@ def test_a_run_leaves_all_its_files(learner: str, tmp_path: Path, capsys: pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
-def test_same_seed_same_run_and_another_seed_another(learner: str, tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_runs_and_other_seeds_give_others(learner: str, tmp_path: Path) -> None:
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         run(learner, tmp_path / name, "--episodes", "16", "--evaluation-episodes", "0", "--seed", seed)
     a, b, c = (weights(tmp_path / name) for name in "abc")
@@ -72,7 +72,7 @@ def test_a_run_learns_as_often_as_its_options_say(per_step: str, updates: int, t
 @pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
 @pytest.mark.parametrize("preset", ["tuned", "paper"])
-def test_a_resumed_run_is_the_run_that_was_never_interrupted(
+def test_a_resumed_run_equals_an_uninterrupted_run(
     learner: str, preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trainers.loop.training import Training
@@ -102,7 +102,7 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("learner", ["qmix", "sac", "ppo"])
-def test_a_killed_run_goes_on_from_its_checkpoint(learner: str, tmp_path: Path) -> None:
+def test_a_killed_run_continues_from_its_checkpoint(learner: str, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run(learner, whole, "--episodes", "60", "--evaluation-episodes", "0")
     command = [sys.executable, "-m", f"trainers.{learner}", *ARGUMENTS[learner], "--output", str(killed)]
@@ -166,6 +166,6 @@ def test_a_learner_without_warm_up_waits_for_its_first_transition(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_learning_that_diverges_says_so(tmp_path: Path) -> None:
+def test_diverging_training_ends_with_a_message(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"training has diverged: .* lower --learner\.learning-rate"):
         run("dqn", tmp_path / "run", "--episodes", "40", "--learner.learning-rate", "1e30")

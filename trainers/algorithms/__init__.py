@@ -1,1 +1,1 @@
-"""The algorithms: Tianshou's where it has them, on its base classes where it has not."""
+"""The algorithms: variants of Tianshou's DQN, SAC and PPO, and QMIX on its base classes."""

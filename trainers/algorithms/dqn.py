@@ -59,7 +59,7 @@ class AlternativesPolicy(DiscreteQLearningPolicy[nn.Module]):
 class ScaledDQN(DQN[AlternativesPolicy]):
     """DQN with scaled rewards, whose checkpoint holds the number of gradient steps.
 
-    The target network is copied every so many gradient steps, so a resumed run needs their number.
+    The target network is copied at fixed intervals of gradient steps, so a resumed run needs their number.
     """
 
     def __init__(self, *, policy: AlternativesPolicy, options: DQNOptions) -> None:
@@ -82,7 +82,7 @@ class ScaledDQN(DQN[AlternativesPolicy]):
         self._iter = state
 
     def train(self, mode: bool = True) -> ScaledDQN:
-        """Returns the algorithm unchanged: all layers compute alike in training and in evaluation."""
+        """Returns the algorithm unchanged: no layer differs between training and evaluation."""
         return self
 
     def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
@@ -96,7 +96,7 @@ class ScaledDQN(DQN[AlternativesPolicy]):
 
 
 class NextObservations:
-    """Stands for the buffer in Tianshou's computation of targets: holds the next observations of a batch."""
+    """Replaces the buffer in Tianshou's computation of targets: holds the next observations of a batch."""
 
     def __init__(self, observation: np.ndarray) -> None:
         self._batch = Batch(obs_next=observation)

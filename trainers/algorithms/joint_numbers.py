@@ -15,8 +15,8 @@ Observation = Float32[np.ndarray, "batch deciders features"]
 class JointNumbers:
     """The `HybridActions` of a continuous problem that has none of its own.
 
-    SAC is centralised with them: it observes what all deciders observe, and gives the numbers of all. No part of the
-    reward is known before training.
+    With these actions SAC is centralised: it gets the observations of all deciders and returns the actions of all. No
+    part of the reward is known before training.
     """
 
     count = 1

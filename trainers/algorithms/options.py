@@ -1,6 +1,6 @@
 """The options of each learner. Nothing here needs torch, so that a command line is read before torch is imported.
 
-The papers do not state values for which no section is given.
+A value without a section is not stated in its paper.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ MIXING_ACTIVATIONS = ("leaky_relu", "elu")
 SPEEDS = ("full", "best")
 CUTS = ("choices", "tanh")
 COSTLIEST = 100.0
-"""The cost that no task exceeds, unless queues grow without bound."""
+"""The largest cost of a task while queues do not grow without bound."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """Options of a replay buffer: its size, and how often and from how many transitions a learner learns."""
+    """Options of a replay buffer: its size, the batch size, and the frequency of gradient steps."""
 
     batch_size: int = 128
     """Transitions of a gradient step."""
@@ -46,7 +46,7 @@ class ReplayOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutOptions:
-    """Options of on-policy rollouts, which are learned from once and then dropped."""
+    """Options of on-policy rollouts, which are used once and then dropped."""
 
     steps: int = 25
     """Steps of all environments after which the learner learns; it also learns at the end of an episode."""
@@ -141,7 +141,7 @@ class SACOptions:
     """The options of SAC. Sections are those of RTD."""
 
     discount: float = 0.95
-    """Discount factor per decision at the same roadside unit. A queue of some seconds is served after as few tasks."""
+    """Discount factor per decision at the same roadside unit. A queue of a few seconds is served within a few tasks."""
     learning_rate: float = 3e-3
     """Learning rate of Adam for the actor, the critics and the temperature; 0.05 in Section IV.C."""
     final_learning_rate: float = 0.05
@@ -259,7 +259,7 @@ class PPOOptions:
 
     cuts: str = "choices"
     """Distribution of integer actions, such as cuts: `"choices"`, a categorical one for each agent, or `"tanh"`, a
-    normal one whose numbers become integers by a tanh (Eq. 13). Continuous actions always use the second."""
+    normal one whose numbers become integers by a tanh (Eq. 13). Continuous actions always use `"tanh"`."""
     discount: float = 0.0
     """Discount factor of future rewards. Lyapunov's method makes every slot a problem of its own: the queues in the
     reward stand for the later cost of overspending."""
@@ -289,7 +289,7 @@ class PPOOptions:
     """Whether networks take sign(x) log(1 + |x|) of the observation."""
     usual_rate: float = 0.05
     """Rate of the moving averages that normalise the features; 0 for no normalisation. It matters because fading
-    changes the logarithm of a channel's gain by a tenth only."""
+    changes the logarithm of a channel's gain only by a tenth."""
     first_scale: float = 0.6
     """Initial standard deviation of continuous actions, before the tanh."""
     hidden: tuple[int, ...] = (128, 64)
@@ -314,13 +314,13 @@ class PPOOptions:
 
 
 def falling(start: float, end: float, part: float, progress: float) -> float:
-    """Returns a number that falls linearly from `start` to `end` over the first `part` of a run, and then stays."""
+    """Returns a number that falls linearly from `start` to `end` over the first `part` of a run, then stays there."""
     passed = 1.0 if part == 0.0 else min(progress / part, 1.0)
     return start + (end - start) * passed
 
 
 def check_floor(problem: Any, options: SACOptions | DQNOptions) -> None:
-    """Raises `ValueError` for a reward floor above the rewards of ordinary tasks, which `reward="cost"` gives."""
+    """Raises `ValueError` for a reward floor that clips the rewards of ordinary tasks under `reward="cost"`."""
     lowest = -COSTLIEST * options.reward_scale
     if getattr(problem, "reward", None) == "cost" and options.reward_floor > lowest:
         raise ValueError(

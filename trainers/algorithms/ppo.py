@@ -31,7 +31,7 @@ LEAST_LOGIT = -1e9
 
 
 class Decisions(Protocol):
-    """How the outputs of an actor become actions."""
+    """Turns the outputs of an actor into a distribution, and its samples into the environment's actions."""
 
     num_outputs: int
     """The number of outputs that an actor needs."""
@@ -55,7 +55,7 @@ class Decisions(Protocol):
 
 
 class AgentChoices:
-    """An integer for each agent, among its legal actions."""
+    """Decisions by categorical distributions: an integer for each agent, among its legal actions."""
 
     def __init__(
         self, counts: tuple[int, ...], legal: Callable[[Observation], Bool[np.ndarray, "batch agents actions"]]
@@ -87,7 +87,7 @@ class AgentChoices:
 
 
 class TanhNumbers(nn.Module):
-    """Numbers from a normal distribution, which a tanh and `to_action` turn into the environment's actions.
+    """Decisions by normal distributions, whose numbers a tanh and `to_action` turn into actions.
 
     The tanh counts as a part of the environment: densities are those of the numbers before it. The scales of the
     distribution are learned, and do not depend on the observation.
@@ -134,10 +134,11 @@ class Head(nn.Module):
         """Makes the layer.
 
         Args:
-            seen: Encodes the observations.
+            seen: The encoder of the observations.
             num_outputs: The number of outputs.
             scale: A factor for the initial weights, below 1 for small initial outputs.
-            decisions: Where it is a module, its weights are learned together with those of the layer.
+            decisions: The form of the actions. If it is a module, its weights are learned together with those of the
+                layer.
         """
         super().__init__()
         self.seen, self.last = seen, nn.Linear(seen.get_output_dim(), num_outputs)
@@ -157,7 +158,7 @@ class Head(nn.Module):
 
 
 class TogetherPolicy(ProbabilisticActorPolicy):
-    """A policy for all agents together: draws actions in training, and takes the likeliest actions otherwise."""
+    """A policy for all agents together: draws actions in training, and takes the most likely actions otherwise."""
 
     def __init__(self, actor: Head, *, decisions: Decisions, seed: int) -> None:
         super().__init__(
@@ -204,8 +205,8 @@ class SeededPPO(PPO):
     """PPO with an order of batches that a checkpoint can restore, and with scaled rewards.
 
     Paper: LyMDO Eqs. (15)-(18).
-    Differs: advantages are Tianshou's generalised ones, which look ahead by `gae_lambda`, and are normalised by batch;
-    the critic learns the returns that belong to these advantages; entropy can have a weight.
+    Differs: advantages are Tianshou's generalised ones with `gae_lambda`, normalised for each batch. The critic learns
+    the returns that belong to these advantages. The loss can have an entropy term.
     """
 
     policy: TogetherPolicy  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -235,8 +236,8 @@ class SeededPPO(PPO):
     def _update_with_batch(self, batch: Any, batch_size: int | None, repeat: int) -> A2CTrainingStats:
         """Makes the gradient steps, and then updates the normalisation of the features.
 
-        The normalisation is updated last, because the ratios of probabilities are those to the policy that acted, with
-        its normalisation.
+        The normalisation is updated last, because the probability ratios compare with the policy that acted, which used
+        the old normalisation.
         """
         self.ent_coef = self.policy.exploration
         stats = super()._update_with_batch(Shuffled(batch, self.policy.generators.numpy), batch_size, repeat)  # type: ignore[arg-type]
@@ -265,7 +266,7 @@ def assemble(*, size: int, decisions: Decisions, options: PPOOptions, seed: int)
 
 
 def likeliest(algorithm: SeededPPO) -> LearnedPolicy:
-    """Returns the policy that takes the likeliest actions."""
+    """Returns the policy that takes the most likely actions."""
     policy = algorithm.policy
 
     def decide(observation: np.ndarray) -> np.ndarray:

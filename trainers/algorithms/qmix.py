@@ -81,7 +81,8 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
     Paper: MAD2RL Eqs. (58)-(61).
     Differs: options can choose the Huber loss, and double Q-learning, where the online network selects the action of
     the target. The squared loss lacks the factor 1/2, which has no effect on the steps of Adam. A penalty keeps the
-    agents' values near zero, since the mixer can scale them; without it they drift to where nothing is learned.
+    agents' values near zero, since the mixer can scale them. Without the penalty the values drift until nothing is
+    learned.
     """
 
     def __init__(self, *, policy: QMIXPolicy, mixer: nn.Module, options: QMIXOptions) -> None:

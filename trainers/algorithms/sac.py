@@ -44,7 +44,7 @@ NEVER_ZERO = 1e-6
 
 
 class HybridPolicy(SACPolicy):
-    """Draws hybrid actions in training; otherwise takes the likeliest alternative with the mean of its parameters.
+    """Draws hybrid actions in training; otherwise takes the most likely alternative with its mean parameters.
 
     A stored action is the index of the alternative, followed by its parameters.
     """
@@ -156,10 +156,10 @@ class BoundedSAC(SAC[SACTrainingStats]):
     """SAC for hybrid actions, whose checkpoint holds the optimizer of the temperature as well.
 
     Paper: RTD Eqs. (29), (30).
-    Differs: future rewards are discounted; mu, of which the paper gives only the range, is adapted to a target entropy;
-    the cut is an integer, and is drawn from a categorical distribution; critics are given the part of an action's
-    reward that the decider can compute, and learn the future value alone. For RTD that part is Eq. (28) with the
-    present battery, also in the term that `reward="excess"` subtracts, and without the penalty for a lost task.
+    Differs: future rewards are discounted. The temperature mu, of which the paper gives only the range, is adapted to a
+    target entropy. The cut is an integer, drawn from a categorical distribution. Critics are given the part of an
+    action's reward that the decider can compute, and learn only the future value. For RTD that part is Eq. (28) with
+    the present battery, also in the term that `reward="excess"` subtracts, and without the penalty for a lost task.
     """
 
     policy: HybridPolicy  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -260,7 +260,7 @@ class BoundedSAC(SAC[SACTrainingStats]):
         return loss - gain.mean(), entropy
 
     def _draw_alternatives(self, part: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Draws the alternatives whose parameters a step improves: returns their situations' rows and their indices.
+        """Draws the alternatives whose parameters a gradient step improves, and returns their rows and indices.
 
         Args:
             part: The policy's probabilities, `[batch, count]`.
@@ -278,7 +278,7 @@ class BoundedSAC(SAC[SACTrainingStats]):
         return reward + torch.min(*(critic.future_value(situation, row, effects) for critic in critics))
 
     def train(self, mode: bool = True) -> Self:
-        """Returns the algorithm unchanged: all layers compute alike in training and in evaluation.
+        """Returns the algorithm unchanged: no layer differs between training and evaluation.
 
         Setting the mode of every layer would take a tenth of the time of a gradient step.
         """
@@ -324,7 +324,7 @@ def adam(learning_rate: float) -> TorchOptimizerFactory:
 
 
 def likeliest(algorithm: BoundedSAC) -> LearnedPolicy:
-    """Returns the policy that takes the average actor's likeliest alternative with the mean of its parameters."""
+    """Returns the policy that takes the averaged actor's most likely alternative with the mean of its parameters."""
     policy = algorithm.policy
 
     def decide(observation: np.ndarray) -> np.ndarray:

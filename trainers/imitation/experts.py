@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from trainers.runs.directory import replace_file
+from vec_envs.files import read_arrays, read_json
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.policies import references
 from vec_envs.problems.base import View
@@ -25,11 +26,13 @@ from vec_envs.records import map_arrays
 EPISODES = "episodes.json"
 """The file that says which episodes a folder of shards holds."""
 ARRAYS = ("observation", "action", "advantage")
+MOST_BYTES = 2**32
+"""The largest size of a shard when it is unpacked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """Decision epochs with the expert's actions in them."""
+    """Decision epochs with the expert's actions."""
 
     observation: Float32[np.ndarray, "slots agents features"]
     action: Int[np.ndarray, "slots agents"]
@@ -54,9 +57,9 @@ def check_episodes(folder: Path, episodes: Mapping[str, Any]) -> None:
             raise ValueError(f"{folder} holds an expert's episodes, but no {EPISODES}: choose another folder")
         return
     try:
-        found = json.loads(path.read_text())
+        found = read_json(path)
         other = [name for name in expected if found[name] != expected[name]]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: delete its folder to make the episodes again") from error
     if other:
         raise ValueError(f"{folder} holds an expert's episodes with other {', '.join(other)}: choose another folder")
@@ -65,7 +68,7 @@ def check_episodes(folder: Path, episodes: Mapping[str, Any]) -> None:
 def shards(
     env: BatchVectorEnv, folder: Path, *, expert: str, rounds: int, exploration: float, seed: int
 ) -> Iterator[Shard]:
-    """Yields the shard of each round of episodes, and makes and writes those that have no file.
+    """Yields the shard of each round of episodes; missing shards are made and written.
 
     Args:
         env: The environments that the expert plays.
@@ -131,8 +134,7 @@ def read_shard(path: Path, problem: Any) -> Shard:
     Raises `ValueError` where the file is damaged or of another problem.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            shard = Shard(**{name: file[name] for name in ARRAYS})
+        shard = Shard(**read_arrays(path, ARRAYS, most_bytes=MOST_BYTES, most_unpacked_bytes=MOST_BYTES))
     except Exception as error:  # damaged bytes make the reader raise errors of many types
         raise ValueError(f"{path} is damaged: delete it to make it again") from error
     agents, actions = len(problem.agent_names), max(problem.actions.counts)

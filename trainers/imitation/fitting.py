@@ -32,9 +32,9 @@ from vec_envs.mobility import TrafficError
 from vec_envs.registration import factory_of
 
 EXPERTS = "experts"
-"""The folder of the expert's episodes in that of a run."""
+"""The folder of the expert's episodes within the folder of a run."""
 HELD_OUT = 16
-"""One shard in this many, at least one, is held out to measure how well the agents imitate the expert."""
+"""One of this many shards is held out to measure how well the agents imitate the expert; at least one shard is."""
 
 
 def main(learner: Learner, run: Pretraining) -> None:
@@ -45,6 +45,7 @@ def main(learner: Learner, run: Pretraining) -> None:
         directory.create_or_match(as_json(run, learner.name), ignoring=(*ADJUSTABLE, "versions"))
         print(f"pre-training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
         with directory.claimed():
+            directory.keep_metrics(0)
             pretrain(learner, run, directory, run.experts)
             evaluate(run, directory)
     except (OSError, RuntimeError, TrafficError, ValueError) as error:
@@ -144,7 +145,7 @@ def fitted(
 
 
 def scaled(algorithm: QMIX, advantage: np.ndarray) -> np.ndarray:
-    """Returns advantages `[slots, agents, actions]` as targets of the networks: scaled as rewards are.
+    """Returns advantages `[slots, agents, actions]` as targets of the networks: scaled like rewards.
 
     Where the network predicts noise, the advantages of each agent get unit standard deviation instead, like the noise.
     Much larger values would hide the noise, and much smaller ones would vanish in it.
@@ -160,7 +161,7 @@ def scaled(algorithm: QMIX, advantage: np.ndarray) -> np.ndarray:
 def imitation_loss(algorithm: QMIX, observation: np.ndarray, target: np.ndarray) -> Tensor:
     """Returns the mean loss of the agents' predictions, over the actions that each agent has.
 
-    The loss is that of the learner's options, by default Huber's; forward diffusion usually uses the squared error.
+    The learner's options choose the loss, by default the Huber loss; forward diffusion usually uses the squared error.
     """
     policy = algorithm.policy
     inputs = policy.encode(observation)

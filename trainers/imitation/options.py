@@ -13,7 +13,7 @@ AGENTS = ("qmix_diffusion", "qmix")
 FINE_TUNING = {"value_penalty": 0.01, "exploration_start": 0.05}
 """Options of the learner for the training that follows; the other options stay as they are.
 
-Random actions undo what was learned, and so does the usual penalty, which pulls values to zero. Without any penalty,
+Random actions undo the pre-training, and so does the default penalty, which pulls values to zero. Without any penalty,
 MAD2RL's values diverge while the mixer is untrained.
 """
 

@@ -95,9 +95,10 @@ class Transitions:
 class DecisionChains:
     """Joins each decision of an episode to the next one of its decision chain, `problem.chain`.
 
-    The last decision of a chain gives no transition. Where an action chooses its chain, a decision can end the
-    transition of two chains: of the chain that `problem.chain` gives before the action is known (the nearest unit,
-    for example), and of the chain that the action chose. Each chain's transition ends at the first of these.
+    The last decision of a chain gives no transition. Where an action chooses its chain, a decision can complete
+    transitions of two chains. One is the chain that `problem.chain` gives before the action is known, such as that of
+    the nearest unit. The other is the chain that the action chose. A transition ends at the first decision that
+    completes it.
     """
 
     def __init__(self, batch: EnvironmentBatch) -> None:
@@ -137,7 +138,7 @@ class DecisionChains:
         *,
         next_observation: Float32[np.ndarray, "batch deciders features"],
     ) -> Transitions:
-        """Returns the pending transitions of these chains, one an environment, and marks them as completed."""
+        """Returns the pending transitions of one chain per environment, and marks them as completed."""
         row = np.flatnonzero(running & (chain >= 0) & self._pending[np.arange(len(chain)), np.maximum(chain, 0)])
         self._pending[row, chain[row]] = False
         stored = {name: array[row, chain[row]] for name, array in self._stored.items()}

@@ -18,6 +18,7 @@ import numpy as np
 
 from trainers.loop.episodes import play_out
 from trainers.registry import Learner, learner_named
+from trainers.runs.checkpoints import ALGORITHM, EXPORTED, load_weights
 from trainers.runs.compute import set_up_torch
 from trainers.runs.configuration import from_json, learner_of
 from trainers.runs.directory import RunDirectory
@@ -31,9 +32,6 @@ from vec_envs.registration import factory_of
 if TYPE_CHECKING:
     from trainers.tianshou_bridge.policy import LearnedPolicy
 
-EXPORTED = "policy"
-"""The key of the policy network's weights in a checkpoint of `trainers.export`; it replaces the key "algorithm"."""
-
 
 def evaluate_run(path: Path, *, episodes: int, seed: int, slow: bool = False) -> dict[str, Any]:
     """Returns the metrics of a run's policy and of the reference policies on the same episodes.
@@ -42,7 +40,7 @@ def evaluate_run(path: Path, *, episodes: int, seed: int, slow: bool = False) ->
         path: The folder of the run.
         episodes: The number of held-out episodes.
         seed: The seed of the first episode.
-        slow: Whether to play also the references that are slow or need an extra.
+        slow: Whether to also play slow references, and those that need an extra.
 
     Returns:
         The content of `evaluation.json`. A problem without reference policies has no entries in `references`, and
@@ -87,7 +85,7 @@ class EvaluationEnvironments(contextlib.ExitStack):
         self._envs: list[tuple[dict[str, Any], BatchVectorEnv]] = []
 
     def env(self, fields: Mapping[str, Any]) -> BatchVectorEnv:
-        """Returns the run's environment with these fields changed; the same object for the same fields."""
+        """Returns the run's environment with these fields changed; equal fields return one object."""
         options = asdict(self._run.env) | dict(fields)
         for known_options, env in self._envs:
             if known_options == options:
@@ -118,19 +116,12 @@ def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem
         problem: The problem to play.
 
     Raises:
-        ValueError: The problem has other agents, actions or observations than the one of the training.
+        UnfitCheckpointError: The problem has other agents, actions or observations than the one of the training.
     """
     algorithm = learner.build(problem, run.learner, seed=0)
     policy = learner.policy(algorithm)
-    try:
-        if EXPORTED in state:
-            policy.network.load_state_dict(dict(state[EXPORTED]))
-        else:
-            algorithm.load_state_dict(dict(state["algorithm"]))
-    except RuntimeError as error:
-        raise ValueError(
-            f"the checkpoint is of a problem with other agents, actions or observations: {error}"
-        ) from error
+    module, weights = (policy.network, state[EXPORTED]) if EXPORTED in state else (algorithm, state[ALGORITHM])
+    load_weights(module, weights, given="the checkpoint")
     return policy
 
 

@@ -1,4 +1,4 @@
-"""What learners learn from, and when: a replay buffer, or an on-policy rollout."""
+"""The experience of a learner and the times of its gradient steps: a replay buffer, or an on-policy rollout."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Experience(Protocol):
 
 
 class Replay:
-    """A replay buffer, from which a given number of gradient steps is made after every step."""
+    """A replay buffer, with a given number of gradient steps after every step of the environments."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Replay:
 
 
 class Rollout:
-    """An on-policy rollout: transitions of all environments over some steps, which are learned from and dropped.
+    """An on-policy rollout: transitions of all environments over some steps, which are used once and then dropped.
 
     All environments must decide at every step. An on-policy `Algorithm` uses the rollout as its buffer: `sample`
     returns the transitions environment by environment.
@@ -133,7 +133,7 @@ class Rollout:
         self._steps.append(joined)
 
     def learn_after_step(self) -> list[Report]:
-        """Learns where the rollout has its full length, and returns the losses."""
+        """Learns once the rollout has its full length, and returns the losses."""
         return self.learn_after_round() if len(self._steps) >= self._options.steps else []
 
     def learn_after_round(self) -> list[Report]:
@@ -153,7 +153,7 @@ class Rollout:
         return [report]
 
     def sample(self, batch_size: int | None) -> tuple[Batch, Int[np.ndarray, "all"]]:
-        """Returns all transitions and their row numbers, whatever the size asked for.
+        """Returns all transitions and their row numbers; `batch_size` is not used.
 
         The transitions of an environment are consecutive rows, in the order of time.
         """
@@ -167,13 +167,13 @@ class Rollout:
         names = {"obs": "observation", "act": "action", "rew": "reward", "obs_next": "next_observation"}
         batch = Batch({name: by_environment(of) for name, of in names.items()})
         batch.info = Batch()
-        # The rollout is cut off after its last step, and nothing terminates: the value of what comes next counts.
+        # The rollout is truncated after its last step, and no episode terminates: the value of the next state counts.
         batch.truncated, batch.terminated = last, np.zeros(len(last), np.bool_)
         self.terminated = batch.terminated
         return batch, np.arange(len(last))
 
     def unfinished_index(self) -> Int[np.ndarray, "none"]:
-        """Returns the rows of unfinished episodes, which Tianshou asks for: none, as `sample` marks the last rows."""
+        """Returns no rows: Tianshou asks for unfinished episodes, but `sample` marks all last rows as truncated."""
         return np.zeros(0, dtype=np.int64)
 
     def state_dict(self) -> dict[str, Any]:
@@ -186,14 +186,14 @@ class Rollout:
 
 
 def replay(options: Any, algorithm: Any, *, observation_shape: tuple[int, ...], seed: int) -> Replay:
-    """Returns the replay buffer of learner options that have a field `replay`."""
+    """Builds the replay buffer from the field `replay` of learner options."""
     return Replay(options.replay, algorithm, observation_shape=observation_shape, seed=seed)
 
 
 def rollout(options: Any, algorithm: Any, *, observation_shape: tuple[int, ...], seed: int) -> Rollout:
-    """Returns the rollout of learner options that have a field `rollout`."""
+    """Builds the rollout from the field `rollout` of learner options."""
     return Rollout(options.rollout, algorithm)
 
 
 EXPERIENCES = {"replay": replay, "rollout": rollout}
-"""Names that `Learner.experience` can have -> what builds the experience."""
+"""Value of `Learner.experience` -> function that builds the experience."""

@@ -1,4 +1,4 @@
-"""Stopping a run by a signal, at a moment from which the run can be continued."""
+"""Stops a run on a signal, between two rounds, so that it can be continued."""
 
 from __future__ import annotations
 

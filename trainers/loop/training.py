@@ -28,15 +28,17 @@ from tqdm import tqdm
 
 from trainers.algorithms.options import annealed
 from trainers.loop.episodes import DecisionChains, Tally, step
-from trainers.loop.evaluation import EXPORTED, evaluate_run
+from trainers.loop.evaluation import evaluate_run
 from trainers.loop.experience import EXPERIENCES, Experience, Report
 from trainers.loop.stopping import Stop, stop_signals
 from trainers.registry import Learner, LearnerOptions, Schedule
+from trainers.runs.checkpoints import ALGORITHM, EXPORTED, UnfitCheckpointError, load_weights, read_checkpoint
 from trainers.runs.compute import device_of, set_up_torch
 from trainers.runs.configuration import as_json, configured, other_options, resumed
-from trainers.runs.directory import CHECKPOINT, RunDirectory, new_path, newest_path, read_checkpoint
+from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, new_path, newest_path
 from trainers.runs.options import Run
 from trainers.runs.tables import label, print_table, shown
+from trainers.runs.thread_share import ThreadShare
 from trainers.tianshou_bridge.policy import ExploringPolicy
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.mobility import TrafficError
@@ -101,11 +103,13 @@ def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
         training = Training(learner, run, directory, env)
         if run.resume:
             stack.enter_context(directory.claimed())
+        if run.resume and directory.has_checkpoint():
             training.load(directory.load_checkpoint())
         else:
             training.check_traffic()
             if run.init_from is not None:
                 training.start_from(learner, run.init_from)
+        if not run.resume:
             directory.create(as_json(run, learner.name))
             stack.enter_context(directory.claimed())
         with stop_signals() as stop:
@@ -135,6 +139,7 @@ class Training:
             observation_shape=(action_shape(problem)[0], problem.observation_size),
             seed=seeds[1],
         )
+        self._thread_share = ThreadShare(run.threads)
         self.round = 0
         self.num_rounds = run.rounds
         warm_up = self.experience.warm_up_episodes
@@ -150,7 +155,7 @@ class Training:
         return self.round >= self.num_rounds
 
     def check_traffic(self) -> None:
-        """Raises `TrafficError` where the traffic cannot serve the first episodes; the first round draws them again."""
+        """Raises `TrafficError` where the traffic cannot serve the first episodes; round one repeats the reset."""
         self._env.reset(seed=self._env_seeds)
 
     def start_from(self, learner: Learner, path: Path) -> None:
@@ -165,7 +170,7 @@ class Training:
 
         Raises:
             OSError: The checkpoint cannot be read.
-            ValueError: The checkpoint is damaged, or its weights do not fit.
+            ValueError: The checkpoint is damaged, or its weights are not finite or do not fit.
         """
         path = path / CHECKPOINT if path.is_dir() else path
         state, own_state = read_checkpoint(path), self.algorithm.state_dict()
@@ -175,19 +180,16 @@ class Training:
             )
         other = other_options(self._run, learner, path)
         optimisers = {name: value for name, value in own_state.items() if not isinstance(value, torch.Tensor)}
+        trained = f"trained with other values of {', '.join(other)}"
         try:
-            self.algorithm.load_state_dict({**state["algorithm"], **optimisers})
-        except (KeyError, IndexError, TypeError, RuntimeError) as error:
-            lines = [line.strip() for line in str(error).splitlines()]
-            why = lines[:2][-1] if lines else type(error).__name__
-            if other:
-                why = f"it was trained with other values of {', '.join(other)}"
-            raise ValueError(f"{path} is of another learner, other agents, actions or networks: {why}") from error
+            load_weights(self.algorithm, state[ALGORITHM], given=str(path), own=optimisers)
+        except UnfitCheckpointError as error:
+            raise UnfitCheckpointError(f"{error}; it was {trained}" if other else str(error)) from error
         if other:
-            print(f"the weights of {path} were trained with other values of {', '.join(other)}", flush=True)
+            print(f"the weights of {path} were {trained}", flush=True)
 
     def play_rounds(self, stop: Stop) -> None:
-        """Plays rounds to the end of the run or until a stop is requested; writes checkpoints regularly and last."""
+        """Plays rounds to the end of the run or until a stop is requested, and writes checkpoints."""
         if self.round == 0:
             self.save()
         saved = time.monotonic()
@@ -225,6 +227,7 @@ class Training:
         while not batch.ended.all():
             observation = self._play_step(observation, tally, chains)
             reports += [] if warm_up else self.experience.learn_after_step()
+            self._thread_share.adapt()
         reports += [] if warm_up else self.experience.learn_after_round()
         self.round += 1
         return mean_losses(reports) | {
@@ -264,20 +267,43 @@ class Training:
         self._directory.save_checkpoint(state)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Restores a checkpoint. Raises `ValueError` for an exported policy, which has no state of the training."""
-        if "experience" not in state:
+        """Restores a checkpoint, and drops the metrics of later rounds.
+
+        Raises:
+            ValueError: The checkpoint is an exported policy, which lacks the training state.
+            UnfitCheckpointError: The checkpoint belongs to another run: it lacks a part, or its sizes differ.
+        """
+        path = self._directory.path
+        if EXPORTED in state:
             raise ValueError(
-                f"{self._directory.path} holds an exported policy, which cannot be trained: resume the run that it was "
-                "exported from"
+                f"{path} holds an exported policy, which cannot be trained: resume the run that it was exported from"
             )
-        generators = json.loads(state["generators"])
+        load_weights(self.algorithm, state[ALGORITHM], given=str(path / CHECKPOINT))
+        try:
+            self._restore(state)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            why = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise UnfitCheckpointError(f"{path / CHECKPOINT} belongs to another run: {why}") from error
+        kept = self._directory.keep_metrics(self.round, num_envs=self._run.num_envs)
+        if kept < self.round:
+            lost = self.round - kept
+            print(f"{path / METRICS} was damaged: {lost} of {self.round} rounds are lost", flush=True)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Restores all parts of a checkpoint but the weights.
+
+        Raises `ValueError` where it has more rounds than the run, or another number of environments.
+        """
+        generators, num_envs = json.loads(state["generators"]), self._run.num_envs
         self.round = state["round"]
-        self.algorithm.load_state_dict(state["algorithm"])
+        if self.round > self.num_rounds:
+            raise ValueError(f"it has {self.round} rounds, this run has {self.num_rounds}")
+        if len(generators["lanes"]) != num_envs:
+            raise ValueError(f"it has num_envs={len(generators['lanes'])}, this run has num_envs={num_envs}")
         self.experience.load_state_dict(state["experience"])
         self._policy.generators.set_state({"torch": state["torch_generator"], "numpy": generators["policy"]})
         if self.round:
             self._env.batch.restore(generators["lanes"])
-        self._directory.keep_metrics(self.round)
 
 
 def mean_losses(reports: list[Report]) -> dict[str, float]:
@@ -290,7 +316,7 @@ def mean_losses(reports: list[Report]) -> dict[str, float]:
 
 
 def scale_learning_rates(algorithm: Algorithm[Any, Any], part: float) -> None:
-    """Sets every learning rate to this part, 0 to 1, of its initial value, which the optimiser keeps."""
+    """Sets every learning rate to a fraction of its initial value, which the optimiser stores."""
     for optimizer in algorithm._optimizers:
         for group in optimizer._optim.param_groups:
             group["lr"] = part * group.setdefault("initial_lr", group["lr"])

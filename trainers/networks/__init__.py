@@ -1,1 +1,1 @@
-"""Torch modules; every one handles all agents in one batched matrix product."""
+"""Torch modules: agents, mixers, actors and critics."""

@@ -63,8 +63,8 @@ class AgentHead(nn.Module):
     - the linear functions of its features, which it shares with other actions of the agent,
     - its known costs, with weights that are a linear function of the first hidden layer.
 
-    With the last two parts an agent learns about one action from another. Section 8.1 of the MAD2RL paper has the
-    first part alone.
+    The last two parts let an agent generalise from one action to others. Section 8.1 of the MAD2RL paper has only the
+    first part.
     """
 
     features: Tensor | None
@@ -94,9 +94,9 @@ class AgentHead(nn.Module):
         self.register_buffer("features", features, persistent=False)
 
     def folded(self, local: Tensor, first_hidden: Tensor) -> Folded:
-        """Returns the linear layer for a batch of observations, to which `forward` applies it.
+        """Returns the single linear layer that `forward` applies for a batch of observations.
 
-        A denoiser applies the layer several times, and computes it once.
+        A denoiser applies this layer at every step, but computes it only once.
 
         Args:
             local: The observations, `[agents, batch, features]`.

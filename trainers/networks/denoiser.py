@@ -33,12 +33,12 @@ class _SharedBySteps(NamedTuple):
 
 
 class DenoisingAgents(nn.Module):
-    """Action values by reverse diffusion: from noise, M steps, each towards the values that the network predicts.
+    """Generates action values by reverse diffusion: M steps from noise towards the values that the network predicts.
 
     Paper: MAD2RL Eq. (41).
     Differs: by default the network predicts x0 instead of the noise, within a smooth bound, and no softmax follows.
     Dividing by the small alpha_bar_M amplifies the first prediction until the softmax saturates and its gradient
-    vanishes. By default nothing is drawn either (`noise`): the recursion starts from the mean of the noise, zeros, and
+    vanishes. By default no noise is drawn either (`noise=0`): the recursion starts at zeros, the mean of the noise, and
     is deterministic.
     """
 

@@ -29,7 +29,7 @@ class RunningNormalizer(nn.Module):
 
         Args:
             size: The number of features.
-            rate: The weight of a new batch; the first batches have the weight 1 / number of batches, where that is
+            rate: The weight of a new batch. Early batches have the weight 1 / (number of batches so far) while that is
                 larger.
         """
         super().__init__()

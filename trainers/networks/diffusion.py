@@ -16,8 +16,8 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The numbers of each step, `[M]`: beta_m, alpha_m = 1 - beta_m, the product of alpha up to m, and the variance of
-    a reverse step.
+    """The coefficients of each step, `[M]`: beta_m, alpha_m = 1 - beta_m, the product of alpha up to m, and the
+    variance of a reverse step.
     """
 
     beta: Tensor
@@ -32,7 +32,7 @@ class Schedule:
 
     @cached_property
     def at(self) -> list[SimpleNamespace]:
-        """The numbers of each step as floats, which are faster than tensors.
+        """The coefficients of each step as floats, with which arithmetic is faster than with tensors.
 
         `before` is the product of alpha up to the previous step.
         """
@@ -63,7 +63,7 @@ def noised(schedule: Schedule, x0: Tensor, m: int | Tensor, noise: Tensor) -> Te
     """Returns x_m, the result of m noising steps from x0, for standard normal `noise`; `m` broadcasts with `x0`.
 
     Paper: MAD2RL Eqs. (34), (35).
-    Differs: (34), a single step, appears only as (35), which is m of them at once.
+    Differs: (34), a single step, is computed only as part of (35), which makes m steps at once.
     """
     alpha_bar = schedule.alpha_bar.to(x0.device)[m - 1]
     return alpha_bar.sqrt() * x0 + (1.0 - alpha_bar).sqrt() * noise
@@ -100,7 +100,7 @@ def mean_from_noise(schedule: Schedule, x: Tensor, m: int, noise: Tensor) -> Ten
 
 
 def reverse_step(schedule: Schedule, mean: Tensor, m: int, noise: Tensor) -> Tensor:
-    """Returns x_{m-1}: the mean plus standard normal noise, scaled by its deviation at step m, which is 0 at m = 1.
+    """Returns x_{m-1}: the mean plus noise times the standard deviation of step m, which is 0 at m = 1.
 
     Paper: MAD2RL Eq. (40).
     """

@@ -37,7 +37,7 @@ class Situation:
 
 
 class HybridActor(nn.Module):
-    """The probability of each alternative, and for each alternative a normal distribution of its parameters."""
+    """Computes the probability of each alternative, and a normal distribution of its parameters."""
 
     def __init__(self, body: ObservationEncoder, *, count: int, numbers: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class HybridActor(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class KnownConsequences:
-    """The known part of the reward of actions, scaled and bounded below, and their known effects on the state."""
+    """Computes the known part of an action's reward, scaled and bounded below, and its known effects on the state."""
 
     hybrid: HybridActions
     scale: float
@@ -122,7 +122,7 @@ class HybridCritic(nn.Module):
     def future_value(
         self, situation: Situation, row: Int[Tensor, "actions"], effects: Float32[Tensor, "actions effects"]
     ) -> Float32[Tensor, "actions"]:
-        """Returns the value of the future after actions with these effects in the situations of these rows."""
+        """Returns the future value of actions, given their effects and the rows of their situations."""
         # The observation passes through its layer once for each situation, and not for each action.
         of_observation = self.of_seen(self.seen(situation.observation)[0])
         return self.layers(of_observation[row] + self.of_left(effects))[:, 0]

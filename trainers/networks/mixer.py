@@ -15,10 +15,10 @@ class Mixer(nn.Module):
     """`Q_tot = |W2(S)| act(|W1(S)| q + b3(S)) + b4(S)`, which increases with every agent's value.
 
     Paper: MAD2RL Eq. (57).
-    Differs: the weights are absolute values, and an activation stands between the layers; without these the mixer
-    is neither monotonic nor nonlinear. QMIX uses an ELU, which is flat far below zero: large costs of the first
-    episodes push all values there, and the agents stop learning. A leaky ReLU is nowhere flat. The last bias has a
-    hidden layer, as in QMIX.
+    Differs: absolute values of the weights make the mixer monotonic, and an activation between its layers makes it
+    nonlinear. QMIX uses an ELU, which is flat far below zero: large costs of the first episodes push all values there,
+    and the agents stop learning. A leaky ReLU is nowhere flat. The last bias comes from a network with a hidden layer,
+    as in QMIX.
     """
 
     def __init__(

@@ -15,6 +15,7 @@ from trainers.registry import Learner
 from trainers.runs import provenance
 from trainers.runs.directory import CONFIG, RunDirectory
 from trainers.runs.options import ADJUSTABLE, Run, preset_run
+from vec_envs.files import parse_json, shortened
 
 
 def as_json(run: Run, learner: str) -> str:
@@ -32,10 +33,24 @@ def as_json(run: Run, learner: str) -> str:
 
 def learner_of(text: str) -> str:
     """Returns the name of the learner in the text of a `config.json`. Raises `ValueError` where it is damaged."""
+    return shortened(_values(text)["learner_name"])
+
+
+def _values(text: str) -> dict[str, Any]:
+    """Returns the content of a `config.json`. Raises `ValueError` where it is none, or has no learner."""
     try:
-        return str(json.loads(text)["learner_name"])
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
-        raise ValueError("config.json is damaged: it cannot be read as a configuration") from error
+        values = parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"config.json is damaged: {shortened(error)}") from error
+    if not isinstance(values, dict) or "learner_name" not in values:
+        raise ValueError("config.json is damaged: it cannot be read as a configuration")
+    return typing.cast(dict[str, Any], values)
+
+
+def check_env_id(text: str, env_id: str) -> None:
+    """Raises `ValueError` where a `config.json` is of another environment, whose id may name a module to import."""
+    if (found := _values(text).get("env_id")) != env_id:
+        raise ValueError(f"config.json must be of {env_id!r}, got {shortened(repr(found))}")
 
 
 def from_json(text: str, learner: Learner) -> Run:
@@ -45,7 +60,7 @@ def from_json(text: str, learner: Learner) -> Run:
     """
     if (name := learner_of(text)) != learner.name:
         raise ValueError(f"the run is one of {name!r}, not one of {learner.name!r}: use python -m trainers.{name}")
-    values = json.loads(text)
+    values = _values(text)
     versions = values.pop("versions", None)
     values.pop("learner_name")
     values.pop("pretraining", None)
@@ -55,8 +70,8 @@ def from_json(text: str, learner: Learner) -> Run:
         options = _with_values(type(default.learner), values.pop("learner"))
         paths = {"output": None, "init_from": Path(values["init_from"]) if values.get("init_from") else None}
         return dataclasses.replace(default, env=env, learner=options, **{**values, **paths})
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        why = f"{error} is missing" if isinstance(error, KeyError) else error
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else shortened(error)
         raise ValueError(
             f"the run was written by {_version_in_words(versions)} and does not fit this version: {why}"
         ) from error
@@ -79,7 +94,7 @@ def configured(learner: Learner, path: Path) -> Run:
     """
     text = RunDirectory(path).config()
     run = from_json(text, learner)
-    if "pretraining" in json.loads(text):
+    if "pretraining" in _values(text):
         raise ValueError(
             f"{path} is a pre-training, which cannot be resumed here: repeat its own command to continue it, or give "
             f"--init-from {path} to start a training with its weights"

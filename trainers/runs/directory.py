@@ -13,12 +13,17 @@ import os
 import time
 from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from trainers.runs.checkpoints import read_checkpoint
+from vec_envs.files import parse_json, read_bytes, read_json, read_text
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 CONFIG, CHECKPOINT, METRICS, EVALUATION = "config.json", "checkpoint.pt", "metrics.jsonl", "evaluation.json"
+MOST_METRICS_BYTES = 2**28
+"""The largest size of `metrics.jsonl`: about a million rounds."""
 PARTIAL = ".new"
 """The ending of a file's name while the file is being written."""
 
@@ -34,20 +39,31 @@ class RunDirectory:
         self._events: SummaryWriter | None = None
 
     def check_free(self) -> None:
-        """Raises `FileExistsError` where the folder holds a run already, or the path is a file."""
+        """Raises `FileExistsError` where the folder holds a run or a checkpoint already, or the path is a file."""
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"{self.path} is a file: choose another folder")
         if (self.path / CONFIG).exists():
+            raise FileExistsError(self._taken())
+        if (self.path / CHECKPOINT).exists():
             raise FileExistsError(
-                f"{self.path} holds a run already: choose another folder, or continue that run with --resume"
+                f"{self.path} holds a {CHECKPOINT} without a {CONFIG}: choose another folder, or delete this one"
             )
 
     def create(self, config: str) -> None:
-        """Creates the folder of a new run. Raises `FileExistsError` where it holds a run already."""
+        """Creates the folder of a new run. Of several processes that do so at one instant, one succeeds.
+
+        Raises `FileExistsError` where the folder holds a run already.
+        """
         self.check_free()
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / METRICS).write_text("")  # first, because a folder with a config.json counts as a run
-        replace_file(self.path / CONFIG, config)
+        try:
+            create_file(self.path / CONFIG, config)
+        except FileExistsError:
+            raise FileExistsError(self._taken()) from None
+        replace_file(self.path / METRICS, "")
+
+    def _taken(self) -> str:
+        return f"{self.path} holds a run already: choose another folder, or continue that run with --resume"
 
     def drop_if_empty(self) -> None:
         """Removes the folder of a run that could not start; does nothing where it holds files."""
@@ -65,7 +81,7 @@ class RunDirectory:
             yield
 
     def create_or_match(self, config: str, ignoring: Collection[str] = ()) -> None:
-        """Creates the folder of a new run, or starts the metrics of the run in it anew where its options are equal.
+        """Creates the folder of a new run, or does nothing where it holds a run with equal options.
 
         Args:
             config: The text of `config.json`.
@@ -78,14 +94,12 @@ class RunDirectory:
             self.create(config)
         elif _without(ignoring, self.config()) != _without(ignoring, config):
             raise FileExistsError(f"{self.path} holds a run with other options: choose another --output")
-        else:
-            self.keep_metrics(0)
 
     def config(self) -> str:
         """Returns the text of `config.json`. Raises `FileNotFoundError` where there is no run."""
         if not (self.path / CONFIG).exists():
             raise FileNotFoundError(f"{self.path} holds no run: {CONFIG} is missing")
-        return (self.path / CONFIG).read_text()
+        return read_text(self.path / CONFIG)
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Writes a checkpoint of tensors and plain values. Raises `OSError` where the disk is full."""
@@ -97,6 +111,19 @@ class RunDirectory:
         except RuntimeError as error:  # torch raises it where the disk is full
             raise OSError(f"{partial} cannot be written: {str(error).splitlines()[0]}") from error
         os.replace(partial, self.path / CHECKPOINT)
+
+    def has_checkpoint(self) -> bool:
+        """Whether the run has a checkpoint; a run that was killed at its very start has none.
+
+        Raises `FileNotFoundError` where rounds were played and the checkpoint is lost.
+        """
+        if (self.path / CHECKPOINT).exists():
+            return True
+        if (self.path / METRICS).exists() and (self.path / METRICS).stat().st_size:
+            raise FileNotFoundError(
+                f"{self.path} has lost its {CHECKPOINT}: put it back, or delete the folder to train again"
+            )
+        return False
 
     def load_checkpoint(self) -> dict[str, Any]:
         """Returns the checkpoint, see `read_checkpoint`."""
@@ -113,10 +140,27 @@ class RunDirectory:
         for name, value in metrics.items():
             self._events.add_scalar(name, value, step)
 
-    def keep_metrics(self, lines: int) -> None:
-        """Keeps the first lines of `metrics.jsonl`, and drops those of rounds after the checkpoint."""
-        kept = (self.path / METRICS).read_text().splitlines(keepends=True)[:lines]
-        replace_file(self.path / METRICS, "".join(kept))
+    def metrics(self, rounds: int, *, num_envs: int = 1) -> list[str]:
+        """Returns the lines of `metrics.jsonl` that can be read, of the first rounds of a training.
+
+        There are fewer lines than rounds where the file is damaged, shorter or missing.
+        """
+        path = self.path / METRICS
+        text = read_bytes(path, most_bytes=MOST_METRICS_BYTES).decode(errors="replace") if path.exists() else ""
+        lines = {_episodes_of(line): line for line in reversed(text.split("\n"))}
+        played = (episodes for episodes in sorted(lines) if 0 < episodes <= rounds * num_envs)
+        return [lines[episodes] for episodes in played if episodes % num_envs == 0]
+
+    def keep_metrics(self, rounds: int, *, num_envs: int = 1) -> int:
+        """Keeps the lines of `metrics` alone in the file, and returns their number.
+
+        So the rounds after the checkpoint are dropped, and lines that cannot be read.
+        """
+        kept, path = self.metrics(rounds, num_envs=num_envs), self.path / METRICS
+        content = "".join(f"{line}\n" for line in kept).encode()
+        if not path.exists() or path.read_bytes() != content:
+            replace_file(path, content)
+        return len(kept)
 
     def save_evaluation(self, evaluation: Mapping[str, Any], *, replace: bool = True) -> Path:
         """Writes `evaluation.json`, and returns its path.
@@ -133,7 +177,7 @@ class RunDirectory:
     def _has_same_episodes(self, evaluation: Mapping[str, Any]) -> bool:
         """Whether `evaluation.json` holds the episodes of this evaluation, or cannot be read."""
         try:
-            old = json.loads((self.path / EVALUATION).read_text())
+            old = read_json(self.path / EVALUATION)
             return all(old[name] == evaluation[name] for name in ("seed", "episodes"))
         except (OSError, ValueError, TypeError, KeyError):
             return True
@@ -145,30 +189,38 @@ class RunDirectory:
             self._events = None
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Returns the content of a checkpoint. Code in the file is not executed.
-
-    Raises `FileNotFoundError` where there is no file, and `ValueError` where it is damaged or no checkpoint.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}")
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged bytes make the unpickler raise errors of many types
-        raise ValueError(f"{path} is damaged: it cannot be read as a checkpoint") from error
-    if not isinstance(state, dict) or "round" not in state:
-        raise ValueError(f"{path} is not a checkpoint of a run")
-    return state
-
-
 def replace_file(path: Path, content: str | bytes) -> None:
     """Writes a file; a killed process leaves the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     partial.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(partial, path)
+
+
+def create_file(path: Path, content: str) -> None:
+    """Creates a file with its whole content. Raises `FileExistsError` where there is one, also of another process."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    partial.write_text(content)
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with path.open("x") as file:
+            file.write(content)
+    finally:
+        partial.unlink()
+
+
+def _episodes_of(line: str) -> int:
+    """Returns the number of episodes that a line of `metrics.jsonl` gives; 0 where it cannot be read."""
+    try:
+        row = parse_json(line)
+    except ValueError:
+        return 0
+    values = cast(dict[str, Any], row) if isinstance(row, dict) else {}
+    readable = all(type(value) in (int, float) for value in values.values())
+    return values["episodes"] if readable and type(values.get("episodes")) is int else 0
 
 
 def free_beside(path: Path) -> Path:
@@ -179,8 +231,8 @@ def free_beside(path: Path) -> Path:
 
 def _without(names: Collection[str], config: str) -> dict[str, Any]:
     try:
-        return {name: value for name, value in json.loads(config).items() if name not in names}
-    except json.JSONDecodeError as error:
+        return {name: value for name, value in parse_json(config).items() if name not in names}
+    except (AttributeError, ValueError) as error:
         raise ValueError(f"{CONFIG} is damaged: it cannot be read as a configuration") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ PLAIN = (str, int, float, bool, Path, types.NoneType)
 """Types that a command line can give."""
 
 
+@functools.cache
 def env_options_type(factory: EnvironmentFactory) -> type[Any]:
     """Returns a dataclass of an environment's options, with their docstrings as help texts.
 
@@ -46,7 +48,7 @@ def env_options_type(factory: EnvironmentFactory) -> type[Any]:
 
 
 def problem_of(env_id: str, options: Mapping[str, Any]) -> Problem:
-    """Returns the problem of an environment's options, which may include those of the traffic."""
+    """Returns the problem with these options of its environment; traffic options are ignored."""
     return factory_of(env_id).problem(**{name: of for name, of in options.items() if name not in TRAFFIC_DOCS})
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from trainers.registry import Learner
 from trainers.runs.env_options import env_options_type, problem_of
 from vec_envs.registration import factory_of
-from vec_envs.validation import check_integer, check_not_negative
+from vec_envs.validation import MOST_ENVIRONMENTS, check_at_most, check_integer, check_not_negative
 
 R = TypeVar("R", bound="Run")
 
@@ -36,7 +36,7 @@ class Run:
     episodes: int = 1920
     """Training episodes over all environments, rounded up to a multiple of num_envs."""
     num_envs: int = 16
-    """Environments that are played in parallel."""
+    """Environments that are played in parallel, at most 100,000."""
     init_from: Path | None = None
     """Start with the weights of a checkpoint: of `trainers.pretrain`, or of another run of the same learner."""
     output: Path | None = None
@@ -48,7 +48,8 @@ class Run:
     """Device of torch: "auto" (CUDA where available), "cpu", "cuda", ..."""
     threads: int = 1
     """Threads of torch; 0 leaves the choice to torch. One is fastest for small networks and on a busy machine, two are
-    fastest for MAD2RL alone on two cores. On a CPU, results are bit-identical for the same number of threads."""
+    fastest for MAD2RL alone on two cores. On a CPU, results are bit-identical for the same number of threads. With
+    several threads, one is used while other programs keep the machine busy."""
     checkpoint_s: float = 60.0
     """Seconds between checkpoints."""
     evaluation_episodes: int = 32
@@ -58,6 +59,7 @@ class Run:
 
     def __post_init__(self) -> None:
         check_integer(1, episodes=self.episodes, num_envs=self.num_envs)
+        check_at_most(MOST_ENVIRONMENTS, num_envs=self.num_envs)
         check_integer(
             0, evaluation_episodes=self.evaluation_episodes, evaluation_seed=self.evaluation_seed, seed=self.seed
         )
@@ -94,6 +96,6 @@ def preset_run(learner: Learner, preset: str, env_id: str, kind: type[R] = Run) 
 
 
 def check_fit(learner: Learner, run: Run) -> None:
-    """Raises `ValueError` where the learner cannot train on the run's environment, or an option of that is wrong."""
+    """Raises `ValueError` where the learner cannot train on the run's environment, or an `env` option is wrong."""
     if why := learner.misfit(problem_of(run.env_id, asdict(run.env))):
         raise ValueError(f"{learner.name} cannot train on {run.env_id!r} with these options: {why}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 UNITS = ("s", "j", "w", "m", "ghz", "gcycles", "mbit", "mbps", "gb")
-"""Last words of names that are units."""
+"""Units with which the name of a metric can end."""
 
 
 def print_table(evaluation: Mapping[str, Any]) -> None:
@@ -36,7 +36,7 @@ def print_table(evaluation: Mapping[str, Any]) -> None:
 
 
 def table_head(reported: Sequence[Mapping[str, Any]], *, with_ratio: bool) -> list[str]:
-    """Returns the heads of the columns."""
+    """Returns the column heads."""
     heads = [head for head, _, _ in columns(reported)]
     if with_ratio:
         heads.insert(1, "ratio")
@@ -44,7 +44,7 @@ def table_head(reported: Sequence[Mapping[str, Any]], *, with_ratio: bool) -> li
 
 
 def columns(reported: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
-    """Returns the head, the key in an evaluation and the unit of each column of a metric."""
+    """Returns the head, the key in `evaluation.json` and the unit of each metric column."""
     found: list[tuple[str, str, str]] = []
     for metric in reported:
         name, head = metric["name"], label(metric["name"])

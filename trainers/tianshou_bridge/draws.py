@@ -27,7 +27,7 @@ class Generators:
         return drawn.clamp_min(torch.finfo(drawn.dtype).tiny).to(like.device)
 
     def choices(self, log_probability: torch.Tensor) -> torch.Tensor:
-        """Returns an index along the last axis for each row, drawn by the log-probabilities of a row.
+        """Returns an index along the last axis for each row, drawn with the row's log-probabilities.
 
         The log-probabilities need not be normalised: the Gumbel-max trick adds -log of exponential numbers to them.
         """

@@ -1,7 +1,7 @@
 """A replay buffer with one array for each field, which is written and sampled without a loop.
 
-Tianshou's `VectorReplayBuffer` gives every environment a sub-buffer that samples with the same fixed seed, so that a
-batch holds few distinct slots; and it can be saved only by pickling. This buffer draws uniformly with its own
+Tianshou's `VectorReplayBuffer` gives every environment a sub-buffer. All sub-buffers sample with the same fixed seed,
+so a batch holds few distinct slots. The buffer can be saved only by pickling. This buffer draws uniformly with its own
 generator, and its state is plain tensors. An off-policy `Algorithm` needs only its method `sample`.
 """
 
@@ -78,9 +78,16 @@ class ReplayBuffer:
         return {"fields": stored, "written": self._written}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what `state_dict` returned."""
-        for name, stored in state["fields"].items():
-            self._fields[name][: len(stored)] = stored.numpy()
+        """Restores what `state_dict` returned. Raises `ValueError` where a shape or type differs."""
+        rows = min(state["written"], self._size)
+        for name, array in self._fields.items():
+            stored, shape = state["fields"][name].numpy(), (rows, *array.shape[1:])
+            if stored.shape != shape or stored.dtype != array.dtype:
+                raise ValueError(
+                    f"{name!r} of the replay buffer is {stored.dtype} of shape {stored.shape}, must be {array.dtype} "
+                    f"of shape {shape}"
+                )
+            array[:rows] = stored
         self._written = state["written"]
 
     def random_state(self) -> dict[str, Any]:

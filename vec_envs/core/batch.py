@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -21,8 +21,9 @@ class _Seeding:
 
     seed: int
     rng: np.random.Generator
-    traffic: Iterator[TrafficBlock]
     episodes: int
+    traffic: Iterator[TrafficBlock] | None = None
+    """The open stream, which continues at episode `episodes`; None until it is needed."""
 
 
 class EnvironmentBatch:
@@ -30,6 +31,9 @@ class EnvironmentBatch:
 
     Each environment depends on its own seed and actions only, not on the others. Epochs are counted from 0. An
     environment has ended when its epoch is `problem.episode_epochs`; then it stays as it is until it is reset.
+
+    A copy (`copy.deepcopy`, `pickle`) continues exactly as the original would. Streams of traffic are not copied: at
+    its next reset, a copy opens its own stream at the same episode.
 
     Args:
         problem: The problem of all environments.
@@ -47,6 +51,7 @@ class EnvironmentBatch:
         self.last_action: Shaped[np.ndarray, "batch ..."] | None = None
         self.last_outcome: Outcome | None = None
         self._episode: Any = None
+        self._traffic: list[TrafficBlock | None] = [None] * batch_size
         self._seeding: list[_Seeding | None] = [None] * batch_size
         self._common_epoch: int | None = problem.episode_epochs
         self._now: Any = None
@@ -71,6 +76,13 @@ class EnvironmentBatch:
     def episode(self, row: int) -> Any:
         """Returns the exogenous record of one environment's whole episode, `[epochs, ...]`."""
         return map_arrays(lambda a: a[row], self._episode)
+
+    def traffic(self, row: int) -> TrafficBlock:
+        """Returns the traffic of one environment's episode. Raises `RuntimeError` before the first reset."""
+        block = self._traffic[row]
+        if block is None:
+            raise RuntimeError("no episode is running: call reset() first")
+        return block
 
     def next_epoch(self, epoch: Int[np.ndarray, "batch"]) -> Int[np.ndarray, "batch"]:
         """Returns the first epochs from `epoch` on that take place, given the present state."""
@@ -98,7 +110,7 @@ class EnvironmentBatch:
         return View(problem=self.problem, state=self.state, exogenous=self.exogenous)
 
     def frame(self, row: int) -> Frame:
-        """Returns the present of one environment, for a drawing. Raises `RuntimeError` before the first reset."""
+        """Returns the present state of one environment, for a drawing. Raises `RuntimeError` before the first reset."""
         first = self.last_outcome is None or self.epoch[row] == 0
         return Frame(
             problem=self.problem,
@@ -130,7 +142,7 @@ class EnvironmentBatch:
         """Starts a new episode in some environments.
 
         Args:
-            rows: The indices of the environments; the first reset must be of all.
+            rows: The indices of the environments; the first reset must include all environments.
             seeds: A seed for each. None continues the environment's random numbers; where the environment has never
                 been seeded, None takes a seed from the operating system.
 
@@ -145,20 +157,25 @@ class EnvironmentBatch:
             if seed is not None or self._seeding[row] is None:
                 self._seeding[row] = self._seed(fresh_seed() if seed is None else seed)
         sources = [source for row in rows if (source := self._seeding[row]) is not None]
-        traffic = self._next_blocks(sources)
+        blocks, traffic = self._next_blocks(sources)
         draws = stack([self.problem.sample(source.rng) for source in sources])
         exogenous = self.problem.exogenous(draws, traffic, self.mobility.road)
-        for source in sources:
+        for row, source, block in zip(rows, sources, blocks, strict=True):
             source.episodes += 1
+            self._traffic[row] = block
         self._begin(np.asarray(rows), exogenous)
 
-    def _next_blocks(self, sources: Sequence[_Seeding]) -> TrafficBlock:
-        """Returns the next block of each source. After an error, restores all streams, so that it can be retried."""
+    def _next_blocks(self, sources: Sequence[_Seeding]) -> tuple[list[TrafficBlock], TrafficBlock]:
+        """Returns the next block of each source, and all of them stacked.
+
+        After an error all streams are reopened, so that the reset can be retried.
+        """
         try:
-            return self._checked(stack([next(source.traffic) for source in sources]))
+            blocks = [next(self._open(source)) for source in sources]
+            return blocks, self._checked(stack(blocks))
         except BaseException as error:
             for source in sources:
-                source.traffic = self._traffic(source.seed, source.episodes)
+                source.traffic = None
             if isinstance(error, StopIteration):
                 raise TrafficError("the blocks of the mobility ended; its stream of traffic must be endless") from error
             raise
@@ -176,7 +193,8 @@ class EnvironmentBatch:
                     raise TrafficError(f"{name} of a traffic block holds values that are not finite")
             occupied = getattr(traffic, f"{role}_vehicle") >= 0
             if not (occupied[:, 0] if shape.come_and_go else occupied).all():
-                raise TrafficError(f"{role}_vehicle of a traffic block has empty seats where all must be held")
+                when = "in the first slot" if shape.come_and_go else "in every slot"
+                raise TrafficError(f"{role}_vehicle of a traffic block must have a vehicle in every seat {when}")
         return traffic
 
     def step(self, action: Shaped[np.ndarray, "..."]) -> Outcome:
@@ -225,15 +243,23 @@ class EnvironmentBatch:
             source.rng.bit_generator.state = saved["rng"]
             self._seeding[row] = source
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns all but the open streams of traffic, which cannot be copied."""
+        closed = [None if source is None else replace(source, traffic=None) for source in self._seeding]
+        return self.__dict__ | {"_seeding": closed}
+
     def _seed(self, seed: int, start: int = 0) -> _Seeding:
         exogenous_seed = np.random.SeedSequence(seed).spawn(2)[0]
-        rng = np.random.Generator(np.random.PCG64(exogenous_seed))
-        return _Seeding(seed=seed, rng=rng, traffic=self._traffic(seed, start), episodes=start)
+        return _Seeding(seed=seed, rng=np.random.Generator(np.random.PCG64(exogenous_seed)), episodes=start)
 
-    def _traffic(self, seed: int, start: int) -> Iterator[TrafficBlock]:
-        of_traffic = np.random.SeedSequence(seed).spawn(2)[1]
-        traffic_seed = int(of_traffic.generate_state(1, np.uint64)[0])
-        return iter(self.mobility.blocks(traffic_seed, self.problem.traffic_shape, start=start))
+    def _open(self, source: _Seeding) -> Iterator[TrafficBlock]:
+        """Returns the source's stream of traffic, opened at its next episode where it is not open."""
+        if source.traffic is None:
+            of_traffic = np.random.SeedSequence(source.seed).spawn(2)[1]
+            traffic_seed = int(of_traffic.generate_state(1, np.uint64)[0])
+            blocks = self.mobility.blocks(traffic_seed, self.problem.traffic_shape, start=source.episodes)
+            source.traffic = iter(blocks)
+        return source.traffic
 
     def _begin(self, rows: np.ndarray, exogenous: Any) -> None:
         if len(rows) == self.batch_size:
@@ -242,7 +268,7 @@ class EnvironmentBatch:
             self._go_to(np.zeros(self.batch_size, dtype=np.int64), 0)
             return
         if self._episode is None:
-            raise RuntimeError("the first reset must be of all environments: call reset() without a mask")
+            raise RuntimeError("the first reset must include all environments: call reset() without a mask")
         self._episode = with_rows(self._episode, rows, exogenous)
         self.state = with_rows(self.state, rows, self.problem.initial_state((len(rows),)))
         epoch = self.epoch.copy()

@@ -4,7 +4,7 @@
 output. The costs of a cut after any layer are then entries of arrays. A profile comes from
 
 - the library: `DNNProfile.load("vgg16")`;
-- a torch module: `DNNProfile.from_torch(module, example_input, name="mine")`, which alone needs torch;
+- a torch module: `DNNProfile.from_torch(module, example_input, name="mine")`, the only source that needs torch;
 - your own numbers: `DNNProfile(name="mine", input_mbit=4.8, layers=(Layer(...), ...))`.
 
 Modules, from the lowest to the highest:

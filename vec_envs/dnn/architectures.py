@@ -57,7 +57,7 @@ class Architecture:
 
 
 def alexnet_layers() -> NamedSteps:
-    """Returns the 11 layers of AlexNet, in its version for one device."""
+    """Returns the 11 layers of AlexNet, in its version for a single GPU."""
     return (
         ("conv1", convolution(64, 11, stride=4, padding=2)),
         ("pool1", pooling(3, stride=2)),

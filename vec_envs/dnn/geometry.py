@@ -1,7 +1,7 @@
 """The operations that do the work of a network, with their sizes, and how they compose into logical layers.
 
 An *operation* is a convolution, pooling or matrix product with all the sizes that counting its work needs. A *step* is
-an operation, or several, before the input is known: a function from the shape of the input to a `Stage`.
+one or several operations whose input shape is not yet known: a function from this shape to a `Stage`.
 
 Activation, normalisation, dropout and flattening are not operations. The parameters of a normalisation are counted
 with the convolution before it.
@@ -18,7 +18,7 @@ Shape: TypeAlias = tuple[int, ...]
 """The shape of one sample without a batch axis: (channels, *size), or (features,) once flattened."""
 
 Padding: TypeAlias = int | tuple[int, int]
-"""Values added at both ends of each spatial axis, or a pair of the numbers added before and after."""
+"""The number of values added at each end of a spatial axis, or a pair: the numbers added before and after."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ Operation: TypeAlias = Convolution | Pooling | MatrixProduct | OtherProduct
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A step with its input known: its operations, its number of parameters and the shape of its output."""
+    """A step for a known input shape: its operations, its number of parameters and the shape of its output."""
 
     operations: tuple[Operation, ...]
     output_shape: Shape

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +13,22 @@ from jaxtyping import Float
 
 from vec_envs.dnn.layer import Layer
 from vec_envs.dnn.workload import WORKLOADS, mbit
-from vec_envs.validation import check_list, check_not_negative, check_one_of
+from vec_envs.files import parse_json, shortened
+from vec_envs.validation import (
+    MOST_DNNS,
+    MOST_LAYERS,
+    check_at_most,
+    check_list,
+    check_not_negative,
+    check_one_of,
+    shown,
+)
 
 if TYPE_CHECKING:
     import torch
 
+MOST_CHARACTERS = 200
+"""The largest length of a name in a file."""
 _LIBRARY = resources.files("vec_envs.dnn") / "library"
 
 
@@ -30,7 +40,7 @@ class DNNProfile:
     nothing. The arrays below are read-only, and indexed by the cut unless they say otherwise.
 
     Raises:
-        ValueError: There is no layer, or the input size is negative or not finite.
+        ValueError: There is no layer, there are more than 10,000, or the input size is negative or not finite.
 
     Paper: RTD Eq. (2).
     """
@@ -50,6 +60,7 @@ class DNNProfile:
                 raise ValueError(f"layers of profile {self.name!r} must be Layer objects, got {layer!r}")
         if not self.layers:
             raise ValueError(f"profile {self.name!r} must have at least 1 layer, got 0 layers")
+        check_at_most(MOST_LAYERS, **{f"the number of layers of profile {self.name!r}": len(self.layers)})
 
     @property
     def num_layers(self) -> int:
@@ -127,19 +138,8 @@ class DNNProfile:
             ValueError: The library has no such network or workload; the message lists those that it has.
         """
         check_one_of(cls.library(), **{"the name of a DNN in the library": name})
-        table: dict[str, Any] = json.loads((_LIBRARY / f"{name}.json").read_text(encoding="utf-8"))
-        check_one_of(tuple(table["layers"][0]["gflops"]), workload=workload)
-        layers = tuple(
-            Layer(
-                name=row["name"],
-                gflops=row["gflops"][workload],
-                gmacs=row["gmacs"],
-                output_mbit=row["output_mbit"],
-                parameter_mbyte=row["parameter_mbyte"],
-            )
-            for row in table["layers"]
-        )
-        return cls(name=table["name"], input_mbit=table["input_mbit"], layers=layers)
+        check_one_of(tuple(WORKLOADS), workload=workload)
+        return profile_of((_LIBRARY / f"{name}.json").read_text(encoding="utf-8"), workload=workload)
 
     @classmethod
     def from_torch(
@@ -167,6 +167,41 @@ class DNNProfile:
         return cls(name=name, input_mbit=mbit(example_input.numel()), layers=layers)
 
 
+def profile_of(text: str, *, workload: str) -> DNNProfile:
+    """Returns the profile in the JSON text of a file of the library.
+
+    Args:
+        text: The text.
+        workload: How `gflops` are counted, one of `vec_envs.dnn.workload.WORKLOADS`.
+
+    Raises:
+        ValueError: The text is not JSON, lacks a field, or has a field of the wrong kind.
+    """
+    try:
+        table = parse_json(text)
+        layers = tuple(_layer(row, workload) for row in table["layers"])
+        name, input_mbit = table["name"], table["input_mbit"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"a DNN profile must have a name, input_mbit, and layers, which lack {error}") from error
+    return DNNProfile(name=_name(name), input_mbit=input_mbit, layers=layers)
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str) or len(name) > MOST_CHARACTERS:
+        raise ValueError(f"a name must be text of at most {MOST_CHARACTERS} characters, got {shortened(repr(name))}")
+    return name
+
+
+def _layer(row: Any, workload: str) -> Layer:
+    return Layer(
+        name=_name(row["name"]),
+        gflops=row["gflops"][workload],
+        gmacs=row["gmacs"],
+        output_mbit=row["output_mbit"],
+        parameter_mbyte=row["parameter_mbyte"],
+    )
+
+
 def as_profiles(dnns: Any, *, workload: str) -> tuple[DNNProfile, ...]:
     """Returns DNN types as profiles. Loads those that are given by their name in the library.
 
@@ -175,20 +210,23 @@ def as_profiles(dnns: Any, *, workload: str) -> tuple[DNNProfile, ...]:
         workload: How the work of DNNs given by name is counted, one of `vec_envs.dnn.workload.WORKLOADS`.
 
     Raises:
-        ValueError: `dnns` is empty or no list of profiles and names, the library does not have a name or the workload,
-            or two DNN types share a name. Metrics are reported by name, so names must differ.
+        ValueError: `dnns` is empty or not a list of profiles and names, a name or the workload is unknown, or two DNN
+            types share a name. Metrics are reported by name, so names must differ.
     """
     if not isinstance(dnns, tuple | list) or not all(isinstance(d, str | DNNProfile) for d in cast(list[Any], dnns)):
-        raise ValueError(f"dnns must be a list of DNN types, each a profile or a name of the library, got {dnns!r}")
+        raise ValueError(
+            f"dnns must be a list of DNN types, each a profile or a name of the library, got {shown(dnns)}"
+        )
     given = cast(list[str | DNNProfile], dnns)
     if not given:
         raise ValueError("dnns is empty; at least one DNN type is needed")
+    check_at_most(MOST_DNNS, **{"the length of dnns": len(given)})
     check_one_of(tuple(WORKLOADS), workload=workload)
     profiles = tuple(DNNProfile.load(d, workload=workload) if isinstance(d, str) else d for d in given)
     names = [profile.name for profile in profiles]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"dnns has {name!r} twice; give one a name of its own: replace(profile, name=...)")
+            raise ValueError(f"dnns has {name!r} twice; give one of them another name: replace(profile, name=...)")
     return profiles
 
 

@@ -2,9 +2,9 @@
 
 Operations are read from the calls that reach torch's kernels, so modules, functions and operators all count. Products
 that `geometry` does not know (transposed convolutions, fused attention) are counted by torch's own flop counter. Work
-that torch does not count is free.
+that torch does not count counts as 0.
 
-A padding is free too. It does not enlarge the input of the operation that follows, whether that operation pads by
+A padding counts as 0 too. It does not enlarge the input of the operation that follows, whether that operation pads by
 itself or receives a padded tensor.
 """
 

@@ -142,7 +142,7 @@ def _on_meta(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def _trace(module: torch.nn.Module) -> torch.fx.GraphModule:
-    """Returns the module's graph. Arguments after the first are fixed at their defaults, so that code may branch."""
+    """Returns the module's graph. Arguments after the first have their defaults, so that code may branch on them."""
     arguments = list(inspect.signature(module.forward).parameters.values())[1:]
     flags = {one.name: one.default for one in arguments if isinstance(one.default, int | float | str | None)}
     return torch.fx.symbolic_trace(module, concrete_args=flags)
@@ -151,7 +151,7 @@ def _trace(module: torch.nn.Module) -> torch.fx.GraphModule:
 def _pieces(
     graph: torch.fx.Graph, tensors: Mapping[torch.fx.Node, Sequence[int]]
 ) -> Iterator[tuple[list[torch.fx.Node], int]]:
-    """Yields the nodes of each segment, with the number of values that the segment hands on.
+    """Yields the nodes of each segment, with the number of values that the segment outputs.
 
     A segment ends where exactly one tensor is alive; the last segment ends in the output. A tensor is alive if it
     depends on the input and is still needed. Nodes that do not depend on the input (weights) end no segment. They

@@ -11,16 +11,15 @@ from pkgutil import resolve_name
 from typing import Any, TypeVar
 
 from gymnasium.vector import AutoresetMode
-from pettingzoo import AECEnv
-from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 from typing_extensions import get_protocol_members
 
 from vec_envs.field_docs import field_docs
-from vec_envs.interfaces.checked_aec import CheckedAECEnv
+from vec_envs.interfaces.aec_env import AgentTurns, aec_env
 from vec_envs.interfaces.joint_env import JointEnv
 from vec_envs.interfaces.parallel_env import SimultaneousEnv
 from vec_envs.interfaces.rendering import Draw, no_drawing
 from vec_envs.interfaces.slot_env import SlotEnv
+from vec_envs.interfaces.specs import entry_point_of
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.mobility import SumoBackend, make_mobility
 from vec_envs.mobility.traffic import Mobility
@@ -64,46 +63,80 @@ class EnvironmentFactory:
             what = f"lacks {', '.join(lacking)}" if lacking else "is not a dataclass"
             raise TypeError(f"{self.problem_type.__name__} {what}; see vec_envs.problems.base.Problem")
 
-    def joint_env(self, *, render_mode: str | None = None, **options: Any) -> JointEnv:
-        """Returns the `gymnasium.Env` with one decision for all agents."""
-        return self._make(JointEnv, options, render_mode=render_mode)
+    @entry_point_of(JointEnv)
+    def joint_env(self, *, flatten: bool = False, render_mode: str | None = None, **options: Any) -> JointEnv:
+        """Returns the `gymnasium.Env` with one decision for all agents. `flatten` gives spaces of a single axis."""
+        return self._make(JointEnv, options, flatten=flatten, render_mode=render_mode)
 
+    @entry_point_of(BatchVectorEnv)
     def vector_env(
         self,
         *,
         num_envs: int = 1,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        flatten: bool = False,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
         **options: Any,
     ) -> BatchVectorEnv:
-        """Returns the natively batched `gymnasium.vector.VectorEnv`."""
-        return self._make(
-            BatchVectorEnv, options, num_envs=num_envs, autoreset_mode=autoreset_mode, render_mode=render_mode
+        """Returns the natively batched `gymnasium.vector.VectorEnv`.
+
+        `gymnasium.make_vec(env.spec)` gives `max_episode_steps`. Raises `ValueError` for another length than that of
+        the environment's own episodes.
+        """
+        env = self._make(
+            BatchVectorEnv,
+            options,
+            num_envs=num_envs,
+            autoreset_mode=autoreset_mode,
+            flatten=flatten,
+            render_mode=render_mode,
         )
+        epochs = env.problem.episode_epochs
+        if max_episode_steps not in (None, epochs):
+            env.close()
+            raise ValueError(f"max_episode_steps must be {epochs}, the length of an episode, got {max_episode_steps!r}")
+        return env
 
     def parallel_env(
-        self, *, padded: bool = False, render_mode: str | None = None, **options: Any
+        self,
+        *,
+        padded: bool = False,
+        illegal: str = "clip",
+        mask: str = "observation",
+        render_mode: str | None = None,
+        **options: Any,
     ) -> SimultaneousEnv | SlotEnv:
-        """Returns the `pettingzoo.ParallelEnv` with every client vehicle as an agent."""
+        """Returns the `pettingzoo.ParallelEnv` with every client vehicle as an agent.
+
+        With `padded`, all agents have equal spaces and an action mask. `illegal` (`"clip"`, `"noop"`, `"raise"`) says
+        what a masked action does. `mask` says whether masks are part of the `"observation"`, of the `"info"`, or of
+        neither (`"none"`).
+        """
 
         def interface(problem: Problem, mobility: Mobility, **own: Any) -> SimultaneousEnv | SlotEnv:
             return (SlotEnv if problem.one_at_a_time else SimultaneousEnv)(problem, mobility, **own)
 
-        return self._make(interface, options, name=self.env_id, padded=padded, render_mode=render_mode)
+        own = {"padded": padded, "illegal": illegal, "mask": mask, "render_mode": render_mode}
+        return self._make(interface, options, name=self.env_id, **own)
 
-    def env(self, **options: Any) -> AECEnv[str, Any, Any]:
+    def env(self, **options: Any) -> AgentTurns:
         """Returns the `pettingzoo.AECEnv`, in which agents act in turn; takes the options of `parallel_env`."""
-        return OrderEnforcingWrapper(CheckedAECEnv(self.parallel_env(**options)))
+        return aec_env(self.parallel_env(**options))
 
     def problem(self, **fields_by_name: Any) -> Problem:
         """Returns the problem with these fields. Raises `TypeError` listing what exists for an unknown one."""
         known = [f.name for f in fields(self.problem_type)]
-        unknown = sorted(set(fields_by_name) - set(known))
+        unknown = [name for name in fields_by_name if name not in known]
         if unknown:
+            # In Python's own words, by which clients such as TorchRL recognise the error.
             common = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
-            others = "padded (parallel_env), num_envs and autoreset_mode (make_vec)"
-            listed = ", ".join(common + known)
-            raise TypeError(f"{self.env_id} has no option {', '.join(unknown)}; there are {listed}, and {others}")
+            others = "flatten (make, make_vec), num_envs, autoreset_mode (make_vec), padded, illegal, mask (PettingZoo)"
+            more = f", nor {', '.join(map(repr, unknown[1:]))}" if unknown[1:] else ""
+            raise TypeError(
+                f"{self.env_id} got an unexpected keyword argument {unknown[0]!r}{more}; "
+                f"the options are {', '.join(common + known)}; also {others}"
+            )
         return self.problem_type(**fields_by_name)
 
     def traffic(

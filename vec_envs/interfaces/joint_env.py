@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 from numpy.typing import ArrayLike
 
+from vec_envs.interfaces.infos import info_of_row
 from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, no_drawing
 from vec_envs.interfaces.single_episode import SingleEpisode
-from vec_envs.interfaces.spaces import (
-    action_space,
-    check_action_shape,
-    decode_action,
-    encode_observation,
-    first_environment,
-    observation_space,
-)
+from vec_envs.interfaces.spaces import JointLayout, check_action_shape
+from vec_envs.interfaces.specs import EpisodeSpec
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.base import Problem, View
+from vec_envs.problems.base import DiscreteActions, DiscreteProblem, Problem, View
+from vec_envs.validation import check_bool
 
 Observation = Float32[np.ndarray, "..."]
 
@@ -29,29 +25,35 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
     """One decision maker acts for all agents.
 
     Where all agents decide together, the observation has a row and the action an entry for each; where they decide one
-    at a time, both are of the agent whose turn it is. The reward is the agents' common reward. An episode is truncated
-    when no epoch is left and never terminates. `close` ends the traffic too, where the environment made it
-    (`owns_mobility`).
+    at a time, both are of the agent whose turn it is. With `flatten=True`, both have a single axis. The reward is the
+    agents' common reward. An episode is truncated when no epoch is left and never terminates. `close` ends the traffic
+    too, where the environment made it (`owns_mobility`).
+
+    A copy (`copy.deepcopy`, `pickle`) continues exactly as the original would.
     """
 
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    spec: Any = EpisodeSpec()
 
     def __init__(
         self,
         problem: Problem,
         mobility: Mobility,
         *,
+        flatten: bool = False,
         owns_mobility: bool = False,
         render_mode: str | None = None,
         load_drawing: LoadDrawing = no_drawing,
     ) -> None:
+        check_bool(flatten=flatten)
         self.problem = problem
         self._one = SingleEpisode(
             problem, mobility, owns_mobility=owns_mobility, render_mode=render_mode, load_drawing=load_drawing
         )
         self.render_mode, self._batch = self._one.render_mode, self._one.batch
-        self.observation_space = observation_space(problem)
-        self.action_space = action_space(problem)
+        self._layout = JointLayout(problem=problem, flatten=flatten)
+        self.observation_space = self._layout.observation_space()
+        self.action_space = self._layout.action_space()
         self._shape = tuple(self.action_space.shape or ())
         self._seeded = False
 
@@ -84,9 +86,20 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
             raise RuntimeError("no episode is running: call reset() first")
         action = np.asarray(action)
         check_action_shape(self.problem, action, self._shape)
-        outcome = self._batch.step(decode_action(self.problem, action)[None])
-        info = first_environment(self.problem.metrics(self._batch.state, outcome))
+        outcome = self._batch.step(self._layout.decode(action[None]))
+        info = info_of_row(self.problem.metrics(self._batch.state, outcome))
         return self._observation(), float(outcome.reward[0]), False, bool(self._batch.ended[0]), info
+
+    def action_masks(self) -> Bool[np.ndarray, "choices"]:
+        """Returns which actions are legal: the masks of all agents in a row, for `MaskablePPO` of sb3-contrib.
+
+        Raises `TypeError` where actions are numbers.
+        """
+        actions = self.problem.actions
+        if not isinstance(actions, DiscreteActions):
+            raise TypeError(f"action_masks() needs discrete actions; {type(self.problem).__name__} has numbers")
+        mask = cast(DiscreteProblem, self.problem).action_mask(self._batch.state, self._batch.exogenous)[0]
+        return np.concatenate([legal[:count] for legal, count in zip(mask, actions.counts, strict=True)])
 
     def render(self) -> Any:
         """Returns the present epoch as an RGB array where `render_mode="rgb_array"`."""
@@ -97,4 +110,4 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
         self._one.close()
 
     def _observation(self) -> Observation:
-        return encode_observation(self.problem, self._batch.observe()[0])
+        return self._layout.encode(self._batch.observe())[0]

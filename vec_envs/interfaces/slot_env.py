@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Int, Int8
 from pettingzoo import ParallelEnv
 
+from vec_envs.interfaces.illegal_actions import check_illegal
+from vec_envs.interfaces.infos import info_of_row
 from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, no_drawing
 from vec_envs.interfaces.single_episode import SingleEpisode
-from vec_envs.interfaces.spaces import action_space, check_mapping, check_numbers, first_environment, observation_box
+from vec_envs.interfaces.spaces import (
+    MASK_PLACES,
+    JointLayout,
+    check_mapping,
+    checked_numbers,
+    observation_box,
+    unbounded_box,
+)
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.base import ContinuousActions, Problem, SequentialProblem, View
+from vec_envs.problems.base import ContinuousActions, HasSlotState, Problem, SequentialProblem, View
+from vec_envs.validation import check_bool, check_one_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """An agent's turn in the present slot: its exogenous record, and its observation."""
+
+    exogenous: Any
+    observation: Float32[np.ndarray, "features"]
 
 
 class SlotEnv(ParallelEnv[str, Any, Any]):
     """All agents stay for the whole episode. In each slot only the agents whose turn falls in it decide.
 
-    Each observes a dictionary of `"observation"` and `"agent_mask"` (int8, one entry): 1 where it decides. The others'
-    observations are zeros, their actions are ignored and may be left out. All decide from what is known when the slot
-    begins; then their turns come in the core's order. A reward is that of the agent's own decision. All agents are
-    truncated together.
+    Each agent observes a dictionary of `"observation"` and `"agent_mask"` (int8, one entry), which is 1 where the agent
+    decides. The observations of other agents are zeros; their actions are ignored and may be left out. All agents of a
+    slot decide from the state at its beginning, and their decisions take effect one after the other. An agent's reward
+    is that of its own decision. All agents are truncated together. All have equal spaces, so `padded` has no effect.
+    With `mask="info"` the mask is in the infos of `reset` and `step`, and with `mask="none"` it is nowhere; then an
+    observation is an array of features.
+
+    A copy (`copy.deepcopy`, `pickle`) continues exactly as the original would.
     """
 
     metadata: dict[str, Any] = {
@@ -39,12 +62,15 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         *,
         name: str,
         padded: bool = False,
+        illegal: str = "clip",
+        mask: str = "observation",
         owns_mobility: bool = False,
         render_mode: str | None = None,
         load_drawing: LoadDrawing = no_drawing,
     ) -> None:
-        if padded:
-            raise ValueError(f"padded=True does not apply to {name}: all agents have the same spaces, with a mask")
+        check_bool(padded=padded)
+        check_illegal(problem, illegal=illegal, padded=False)
+        check_one_of(MASK_PLACES, mask=mask)
         self.metadata = {**type(self).metadata, "name": name}
         self.problem = cast(SequentialProblem, problem)
         self._one = SingleEpisode(
@@ -54,12 +80,14 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         self.possible_agents = list(problem.agent_names)
         self.agents = []
         self._slot = 0
-        self._due: dict[str, Float32[np.ndarray, "features"]] = {}
-        observed = {"observation": observation_box(problem.observation_size)}
-        mask = spaces.Box(0, 1, (1,), np.int8)
-        self._observation_spaces = {a: spaces.Dict({**observed, "agent_mask": mask}) for a in self.possible_agents}
-        self._action_spaces = {agent: action_space(problem) for agent in self.possible_agents}
-        self.state_space = observation_box(len(self.possible_agents) * problem.observation_size)
+        self._due: dict[str, _Turn] = {}
+        self._observes_mask, self._informs_of_mask = mask == "observation", mask == "info"
+        self._observation_spaces = {agent: self._observation_space() for agent in self.possible_agents}
+        layout = JointLayout(problem=problem)
+        self._action_spaces = {agent: layout.action_space() for agent in self.possible_agents}
+        self._with_state = problem if isinstance(problem, HasSlotState) else None
+        in_a_row = len(self.possible_agents) * problem.observation_size
+        self.state_space = unbounded_box(in_a_row if self._with_state is None else self._with_state.slot_state_size)
 
     @property
     def view(self) -> View:
@@ -81,7 +109,8 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         self._one.batch.reset([0], [seed])
         self.agents = list(self.possible_agents)
         self._slot, self._due = 0, self._whose_turn(0)
-        return self._observations(), {agent: {} for agent in self.agents}
+        infos = {agent: dict[str, Any]() for agent in self.agents}
+        return self._observations(), self._with_masks(infos)
 
     def step(
         self, actions: Mapping[str, Any]
@@ -94,23 +123,33 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         for agent, action in self._checked(actions).items():
             outcome = self._one.batch.step(action[None, None])
             rewards[agent] = float(outcome.reward[0])
-            infos[agent] = first_environment(self.problem.metrics(self._one.batch.state, outcome))
+            infos[agent] = info_of_row(self.problem.metrics(self._one.batch.state, outcome))
         self._slot += 1
         truncated = self._slot >= self.problem.episode_slots
         self._due = {} if truncated else self._whose_turn(self._slot)
         observations = self._observations()
         if truncated:
             self.agents = []
-        return observations, rewards, dict.fromkeys(agents, False), dict.fromkeys(agents, truncated), infos
+        return (
+            observations,
+            rewards,
+            dict.fromkeys(agents, False),
+            dict.fromkeys(agents, truncated),
+            self._with_masks(infos),
+        )
 
     def check_action(self, agent: str, action: Any) -> None:
-        """Raises the `ValueError` that `step` would for an action of one agent, where it counts; plays nothing."""
+        """Raises the `ValueError` that `step` would raise for an agent's action if the agent decides; plays nothing."""
         if agent in self._due:
-            check_numbers(agent, np.asarray(action), cast(ContinuousActions, self.problem.actions).size)
+            self._checked_action(agent, action)
 
     def state(self) -> Float32[np.ndarray, "features"]:
-        """Returns all agents' observations in a row."""
-        return np.concatenate([agent["observation"] for agent in self._observations().values()])
+        """Returns the global state at the beginning of the slot; all observations in a row if the problem has none."""
+        if self._with_state is None:
+            return np.concatenate([agent["observation"] for agent in self._observations().values()])
+        batch = self._one.batch
+        due = [turn.exogenous for turn in self._due.values()]
+        return self._with_state.slot_state(batch.state, due, batch.traffic(0), self._slot)
 
     def render(self) -> Any:
         """Returns the present epoch as an RGB array where `render_mode="rgb_array"`."""
@@ -120,36 +159,53 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         """Ends the traffic that the environment made; idempotent."""
         self._one.close()
 
-    def _whose_turn(self, slot: int) -> dict[str, Float32[np.ndarray, "features"]]:
-        """Returns the agents that decide in a slot, in their order, and what they see at its beginning."""
-        batch, due = self._one.batch, dict[str, Float32[np.ndarray, "features"]]()
+    def _whose_turn(self, slot: int) -> dict[str, _Turn]:
+        """Returns the turns of a slot by agent, in their order, as they stand at its beginning."""
+        batch, due = self._one.batch, dict[str, _Turn]()
         epoch: Int[np.ndarray, "batch"] = batch.epoch
         while epoch[0] < self.problem.episode_epochs:
             exogenous = batch.exogenous_at(epoch)
             of_slot, agent = self.problem.turn(exogenous)
             if of_slot[0] != slot:
                 break
-            due[self.possible_agents[int(agent[0])]] = self.problem.observe(batch.state, exogenous)[0, 0]
+            observation = self.problem.observe(batch.state, exogenous)[0, 0]
+            due[self.possible_agents[int(agent[0])]] = _Turn(exogenous=exogenous, observation=observation)
             epoch = batch.next_epoch(epoch + 1)
         return due
 
     def _checked(self, actions: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Returns the actions that count, in the order of turns."""
+        """Returns the actions of the agents that decide, in the order of turns."""
         check_mapping(actions)
         missing = [agent for agent in self._due if agent not in actions]
         unknown = [agent for agent in actions if agent not in self._action_spaces]
         if missing or unknown:
             raise ValueError(f"every agent whose mask is 1 must act: missing {missing}, unknown {unknown}")
-        for agent in self._due:
-            self.check_action(agent, actions[agent])
-        return {agent: np.asarray(actions[agent]) for agent in self._due}
+        return {agent: self._checked_action(agent, actions[agent]) for agent in self._due}
+
+    def _checked_action(self, agent: str, action: Any) -> np.ndarray:
+        return checked_numbers(agent, action, cast(ContinuousActions, self.problem.actions).size)
+
+    def _observation_space(self) -> spaces.Space[Any]:
+        box = observation_box(self.problem)
+        if not self._observes_mask:
+            return box
+        return spaces.Dict({"observation": box, "agent_mask": spaces.Box(0, 1, (1,), np.int8)})
+
+    def _masks(self) -> dict[str, Int8[np.ndarray, "1"]]:
+        return {agent: np.array([agent in self._due], dtype=np.int8) for agent in self.possible_agents}
+
+    def _with_masks(self, infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Returns infos with each agent's mask, if infos have it."""
+        if not self._informs_of_mask:
+            return infos
+        return {agent: infos[agent] | {"agent_mask": mask} for agent, mask in self._masks().items()}
 
     def _observations(self) -> dict[str, Any]:
-        blank = self.problem.observation_size
-        return {
-            agent: {
-                "observation": self._due[agent].copy() if agent in self._due else np.zeros(blank, np.float32),
-                "agent_mask": np.array([agent in self._due], dtype=np.int8),
-            }
+        absent = np.zeros(self.problem.observation_size, np.float32)
+        features = {
+            agent: self._due[agent].observation.copy() if agent in self._due else absent.copy()
             for agent in self.possible_agents
         }
+        if not self._observes_mask:
+            return features
+        return {agent: {"observation": features[agent], "agent_mask": mask} for agent, mask in self._masks().items()}

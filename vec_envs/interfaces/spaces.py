@@ -3,37 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float32
 
-from vec_envs.problems.base import DiscreteActions, Problem
+from vec_envs.problems.base import DiscreteActions, HasObservationBounds, Problem, action_shape
+
+MASK_PLACES = ("observation", "info", "none")
+"""Where PettingZoo's agents find their masks, if anywhere."""
+ROUNDING = 1e-5
+"""How far beyond [-1, 1] a number of an action may be: it is taken as the bound. Outputs of float32 networks can exceed
+the bounds by a rounding error."""
 
 
-def observation_box(*shape: int) -> spaces.Box:
-    """Returns the space of float32 observations of that shape: of order one, but unbounded."""
-    return spaces.Box(-np.inf, np.inf, shape, np.float32)
+def observation_box(problem: Problem, *axes: int) -> spaces.Box:
+    """Returns the space of float32 features with some axes before them, within the bounds that the problem knows."""
+    low, high = -np.inf, np.inf
+    if isinstance(problem, HasObservationBounds):
+        low, high = (np.broadcast_to(bound, (*axes, len(bound))) for bound in problem.observation_bounds)
+    return spaces.Box(low, high, (*axes, problem.observation_size), np.float32)
 
 
-def observation_space(problem: Problem) -> spaces.Box:
-    """Returns the space of an epoch's observation: a row for each agent, or one for the agent whose turn it is."""
-    features = problem.observation_size
-    return observation_box(features) if problem.one_at_a_time else observation_box(len(problem.agent_names), features)
+def unbounded_box(size: int) -> spaces.Box:
+    """Returns the space of that many float32 numbers."""
+    return spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
 
-def action_space(problem: Problem) -> spaces.MultiDiscrete | spaces.Box:
-    """Returns the space of an epoch's action, for all agents or for the one whose turn it is."""
-    actions = problem.actions
-    if isinstance(actions, DiscreteActions):
-        return spaces.MultiDiscrete(np.array(actions.counts))
-    agents = () if problem.one_at_a_time else (len(problem.agent_names),)
-    return spaces.Box(-1.0, 1.0, (*agents, actions.size), np.float32)
+@dataclass(frozen=True, kw_only=True)
+class JointLayout:
+    """The shapes of observations and actions of one decision maker, with or without a batch axis before them.
+
+    Where all agents decide together, an observation has a row and an action an entry for each agent. Where they decide
+    one at a time, both are of the agent whose turn it is. With `flatten`, observations and actions have one axis.
+    """
+
+    problem: Problem
+    flatten: bool = False
+
+    def observation_space(self) -> spaces.Box:
+        """Returns the space of observations."""
+        box = observation_box(self.problem, *self._agents)
+        return spaces.Box(box.low.ravel(), box.high.ravel(), dtype=np.float32) if self.flatten else box
+
+    def action_space(self) -> spaces.MultiDiscrete | spaces.Box:
+        """Returns the space of actions."""
+        actions = self.problem.actions
+        if isinstance(actions, DiscreteActions):
+            return spaces.MultiDiscrete(np.array(actions.counts))
+        shape = (*self._agents, actions.size)
+        return spaces.Box(-1.0, 1.0, (prod(shape),) if self.flatten else shape, np.float32)
+
+    def encode(self, observation: Float32[np.ndarray, "*batch deciders features"]) -> Float32[np.ndarray, "..."]:
+        """Returns an observation of the core in the shape of `observation_space`."""
+        if self.problem.one_at_a_time:
+            return observation[..., 0, :]
+        return observation.reshape(*observation.shape[:-2], -1) if self.flatten else observation
+
+    def decode(self, action: np.ndarray) -> np.ndarray:
+        """Returns an action of `action_space` in the shape of the core, with numbers rounded onto their bounds."""
+        if isinstance(self.problem.actions, DiscreteActions):
+            return action
+        action = rounded_to_bounds(action)
+        if self.problem.one_at_a_time:
+            return action[..., None, :]
+        return action.reshape(*action.shape[:-1], *action_shape(self.problem)) if self.flatten else action
+
+    @property
+    def _agents(self) -> tuple[int, ...]:
+        return () if self.problem.one_at_a_time else (len(self.problem.agent_names),)
+
+
+def rounded_to_bounds(action: np.ndarray) -> np.ndarray:
+    """Returns numbers with those that are a rounding beyond [-1, 1] on the bound; leaves the others as they are."""
+    if action.dtype.kind != "f" or not (np.abs(action) > 1.0).any():
+        return action
+    return np.where(np.abs(action) <= 1.0 + ROUNDING, action.clip(-1.0, 1.0), action)
 
 
 def least_action(problem: Problem) -> float:
-    """Returns an action that is always legal for every agent: the first choice, or the lowest numbers."""
+    """Returns an action that is always in the action space: the first choice, or the lowest numbers."""
     return 0 if isinstance(problem.actions, DiscreteActions) else -1.0
 
 
@@ -49,35 +101,12 @@ def check_action_shape(problem: Problem, action: np.ndarray, wanted: tuple[int, 
 def check_mapping(actions: object) -> None:
     """Raises `ValueError` for actions that are not a dictionary."""
     if not isinstance(actions, Mapping):
-        raise ValueError(f"actions must be a dict, of agent to action, got {actions!r}")
+        raise ValueError(f"actions must be a dict from agent to action, got {actions!r}")
 
 
-def check_numbers(agent: str, action: np.ndarray, size: int) -> None:
-    """Raises `ValueError` with the agent for an action that is not `size` numbers in [-1, 1]."""
-    if action.shape != (size,) or action.dtype.kind not in "fiu" or not ((action >= -1.0) & (action <= 1.0)).all():
+def checked_numbers(agent: str, action: Any, size: int) -> np.ndarray:
+    """Returns an agent's action. Raises `ValueError` naming the agent if it is not `size` numbers in [-1, 1]."""
+    numbers = rounded_to_bounds(np.asarray(action))
+    if numbers.shape != (size,) or numbers.dtype.kind not in "fiu" or not ((numbers >= -1) & (numbers <= 1)).all():
         raise ValueError(f"the action of {agent} must be {size} numbers in [-1, 1], got {action}")
-
-
-def encode_observation(
-    problem: Problem, observation: Float32[np.ndarray, "*batch deciders features"]
-) -> Float32[np.ndarray, "..."]:
-    """Returns an observation of the core in the shape of `observation_space`."""
-    return observation[..., 0, :] if problem.one_at_a_time else observation
-
-
-def decode_action(problem: Problem, action: np.ndarray) -> np.ndarray:
-    """Returns an action of `action_space`, with or without a batch axis, in the shape of the core."""
-    return action[..., None, :] if problem.one_at_a_time else action
-
-
-def first_environment(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns metrics of a batch of one environment as numbers."""
-    return {
-        name: first_environment(value) if isinstance(value, Mapping) else value.item()  # pyright: ignore[reportUnknownArgumentType]
-        for name, value in metrics.items()
-    }
-
-
-def own_copy(info: dict[str, Any]) -> dict[str, Any]:
-    """Returns a copy of an info, with copies of the dictionaries in it."""
-    return {name: value.copy() if type(value) is dict else value for name, value in info.items()}
+    return numbers

@@ -12,18 +12,13 @@ from jaxtyping import Bool, Float32
 from numpy.typing import ArrayLike
 
 from vec_envs.core.batch import EnvironmentBatch
+from vec_envs.interfaces.infos import vector_infos
 from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, checked_render_mode, draw_environment, no_drawing
-from vec_envs.interfaces.spaces import (
-    action_space,
-    check_action_shape,
-    decode_action,
-    encode_observation,
-    least_action,
-    observation_space,
-)
+from vec_envs.interfaces.spaces import JointLayout, check_action_shape, least_action
+from vec_envs.interfaces.specs import EpisodeSpec
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem, View
-from vec_envs.validation import check_integer
+from vec_envs.validation import MOST_ENVIRONMENTS, check_at_most, check_bool, check_integer
 
 Observations = Float32[np.ndarray, "batch ..."]
 
@@ -32,10 +27,14 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
     """Many joint environments that step as one array.
 
     An environment seeded with s equals the joint environment seeded with s, bit for bit. With the default
-    `AutoresetMode.DISABLED`, `reset(options={"reset_mask": bool[num_envs]})` resets environments that have ended.
+    `AutoresetMode.NEXT_STEP`, an environment that has ended is reset by the next step, which ignores its action. With
+    `DISABLED`, `reset(options={"reset_mask": bool[num_envs]})` resets environments that have ended.
+
+    A copy (`copy.deepcopy`, `pickle`) continues exactly as the original would.
     """
 
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    spec: Any = EpisodeSpec()
 
     def __init__(
         self,
@@ -43,20 +42,24 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         mobility: Mobility,
         *,
         num_envs: int,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        flatten: bool = False,
         owns_mobility: bool = False,
         render_mode: str | None = None,
         load_drawing: LoadDrawing = no_drawing,
     ) -> None:
         super().__init__()
         check_integer(1, num_envs=num_envs)
+        check_at_most(MOST_ENVIRONMENTS, num_envs=num_envs)
+        check_bool(flatten=flatten)
         self.problem = problem
         self.num_envs = int(num_envs)
         self.render_mode = checked_render_mode(render_mode)
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self.single_observation_space = observation_space(problem)
-        self.single_action_space = action_space(problem)
+        self._layout = JointLayout(problem=problem, flatten=flatten)
+        self.single_observation_space = self._layout.observation_space()
+        self.single_action_space = self._layout.action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.batch = EnvironmentBatch(problem, mobility, num_envs)
@@ -97,7 +100,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
                 actions = actions.copy()
                 actions[had_ended] = least_action(self.problem)
         check_action_shape(self.problem, actions, (self.num_envs, *(self.single_action_space.shape or ())))
-        outcome = self.batch.step(decode_action(self.problem, actions))
+        outcome = self.batch.step(self._layout.decode(actions))
         metrics = self.problem.metrics(self.batch.state, outcome)
         reward = np.array(outcome.reward)
         truncated = self.batch.ended
@@ -105,10 +108,10 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
             reward[had_ended], truncated = 0.0, truncated & ~had_ended
             self._restart(had_ended)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
-            infos = with_masks(metrics, ~truncated) | self._final(truncated, metrics)
+            infos = vector_infos(metrics, ~truncated) | self._final(truncated, metrics)
             self._restart(truncated)
         else:
-            infos = with_masks(metrics, ~had_ended)
+            infos = vector_infos(metrics, ~had_ended)
         return self._observations(), reward, np.zeros(self.num_envs, dtype=np.bool_), truncated, infos
 
     def render(self) -> Any:
@@ -130,7 +133,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
             shown = f"{rows}" if len(rows) <= 8 else f"{rows[:8]} and {len(rows) - 8} more"
             raise ValueError(
                 f"environments {shown} have ended; reset them with "
-                'options={"reset_mask": ...}, or make the environment with autoreset_mode="NEXT_STEP"'
+                'options={"reset_mask": ...}, or make the environment without autoreset_mode="DISABLED"'
             )
 
     def _restart(self, mask: Bool[np.ndarray, "batch"]) -> None:
@@ -138,14 +141,14 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         self.batch.reset(rows, [None] * len(rows))
 
     def _observations(self) -> Observations:
-        return encode_observation(self.problem, self.batch.observe())
+        return self._layout.encode(self.batch.observe())
 
     def _final(self, mask: Bool[np.ndarray, "batch"], metrics: Mapping[str, Any]) -> dict[str, Any]:
         observations = self._observations()
         final_obs = np.full(self.num_envs, None, dtype=object)
         for row in np.flatnonzero(mask):
             final_obs[row] = observations[row]
-        final_info = with_masks(metrics, mask)
+        final_info = vector_infos(metrics, mask)
         return {"final_obs": final_obs, "_final_obs": mask.copy(), "final_info": final_info, "_final_info": mask.copy()}
 
     def _seeds(self, seed: Any) -> list[int | None]:
@@ -172,12 +175,3 @@ def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:
         if mode is known or (isinstance(mode, str) and mode in (known.value, known.name)):
             return known
     raise ValueError(f"autoreset_mode={mode!r} is unknown; there are {', '.join(repr(m.name) for m in AutoresetMode)}")
-
-
-def with_masks(metrics: Mapping[str, Any], mask: Bool[np.ndarray, "batch"]) -> dict[str, Any]:
-    """Returns metrics as vector infos: each `name` with a mask `_name` of the environments that have it."""
-    infos: dict[str, Any] = {}
-    for name, value in metrics.items():
-        infos[name] = with_masks(value, mask) if isinstance(value, Mapping) else np.array(value)  # pyright: ignore[reportUnknownArgumentType]
-        infos[f"_{name}"] = mask.copy()
-    return infos

@@ -10,7 +10,7 @@ from vec_envs.mobility.scenario import Scenario, scenario_names
 from vec_envs.mobility.selection import choose
 from vec_envs.mobility.still import StillMobility
 from vec_envs.mobility.straight import StraightMobility
-from vec_envs.mobility.sumo import SumoBackend, SumoMobility, check_sumo_options
+from vec_envs.mobility.sumo import ANSWER_TIMEOUT_S, SumoBackend, SumoMobility, check_sumo_options
 from vec_envs.mobility.traffic import (
     EpisodeShape,
     Mobility,
@@ -51,6 +51,7 @@ def make_mobility(
     sumo_backend: SumoBackend = "libsumo",
     num_workers: int = 1,
     gui_delay_ms: int = 100,
+    answer_timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> Mobility:
     """Returns the mobility of a name; returns a `Mobility` object unchanged.
 
@@ -61,18 +62,30 @@ def make_mobility(
         sumo_backend: See `SumoMobility`. This option and those below are checked always, but only `"sumo"` uses them.
         num_workers: See `SumoMobility`.
         gui_delay_ms: See `SumoMobility`.
+        answer_timeout_s: See `SumoMobility`.
 
     Raises:
         ValueError: The mobility, scenario or backend is unknown; the message lists those that exist.
     """
-    check_sumo_options(sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
+    check_sumo_options(
+        sumo_backend=sumo_backend,
+        num_workers=num_workers,
+        gui_delay_ms=gui_delay_ms,
+        answer_timeout_s=answer_timeout_s,
+    )
     check_path(scenario=scenario)
     if isinstance(mobility, Mobility):
         if isinstance(mobility, type):
             raise ValueError(f"mobility must be an object, {mobility.__name__}(...), got the class {mobility.__name__}")
         return mobility
     if mobility == "sumo":
-        return SumoMobility(scenario, sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
+        return SumoMobility(
+            scenario,
+            sumo_backend=sumo_backend,
+            num_workers=num_workers,
+            gui_delay_ms=gui_delay_ms,
+            answer_timeout_s=answer_timeout_s,
+        )
     if mobility == "replay":
         return ReplayMobility(scenario)
     if mobility in ("straight", "still"):

@@ -1,4 +1,4 @@
-"""Positions along a road, from points of its plane, and the places of roadside units along it."""
+"""Positions along a road of points in its plane, and the places of roadside units along the road."""
 
 from __future__ import annotations
 

@@ -1,28 +1,37 @@
 """Files of recorded traffic: windows of one length on one road, in an `.npz` archive.
 
 Version 2 of the format stores numbers as integer multiples of 1/64 [m, m/s], each as the difference from the previous
-slot, and which vehicles are present. Version 1 stored the numbers themselves, for vehicles that are always present.
+slot. It also stores which vehicles are present in each slot. Version 1 stored the numbers themselves, for vehicles that
+are always present.
 """
 
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
+import math
 from dataclasses import asdict
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vec_envs.files import MOST_TEXT_BYTES, parse_json, read_arrays, shortened
 from vec_envs.mobility.traffic import Road, TrafficError, TrafficWindow
+from vec_envs.validation import MOST_SLOTS, check_at_most, check_positive
 
 VERSION = 2
 RECORDINGS = Path(__file__).parent / "recordings"
 _FORMAT = "vec-envs traffic"
+MOST_BYTES = 2**26
+"""The largest size of a recording when it is unpacked: four million vehicles, each counted in every slot."""
+MOST_WINDOWS = 10_000
+"""The largest number of windows of a recording."""
 _PER_UNIT = 64.0
 _MEASURED = ("xy_m", "position_m", "speed_mps")
 _FLAGS = ("may_be_client", "may_be_service")
+ARRAYS = ("header", "vehicles", "present", *_FLAGS, *_MEASURED)
+"""The arrays of a recording; version 1 has no `present`."""
 
 
 def write_recording(path: Path, road: Road, slot_s: float, windows: list[TrafficWindow]) -> None:
@@ -42,15 +51,25 @@ def write_recording(path: Path, road: Road, slot_s: float, windows: list[Traffic
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
+def check_size(windows: list[TrafficWindow]) -> None:
+    """Raises `ValueError` for windows of which `read_recording` could not read a file."""
+    check_at_most(MOST_WINDOWS, **{"the number of windows": len(windows)})
+    # An entry of a window has four numbers of four bytes, and whether the vehicle is present.
+    size = sum(window.present.size for window in windows) * 17 + MOST_TEXT_BYTES
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"a recording must have at most {MOST_BYTES} bytes, got {size}: record fewer or shorter windows"
+        )
+
+
 def read_recording(path: Path) -> tuple[Road, float, list[TrafficWindow]]:
     """Returns the road, the slot length and the windows of a file. Raises `TrafficError` for an invalid recording."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return _windows(arrays)
-    except (OSError, EOFError, KeyError, TypeError, ValueError, IndexError, zipfile.BadZipFile, zlib.error) as error:
+        return _windows(read_arrays(path, ARRAYS, most_bytes=MOST_BYTES, most_unpacked_bytes=MOST_BYTES))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise TrafficError(
-            f"{path} is not a complete recording of traffic ({error}); make one with: python -m sumo_scenarios.record"
+            f"{path} is not a complete recording of traffic ({shortened(error)}); make one with: python -m "
+            "sumo_scenarios.record"
         ) from error
 
 
@@ -79,21 +98,36 @@ def _windows(arrays: dict[str, np.ndarray]) -> tuple[Road, float, list[TrafficWi
 
     Raises `ValueError`, `KeyError` or `TypeError` for arrays that `write_recording` would not write.
     """
-    header = json.loads(str(arrays["header"]))
+    if arrays["header"].shape != () or arrays["header"].nbytes > MOST_TEXT_BYTES:
+        raise ValueError(f"its header must be a text of at most {MOST_TEXT_BYTES} bytes")
+    header = parse_json(str(arrays["header"]))
     if header["format"] != _FORMAT or header["version"] not in range(1, VERSION + 1):
         raise ValueError(f"the format must be {_FORMAT!r} {VERSION}, got {header['format']!r} {header['version']}")
     vehicles = arrays["vehicles"]
     slots, total = arrays["position_m"].shape
-    if slots < 1 or vehicles.ndim != 1 or len(vehicles) < 1 or vehicles.min() < 0 or vehicles.sum() != total:
-        raise ValueError(f"its {len(vehicles)} windows must have {total} vehicles in all, got {vehicles.sum()}")
+    check_at_most(MOST_SLOTS + 1, slots=slots)
+    _check_vehicles(vehicles, slots, total)
     if header["version"] == 1:
         arrays["present"] = np.ones((slots, total), dtype=np.bool_)
     _check_arrays(arrays, slots, total, np.dtype(np.float32 if header["version"] == 1 else np.int32))
+    check_positive(slot_s=header["slot_s"])
+    road = _road(header["road"])
     if header["version"] > 1:
-        arrays |= {name: arrays[name].cumsum(axis=0) / _PER_UNIT for name in _MEASURED}
+        for name in _MEASURED:  # one after the other, and in place, for the memory
+            arrays[name] = arrays[name].cumsum(axis=0, dtype=np.float64)
+            arrays[name] /= _PER_UNIT
     ends = np.cumsum(vehicles)
     windows = [_window(arrays, slice(end - size, end)) for end, size in zip(ends, vehicles, strict=True)]
-    return _road(header["road"]), float(header["slot_s"]), windows
+    return road, float(header["slot_s"]), windows
+
+
+def _check_vehicles(vehicles: np.ndarray, slots: int, total: int) -> None:
+    """Raises `ValueError` unless the numbers of vehicles of the windows are those of the other arrays."""
+    if vehicles.dtype.kind not in "iu" or vehicles.ndim != 1 or slots < 1 or len(vehicles) < 1:
+        raise ValueError(f"it must have a number of vehicles for each window, got {slots} slots and {vehicles.shape}")
+    check_at_most(MOST_WINDOWS, **{"the number of windows": len(vehicles)})
+    if vehicles.min() < 0 or vehicles.max() > total or vehicles.sum() != total:
+        raise ValueError(f"its {len(vehicles)} windows must have {total} vehicles in all, got {vehicles.sum()}")
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], slots: int, total: int, measured: np.dtype[Any]) -> None:
@@ -103,10 +137,11 @@ def _check_arrays(arrays: dict[str, np.ndarray], slots: int, total: int, measure
         kind = measured if name in _MEASURED else np.bool_
         if arrays[name].dtype != kind or arrays[name].shape != shapes.get(name, (slots, total)):
             raise ValueError(f"{name} has the wrong shape {arrays[name].shape} or type {arrays[name].dtype}")
-        if not np.isfinite(arrays[name]).all():
+        if measured.kind == "f" and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} has numbers that are not finite")
-    arrivals = np.diff(arrays["present"].astype(np.int8), axis=0, prepend=0) == 1
-    if (arrivals.sum(axis=0) != 1).any():
+    present = arrays["present"]
+    arrivals = present[:1].sum(axis=0) + (present[1:] & ~present[:-1]).sum(axis=0)
+    if (arrivals != 1).any():
         raise ValueError("each vehicle must be present for one stay")
 
 
@@ -122,6 +157,14 @@ def _window(arrays: dict[str, np.ndarray], part: slice) -> TrafficWindow:
 
 
 def _road(entries: dict[str, Any]) -> Road:
+    """Returns the road of a header. Raises `ValueError`, `KeyError` or `TypeError` where it is none."""
     axis = tuple((float(x), float(y)) for x, y in entries.pop("axis_xy_m"))
-    x, y, z = entries.pop("rsu_xyz_m")
+    x, y, z = map(float, entries.pop("rsu_xyz_m"))
+    check_positive(range_m=entries["range_m"], speed_limit_mps=entries["speed_limit_mps"])
+    if not isinstance(entries["name"], str):
+        raise ValueError(f"the name of its road must be text, got {entries['name']!r}")
+    if not all(map(math.isfinite, (x, y, z, *chain(*axis)))):
+        raise ValueError("its road must have finite numbers")
+    if len(axis) < 2 or any(one == other for one, other in pairwise(axis)):
+        raise ValueError("the axis of its road must have at least two points, each different from the one before")
     return Road(rsu_xyz_m=(x, y, z), axis_xy_m=axis, **entries)

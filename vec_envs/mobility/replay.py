@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -27,7 +28,8 @@ class _Source:
 class ReplayMobility:
     """Episodes drawn from a recording: a random window, a random first slot in it, and random roles.
 
-    Every recording serves episodes with and without `come_and_go`. In one of vehicles that stay, none comes or goes.
+    Every recording serves episodes with and without `come_and_go`. If all recorded vehicles stay throughout, no vehicle
+    comes or goes with `come_and_go` either.
 
     Args:
         recording: The name of a shipped scenario, or a path to a file made by `python -m sumo_scenarios.record`.
@@ -40,8 +42,17 @@ class ReplayMobility:
 
     def __init__(self, recording: str | Path = "fdr-drive") -> None:
         self._path = find_recording(recording)
+        self._recording = recording if self._path != Path(recording) else self._path.resolve()
         self._road, self._slot_s, self._windows = read_recording(self._path)
         self._sources: dict[EpisodeShape, list[_Source]] = {}
+
+    def __reduce__(self) -> tuple[type[ReplayMobility], tuple[str | Path]]:
+        """Pickles the name or the path, not the recording, which has megabytes."""
+        return ReplayMobility, (self._recording,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ReplayMobility:
+        """Returns the object itself, because it is never modified."""
+        return self
 
     @property
     def road(self) -> Road:
@@ -124,7 +135,7 @@ def _part(source: _Source, first: int, shape: EpisodeShape) -> TrafficWindow:
     if shape.num_slots < len(window.present):
         window = _slots(window, slice(first, first + shape.num_slots))
     if shape.come_and_go:
-        # In this episode the vehicles of its first slot arrive there: their first speed is that of the next slot.
+        # Vehicles in the first slot count as arriving then, so their first speed is that of the next slot.
         moved_m = np.where(window.present[0], window.position_m[1] - window.position_m[0], 0.0)
         window = replace(window, speed_mps=np.vstack((moved_m / shape.slot_s, window.speed_mps[1:])))
     if source.all_stay:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+from vec_envs.files import read_text, shortened
 from vec_envs.mobility.traffic import Road
+
+SHIPPED = Path(__file__).parents[2] / "sumo_scenarios"
+"""The folder of the shipped scenarios. It is found by its place beside `vec_envs`, in a wheel as in a clone, because a
+folder of yours named `sumo_scenarios` can hide the package."""
+MOST_BYTES = 2**18
+"""The largest size of a `scenario.toml`."""
+MOST_CHARACTERS = 1000
+"""The largest length of a line in it: the time for a key with many dots grows with the square of its length."""
+MOST_POINTS = 10_000
+"""The largest number of points of a road's axis."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +44,8 @@ class Scenario:
         Raises `ValueError` for an unknown scenario, and for a key that is missing, unknown or out of bounds.
         """
         folder = _folder(scenario)
-        with (folder / "scenario.toml").open("rb") as file:
-            try:
-                table = tomllib.load(file)
-            except tomllib.TOMLDecodeError as error:
-                raise ValueError(f"{file.name} is not TOML: {error}") from error
-        top = _Table(file=folder / "scenario.toml", name="", entries=table)
+        file = folder / "scenario.toml"
+        top = _Table(file=file, name="", entries=_toml(file))
         road = top.table("road")
         loaded = cls(
             road=Road(
@@ -65,18 +72,28 @@ class Scenario:
         return loaded
 
 
+def _toml(file: Path) -> dict[str, Any]:
+    """Returns the content of a TOML file. Raises `ValueError` where it is not TOML, or is too large."""
+    text = read_text(file, most_bytes=MOST_BYTES)
+    longest = max(map(len, text.splitlines()), default=0)
+    if longest > MOST_CHARACTERS:
+        raise ValueError(
+            f"{file} must have at most {MOST_CHARACTERS} characters in a line, got {longest}: begin a line for each "
+            "point"
+        )
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is not TOML: {shortened(error)}") from error
+
+
 def scenario_names() -> list[str]:
     """Returns the names of the shipped scenarios."""
-    return sorted(path.parent.name for root in _package_folders() for path in root.glob("*/scenario.toml"))
-
-
-def _package_folders() -> list[Path]:
-    spec = find_spec("sumo_scenarios")
-    return [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
+    return sorted(path.parent.name for path in SHIPPED.glob("*/scenario.toml"))
 
 
 def _folder(scenario: str | Path) -> Path:
-    candidates = [*(root / scenario for root in _package_folders() if isinstance(scenario, str)), Path(scenario)]
+    candidates = [SHIPPED / scenario, Path(scenario)] if isinstance(scenario, str) else [scenario]
     for folder in candidates:
         if (folder / "scenario.toml").is_file():
             return folder
@@ -99,7 +116,7 @@ class _Table:
             raise ValueError(f"{self.file}: {self.name}{key} is missing; it must be {rule}")
         value = self.entries[key]
         if not accept(value):
-            raise ValueError(f"{self.file}: {self.name}{key} must be {rule}, got {value!r}")
+            raise ValueError(f"{self.file}: {self.name}{key} must be {rule}, got {shortened(repr(value))}")
         return value
 
     def table(self, key: str) -> _Table:
@@ -130,14 +147,16 @@ class _Table:
         return tuple(map(float, values))
 
     def points(self, key: str) -> tuple[tuple[float, float], ...]:
-        values = self.get(key, "at least two points [x, y], each different from the one before", _is_polyline)
+        rule = f"two to {MOST_POINTS} points [x, y], each different from the one before"
+        values = self.get(key, rule, _is_polyline)
         return tuple((float(x), float(y)) for x, y in values)
 
     def existing_file(self, name: str) -> Path:
         path = self.file.parent / name
-        if not path.is_file():
-            raise ValueError(f"{self.file} names {name!r}, but the file {path} does not exist")
-        return path
+        with contextlib.suppress(OSError):  # a name may be longer than a file's name can be
+            if path.is_file():
+                return path
+        raise ValueError(f"{self.file} names {shortened(repr(name))}, but the file does not exist")
 
     def reject_unknown_keys(self) -> None:
         known = {
@@ -154,12 +173,13 @@ class _Table:
             known = {"rsu_xyz_m", "range_m", "speed_limit_mps", "axis_xy_m"}
         for key in self.entries.keys() - known:
             raise ValueError(
-                f"{self.file}: {self.name}{key} is an unknown key; the known ones are {', '.join(sorted(known))}"
+                f"{self.file}: {self.name}{shortened(key)} is an unknown key; "
+                f"the known ones are {', '.join(sorted(known))}"
             )
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_number_list(value: Any, count: int) -> bool:
@@ -178,4 +198,4 @@ def _is_polyline(value: Any) -> bool:
     if not isinstance(value, list) or not all(_is_number_list(point, 2) for point in cast(list[Any], value)):
         return False
     points = cast(list[list[float]], value)
-    return len(points) >= 2 and all(a != b for a, b in pairwise(points))
+    return 2 <= len(points) <= MOST_POINTS and all(a != b for a, b in pairwise(points))

@@ -12,9 +12,10 @@ from vec_envs.mobility.traffic import EpisodeShape, TrafficBlock, TrafficError, 
 
 
 class EpisodeRandom:
-    """The random numbers of a stream of episodes. Those of an episode do not depend on which others were drawn.
+    """The random numbers of a stream of episodes.
 
-    The generator is counter-based, so that jumping to any episode is as cheap as continuing with the next one.
+    The numbers of an episode do not depend on which other episodes were drawn. The generator is
+    counter-based, so that jumping to any episode is as cheap as continuing with the next one.
     """
 
     def __init__(self, seed: int, *, purpose: int = 0) -> None:

@@ -15,7 +15,7 @@ from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficE
 from vec_envs.validation import check_integer, check_not_negative, check_positive
 
 STANDING_MPS = 1e-9
-"""A vehicle that is no faster counts as standing, and does not leave the road."""
+"""The speed up to which a vehicle counts as standing. A standing vehicle does not leave the road."""
 
 
 @dataclass(frozen=True, kw_only=True)

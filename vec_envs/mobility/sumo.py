@@ -26,10 +26,12 @@ from vec_envs.mobility.scenario import Scenario
 from vec_envs.mobility.selection import EpisodeRandom, choose, choose_vehicles, split, staying_vehicles
 from vec_envs.mobility.sumo_pool import RawWindow, WindowJob, WorkerPool
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficWindow
-from vec_envs.validation import check_integer, check_one_of
+from vec_envs.validation import MOST_WORKERS, check_at_most, check_integer, check_one_of, check_positive
 
 FIRST_TAPE, LONGEST_TAPE = 2, 32
 """The number of windows on the first tape of a stream, and on the longest ones."""
+ANSWER_TIMEOUT_S = 300.0
+"""The default time limit of a worker's answer, hundreds of times what the shipped scenarios need."""
 SumoBackend = Literal["libsumo", "traci", "traci-gui"]
 _Places = Float[np.ndarray, "slots vehicles 2"]
 _Numbers = Float[np.ndarray, "slots vehicles"]
@@ -57,14 +59,18 @@ def tape_part(episode: int) -> TapePart:
 class SumoMobility:
     """Episodes of a scenario, simulated live in SUMO.
 
-    Several objects may be open at once, and each serves any number of streams. All backends give equal episodes.
+    Several objects may be open at once, and each serves any number of streams. All backends give equal episodes. A copy
+    (`copy.deepcopy`, `pickle`) gives the same episodes, and starts its own workers when it needs them.
 
     Args:
         scenario: The name of a shipped scenario, or a path to a scenario's folder.
         sumo_backend: `"libsumo"` runs SUMO inside the worker process, `"traci"` runs the `sumo` program beside it, and
             `"traci-gui"` shows SUMO's window.
-        num_workers: The number of worker processes. They start with the first episode.
+        num_workers: The number of worker processes, at most 1,000. They start with the first episode.
         gui_delay_ms: How long SUMO's window waits after each step.
+        answer_timeout_s: How long a worker may take for an answer: to start, warm up and simulate one episode. A worker
+            that takes longer is killed and replaced, with a `RuntimeWarning`; episodes do not change. After three
+            workers in a row, `blocks` raises `TrafficError`.
 
     Raises:
         ValueError: The scenario or backend is unknown, or a number is out of bounds.
@@ -78,16 +84,33 @@ class SumoMobility:
         sumo_backend: SumoBackend = "libsumo",
         num_workers: int = 1,
         gui_delay_ms: int = 100,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
-        check_sumo_options(sumo_backend=sumo_backend, num_workers=num_workers, gui_delay_ms=gui_delay_ms)
+        check_sumo_options(
+            sumo_backend=sumo_backend,
+            num_workers=num_workers,
+            gui_delay_ms=gui_delay_ms,
+            answer_timeout_s=answer_timeout_s,
+        )
         self._scenario = Scenario.load(scenario)
-        self._num_workers = int(num_workers)
+        self._num_workers, self._answer_timeout_s = int(num_workers), float(answer_timeout_s)
         self._settings = _worker_settings(self._scenario, sumo_backend, gui_delay_ms)
         self._axis = RoadAxis(self._scenario.road)
+        self._keep_pools()
+        self._pool()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns all but the workers: a copy starts its own when it needs them."""
+        return {name: value for name, value in self.__dict__.items() if name != "_pools"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._keep_pools()
+
+    def _keep_pools(self) -> None:
         # One pool for each process: a fork inherits no threads, and must not talk to its parent's workers.
         self._pools: dict[int, WorkerPool] = {}
         weakref.finalize(self, _close_own_pool, self._pools)
-        self._pool()
 
     @property
     def road(self) -> Road:
@@ -200,7 +223,10 @@ class SumoMobility:
 
     def _pool(self) -> WorkerPool:
         pid = os.getpid()
-        return self._pools.get(pid) or self._pools.setdefault(pid, WorkerPool(self._settings, self._num_workers))
+        if pid not in self._pools:
+            pool = WorkerPool(self._settings, self._num_workers, self._answer_timeout_s)
+            return self._pools.setdefault(pid, pool)
+        return self._pools[pid]
 
 
 def speeds_mps(
@@ -228,11 +254,13 @@ def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int
     }
 
 
-def check_sumo_options(*, sumo_backend: str, num_workers: int, gui_delay_ms: int) -> None:
+def check_sumo_options(*, sumo_backend: str, num_workers: int, gui_delay_ms: int, answer_timeout_s: float) -> None:
     """Raises `ValueError` for an option that `SumoMobility` does not accept."""
     check_one_of(get_args(SumoBackend), sumo_backend=sumo_backend)
     check_integer(1, num_workers=num_workers)
+    check_at_most(MOST_WORKERS, num_workers=num_workers)
     check_integer(0, gui_delay_ms=gui_delay_ms)
+    check_positive(answer_timeout_s=answer_timeout_s)
 
 
 def _worker_settings(scenario: Scenario, backend: str, gui_delay_ms: int) -> dict[str, Any]:

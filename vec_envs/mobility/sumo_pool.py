@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,6 +20,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from vec_envs.mobility.traffic import TrafficError
+from vec_envs.mobility.worker_answers import Answer, NoAnswerInTime, WorkerDied
+from vec_envs.mobility.worker_deaths import Death, death_of, death_of_silence, out_of_memory_kills
 
 LOG = logging.getLogger("vec_envs.mobility")
 MAX_DEATHS = 3
@@ -49,15 +52,17 @@ class WindowJob:
         self.tape = tape
         self.indices = range(first, stop)
         self.cancelled = False
-        self._results: SimpleQueue[RawWindow | TrafficError] = SimpleQueue()
+        self._results: SimpleQueue[RawWindow | TrafficError | RuntimeWarning] = SimpleQueue()
 
-    def put(self, result: RawWindow | TrafficError) -> None:
-        """Adds the next window, or the error that ends the job."""
+    def put(self, result: RawWindow | TrafficError | RuntimeWarning) -> None:
+        """Adds the next window, the error that ends the job, or a warning about the windows that follow."""
         self._results.put(result)
 
     def get(self) -> RawWindow:
         """Waits for the next window and returns it. Raises `TrafficError` if the job failed."""
-        result = self._results.get()
+        # Warnings are issued here, in the thread of the user, whose filters and handlers are meant for them.
+        while isinstance(result := self._results.get(), RuntimeWarning):
+            warnings.warn(result, stacklevel=2)
         if isinstance(result, TrafficError):
             raise result
         return result
@@ -66,9 +71,9 @@ class WindowJob:
 class WorkerPool:
     """Worker processes, `num_workers` of them, that serve jobs in order of arrival."""
 
-    def __init__(self, settings: dict[str, Any], num_workers: int) -> None:
+    def __init__(self, settings: dict[str, Any], num_workers: int, answer_timeout_s: float) -> None:
         self._jobs: SimpleQueue[WindowJob | None] = SimpleQueue()
-        self._workers = [_Worker(settings, self._jobs) for _ in range(num_workers)]
+        self._workers = [_Worker(settings, self._jobs, answer_timeout_s) for _ in range(num_workers)]
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._closed = False
@@ -79,15 +84,32 @@ class WorkerPool:
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
     def submit(self, job: WindowJob) -> None:
-        """Adds a job to the queue. Raises `TrafficError` after `close`."""
+        """Adds a job to the queue. Raises `TrafficError` after `close`, and where no thread can be started."""
         with self._lock:
             if self._closed:
                 raise TrafficError("this mobility is closed; make a new one")
             if not self._threads:
-                self._threads = [threading.Thread(target=worker.run, daemon=True) for worker in self._workers]
-                for thread in self._threads:
-                    thread.start()
+                self._threads = self._started_threads()
             self._jobs.put(job)
+
+    def _started_threads(self) -> list[threading.Thread]:
+        """Starts a thread for each worker. Where one cannot be started, ends the others and raises `TrafficError`."""
+        started: list[threading.Thread] = []
+        try:
+            for worker in self._workers:
+                thread = threading.Thread(target=worker.run, daemon=True)
+                thread.start()
+                started.append(thread)
+        except RuntimeError as error:
+            for _ in started:
+                self._jobs.put(None)
+            for thread in started:
+                thread.join()
+            raise TrafficError(
+                f"the threads of num_workers={len(self._workers)} SUMO workers cannot be started: {error}; use fewer "
+                "workers, end other programs, or raise the limit of the system (ulimit -u)"
+            ) from error
+        return started
 
     def close(self) -> None:
         """Stops the processes; waiting jobs fail. Kills a process that does not end. May be called again."""
@@ -105,20 +127,18 @@ class WorkerPool:
                 thread.join()
 
 
-class _WorkerDied(Exception):
-    """The process ended before it answered."""
-
-
 class _Worker:
     """A process, restarted when it dies, with the thread that talks to it."""
 
-    def __init__(self, settings: dict[str, Any], jobs: SimpleQueue[WindowJob | None]) -> None:
+    def __init__(self, settings: dict[str, Any], jobs: SimpleQueue[WindowJob | None], answer_timeout_s: float) -> None:
         self._settings = settings
         self._jobs = jobs
+        self._answer_timeout_s = answer_timeout_s
         self._lock = threading.Lock()
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: BinaryIO | None = None
+        self._memory_kills: int | None = None
 
     @property
     def pid(self) -> int | None:
@@ -133,7 +153,7 @@ class _Worker:
                 for index in job.indices:
                     if job.cancelled:
                         break
-                    job.put(self._ask_with_restarts(job.tape | {"index": index}))
+                    job.put(self._ask_with_restarts(job, job.tape | {"index": index}))
             except TrafficError as error:
                 job.put(error)
             except Exception as error:
@@ -156,25 +176,37 @@ class _Worker:
         if process is not None:
             process.kill()
 
-    def _ask_with_restarts(self, request: dict[str, int]) -> RawWindow:
-        """Returns the answer to a request, from a new process if the first ones die."""
+    def _ask_with_restarts(self, job: WindowJob, request: dict[str, int]) -> RawWindow:
+        """Returns the answer to a request of a job, from a new process if the first ones die or do not answer."""
         deaths = 0
         while True:
+            notice: RuntimeWarning | None = None
             try:
                 return self._ask(request)
-            except _WorkerDied:
-                deaths += 1
-                status = self._end()
+            except NoAnswerInTime:
+                self.kill()
+                self._end()
+                death = death_of_silence(self._answer_timeout_s)
+                notice = RuntimeWarning(f"a SUMO worker was {death.reason}; its work is repeated by a new one")
+            except WorkerDied:
+                death = death_of(self._end(), self._memory_kills)
+            deaths += 1
             if self._closed:
                 raise TrafficError("this mobility was closed before the episode was ready")
             if deaths == MAX_DEATHS:
-                files = ", ".join([self._settings["net_file"], *self._settings["route_files"]])
-                crash = "; SUMO crashes on damaged files" if status is not None and status < 0 else ""
-                raise TrafficError(
-                    f"the SUMO worker died {deaths} times in a row (exit status {status}) with {files}{crash}; its "
-                    f"last messages: {self._error_tail() or 'none'}"
-                )
-            LOG.warning("a SUMO worker died (exit status %s) and is restarted; its work is repeated", status)
+                raise TrafficError(self._explain(death))
+            if notice is not None:
+                job.put(notice)
+            else:
+                LOG.warning("a SUMO worker died (%s) and is restarted; its work is repeated", death.reason)
+
+    def _explain(self, death: Death) -> str:
+        """Returns the message of an error after `MAX_DEATHS` deaths, of which this is the last one."""
+        files = ", ".join([self._settings["net_file"], *self._settings["route_files"]])
+        return (
+            f"the SUMO worker died {MAX_DEATHS} times in a row ({death.reason}) with {files}{death.advice}; its last "
+            f"messages: {self._error_tail() or 'none'}"
+        )
 
     def _ask(self, request: dict[str, int]) -> RawWindow:
         """Sends a request to the process, which it starts if needed, and reads the answer."""
@@ -184,20 +216,16 @@ class _Worker:
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-            head = json.loads(process.stdout.readline() or b"null")
-            if head is None:
-                raise _WorkerDied
+            answer = Answer(cast(BinaryIO, process.stdout), self._answer_timeout_s)
+            head = json.loads(answer.line())
             if "error" in head:
                 self._end()
                 raise TrafficError(head["error"] + (f": {tail}" if (tail := self._error_tail()) else ""))
             coordinates = 2 * sum(head["num_slots"])
             size = 8 * (coordinates + (0 if request["come_and_go"] else len(head["num_slots"])))
-            payload = process.stdout.read(size)
+            numbers = np.frombuffer(answer.numbers(size))
         except (OSError, ValueError) as error:
-            raise _WorkerDied from error
-        if len(payload) < size:
-            raise _WorkerDied
-        numbers = np.frombuffer(payload)
+            raise WorkerDied from error
         return RawWindow(
             xy_m=numbers[:coordinates].reshape(-1, 2),
             first_slot=np.array(head["first_slot"], dtype=np.int64),
@@ -208,11 +236,27 @@ class _Worker:
         )
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Starts the process and sends it its settings."""
+        """Starts the process and sends it its settings. Raises `TrafficError` where it cannot be started."""
+        try:
+            process = self._new_process()
+        except OSError as error:
+            raise TrafficError(
+                f"the process of a SUMO worker cannot be started: {error}; use fewer workers, end other programs, or "
+                "raise the limits of the system (ulimit -u for processes, ulimit -n for files)"
+            ) from error
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(self._settings).encode() + b"\n")
+        except OSError as error:
+            raise WorkerDied from error
+        return process
+
+    def _new_process(self) -> subprocess.Popen[bytes]:
         # Errors go to a file, since a pipe that is not read would fill up. It can be read after the process has ended.
         self._errors = self._errors or cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
         self._errors.seek(0)
         self._errors.truncate()
+        self._memory_kills = out_of_memory_kills()
         command = [sys.executable, "-P", str(Path(__file__).with_name("sumo_worker") / "__main__.py"), str(os.getpid())]
         with self._lock:
             if self._closed:
@@ -226,11 +270,6 @@ class _Worker:
                 start_new_session=True,
             )
             self._process = process
-        assert process.stdin is not None
-        try:
-            process.stdin.write(json.dumps(self._settings).encode() + b"\n")
-        except OSError as error:
-            raise _WorkerDied from error
         return process
 
     def _end(self) -> int | None:

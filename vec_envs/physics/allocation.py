@@ -2,7 +2,7 @@
 
 P3: minimise  sum_k Gamma_k / f_k - Q_k tau f_k  over  0 <= f_k,  sum_k f_k <= F.
 
-Where Gamma_k > 0, stationarity gives f_k = sqrt(Gamma_k / (eta - Q_k tau)) for the multiplier eta of the capacity;
+Where Gamma_k > 0, stationarity gives f_k = sqrt(Gamma_k / (eta - Q_k tau)) for the multiplier eta of the capacity.
 Where Gamma_k = 0, the cost is linear. Such a type receives nothing or, once eta has fallen to its Q_k tau, all of the
 remaining capacity. This leaves one scalar equation, g(eta) = sum_k f_k(eta) = F.
 
@@ -29,8 +29,9 @@ def allocate_rsu(
 ) -> Float[np.ndarray, "*batch types"]:
     """Returns the speed in GHz of each DNN type at the roadside unit that minimises P3 exactly.
 
-    All capacity is allocated, as P3 rewards it. A type without new tasks receives some if its backlog is the largest
-    (of equal ones, the first), even more than it can use. Nothing is allocated where there is neither work nor backlog.
+    All capacity is allocated, because P3 rewards this. A type without new tasks receives capacity if its backlog is the
+    largest (the first of equal ones), even more than it can use. Nothing is allocated where there is neither work nor
+    backlog.
 
     Args:
         gamma: weight of 1 / f in the objective, at least 0; 0 where no task of the type arrives.
@@ -66,8 +67,9 @@ def _speed_of_active(
     """Returns f_k = sqrt(Gamma_k / (x + gap_k)) with the least x >= floor at which the types fit the capacity.
 
     x is the multiplier minus the highest Q tau of an active type. `gap` is the difference between that highest value
-    and type k's, and infinite for an idle type. These differences are taken before the search, so that no digits cancel
-    in it. From the start on, x + gap_k is at least Gamma_k / F^2, at which type k alone would take all capacity.
+    and type k's, and infinite for an idle type. These differences are computed before the search, so that no digits
+    cancel in the search. The search starts where x + gap_k is at least Gamma_k / F^2 for all k; at equality, type k
+    takes all capacity.
     """
     x = np.maximum(np.maximum.reduce(gamma / (capacity * capacity) - gap, axis=-1, keepdims=True), floor)
     speed = np.sqrt(gamma / (x + gap))
@@ -94,9 +96,9 @@ def allocate_rsu_capped(
 ) -> Float[np.ndarray, "*batch types"]:
     """Returns the minimiser of P3 in GHz under an additional bound: no type receives more than `usable_ghz`.
 
-    The terms of P3 have only the capacity in common. A type that exceeds its bound would therefore exceed it again when
-    the others receive the rest. Hence, round after round, the types that exceed their bounds are fixed at them, until
-    none does.
+    Only the capacity couples the types. When a type is fixed at its bound, the others receive the rest. The fixed type
+    would exceed its bound then too, so it stays fixed. Each round therefore fixes the types that exceed their bounds,
+    until no other type exceeds its bound.
 
     The paper has no bound of this kind: its P3, which `allocate_rsu` solves, also rewards speed that is not used.
     """

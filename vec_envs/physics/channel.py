@@ -14,7 +14,7 @@ from jaxtyping import Float, Real
 from vec_envs.units import linear_from_db, watt_from_dbm
 
 MINIMUM_DISTANCE_M = 1.0
-"""Both path losses are fitted to the far field. At smaller distances they keep their value at this one."""
+"""The distance below which both path losses are constant, because they are fitted to the far field."""
 
 Inputs = Real[np.ndarray, "*#batch"] | float
 Rates = Float[np.ndarray, "*#batch"] | float

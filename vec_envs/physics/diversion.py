@@ -1,4 +1,4 @@
-"""The choice between two roadside units: the longer the predicted wait at one, the likelier is the other one."""
+"""The choice between two roadside units: the longer the predicted wait at one unit, the more probable is the other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Pairs = Float[np.ndarray, "*batch 2"]
 
 
 def predicted_wait_s(largest_mbit: Float[np.ndarray, "*batch"], rate_mbps: Pairs, wait_s: Pairs) -> Pairs:
-    """Returns the wait in s that a vehicle predicts at each unit: to send its DNN's largest tensor, and in the queue.
+    """Returns the predicted wait in s at each unit: the time to send the DNN's largest tensor plus the queueing wait.
 
     The wait is `inf` where the rate is 0, that is, where the unit is out of range.
 

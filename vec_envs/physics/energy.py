@@ -13,7 +13,7 @@ from jaxtyping import Float
 Tasks = Float[np.ndarray, "*#tasks"]
 
 LEAST_WEIGHED_LEVEL = 1.0 / 3.0
-"""Battery levels below this one have its weight."""
+"""Battery levels below this level have the weight of this level."""
 
 
 def compute_energy_j(work_gcycles: Any, speed_ghz: Any, *, kappa_j_per_gcycle_ghz2: float) -> Any:
@@ -33,7 +33,7 @@ def transmit_energy_j(transmit_s: Any, *, transmit_power_w: float) -> Any:
 
 
 def battery_weight(level: Tasks) -> Tasks:
-    """Returns the weight of a vehicle's own energy at a battery level in (0, 1]: its inverse, 3 at most.
+    """Returns the weight of a vehicle's own energy at a battery level in (0, 1]: the inverse of the level, at most 3.
 
     Paper: RTD Eq. (20).
     Differs: a full battery, which the paper leaves out, weighs 1.

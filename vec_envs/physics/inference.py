@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 LIGHT_M_PER_US = 300.0
+MOST_LOAD = 1.0 - 2.0**-48
+"""The largest load of an M/D/1 queue, as a fraction of its speed. Nearer to 1, rounding could make it 1."""
 
 Devices = Float[np.ndarray, "*#devices"]
 Factor = Float[np.ndarray, "*any"] | np.float64 | float
@@ -17,7 +19,7 @@ Factor = Float[np.ndarray, "*any"] | np.float64 | float
 def sojourn_s(work_gcycles: Devices, speed_ghz: Devices, arrival_rate_hz: Devices) -> Devices:
     """Returns the mean time in s that a task spends waiting and being served in an M/D/1 queue; 0 without work.
 
-    The load, work x rate / speed, must be below 1.
+    The load, work x rate / speed, must be at most `MOST_LOAD`, but for rounding.
 
     Paper: LyMDO Eq. (2).
     """

@@ -3,6 +3,9 @@
 P3 sets each device's own speed, P4 the server's processor and P5 the bandwidth. Each Newton iteration below converges
 to rounding error in a known number of steps. Convergence is therefore not tested: all environments take an equal number
 of steps, and the result for a batch is that of its environments one by one.
+
+Allocations are feasible. A device's speed is above its load, and at most its maximum. Shares and server speeds are at
+least 0. Their sum over n devices is at most the capacity, with a relative rounding error of at most n x 2^-52.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import math
 
 import numpy as np
 from jaxtyping import Float, Real
+
+from vec_envs.physics.inference import MOST_LOAD
 
 _SPEED_STEPS = 2
 _FIXED_POINT_ROUNDS = 2
@@ -37,7 +42,7 @@ def device_speed_ghz(
     The delay term is V d / 2 (1 / f + 1 / (f - d lambda)). The optimal speed is thus below the maximum only where
     (4 Q kappa lambda / V) f = 1 / f^2 + 1 / (f - d lambda)^2 has a root below the maximum. It has none without a queue
     or without arrivals. A device without work gets 0. The caller must exclude loads that no speed can serve: a device
-    with one gets the maximum.
+    with such a load gets the maximum speed.
 
     Args:
         work_gcycles: d, the work of a task's local part, at least 0.
@@ -58,7 +63,8 @@ def device_speed_ghz(
     np.copyto(speed, max_ghz, where=work_gcycles > 0.0)
     if inside.any():
         load, price = np.broadcast_to(load, inside.shape)[inside], np.broadcast_to(price, inside.shape)[inside]
-        speed[inside] = np.minimum(load + _spare_ghz(load, price), max_ghz)
+        above = np.maximum(load + _spare_ghz(load, price), load / MOST_LOAD)  # the sum can round to the load
+        speed[inside] = np.minimum(above, max_ghz)
     return speed
 
 
@@ -93,7 +99,7 @@ def server_speed_ghz(
     All of `max_ghz` is allocated, in proportion to the square root of the work; nothing where no device has work.
 
     Paper: LyMDO Eqs. (20)-(23).
-    Differs: Eq. (21), the condition it is derived from, misses the square of f.
+    Differs: Eq. (21), the condition it is derived from, lacks the square of f.
     """
     root = np.sqrt(work_gcycles, dtype=np.float64)
     total = np.add.reduce(root, axis=-1, keepdims=True)
@@ -187,7 +193,7 @@ def _equal_price(
 def rate_terms(
     ratio: Float[np.ndarray, "*any"], *, some_small: bool = True
 ) -> tuple[Float[np.ndarray, "*any"], Float[np.ndarray, "*any"], Float[np.ndarray, "*any"]]:
-    """Returns v = t / (1 + t), L = ln(1 + t) and L - v; the last by its series where t is small and it would cancel.
+    """Returns v = t / (1 + t), L = ln(1 + t) and L - v. A series gives L - v for small t, to avoid cancellation.
 
     `some_small=False` asserts that no t is small.
     """

@@ -25,7 +25,7 @@ def drift(
     """Returns the change of the Lyapunov function over a slot.
 
     Paper: MAD2RL Eq. (29).
-    Differs: of one realised slot, not its expectation: runs average over slots, not over exogenous draws.
+    Differs: for one realised slot, not an expectation: runs average over slots, not over exogenous draws.
     """
     return lyapunov(next_backlog) - lyapunov(backlog)
 

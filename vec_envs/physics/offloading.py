@@ -41,7 +41,7 @@ def transmit_s(sent_mbit: Tasks, rate_mbps: Tasks) -> Tasks:
 def process_s(
     backlog_gcycles: Tasks, work_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*batch tasks"]
 ) -> Tasks:
-    """Returns the time in s until the server has finished its backlog and the task's layers; 0 where not served.
+    """Returns the time in s until the server has finished its backlog and the task's layers; 0 if not served.
 
     Paper: MAD2RL Eqs. (9), (13).
     Paper: RTD Eq. (13).
@@ -50,7 +50,7 @@ def process_s(
 
 
 def wait_s(others_gcycles: Tasks, speed_ghz: Tasks, served: Bool[np.ndarray, "*batch tasks"]) -> Tasks:
-    """Returns the mean wait in s for the other tasks that reach the server in the slot; 0 where not served.
+    """Returns the mean wait in s for other tasks of the slot at the server; 0 if not served.
 
     Paper: MAD2RL Eqs. (11), (15).
     """

@@ -3,22 +3,25 @@
 A problem is a frozen dataclass. Its fields are the options of the environment, and its methods are pure functions of
 arrays with leading batch axes (`*batch`): one environment, a thousand parallel ones, or the candidates of a search.
 
-`Problem` is what every problem offers. The others are optional, and each makes one thing more possible:
+Every problem implements `Problem`. The other protocols are optional, and each enables one more feature:
 
-| protocol | what it makes possible |
+| protocol | feature |
 |---|---|
 | `DiscreteProblem` | actions are integers: QMIX, MAD2RL, action masks, the padded PettingZoo environment |
 | `SequentialProblem` | agents decide one at a time |
 | `HasObservedMask` | PPO draws legal actions only |
-| `HasActionFeatures`, `HasActionCosts` | QMIX and MAD2RL use what is known of actions before they learn |
-| `HasHybridActions` | SAC and DQN choose an alternative, and SAC the continuous parameters beside it |
+| `HasActionFeatures`, `HasActionCosts` | QMIX and MAD2RL use prior knowledge of the actions |
+| `HasHybridActions` | SAC and DQN choose an alternative; SAC also chooses its continuous parameters |
+| `HasObservationBounds` | observation spaces have bounds |
+| `HasGlobalState`, `HasSlotState` | `state()` in PettingZoo is the global state, not a row of observations |
+| `HasIdleAction` | `parallel_env(padded=True, illegal="noop")` |
 
-`docs/extending.md` defines a small problem from nothing.
+`docs/extending.md` defines a small problem as an example.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -50,7 +53,7 @@ class ContinuousActions:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric that runs report, under the name that it has in the infos; less is better.
+    """A metric that runs report, under its name in the infos; less is better.
 
     Example: `Metric(name="completion_time_s", unit="s")`.
     """
@@ -58,12 +61,12 @@ class Metric:
     name: str
     unit: str
     final: bool = False
-    """Whether its value at the end of an episode is reported beside its mean."""
+    """Whether its value at the end of an episode is reported in addition to its mean."""
 
 
 @runtime_checkable
 class Outcome(Protocol):
-    """The result of a decision: a frozen dataclass of arrays, of which the core reads the reward alone."""
+    """The result of a decision: a frozen dataclass of arrays. The core reads only the reward."""
 
     @property
     def reward(self) -> Float[np.ndarray, "*batch"]:
@@ -76,11 +79,11 @@ class Problem(Protocol):
     """A decision problem of agents, batched over leading axes.
 
     An episode is a sequence of decision epochs. At each epoch the agents `observe`, act, and the state moves on by
-    `transition`. All agents decide at an epoch, or one of them (`one_at_a_time`).
+    `transition`. At an epoch either all agents decide, or only one of them (`one_at_a_time`).
 
-    What does not depend on decisions is *exogenous*: positions, channels, arrivals. It is made for a whole episode
-    before the first decision. `sample` holds all the randomness; `exogenous` is a pure function of the random draws
-    and of the traffic. States, exogenous records and outcomes are frozen dataclasses of arrays.
+    Quantities that do not depend on decisions are *exogenous*: positions, channels, arrivals. They are computed for a
+    whole episode before the first decision. `sample` makes all random draws; `exogenous` is a pure function of the
+    random draws and of the traffic. States, exogenous records and outcomes are frozen dataclasses of arrays.
     """
 
     @property
@@ -147,7 +150,7 @@ class Problem(Protocol):
     def transition(self, state: Any, action: Shaped[np.ndarray, "*batch ..."], exogenous: Any) -> tuple[Any, Outcome]:
         """Returns the next state and the outcome of a decision; changes none of its arguments.
 
-        `exogenous` is that of one epoch. An action has the shape `action_shape(problem)`.
+        `exogenous` is the record of one epoch. An action has the shape `action_shape(problem)`.
         Raises `ValueError` for an action of wrong shape, type or range.
         """
         ...
@@ -167,7 +170,7 @@ class DiscreteProblem(Problem, Protocol):
         ...
 
     def action_mask(self, state: Any, exogenous: Any) -> Bool[np.ndarray, "*batch agents actions"]:
-        """Returns which actions are legal, in rows as long as the longest.
+        """Returns which actions are legal, in rows of equal length: the largest number of actions of an agent.
 
         Example: `np.ones((*batch_shape, 3, 2), np.bool_)` where all agents always have both actions.
         """
@@ -178,7 +181,7 @@ class DiscreteProblem(Problem, Protocol):
 class SequentialProblem(Problem, Protocol):
     """A problem whose agents decide one at a time.
 
-    An agent knows at the beginning of a slot whether it will decide in it. Decisions change which epochs come about:
+    An agent knows at the beginning of a slot whether it will decide in it. Decisions determine which epochs take place:
     `next_epoch` skips the others. The effect of a decision is seen at later epochs of the same *decision chain*, such
     as the queue that it fills.
     """
@@ -194,7 +197,7 @@ class SequentialProblem(Problem, Protocol):
         ...
 
     def next_epoch(self, state: Any, exogenous: Any, epoch: Int[np.ndarray, "batch"]) -> Int[np.ndarray, "batch"]:
-        """Returns the first epochs from `epoch` on that come about; `episode_epochs` where none does."""
+        """Returns the first epochs from `epoch` on that take place; `episode_epochs` where none does."""
         ...
 
     def chain(self, state: Any, exogenous: Any) -> Int[np.ndarray, "*batch"]:
@@ -212,7 +215,7 @@ class SequentialProblem(Problem, Protocol):
 
 @runtime_checkable
 class HasObservedMask(Protocol):
-    """A discrete problem whose legal actions follow from what the agents observe, so that a learner can use them."""
+    """A discrete problem whose action mask can be computed from observations, so that a learner can use it."""
 
     def action_mask_from_observation(
         self, observation: Float32[np.ndarray, "*batch agents features"]
@@ -223,7 +226,7 @@ class HasObservedMask(Protocol):
 
 @runtime_checkable
 class HasActionFeatures(Protocol):
-    """A discrete problem whose actions share features, so that QMIX learns of one action from another."""
+    """A discrete problem whose actions share features, so that QMIX generalises between actions."""
 
     def action_features(self) -> Float[np.ndarray, "agents actions features"]:
         """Returns features from 0 to 1; rows of 0 for actions that an agent does not have."""
@@ -243,7 +246,7 @@ class ActionCosts(Protocol):
         ...
 
     def of(self, observation: Any) -> Any:
-        """Returns `[agents, batch, actions]` for each kind of cost, of `observation` [agents, batch, features]."""
+        """Returns costs `[agents, batch, actions]` for each kind, from `observation` [agents, batch, features]."""
         ...
 
 
@@ -252,13 +255,13 @@ class HasActionCosts(Protocol):
     """A discrete problem whose action costs can be computed, in part, from an agent's own observation."""
 
     def action_costs(self) -> ActionCosts:
-        """Returns the costs. Raises `ValueError` where the observation lacks what they depend on."""
+        """Returns the costs. Raises `ValueError` if the observation lacks features that they depend on."""
         ...
 
 
 @runtime_checkable
 class HybridActions(Protocol):
-    """The actions of one decider as an alternative with continuous parameters beside it.
+    """The actions of one deciding agent as a choice among alternatives, each with continuous parameters.
 
     Example: the alternative is a cut, and the parameters are two speeds.
     """
@@ -270,20 +273,20 @@ class HybridActions(Protocol):
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers from -1 to 1 go with an alternative."""
+        """The number of continuous parameters of an alternative, each from -1 to 1."""
         ...
 
     @property
     def num_effects(self) -> int:
-        """How many numbers `consequences` returns beside the reward."""
+        """The number of effects that `consequences` returns in addition to the reward."""
         ...
 
     def present(self, observation: Float32[np.ndarray, "batch 1 features"]) -> Bool[np.ndarray, "batch count"]:
-        """Returns which alternatives are legal; at least one."""
+        """Returns which alternatives are legal; at least one is."""
         ...
 
     def terms(self, observation: Float32[np.ndarray, "batch 1 features"]) -> Float32[np.ndarray, "batch count terms"]:
-        """Returns, for each alternative, the numbers that `consequences` needs of it."""
+        """Returns, for each alternative, the numbers that `consequences` takes as `terms`."""
         ...
 
     def action(
@@ -296,7 +299,7 @@ class HybridActions(Protocol):
         ...
 
     def consequences(self, terms: Any, parameters: Any) -> tuple[Any, Any]:
-        """Returns the known part of the reward `[n]`, and `[n, effects]` on what comes after, of order one.
+        """Returns the known part of the reward `[n]`, and the effects on later decisions `[n, effects]`, of order one.
 
         Takes `terms` [n, terms] and `parameters` [n, parameters], arrays or tensors; tensors stay differentiable.
         """
@@ -309,12 +312,68 @@ class HasHybridActions(Protocol):
 
     @property
     def hybrid(self) -> HybridActions:
-        """The description. Where a problem has none, SAC learns its numbers as they are."""
+        """The hybrid actions. For a problem without them, SAC learns the numbers of an action directly."""
+        ...
+
+
+@runtime_checkable
+class HasObservationBounds(Protocol):
+    """A problem that knows bounds of what an agent observes."""
+
+    @property
+    def observation_bounds(self) -> tuple[Float32[np.ndarray, "features"], Float32[np.ndarray, "features"]]:
+        """The least and the largest value of each feature; infinite where there is none. All contain 0."""
+        ...
+
+
+@runtime_checkable
+class HasGlobalState(Protocol):
+    """A problem whose agents decide together, with a global state for centralised critics and mixing networks."""
+
+    @property
+    def global_state_size(self) -> int:
+        """The number of features of the global state."""
+        ...
+
+    def global_state(self, state: Any, exogenous: Any) -> Float32[np.ndarray, "*batch features"]:
+        """Returns each queue, position and rate once, of order one."""
+        ...
+
+
+@runtime_checkable
+class HasSlotState(Protocol):
+    """A sequential problem with a global state at the beginning of a slot."""
+
+    @property
+    def slot_state_size(self) -> int:
+        """The number of features of the global state."""
+        ...
+
+    def slot_state(
+        self, state: Any, due: Sequence[Any], traffic: TrafficBlock, slot: int
+    ) -> Float32[np.ndarray, "features"]:
+        """Returns each queue, vehicle and task of one environment once, of order one.
+
+        Args:
+            state: The state, `[1, ...]`.
+            due: The exogenous records, `[1, ...]`, of the decisions in this slot, in their order.
+            traffic: The traffic of the episode, without a batch axis.
+            slot: The number of the slot.
+        """
+        ...
+
+
+@runtime_checkable
+class HasIdleAction(Protocol):
+    """A discrete problem with a legal action that asks for nothing."""
+
+    def idle_action(self, state: Any, exogenous: Any) -> Int[np.ndarray, "*batch agents"]:
+        """Returns the action of each agent that asks for nothing. Example: compute locally."""
         ...
 
 
 def action_shape(problem: Problem) -> tuple[int, ...]:
-    """Returns the shape of one environment's action: the deciding agents, and the numbers where they give those."""
+    """Returns the shape of one environment's action: deciding agents, and numbers where actions are continuous."""
     deciders = 1 if problem.one_at_a_time else len(problem.agent_names)
     return (deciders, problem.actions.size) if isinstance(problem.actions, ContinuousActions) else (deciders,)
 
@@ -341,13 +400,13 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """The present of one environment, for a drawing: records without a batch axis."""
+    """The present state of one environment, for a drawing: records without a batch axis."""
 
     problem: Any
     road: Road
     state: Any
     exogenous: Any
-    """Of the present epoch."""
+    """The exogenous record of the present epoch."""
     episode: Any
     """The exogenous record of all epochs of the episode."""
     epoch: int

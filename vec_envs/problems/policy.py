@@ -17,13 +17,13 @@ class Policy(Protocol):
     """Decides for all agents of a batch of environments at once. Built as `Policy(problem)`."""
 
     def reset(self, seed: int) -> None:
-        """Starts anew; a policy that draws random numbers draws them from `seed` on."""
+        """Resets the policy, and seeds its random numbers if it draws any."""
         ...
 
     def act(
         self, observation: Float32[np.ndarray, "batch agents features"], view: View | None = None
     ) -> Shaped[np.ndarray, "batch agents ..."]:
-        """Returns the agents' actions. Raises `ValueError` where the policy needs the view and has none."""
+        """Returns the agents' actions. Raises `ValueError` if the policy needs a view and gets none."""
         ...
 
 
@@ -45,12 +45,12 @@ class Constant:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A policy to compare with, and the fields of the environment that it changes for itself."""
+    """A policy to compare with, and the environment options that it overrides."""
 
     make: Callable[[Any], Policy]
     env: Mapping[str, Any] = field(default_factory=dict[str, Any])
     slow: bool = False
-    """Whether it is slow or needs an extra; it then plays only where it is asked for."""
+    """Whether the policy is slow or needs an extra. Such a policy is played only on request."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ MISSING = 'pages need altair and vl-convert: pip install "vec-envs[leaderboard]"
 DATA = "lines"
 """The name of the data set, whose rows have `name`, `x`, `value`, `low` and `high`."""
 FEW = 20
-"""The largest number of points that a line may have to show each as a mark."""
+"""A line with at most this many points shows each of them as a mark."""
 SOLID, DASHED = [1, 0], [6, 3]
 
 

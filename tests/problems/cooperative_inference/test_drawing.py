@@ -83,7 +83,7 @@ def played(cuts: list[list[int]], **options: Any) -> tuple[EnvironmentBatch, Any
     (10, 12, "learned"), (10, 12, "exact"), (14, 12, "exact"),
     (18, 12, "learned"),
 ])  # fmt: skip
-def test_no_word_hides_another_or_leaves_the_canvas(devices: int, slots: int, allocation: str) -> None:
+def test_no_text_overlaps_another_or_leaves_the_canvas(devices: int, slots: int, allocation: str) -> None:
     env = started(devices, allocation=allocation)
     for _ in range(slots):
         env.step(env.action_space.sample())
@@ -112,7 +112,7 @@ def test_every_kind_of_episode_can_be_drawn_to_its_end(options: dict[str, Any], 
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
 
 
-def test_before_the_first_decision_there_is_only_the_present() -> None:
+def test_before_the_first_decision_only_the_current_slot_is_drawn() -> None:
     env = started()
     words = {text.get_text() for text in words_of(env._batch)}
     assert {"still, slot 0 of 12", "no decision yet", "d0 alexnet", "d1 resnet18", "11 layers", "12 layers"} <= words
@@ -122,7 +122,7 @@ def test_before_the_first_decision_there_is_only_the_present() -> None:
     assert any(word.startswith("still, slot 1 of 12; tasks took ") for word in after)
 
 
-def test_the_words_are_those_of_the_last_outcome() -> None:
+def test_the_text_describes_the_last_outcome() -> None:
     cuts = [[0, 11, 6, 1, 12], [5, 5, 5, 5, 5]]
     batch, outcome = played(cuts)
     for row in range(2):
@@ -137,7 +137,7 @@ def test_the_words_are_those_of_the_last_outcome() -> None:
         assert all(f"{10.0 * np.log10(gain):.0f} dB" in words for gain in exogenous.gain[row])
 
 
-def test_bars_are_as_long_as_what_they_show() -> None:
+def test_bar_lengths_equal_their_values() -> None:
     batch, outcome = played([[0, 4, 6, 8, 12]])
     widths = {name: [bar.get_width() for bar in axes.patches] for name, axes in axes_of(batch).items()}
     parts = (outcome.local_s, outcome.transmit_s, outcome.server_s)
@@ -185,7 +185,7 @@ def test_a_seat_without_a_vehicle_has_no_link_and_no_part_in_the_mean() -> None:
     assert any(f"tasks took {delay_s:.3g} s on average" in text.get_text() for text in words_of(batch))
 
 
-def test_colours_say_who_runs_what() -> None:
+def test_colours_show_where_layers_run() -> None:
     env = started()
     first = env.render()
     env.step(env.action_space.nvec - 1)
@@ -222,11 +222,11 @@ def test_an_environment_that_was_just_reset_has_no_last_decision() -> None:
 
 @ALLOCATIONS
 def test_drawing_devices_changes_nothing(allocation: str) -> None:
-    seen, silent = started(allocation=allocation), started(allocation=allocation)
+    rendered, silent = started(allocation=allocation), started(allocation=allocation)
     for _ in range(3):
-        seen.render()
-        action = seen.action_space.sample()
-        one, other = seen.step(action), silent.step(action)
+        rendered.render()
+        action = rendered.action_space.sample()
+        one, other = rendered.step(action), silent.step(action)
         np.testing.assert_array_equal(one[0], other[0])
         assert one[1:] == other[1:]
 

@@ -17,7 +17,7 @@ def energy_alone(terms: SlotTerms) -> Any:
     return 10.0 * terms.energy_j.sum(axis=-1)
 
 
-def test_the_reward_is_minus_a_function_of_one_s_own() -> None:
+def test_the_reward_is_minus_a_custom_objective() -> None:
     problem = CooperativeInference(reward=energy_alone)
     rng = np.random.default_rng(0)
     state = State(energy_queue=rng.exponential(5.0, (6, 5)), memory_queue=rng.exponential(5.0, (6, 5)))

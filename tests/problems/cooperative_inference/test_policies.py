@@ -93,7 +93,7 @@ def test_policy_plays_the_environment(name: str) -> None:
 
 
 @ALL
-def test_policy_repeats_itself_from_a_seed_and_writes_to_nothing(name: str) -> None:
+def test_policy_is_repeatable_by_seed_and_does_not_modify_its_inputs(name: str) -> None:
     view = random_view(REAL, 6)
     shown = [*vars(view.state).values(), *vars(view.exogenous).values()]
     before = [array.copy() for array in shown]
@@ -205,7 +205,7 @@ def test_channels_may_fade_by_many_decades() -> None:
     )
 
 
-def test_the_cases_are_not_easy() -> None:
+def test_the_cases_are_not_trivial() -> None:
     view = random_view(SYNTHETIC, 200, seed=1)
     cuts = act(ExactCuts(SYNTHETIC), view)
     for policy in (LargestCut(SYNTHETIC), AllEdge(SYNTHETIC)):
@@ -224,7 +224,9 @@ def test_the_cases_are_not_easy() -> None:
     ],
     ids=str,
 )
-def test_answer_does_not_depend_on_how_it_is_found(monkeypatch: pytest.MonkeyPatch, numbers: dict[str, Any]) -> None:
+def test_the_optimum_does_not_depend_on_search_settings(
+    monkeypatch: pytest.MonkeyPatch, numbers: dict[str, Any]
+) -> None:
     for name, value in numbers.items():
         monkeypatch.setattr(exact, name, value)
     view = random_view(SYNTHETIC, 20, seed=2, decades=(-1.0, 2.0))
@@ -270,7 +272,7 @@ def test_the_bound_at_the_prices_of_the_best_resources_is_the_cost_itself() -> N
     np.testing.assert_allclose(bound.value, -outcome.reward, rtol=1e-9)
 
 
-def test_where_everything_is_free_the_optimum_costs_nothing() -> None:
+def test_with_free_work_and_data_the_optimum_costs_nothing() -> None:
     free = profile("free", (0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0))
     view = random_view(CooperativeInference(dnns=(free, replace(free, name="free too")), dnn_of_device=(0, 1)), 10)
     view = replace(view, state=map_arrays(np.zeros_like, view.state))

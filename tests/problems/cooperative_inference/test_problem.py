@@ -71,7 +71,7 @@ def test_all_at_the_server_shares_server_and_bandwidth() -> None:
 
 
 @pytest.mark.parametrize("reward", ["drift_bound", "drift", "delay"])
-def test_rewards_are_what_they_are_named_after(reward: str) -> None:
+def test_rewards_equal_their_definitions(reward: str) -> None:
     problem, before = replace(PROBLEM, reward=reward), state(energy=3.0, memory=2.0)
     after, result = problem.transition(before, EDGE, slot())
     delay = 10.0 * result.delay_s.sum()
@@ -197,7 +197,7 @@ def test_vehicles_on_a_road_have_gains_of_their_distance() -> None:
     assert near_and_far.max() / near_and_far.min() > 1e4
 
 
-def test_rates_may_be_constant_or_given() -> None:
+def test_rates_may_be_constant_or_a_function() -> None:
     for options, expected in (
         ({"arrival_rate_hz": (2.5, 2.5)}, [2.5] * 5),
         ({"arrival_profile_hz": (1.0, 2.0, 3.0)}, [1.0, 2.0, 3.0, 3.0, 3.0]),

@@ -13,14 +13,14 @@ from tests.made_up import LONG, SHORT, profile
 from vec_envs.dnn import DNNProfile
 from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, Outcome, State
 
-LANES = 6
+BATCH_SIZE = 6
 EYES = DNNPartition(dnns=(SHORT, LONG), num_client_vehicles=3, num_service_vehicles=2)
 STATE = State(
     client_backlog_gcycles=np.array([30.0, 60.0, 90.0]),
     rsu_backlog_gcycles=np.array([3.0, 6.0]),
     service_backlog_gcycles=np.array([15.0, 45.0]),
 )
-NATURE = Exogenous(
+EXOGENOUS = Exogenous(
     client_position_m=np.array([-500.0, 0.0, 250.0]),
     service_position_m=np.array([100.0, -50.0]),
     v2i_mbps=np.array([100.0, 200.0, 50.0]),
@@ -34,7 +34,7 @@ NATURE = Exogenous(
 
 @dataclass(frozen=True, kw_only=True)
 class Slot:
-    """A random slot of a random problem, in LANES lanes."""
+    """A random slot of a random problem, in a batch of BATCH_SIZE."""
 
     problem: DNNPartition
     state: State
@@ -71,7 +71,7 @@ def random_slot(seed: int) -> Slot:
     clients, services = problem.num_client_vehicles, problem.num_service_vehicles
 
     def backlog(queues: int) -> np.ndarray:
-        return rng.exponential(20.0, (LANES, queues)) * (rng.random((LANES, queues)) > 0.5)
+        return rng.exponential(20.0, (BATCH_SIZE, queues)) * (rng.random((BATCH_SIZE, queues)) > 0.5)
 
     return Slot(
         problem=problem,
@@ -80,14 +80,14 @@ def random_slot(seed: int) -> Slot:
             rsu_backlog_gcycles=backlog(len(problem.dnns)),
             service_backlog_gcycles=backlog(services),
         ),
-        action=rng.integers(0, problem.action_counts, (LANES, clients)),
+        action=rng.integers(0, problem.action_counts, (BATCH_SIZE, clients)),
         exogenous=Exogenous(
-            client_position_m=rng.uniform(-700.0, 700.0, (LANES, clients)),
-            service_position_m=rng.uniform(-700.0, 700.0, (LANES, services)),
-            v2i_mbps=rng.uniform(1.0, 200.0, (LANES, clients)),
-            v2v_mbps=rng.uniform(1.0, 200.0, (LANES, clients, services)),
-            client_ghz=rng.uniform(4.0, 6.0, (LANES, clients)),
-            service_ghz=rng.uniform(6.0, 8.0, (LANES, services)),
+            client_position_m=rng.uniform(-700.0, 700.0, (BATCH_SIZE, clients)),
+            service_position_m=rng.uniform(-700.0, 700.0, (BATCH_SIZE, services)),
+            v2i_mbps=rng.uniform(1.0, 200.0, (BATCH_SIZE, clients)),
+            v2v_mbps=rng.uniform(1.0, 200.0, (BATCH_SIZE, clients, services)),
+            client_ghz=rng.uniform(4.0, 6.0, (BATCH_SIZE, clients)),
+            service_ghz=rng.uniform(6.0, 8.0, (BATCH_SIZE, services)),
         ),
     )
 
@@ -101,7 +101,7 @@ def in_a_row(state: State) -> np.ndarray:
 
 
 def arrivals_of(slot: Slot) -> np.ndarray:
-    """Returns what reaches each queue: what it has more after a slot too short to serve anything."""
+    """Returns the arrivals at each queue: its growth over a slot too short to serve any work."""
     following, _ = slot.play(slot_s=1e-15)
     return in_a_row(following) - in_a_row(slot.state)
 

@@ -48,7 +48,8 @@ def test_optimum_costs_the_least_of_all_decisions(
 
 @OBJECTIVES
 def test_optimum_costs_the_least_from_a_bad_start_too(objective: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients of one DNN have partial assignments of equal work; best response would find the optimum beforehand."""
+    """Clients with the same DNN have partial assignments of equal work; from best response, the search would already
+    start at the optimum."""
     monkeypatch.setattr(BestResponse, "act", lambda self, observation, view: AllLocal(view.problem).act(observation))
     for times in (0.0, 1.0):
         view = loaded(random_view(SAME_TYPE, 8, seed=3), times)
@@ -68,7 +69,7 @@ def test_optimum_does_not_depend_on_where_the_search_starts(objective: Any, monk
 
 @pytest.mark.slow
 @OBJECTIVES
-def test_optimum_of_a_full_slot_is_below_whatever_else_is_tried(objective: Any) -> None:
+def test_optimum_of_a_full_slot_is_at_most_any_other_decision(objective: Any) -> None:
     problem = DNNPartition()
     view = random_view(problem, 4, seed=6)
     least = ExactSlot(problem, objective=objective).solve(view).value

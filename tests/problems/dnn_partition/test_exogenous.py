@@ -55,7 +55,7 @@ def test_the_radio_and_the_channel_are_options() -> None:
     np.testing.assert_allclose(exogenous.v2v_mbps, 40.0)
 
 
-def test_draw_is_sample_then_nature() -> None:
+def test_draw_is_sample_then_exogenous() -> None:
     problem, traffic = replace(EYES, episode_slots=4), still_traffic(replace(EYES, episode_slots=4))
     drawn = problem.draw(np.random.default_rng(5), traffic, ROAD)
     assert_same(drawn, problem.exogenous(problem.sample(np.random.default_rng(5)), traffic, ROAD))

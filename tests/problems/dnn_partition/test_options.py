@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.made_up import LONG, SHORT, assert_same
 from tests.problems.dnn_partition.partition_slots import (
+    BATCH_SIZE,
+    EXOGENOUS,
     EYES,
-    LANES,
-    NATURE,
     SLOTS,
     STATE,
     Slot,
@@ -41,27 +41,27 @@ EXTENDED = [
 
 
 def test_the_papers_observation_has_2j_plus_1_features_in_their_places() -> None:
-    seen = EYES.observe(STATE, NATURE)
+    observation = EYES.observe(STATE, EXOGENOUS)
     assert EYES.observation_size == 2 * EYES.num_nodes + 1
-    assert seen.dtype == np.float32
-    np.testing.assert_allclose(seen, PAPER, rtol=1e-6)
+    assert observation.dtype == np.float32
+    np.testing.assert_allclose(observation, PAPER, rtol=1e-6)
 
 
 def test_the_extended_observation_adds_rates_processors_and_speeds() -> None:
     problem = replace(EYES, observation="extended")
     assert problem.observation_size == 5 * problem.num_nodes + 1
-    np.testing.assert_allclose(problem.observe(STATE, NATURE), np.concatenate([PAPER, EXTENDED], axis=1), rtol=1e-6)
+    np.testing.assert_allclose(problem.observe(STATE, EXOGENOUS), np.concatenate([PAPER, EXTENDED], axis=1), rtol=1e-6)
 
 
 @common
 @given(SLOTS, st.sampled_from(["paper", "extended"]))
-def test_observation_of_lanes_is_one_at_a_time(slot: Slot, observation: str) -> None:
+def test_observations_of_a_batch_equal_row_by_row_observations(slot: Slot, observation: str) -> None:
     problem = replace(slot.problem, observation=observation)
     together = problem.observe(slot.state, slot.exogenous)
-    assert together.shape == (LANES, problem.num_client_vehicles, problem.observation_size)
-    for lane in range(LANES):
-        state, exogenous = (map_arrays(lambda a, n=lane: a[n], r) for r in (slot.state, slot.exogenous))
-        assert np.array_equal(problem.observe(state, exogenous), together[lane])
+    assert together.shape == (BATCH_SIZE, problem.num_client_vehicles, problem.observation_size)
+    for row in range(BATCH_SIZE):
+        state, exogenous = (map_arrays(lambda a, n=row: a[n], r) for r in (slot.state, slot.exogenous))
+        assert np.array_equal(problem.observe(state, exogenous), together[row])
 
 
 # Actions --------------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def test_round_robin_types_and_action_counts() -> None:
 
 @common
 @given(SLOTS)
-def test_features_of_actions_say_what_an_action_is(slot: Slot) -> None:
+def test_action_features_describe_node_cut_work_and_data(slot: Slot) -> None:
     problem = slot.problem
     features, mask, table = problem.action_features(), action_exists(problem), problem.choices.table
     nodes = problem.num_nodes
@@ -111,7 +111,7 @@ def test_defaults_are_the_papers() -> None:
         pytest.param([9, 0, 0], r"action 9 of client_0 is outside \[0, 8\]", id="too large for its own DNN"),
         pytest.param([0, 12, 0], r"action 12 of client_1 is outside \[0, 11\]", id="too large"),
         pytest.param([0, 0, -1], r"action -1 of client_2 is outside \[0, 8\]", id="negative"),
-        pytest.param([[0, 0, 0], [0, 0, 99]], "action 99 of client_2", id="in a later lane"),
+        pytest.param([[0, 0, 0], [0, 0, 99]], "action 99 of client_2", id="in a later row"),
         pytest.param([0, 0], r"3 clients .* got shape \(2,\)", id="too few"),
         pytest.param([0, 0, 0, 0], r"3 clients .* got shape \(4,\)", id="too many"),
         pytest.param([[0], [0], [0]], r"3 clients .* got shape \(3, 1\)", id="wrong axis"),
@@ -121,14 +121,14 @@ def test_defaults_are_the_papers() -> None:
 )
 def test_wrong_action_is_refused(action: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        EYES.transition(STATE, np.array(action), NATURE)
+        EYES.transition(STATE, np.array(action), EXOGENOUS)
 
 
 def test_the_last_action_of_every_client_is_accepted_in_any_integer_type() -> None:
     last = np.array(EYES.action_counts) - 1
-    expected = EYES.transition(STATE, last, NATURE)[1]
+    expected = EYES.transition(STATE, last, EXOGENOUS)[1]
     for kind in (np.int8, np.uint8, np.int32, np.uint64):
-        assert_same(EYES.transition(STATE, last.astype(kind), NATURE)[1], expected)
+        assert_same(EYES.transition(STATE, last.astype(kind), EXOGENOUS)[1], expected)
 
 
 # Options --------------------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_wrong_option_is_refused_with_its_value_and_bound(options: dict[str, Any
     ],
     ids=str,
 )
-def test_unusual_but_sound_options_are_accepted(options: dict[str, Any]) -> None:
+def test_unusual_but_valid_options_are_accepted(options: dict[str, Any]) -> None:
     problem = DNNPartition(**options)
     exogenous = plain_exogenous(problem)
     last = np.array(problem.action_counts) - 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.problems.dnn_partition.slots import LANES, RULES, blank, make_env, random_view
+from tests.problems.dnn_partition.slots import BATCH_SIZE, RULES, blank, make_env, random_view
 from vec_envs.policies import AllLocal, AllRSU, Genetic, LeastDelay, PaperGreedy, Policy, Random, references
 from vec_envs.problems.base import View
 from vec_envs.problems.dnn_partition.problem import DNNPartition
@@ -33,7 +33,7 @@ NEEDS_VIEW = [name for name in POLICIES if name not in BLIND]
 
 
 @ALL
-def test_policy_acts_for_all_agents_of_all_lanes(name: str) -> None:
+def test_policy_acts_for_all_agents_of_the_batch(name: str) -> None:
     envs = make_env()
     policy = POLICIES[name](envs.problem)
     assert isinstance(policy, Policy)
@@ -41,14 +41,14 @@ def test_policy_acts_for_all_agents_of_all_lanes(name: str) -> None:
     policy.reset(0)
     for _ in range(6):
         action = policy.act(observation, envs.view)
-        assert action.shape == (LANES, 4)
+        assert action.shape == (BATCH_SIZE, 4)
         assert action.dtype.kind == "i"
         assert action in envs.action_space
         observation, *_ = envs.step(action)
 
 
 @ALL
-def test_policy_repeats_itself_from_a_seed(name: str) -> None:
+def test_policy_is_repeatable_by_seed(name: str) -> None:
     envs = make_env()
     observation, _ = envs.reset(seed=0)
     envs.step(envs.action_space.sample())
@@ -62,7 +62,7 @@ def test_policy_repeats_itself_from_a_seed(name: str) -> None:
 
 
 @ALL
-def test_policy_writes_to_nothing_it_is_shown(name: str) -> None:
+def test_policy_does_not_modify_its_inputs(name: str) -> None:
     envs = make_env()
     observation, _ = envs.reset(seed=0)
     envs.step(envs.action_space.sample())
@@ -75,7 +75,7 @@ def test_policy_writes_to_nothing_it_is_shown(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NEEDS_VIEW)
-def test_policy_that_looks_at_the_slot_says_so(name: str) -> None:
+def test_policy_that_needs_the_view_raises_without_it(name: str) -> None:
     envs = make_env()
     observation, _ = envs.reset(seed=0)
     with pytest.raises(ValueError, match=r"policy.act\(observation, env.unwrapped.view\)"):
@@ -83,14 +83,14 @@ def test_policy_that_looks_at_the_slot_says_so(name: str) -> None:
 
 
 def test_an_observation_of_one_environment_lacks_an_axis() -> None:
-    seen = make_env().reset(seed=0)[0]
-    assert batch_size_of(seen) == LANES
+    observation = make_env().reset(seed=0)[0]
+    assert batch_size_of(observation) == BATCH_SIZE
     with pytest.raises(ValueError, match=r"got shape \(4, \d+\); for a single environment"):
-        batch_size_of(seen[0])
+        batch_size_of(observation[0])
 
 
 @pytest.mark.parametrize("name", BLIND)
-def test_blind_policy_needs_no_view(name: str) -> None:
+def test_policy_without_a_view_needs_none(name: str) -> None:
     envs = make_env()
     observation, _ = envs.reset(seed=0)
     assert POLICIES[name](envs.problem).act(observation) in envs.action_space
@@ -101,9 +101,11 @@ def test_blind_policy_needs_no_view(name: str) -> None:
 
 def view_of(problem: DNNPartition, rsu: list[list[float]], service: list[list[float]]) -> View:
     """Returns a slot in which only the backlogs of the edge matter."""
-    lanes = len(rsu)
+    batch_size = len(rsu)
     state = replace(
-        problem.initial_state((lanes,)), rsu_backlog_gcycles=np.array(rsu), service_backlog_gcycles=np.array(service)
+        problem.initial_state((batch_size,)),
+        rsu_backlog_gcycles=np.array(rsu),
+        service_backlog_gcycles=np.array(service),
     )
     return View(problem=problem, state=state, exogenous=None)
 
@@ -134,8 +136,8 @@ def test_random_takes_every_action_of_every_client_and_no_other() -> None:
     policy.reset(1)
     drawn = policy.act(blank(RULES, 5000))
     for client, count in enumerate(RULES.action_counts):
-        seen, times = np.unique(drawn[:, client], return_counts=True)
-        assert seen.tolist() == list(range(count))
+        observation, times = np.unique(drawn[:, client], return_counts=True)
+        assert observation.tolist() == list(range(count))
         assert times.min() > 0.7 * 5000 / count
     assert not np.array_equal(drawn, policy.act(blank(RULES, 5000)))
 
@@ -144,10 +146,10 @@ def test_least_delay_is_what_a_client_would_take_alone() -> None:
     view = random_view(RULES, 30, seed=5)
     action = LeastDelay(RULES).act(blank(RULES, 30), view)
     local = RULES.num_layers * RULES.num_nodes
-    for lane in range(30):
-        state, exogenous = (map_arrays(lambda a, i=lane: a[i], r) for r in (view.state, view.exogenous))
+    for row in range(30):
+        state, exogenous = (map_arrays(lambda a, i=row: a[i], r) for r in (view.state, view.exogenous))
         for client, count in enumerate(RULES.action_counts):
             alone = np.tile(local, (count, 1))
             alone[:, client] = np.arange(count)
             delay_s = RULES.transition(state, alone, exogenous)[1].delay_s[:, client]
-            assert delay_s[action[lane, client]] == delay_s.min()
+            assert delay_s[action[row, client]] == delay_s.min()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.made_up import LONG, SHORT, assert_same
 from tests.problems.dnn_partition.partition_slots import (
-    LANES,
+    BATCH_SIZE,
     SLOTS,
     Slot,
     arrivals_of,
@@ -42,13 +42,13 @@ def test_all_the_work_of_all_tasks_arrives_and_no_other(slot: Slot) -> None:
 def test_work_arrives_where_the_decision_sends_it(slot: Slot) -> None:
     arrivals, (cut, node) = arrivals_of(slot), cut_and_node(slot)
     clients, types = slot.problem.num_client_vehicles, len(slot.problem.dnns)
-    for lane in range(LANES):
+    for row in range(BATCH_SIZE):
         expected = np.zeros(arrivals.shape[-1])
         for i, k in enumerate(slot.problem.client_types):
-            dnn, server = slot.problem.profiles[k], k if node[lane, i] == 0 else types + node[lane, i] - 1
-            expected[i] += dnn.local_gflops[cut[lane, i]]
-            expected[clients + server] += dnn.edge_gflops[cut[lane, i]]
-        np.testing.assert_allclose(arrivals[lane], expected, rtol=1e-9, atol=1e-9)
+            dnn, server = slot.problem.profiles[k], k if node[row, i] == 0 else types + node[row, i] - 1
+            expected[i] += dnn.local_gflops[cut[row, i]]
+            expected[clients + server] += dnn.edge_gflops[cut[row, i]]
+        np.testing.assert_allclose(arrivals[row], expected, rtol=1e-9, atol=1e-9)
 
 
 @common
@@ -83,7 +83,7 @@ def test_a_client_that_runs_no_layer_has_no_local_delay_even_with_a_backlog(slot
 
 @common
 @given(SLOTS)
-def test_a_client_that_runs_all_layers_does_not_feel_the_node(slot: Slot) -> None:
+def test_a_client_that_runs_all_layers_does_not_depend_on_its_node(slot: Slot) -> None:
     all_local = with_cut(slot, np.broadcast_to(slot.problem.num_layers, slot.action.shape))
     following, outcome = all_local.play()
     assert (outcome.transmit_s == 0.0).all()
@@ -98,7 +98,7 @@ def test_a_client_that_runs_all_layers_does_not_feel_the_node(slot: Slot) -> Non
 @common
 @given(SLOTS, st.floats(1.0, 4.0))
 def test_a_larger_rsu_never_delays_the_tasks_where_nothing_waits(slot: Slot, factor: float) -> None:
-    empty = replace(slot, state=slot.problem.initial_state((LANES,)))
+    empty = replace(slot, state=slot.problem.initial_state((BATCH_SIZE,)))
     before = empty.play(allocation="exact")[1].delay_s.sum(axis=-1)
     after = empty.play(allocation="exact", rsu_ghz=slot.problem.rsu_ghz * factor)[1].delay_s.sum(axis=-1)
     assert (after <= before * (1.0 + 1e-9)).all()
@@ -171,7 +171,7 @@ def test_rewards_are_minus_drift_or_bound_minus_v_times_delays(slot: Slot) -> No
 
 @common
 @given(SLOTS)
-def test_figures_are_sums_over_clients_and_queues(slot: Slot) -> None:
+def test_metrics_are_sums_over_clients_and_queues(slot: Slot) -> None:
     following, outcome = slot.play()
     figures = slot.problem.metrics(following, outcome)
     np.testing.assert_allclose(figures["completion_time_s"], outcome.delay_s.sum(axis=-1))
@@ -181,12 +181,12 @@ def test_figures_are_sums_over_clients_and_queues(slot: Slot) -> None:
     assert (figures["reward_terms"]["drift"] + figures["reward_terms"]["delay"] == outcome.reward).all()
 
 
-# Purity and lanes -----------------------------------------------------------------------------------------------------
+# Purity and batches ---------------------------------------------------------------------------------------------------
 
 
 @common
 @given(SLOTS)
-def test_inputs_are_not_written_to_and_the_same_give_the_same(slot: Slot) -> None:
+def test_inputs_are_not_modified_and_equal_inputs_give_equal_results(slot: Slot) -> None:
     before = [array.copy() for array in (*vars(slot.state).values(), slot.action, *vars(slot.exogenous).values())]
     given_arrays = (*vars(slot.state).values(), slot.action, *vars(slot.exogenous).values())
     for array in given_arrays:
@@ -200,25 +200,25 @@ def test_inputs_are_not_written_to_and_the_same_give_the_same(slot: Slot) -> Non
 
 @common
 @given(SLOTS)
-def test_lanes_together_are_one_at_a_time_bit_for_bit(slot: Slot) -> None:
+def test_a_batch_equals_row_by_row_transitions_bit_for_bit(slot: Slot) -> None:
     following, outcome = slot.play()
-    for lane in range(LANES):
-        state, exogenous = (map_arrays(lambda a, n=lane: a[n], r) for r in (slot.state, slot.exogenous))
-        alone, alone_outcome = slot.problem.transition(state, slot.action[lane], exogenous)
-        assert_same(map_arrays(lambda a, n=lane: a[n], following), alone)
-        assert_same(row_of(outcome, lane), alone_outcome)
+    for row in range(BATCH_SIZE):
+        state, exogenous = (map_arrays(lambda a, n=row: a[n], r) for r in (slot.state, slot.exogenous))
+        alone, alone_outcome = slot.problem.transition(state, slot.action[row], exogenous)
+        assert_same(map_arrays(lambda a, n=row: a[n], following), alone)
+        assert_same(row_of(outcome, row), alone_outcome)
 
 
 @settings(max_examples=10)
 @given(SLOTS)
 def test_one_state_under_many_actions_is_the_state_repeated(slot: Slot) -> None:
     rng = np.random.default_rng(0)
-    tried = rng.integers(0, slot.problem.action_counts, (LANES, 2, 3, slot.problem.num_client_vehicles))
+    tried = rng.integers(0, slot.problem.action_counts, (BATCH_SIZE, 2, 3, slot.problem.num_client_vehicles))
     state, exogenous = (map_arrays(lambda a: a[:, None, None], r) for r in (slot.state, slot.exogenous))
     following, outcome = slot.problem.transition(state, tried, exogenous)
 
     def repeated(array: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(np.broadcast_to(array, (LANES, 2, 3, *array.shape[3:])))
+        return np.ascontiguousarray(np.broadcast_to(array, (BATCH_SIZE, 2, 3, *array.shape[3:])))
 
     state, exogenous = map_arrays(repeated, state), map_arrays(repeated, exogenous)
     expected, expected_outcome = slot.problem.transition(state, tried, exogenous)
@@ -284,7 +284,7 @@ def test_capped_shares_where_exact_gives_all_to_one() -> None:
 
 @common
 @given(SLOTS)
-def test_the_rsu_hands_out_all_it_has_or_nothing(slot: Slot) -> None:
+def test_the_rsu_allocates_its_full_speed_or_none(slot: Slot) -> None:
     _, outcome = slot.play(allocation="exact")
     shares = outcome.rsu_allocation_ghz.sum(axis=-1)
     work = (slot.state.rsu_backlog_gcycles > 0.0).any(axis=-1) | (outcome.process_s * (cut_and_node(slot)[1] == 0)).any(

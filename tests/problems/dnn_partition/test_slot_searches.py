@@ -24,10 +24,10 @@ from vec_envs.records import map_arrays
 # Best response --------------------------------------------------------------------------------------------------------
 
 
-def chosen_cost(view: View, lanes: int, objective: str) -> np.ndarray:
+def chosen_cost(view: View, batch_size: int, objective: str) -> np.ndarray:
     policy = BestResponse(view.problem, objective=objective)  # type: ignore[arg-type]
     policy.reset(0)
-    return cost(view, policy.act(blank(view.problem, lanes), view), objective)
+    return cost(view, policy.act(blank(view.problem, batch_size), view), objective)
 
 
 @OBJECTIVES
@@ -39,7 +39,7 @@ def test_best_response_is_nearly_always_the_optimum_of_a_tiny_slot(objective: st
 
 
 @OBJECTIVES
-def test_nobody_gains_by_leaving_the_best_response_alone(objective: str) -> None:
+def test_no_client_gains_by_deviating_alone_from_best_response(objective: str) -> None:
     view = random_view(RULES, 20, seed=1)
     policy = BestResponse(RULES, objective=objective)  # type: ignore[arg-type]
     action = policy.act(blank(RULES, 20), view)
@@ -97,7 +97,7 @@ def test_more_generations_never_cost_more() -> None:
     assert (many < few).any()
 
 
-def test_genes_mutate_to_what_no_parent_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mutation_creates_new_genes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two chromosomes have two values of a gene at most; children that only mixed them would never have a third."""
     view, tried = random_view(DNNPartition(), 1, seed=11), list[np.ndarray]()
 
@@ -114,7 +114,7 @@ def test_genes_mutate_to_what_no_parent_had(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.slow
-def test_genetic_algorithm_finds_what_pymoos_own_finds() -> None:
+def test_genetic_algorithm_equals_that_of_pymoo() -> None:
     """The same algorithm on other random numbers: over many searches of a slot their means are the same."""
     seeds, population, generations = 60, 12, 30
     view = random_view(DNNPartition(), 1, seed=12)

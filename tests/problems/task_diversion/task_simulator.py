@@ -1,4 +1,4 @@
-"""Episodes of `TaskDiversion` once more, in plain numbers and as slowly as they are told."""
+"""A slow reference simulator of `TaskDiversion`, in plain numbers and without arrays."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Simulator:
         return 1.0 / ghz + energy * ghz**2
 
     def _saved(self, task: Task) -> float:
-        """Returns what the task costs less at an idle unit right here than at the vehicle."""
+        """Returns the cost saved by running the task at an idle unit beside the vehicle instead of on the vehicle."""
         own = self._least_price(self._weight(self.level[task.vehicle]), self.p.vehicle_ghz)
         return self._work(task.dnn) * (own - self._least_price(1.0, self.p.rsu_ghz))
 
@@ -126,18 +126,18 @@ class Simulator:
         assert task
         p, level = self.p, self.level[task.vehicle]
         x, speed = (getattr(self.traffic, f"client_{name}")[task.slot, task.seat] for name in ("xy_m", "speed_mps"))
-        seen = [x[0] / 1000, speed / 20, *(float(k == task.dnn) for k in range(len(p.profiles)))]
-        seen += [task.deadline_s / 10, level, p.vehicle_ghz / 10, p.rsu_ghz / 10]
+        features = [x[0] / 1000, speed / 20, *(float(k == task.dnn) for k in range(len(p.profiles)))]
+        features += [task.deadline_s / 10, level, p.vehicle_ghz / 10, p.rsu_ghz / 10]
         if p.diversion == "chosen":
             asked: list[int | None] = [0 if task.links else None, 1 if len(task.links) > 1 else None]
         else:
             asked = [self._asked(task, 0)]
-        seen += [number for link in asked for number in self._seen_of(task, link)]
+        features += [number for link in asked for number in self._seen_of(task, link)]
         if p.observation == "paper":
-            return seen
+            return features
         broadcast = [self.index[unit] / 10 for unit, _ in task.links] + [0.0, 0.0]
-        seen += [self._work(task.dnn) / 10, p.profiles[task.dnn].input_mbit / 10, self._weight(level)]
-        return [*seen, self._saved(task) / 2, *broadcast[:2], float(len(task.links) == 2)]
+        features += [self._work(task.dnn) / 10, p.profiles[task.dnn].input_mbit / 10, self._weight(level)]
+        return [*features, self._saved(task) / 2, *broadcast[:2], float(len(task.links) == 2)]
 
     def _seen_of(self, task: Task, link: int | None) -> list[float]:
         paper = self.p.observation == "paper"
@@ -145,7 +145,7 @@ class Simulator:
             return [0.0] * (4 if paper else 7)
         unit, rate = task.links[link]
         waiting, wait_s = sum(end > task.now_s for end in self.ends[unit]), max(self.free[unit] - task.now_s, 0.0)
-        seen = [1.0, rate / 200, wait_s / 10, min(waiting, 32) / 4]
+        features = [1.0, rate / 200, wait_s / 10, min(waiting, 32) / 4]
         share = min(wait_s * self.p.vehicle_ghz / self._work(task.dnn), 2.0)
         saved = self._saved(task) - wait_s - self._tensors(task.dnn)[0] / rate
         work, data = [layer.gflops for layer in self.p.profiles[task.dnn].layers], self._tensors(task.dnn)
@@ -154,7 +154,7 @@ class Simulator:
             for cut in range(len(work) + 1)
             if sum(work[:cut]) / self.p.vehicle_ghz + (data[cut] / rate if cut < len(work) else 0.0) <= wait_s
         ]
-        return seen if paper else [*seen, share, saved / 2, max(reached, default=0) / len(work)]
+        return features if paper else [*features, share, saved / 2, max(reached, default=0) / len(work)]
 
     def decide(self, action: np.ndarray) -> dict[str, float]:
         """Returns what comes of the task, and goes on to the next."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vec_envs import task_diversion_v0 as door
+from vec_envs import task_diversion_v0 as factory
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.mobility.straight import StraightMobility
 from vec_envs.problems.task_diversion.drawing_road import scene_of
@@ -38,7 +38,7 @@ def pixels(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 
 def on_the_road(**options: Any) -> Any:
-    env = door.joint_env(**(ROAD | options))
+    env = factory.joint_env(**(ROAD | options))
     env.reset(seed=1)
     return env
 
@@ -105,7 +105,7 @@ def test_the_task_and_the_last_decision_are_marked_while_there_are_any() -> None
     assert pixels(road(ended), LAST) > 50
 
 
-def test_a_line_goes_to_the_unit_that_got_the_task() -> None:
+def test_a_line_leads_to_the_unit_that_received_the_task() -> None:
     env = on_the_road()
 
     def last(action: np.ndarray) -> int:
@@ -164,7 +164,7 @@ def test_every_seat_is_where_the_traffic_has_it() -> None:
     np.testing.assert_array_equal(shown.vehicle, np.where(stays, traffic.client_vehicle[-1], -1))
 
 
-def test_the_last_decision_is_that_of_the_lane() -> None:
+def test_the_last_decision_belongs_to_the_drawn_environment() -> None:
     batch, rng = scene(2), np.random.default_rng(0)
     known: list[Any] = [None, None]
     while not batch.ended.all():
@@ -183,9 +183,9 @@ def test_the_last_decision_is_that_of_the_lane() -> None:
 
 
 def test_drawing_a_road_changes_nothing() -> None:
-    seen, silent = on_the_road(), on_the_road()
+    rendered, silent = on_the_road(), on_the_road()
     for _ in range(2):
-        seen.render()
-        one, other = seen.step(TO_UNIT), silent.step(TO_UNIT)
+        rendered.render()
+        one, other = rendered.step(TO_UNIT), silent.step(TO_UNIT)
         np.testing.assert_array_equal(one[0], other[0])
         assert one[1:] == other[1:]

@@ -60,12 +60,12 @@ FAST = ("as in the paper", "chosen", "lost tasks", "overlap", "short slots")
 def test_an_episode_is_that_of_the_simulator(name: str) -> None:
     problem = problem_of(**OPTIONS[name])
     draws, traffic, exogenous = drawn(problem, list(OPTIONS).index(name), num_envs=len(ACTORS))
-    simulators = [Simulator(problem, *of_lane) for of_lane in zip(draws, traffic, strict=True)]
+    simulators = [Simulator(problem, *of_row) for of_row in zip(draws, traffic, strict=True)]
     for step in played(problem, exogenous, each_in_its_own_way, seed=1):
         assert step.goes_on == [row for row, simulator in enumerate(simulators) if simulator.task]
-        seen = problem.observe(step.view.state, step.view.exogenous)
+        observation = problem.observe(step.view.state, step.view.exogenous)
         for row in step.goes_on:
-            np.testing.assert_allclose(seen[row, 0], simulators[row].observation(), rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(observation[row, 0], simulators[row].observation(), rtol=1e-6, atol=1e-6)
             assert_is(step.outcome, row, simulators[row].decide(step.action[row, 0]))
             assert_state_is(step.next_state, row, simulators[row], traffic[row])
     assert not any(simulator.task for simulator in simulators)
@@ -224,7 +224,7 @@ def test_times_and_energies_are_the_sum_of_their_parts(played_out: Episode) -> N
 
 @common
 @given(EPISODES)
-def test_points_are_in_the_order_of_time_and_begin_with_the_first_slot(played_out: Episode) -> None:
+def test_epochs_are_in_order_of_time_and_begin_with_the_first_slot(played_out: Episode) -> None:
     slots = [int(task["slot"]) for task in played_out.tasks]
     assert slots[0] == 0
     assert slots == sorted(slots)
@@ -242,7 +242,7 @@ def test_vehicles_run_tasks_at_once_where_they_may_overlap() -> None:
     assert any(step.view.state.vehicle_free_s.max() > step.view.exogenous.release_s[0] + 1.0 for step in steps)
 
 
-def test_a_queue_longer_than_what_is_remembered_is_seen_as_that() -> None:
+def test_an_observed_queue_length_is_clipped_at_the_stored_one() -> None:
     problem = problem_of(num_rsus=1, rsu_range_m=1e4, release_rate_hz=1.0, observation="paper", episode_slots=20)
     views = [step.view for step in played(problem, drawn(problem, 0, num_envs=1)[2], all_to_slow_units, 0)]
     lengths = [int(problem.request(view.state, view.exogenous).length[0]) for view in views]

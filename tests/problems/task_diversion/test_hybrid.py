@@ -15,22 +15,22 @@ ASKED = task_diversion_v0.factory.problem(observation="extended")
 
 
 def observed(problem: TaskDiversion, dnn: np.ndarray, *rates_mbps: float) -> np.ndarray:
-    seen = np.zeros((len(dnn), 1, problem.observation_size), np.float32)
-    seen[np.arange(len(dnn)), 0, 2 + dnn] = 1.0
+    observation = np.zeros((len(dnn), 1, problem.observation_size), np.float32)
+    observation[np.arange(len(dnn)), 0, 2 + dnn] = 1.0
     for unit, rate_mbps in enumerate(rates_mbps):
         first = 10 + unit * (4 if problem.observation == "paper" else 7)
-        seen[:, 0, first : first + 2] = rate_mbps > 0.0, rate_mbps / 200.0
-    return seen
+        observation[:, 0, first : first + 2] = rate_mbps > 0.0, rate_mbps / 200.0
+    return observation
 
 
 @pytest.mark.parametrize(("problem", "units"), [(ASKED, 1), (CHOSEN, 2)])
-def test_every_cut_of_the_tasks_own_dnn_is_there_at_every_unit(problem: TaskDiversion, units: int) -> None:
+def test_every_cut_of_the_tasks_dnn_is_legal_at_every_unit(problem: TaskDiversion, units: int) -> None:
     present = CutAndUnit(problem).present(observed(problem, np.arange(4), 90.0, 60.0)[:, :, : problem.observation_size])
     assert present.sum(-1).tolist() == (units * (problem.num_layers + 1)).tolist()
     assert (np.diff(present.astype(int), axis=-1) <= 0).all()
 
 
-def test_units_out_of_range_are_no_alternatives() -> None:
+def test_alternatives_with_units_out_of_range_are_illegal() -> None:
     one = CutAndUnit(CHOSEN).present(observed(CHOSEN, np.arange(4), 90.0, 0.0))
     assert not one[:, 1::2].any()
     assert one[:, ::2].sum(-1).tolist() == (CHOSEN.num_layers + 1).tolist()
@@ -41,7 +41,7 @@ def test_units_out_of_range_are_no_alternatives() -> None:
 
 
 @pytest.mark.parametrize("problem", [ASKED, CHOSEN])
-def test_an_alternative_is_taken_as_its_cut_and_unit_with_the_numbers_beside_it(problem: TaskDiversion) -> None:
+def test_an_alternative_becomes_its_cut_unit_and_parameters(problem: TaskDiversion) -> None:
     alternatives, units = CutAndUnit(problem), 2 if problem is CHOSEN else 1
     for dnn in range(4):
         index = np.arange(units * (problem.num_layers[dnn] + 1))
@@ -57,7 +57,7 @@ def test_an_alternative_is_taken_as_its_cut_and_unit_with_the_numbers_beside_it(
             assert (action[:, 0, 3] >= 0.0).tolist() == (index % 2 == 1).tolist()
 
 
-def test_terms_are_what_the_task_would_take() -> None:
+def test_terms_are_the_work_and_transmission_time_of_each_cut() -> None:
     rates = {ASKED: (80.0,), CHOSEN: (80.0, 40.0)}
     for problem, rate_mbps in rates.items():
         units = len(rate_mbps)
@@ -80,8 +80,8 @@ def test_terms_are_what_the_task_would_take() -> None:
         {"kappa_j_per_gcycle_ghz2": 4.0, "beta": 3e-3, "transmit_power_w": 50.0, "rsu_range_m": 150.0},
     ],
 )
-def test_consequences_are_the_reward_and_what_is_left(options: dict[str, object]) -> None:
-    """Whole random episodes: what critics are told is what `transition` gives, of rewards and of queues."""
+def test_consequences_are_the_reward_and_the_effects(options: dict[str, object]) -> None:
+    """In random episodes, known rewards and effects equal the rewards and queues of `transition`."""
     env = task_diversion_v0.vector_env(num_envs=16, mobility="replay", episode_slots=12, **options)
     env.reset(seed=3)
     batch, problem = env.batch, env.problem
@@ -89,17 +89,17 @@ def test_consequences_are_the_reward_and_what_is_left(options: dict[str, object]
     rng, row = np.random.default_rng(0), np.arange(16)
     sent = 0
     while not batch.ended.all():
-        seen, running = batch.observe(), ~batch.ended
-        lots = np.where(alternatives.present(seen), rng.random((16, alternatives.count)), -1.0)
+        observation, running = batch.observe(), ~batch.ended
+        lots = np.where(alternatives.present(observation), rng.random((16, alternatives.count)), -1.0)
         index, numbers = lots.argmax(-1), rng.uniform(-1.0, 1.0, (16, 2)).astype(np.float32)
-        terms = torch.from_numpy(alternatives.terms(seen)[row, index])
+        terms = torch.from_numpy(alternatives.terms(observation)[row, index])
         reward, left = alternatives.consequences(terms, torch.from_numpy(numbers))
-        action = alternatives.action(index, numbers, seen)
+        action = alternatives.action(index, numbers, observation)
         action[~running] = 0.0
         outcome = batch.step(action)
         sent += outcome.offloaded[running].sum()
         near = {"rtol": 1e-4, "atol": 1e-4}
-        # a battery that has run down since the vehicle came is not in what the environment spares
+        # the environment's reference cost uses the battery level on entry, not the present one
         exact = running & ((problem.reward == "cost") | (outcome.battery > 1.0 / 3.0))
         tolerance = near if problem.reward == "cost" else {"rtol": 0.0, "atol": 0.05}
         np.testing.assert_allclose(reward.numpy()[exact], outcome.reward[exact], **tolerance)
@@ -116,9 +116,9 @@ def test_consequences_have_the_slopes_of_the_cost() -> None:
     problem = task_diversion_v0.factory.problem(reward="cost", deadline_penalty=0.0)
     rng = np.random.default_rng(1)
     task = {"dnn": 1, "cut": 7, "rate_mbps": 60.0, "queue_s": 0.5, "battery": 0.4}
-    seen = observed(problem, np.array([1]), 60.0)
-    seen[0, 0, 3 + 4], seen[0, 0, 12] = 0.4, 0.05
-    terms = torch.from_numpy(CutAndUnit(problem).terms(seen)[:, 7])
+    observation = observed(problem, np.array([1]), 60.0)
+    observation[0, 0, 3 + 4], observation[0, 0, 12] = 0.4, 0.05
+    terms = torch.from_numpy(CutAndUnit(problem).terms(observation)[:, 7])
     for numbers in rng.uniform(-0.9, 0.9, (20, 2)):
         given = torch.tensor(numbers[None], dtype=torch.float32, requires_grad=True)
         CutAndUnit(problem).consequences(terms, given)[0].sum().backward()

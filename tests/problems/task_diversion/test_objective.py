@@ -1,4 +1,4 @@
-"""What a task costs by itself, and which one cannot be."""
+"""The cost of a single task, and the arguments that are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TASK: dict[str, Any] = {
 common = settings(max_examples=40)
 
 
-def test_a_task_by_hand() -> None:
+def test_a_task_matches_hand_computed_values() -> None:
     outcome = PROBLEM.task_outcome(**TASK)
     assert outcome.local_s == 0.5
     assert outcome.transmit_s == 0.25
@@ -88,7 +88,7 @@ def random_tasks(seed: int, shape: tuple[int, ...]) -> dict[str, Any]:
 
 @common
 @given(st.integers(0, 2**32 - 1))
-def test_many_tasks_are_each_of_them(seed: int) -> None:
+def test_a_batch_of_tasks_equals_single_tasks(seed: int) -> None:
     tasks = random_tasks(seed, (2, 3))
     together = PROBLEM.task_outcome(**tasks)
     for place in np.ndindex(2, 3):

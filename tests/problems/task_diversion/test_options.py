@@ -20,7 +20,7 @@ from vec_envs.problems.task_diversion.problem import Exogenous, State, TaskDiver
 
 
 @given(st.integers(0, 1), st.integers(0, 3), st.floats(0.5, 3.0), st.floats(0.5, 7.0), st.integers(0, 1), st.booleans())
-def test_what_is_encoded_is_decoded(
+def test_decoding_inverts_encoding(
     dnn: int, cut: int, vehicle_ghz: float, rsu_ghz: float, second: int, chosen: bool
 ) -> None:
     problem = replace(PROBLEM, diversion="chosen" if chosen else "probability")
@@ -43,7 +43,7 @@ def test_the_cut_is_the_nearest_and_its_range_affine() -> None:
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64, np.int8])
-def test_the_borders_of_the_action_are_the_borders_of_what_is_decided(kind: type) -> None:
+def test_action_bounds_map_to_decision_bounds(kind: type) -> None:
     state = PROBLEM.initial_state((1,))
     low, high = (PROBLEM.transition(state, np.full((1, 1, 3), n, dtype=kind), task())[1] for n in (-1, 1))
     assert (low.cut, low.vehicle_ghz, low.rsu_ghz) == ([0], [0.5], [0.5])
@@ -71,7 +71,7 @@ def test_a_wrong_action_is_refused(action: np.ndarray, message: str) -> None:
 # What is seen ---------------------------------------------------------------------------------------------------------
 
 
-def seen(problem: TaskDiversion, state: State, exogenous: Exogenous) -> list[float]:
+def observation_of(problem: TaskDiversion, state: State, exogenous: Exogenous) -> list[float]:
     observation = problem.observe(state, exogenous)
     assert observation.shape == (1, 1, problem.observation_size)
     assert observation.dtype == np.float32
@@ -83,51 +83,52 @@ EXTENDED = replace(PROBLEM, observation="extended")
 
 
 def saves_s() -> float:
-    """Returns what 4 Gcycles cost less at an idle unit than at a vehicle whose battery is at a half."""
+    """Returns the cost saved by running 4 Gcycles at an idle unit instead of on a vehicle with battery level 0.5."""
     own_ghz, unit_ghz = np.linspace(0.5, 3.0, 100_001), np.linspace(0.5, 7.0, 100_001)
     own_s, unit_s = (1.0 / ghz + weight * 0.01 * ghz**2 for ghz, weight in ((own_ghz, 2.0), (unit_ghz, 1.0)))
     return 4.0 * float(own_s.min() - unit_s.min())
 
 
-def test_every_feature_in_its_scale() -> None:
+def test_every_feature_has_its_place_and_scale() -> None:
     state = with_queues(PROBLEM, [9.0, 2.0, 1.0, 9.0])
     state.task_end_s[0, 1, -3:] = [10.0, 11.0, 12.0]
     of_unit = [1.0, 8.0 / 200.0, 0.2, 2.0 / 4.0]
-    assert seen(PROBLEM, state, task(diversion_draw=0.0, deadline_s=5.0)) == pytest.approx([*BASIC, *of_unit])
+    assert observation_of(PROBLEM, state, task(diversion_draw=0.0, deadline_s=5.0)) == pytest.approx([*BASIC, *of_unit])
     more_of_unit = [2.0 * 3.0 / 4.0, (saves_s() - 2.0 - 4.0 / 8.0) / 2.0, 1.0]
     more_of_task = [0.4, 0.4, 2.0, saves_s() / 2.0, 0.2, 0.1, 1.0]
-    extended = seen(EXTENDED, state, task(diversion_draw=0.0, deadline_s=5.0))
+    extended = observation_of(EXTENDED, state, task(diversion_draw=0.0, deadline_s=5.0))
     assert extended == pytest.approx([*BASIC, *of_unit, *more_of_unit, *more_of_task])
     of_unit = [1.0, 4.0 / 200.0, 0.1, 0.0]
-    assert seen(PROBLEM, state, task(diversion_draw=0.99, deadline_s=5.0)) == pytest.approx([*BASIC, *of_unit])
+    asked = task(diversion_draw=0.99, deadline_s=5.0)
+    assert observation_of(PROBLEM, state, asked) == pytest.approx([*BASIC, *of_unit])
 
 
 def test_the_share_of_the_work_that_is_done_while_waiting_is_bounded() -> None:
     for wait_s, share in ((0.0, 0.0), (1.0, 0.75), (8.0 / 3.0, 2.0), (1e4, 2.0)):
-        observed = seen(EXTENDED, with_queues(PROBLEM, [9.0, wait_s, 1e4, 9.0]), task(diversion_draw=0.0))
+        observed = observation_of(EXTENDED, with_queues(PROBLEM, [9.0, wait_s, 1e4, 9.0]), task(diversion_draw=0.0))
         assert observed[8 + 4] == pytest.approx(share)
 
 
 def test_the_layers_that_are_run_and_sent_while_waiting() -> None:
     # The first layer takes 1/3 s and its result 2/8 s to send; both take 4/3 s, and nothing is sent.
     for wait_s, layers in ((0.0, 0.0), (0.58, 0.0), (0.59, 0.5), (1.32, 0.5), (1.34, 1.0), (1e4, 1.0)):
-        observed = seen(EXTENDED, with_queues(PROBLEM, [9.0, wait_s, 1e4, 9.0]), task(diversion_draw=0.0))
+        observed = observation_of(EXTENDED, with_queues(PROBLEM, [9.0, wait_s, 1e4, 9.0]), task(diversion_draw=0.0))
         assert observed[8 + 6] == layers
 
 
-def test_both_units_are_seen_where_one_is_chosen() -> None:
+def test_both_units_are_observed_where_one_is_chosen() -> None:
     problem = replace(PROBLEM, diversion="chosen", observation="paper")
     state, both = with_queues(problem, [9.0, 2.0, 1.0, 9.0]), task(deadline_s=5.0)
-    assert seen(problem, state, both) == pytest.approx([*BASIC, 1.0, 0.04, 0.2, 0.0, 1.0, 0.02, 0.1, 0.0])
+    assert observation_of(problem, state, both) == pytest.approx([*BASIC, 1.0, 0.04, 0.2, 0.0, 1.0, 0.02, 0.1, 0.0])
     lone = task(deadline_s=5.0, rate_mbps=[8.0, 0.0])
-    assert seen(problem, state, lone) == pytest.approx([*BASIC, 1.0, 0.04, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0])
+    assert observation_of(problem, state, lone) == pytest.approx([*BASIC, 1.0, 0.04, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0])
 
 
-def test_units_out_of_range_are_seen_as_zeros() -> None:
+def test_units_out_of_range_are_observed_as_zeros() -> None:
     state = with_queues(PROBLEM, [9.0, 2.0, 1.0, 9.0])
-    nothing = seen(EXTENDED, state, task(rate_mbps=[0.0, 0.0], deadline_s=5.0))
+    nothing = observation_of(EXTENDED, state, task(rate_mbps=[0.0, 0.0], deadline_s=5.0))
     assert nothing == pytest.approx([*BASIC, *[0.0] * 7, 0.4, 0.4, 2.0, saves_s() / 2.0, 0.0, 0.0, 0.0])
-    lone = seen(EXTENDED, state, task(rate_mbps=[8.0, 0.0], deadline_s=5.0))
+    lone = observation_of(EXTENDED, state, task(rate_mbps=[8.0, 0.0], deadline_s=5.0))
     assert lone[8:12] == pytest.approx([1.0, 0.04, 0.2, 0.0])
     assert lone[15:] == pytest.approx([0.4, 0.4, 2.0, saves_s() / 2.0, 0.2, 0.0, 0.0])
 
@@ -157,7 +158,7 @@ def test_the_battery_is_the_one_the_vehicle_brings_until_its_seat_knows_it() -> 
 # Options --------------------------------------------------------------------------------------------------------------
 
 
-def test_it_is_a_problem_of_turns() -> None:
+def test_agents_decide_one_at_a_time() -> None:
     assert isinstance(PROBLEM, SequentialProblem)
     assert PROBLEM.agent_names == ("vehicle_0", "vehicle_1", "vehicle_2")
     assert PROBLEM.actions == ContinuousActions(size=3)
@@ -185,7 +186,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
       for name in ("beta", "deadline_penalty") for value in (-1.0, np.nan)),
     *(({"deadline_factor": value}, "deadline_factor must be a range") for value in ((0.0, 1.0), (3.0, 2.0), 2.0)),
     ({"battery": (0.0, 1.0)}, "battery must be a range"),
-    ({"battery": (0.5, 1.1)}, r"battery levels are in \(0, 1\], got battery=\(0.5, 1.1\)"),
+    ({"battery": (0.5, 1.1)}, r"battery levels must be in \(0, 1\], got battery=\(0.5, 1.1\)"),
     ({"battery_floor": 0.0}, "battery_floor must be .*, got 0.0"),
     ({"battery_floor": np.nan}, "battery_floor must be a finite number above 0, got nan"),
     ({"min_ghz": 3.0}, "min_ghz=3.0 must be below vehicle_ghz"),

@@ -32,7 +32,7 @@ common = settings(max_examples=40)
         ("nearest", [8.0, 4.0], [9.0, 50.0, 0.0, 9.0], 1.0),
     ],
 )
-def test_the_unit_that_is_asked(diversion: str, rates: list[float], wait_s: list[float], first: float) -> None:
+def test_the_diversion_selects_the_unit(diversion: str, rates: list[float], wait_s: list[float], first: float) -> None:
     problem, num_envs = replace(PROBLEM, diversion=diversion), 1000
     draws = (np.arange(num_envs) + 0.5) / num_envs
     request = problem.request(

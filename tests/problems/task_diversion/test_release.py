@@ -1,4 +1,4 @@
-"""When which vehicle releases a task, and what exogenous gives it along."""
+"""Which vehicles release tasks, when, and what the exogenous record of a task holds."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_first_to_take_a_turn_in_the_first_slot_releases_a_task_in_any_case(
     assert released(exogenous) == [(0, 1, 1)]
 
 
-def test_the_point_after_the_last_is_a_vehicle_of_the_slot_after_it() -> None:
+def test_the_epoch_after_the_last_is_a_vehicle_of_the_following_slot() -> None:
     problem = problem_of()
     exogenous = problem.exogenous(draws_of(problem, order=[0.1, 0.0, 0.2]), traffic_of(), ROAD)
     assert exogenous.slot.shape == (problem.episode_epochs + 1,) == (13,)
@@ -205,7 +205,7 @@ def test_rates_are_the_channels_and_none_out_of_range(
         assert exogenous.rate_mbps[3, k] == pytest.approx(float(expected))
 
 
-def test_a_channel_of_ones_own_is_asked() -> None:
+def test_a_custom_channel_is_used() -> None:
     def by_distance(distance_m: Any, fading_power: Any, **_: float) -> Any:
         return 1000.0 / distance_m + 0.0 * fading_power
 

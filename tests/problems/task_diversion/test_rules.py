@@ -31,7 +31,7 @@ def make_env(name: str, **options: Any) -> BatchVectorEnv:
     )
 
 
-def seen_and_view(name: str) -> tuple[np.ndarray, View]:
+def observation_and_view(name: str) -> tuple[np.ndarray, View]:
     envs = make_env(name)
     observation, _ = envs.reset(seed=0)
     for _ in range(5):
@@ -42,7 +42,7 @@ def seen_and_view(name: str) -> tuple[np.ndarray, View]:
 # The interface --------------------------------------------------------------------------------------------------------
 
 
-def test_who_is_diverted_is_so_where_actions_would_choose() -> None:
+def test_rules_follow_the_diversion_where_actions_choose_the_unit() -> None:
     envs = make_env("gbs-best-diverted", **({"diversion": "chosen"} | dict(REFERENCES["gbs-best-diverted"].env)))
     policy = REFERENCES["gbs-best-diverted"].make(envs.problem)
     observation, _ = envs.reset(seed=0)
@@ -72,8 +72,8 @@ def test_policy_plays_the_environment_under_its_own_options(name: str) -> None:
 
 
 @ALL
-def test_policy_repeats_itself_from_a_seed_and_writes_to_nothing(name: str) -> None:
-    observation, view = seen_and_view(name)
+def test_policy_is_repeatable_by_seed_and_does_not_modify_its_inputs(name: str) -> None:
+    observation, view = observation_and_view(name)
     shown = [observation, *vars(view.state).values(), *vars(view.exogenous).values()]
     before = [array.copy() for array in shown]
     one, other = (REFERENCES[name].make(view.problem) for _ in range(2))
@@ -89,7 +89,7 @@ def test_policy_repeats_itself_from_a_seed_and_writes_to_nothing(name: str) -> N
 
 @pytest.mark.parametrize("name", [name for name in REFERENCES if name != "random"])
 def test_a_rule_says_that_it_needs_the_view(name: str) -> None:
-    observation, view = seen_and_view(name)
+    observation, view = observation_and_view(name)
     with pytest.raises(ValueError, match=r"CheapestCut looks at .* policy.act\(observation, env.unwrapped.view\)"):
         REFERENCES[name].make(view.problem).act(observation)
 
@@ -237,7 +237,7 @@ def test_the_speeds_of_each_cut_are_those_of_least_cost(options: dict[str, Any])
         )
         by_own = problem.task_outcome(**common, vehicle_ghz=along_own, rsu_ghz=unit_ghz[:, [place]]).cost
         by_unit = problem.task_outcome(**common, vehicle_ghz=own_ghz[:, [place]], rsu_ghz=along_unit).cost
-        # The cost is a sum of what either speed decides, so that the best of each are the best of both.
+        # The cost is a sum of one term for each speed, so the two speeds can be minimised separately.
         for costs in (by_own, by_unit):
             assert (outcome.cost[:, place] <= costs.min(axis=1) + 1e-9).all()
             np.testing.assert_allclose(outcome.cost[:, place], costs.min(axis=1), rtol=1e-2)

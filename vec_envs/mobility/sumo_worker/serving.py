@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import BinaryIO, NoReturn
 
-from .simulators import WorkerError, die_with_parent
+from .simulators import ProgramKilled, WorkerError, die_with_parent
 from .windows import Server, Tape
 
 
@@ -40,6 +40,9 @@ def main() -> None:
     gc.disable()
     # libsumo imports numpy, whose threads would compete with other workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # These make `import traci` return libsumo or libtraci, which have another interface.
+    for name in ("LIBSUMO_AS_TRACI", "LIBTRACI_AS_TRACI"):
+        os.environ.pop(name, None)
     if sys.platform == "linux":
         die_with_parent()
         if os.getppid() != parent:
@@ -52,5 +55,8 @@ def main() -> None:
     except WorkerError as error:
         answers.write(json.dumps({"error": str(error)}).encode() + b"\n")
         answers.flush()
+    except ProgramKilled as error:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(128 + error.signal)  # as shells report it
     # Skip the ordinary exit, where libsumo's own clean-up may fail.
     os._exit(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import socket
@@ -17,6 +18,8 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 SIGKILL = 9
 PR_SET_PDEATHSIG = 1
 LOADER_FAILED = 127
+MAX_STARTS, RETRY_S, MAX_RETRIES = 5, 0.01, 10**9
+"""Connecting is tried again while SUMO's program runs: the parent decides how long an answer may take."""
 SYSTEM_LIBRARIES = "libatomic1 libx11-6 libxext6 libxrender1 libgl1"
 
 Place = tuple[float, float]
@@ -28,6 +31,18 @@ class WorkerError(Exception):
 
 class SumoRefusal(Exception):
     """SUMO cannot continue; the message is SUMO's own."""
+
+
+class ProgramKilled(Exception):
+    """A signal ended SUMO's program."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(f"signal {signal} ended SUMO's program")
+        self.signal = signal
+
+
+class _NotOurs(Exception):
+    """Another program has the port that SUMO was started with."""
 
 
 @runtime_checkable
@@ -142,27 +157,63 @@ class Traci:
             self._explain(error)
 
     def _connect(self, arguments: list[str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self._process = subprocess.Popen(
-            [*self._command, *arguments, "--remote-port", str(port)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
-        )
-        # traci prints a line for each retry, which would hide SUMO's own messages.
-        with redirect_stdout(StringIO()):
-            self._sumo = self._traci.connect(port, numRetries=1000, proc=self._process, waitBetweenRetries=0.01)
+        """Starts SUMO's program and connects to it; starts again with another port where that one is in use."""
+        for start in range(MAX_STARTS):
+            try:
+                self._start(arguments)
+            except _NotOurs as error:
+                self.close()
+                if start == MAX_STARTS - 1:
+                    raise WorkerError(f"{MAX_STARTS} starts of SUMO failed, the last one because {error}") from error
+            else:
+                return
+
+    def _start(self, arguments: list[str]) -> None:
+        """Starts SUMO's program once and connects to it. Raises `_NotOurs` where another program has the port."""
+        self._sumo = None
+        mark = f"vec-envs-{os.urandom(16).hex()}"  # the value of an option without effect: SUMO writes no files here
+        with _free_port() as held:
+            port = held.getsockname()[1]
+            self._process = self._run([*arguments, "--output-prefix", mark, "--remote-port", str(port)])
+            try:
+                # traci prints a line for each retry, which would hide SUMO's own messages.
+                with redirect_stdout(StringIO()):
+                    self._sumo = self._traci.connect(port, MAX_RETRIES, "127.0.0.1", self._process, RETRY_S)
+                answered = self._sumo.simulation.getOption("output-prefix")
+            except Exception as error:  # any error, since the answer may be that of any program
+                if self._ended_by_itself() and not _in_use(port):
+                    raise
+                raise _NotOurs(f"port {port} is in use by another program") from error
+        if answered != mark:
+            raise _NotOurs(f"another simulation answered on port {port}")
+
+    def _ended_by_itself(self) -> bool:
+        """Returns whether SUMO's program has ended, or ends within two seconds."""
+        assert self._process is not None
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=2.0)
+        return self._process.returncode is not None
+
+    def _run(self, arguments: list[str]) -> subprocess.Popen[bytes]:
+        """Starts SUMO's program."""
+        try:
+            return subprocess.Popen(
+                [*self._command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise WorkerError(f"the program {self._command[0]} cannot be started: {error}") from error
 
     def _explain(self, error: Exception) -> NoReturn:
-        """Raises the reason of an error. Raises a crash of SUMO unchanged, so that the parent restarts the worker."""
+        """Raises the reason of an error. After a crash of SUMO the parent restarts the worker."""
         status = 0
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 status = self._process.wait(timeout=2.0)
         if status < 0:
-            raise error
+            raise ProgramKilled(-status) from error
         if status == LOADER_FAILED:
             raise WorkerError(
                 f"SUMO's program lacks a system library; on Debian or Ubuntu: apt-get install {SYSTEM_LIBRARIES}"
@@ -222,6 +273,28 @@ def _program(name: str) -> str:
     if found is None:
         raise WorkerError(f'the program {name} is missing; install it with: pip install "vec-envs[sumo]"')
     return found
+
+
+def _free_port() -> socket.socket:
+    """Returns a socket that is bound to a free port.
+
+    While it is open, the system gives the port to no other program, but SUMO can listen there: both set `SO_REUSEADDR`.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def _in_use(port: int) -> bool:
+    """Returns whether a program listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def die_with_parent() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from vec_envs.physics.inference import MOST_LOAD
 from vec_envs.problems.cooperative_inference.records import Allocation, Cuts, PerDevice
 
 Devices = Bool[np.ndarray, "*batch devices"]
@@ -14,7 +15,10 @@ Devices = Bool[np.ndarray, "*batch devices"]
 LOGIT_SCALE = 4.0
 """Shares are a softmax of this factor times numbers in [-1, 1], so they differ by a factor of at most e^8."""
 LEAST_SPARE_FRACTION = 1e-3
-"""The least fraction of the speed above its load that a device runs at: at the load itself delays are infinite."""
+"""The least speed of a device above its load, as a fraction of the range from its load to its maximum.
+
+At the load itself delays are infinite.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +93,9 @@ class CutActions:
             server_ghz: the speed of the whole server.
         """
         spare = np.maximum(0.5 * (numbers[..., 0] + 1.0), LEAST_SPARE_FRACTION)
+        speed = np.maximum(load_ghz + spare * (device_ghz - load_ghz), load_ghz / MOST_LOAD)
         return Allocation(
-            device_ghz=np.where(local, load_ghz + spare * (device_ghz - load_ghz), 0.0),
+            device_ghz=np.where(local, np.minimum(speed, device_ghz), 0.0),
             server_ghz=server_ghz * _softmax(numbers[..., 1], at_server),
             bandwidth_share=_softmax(numbers[..., 2], sends),
         )
@@ -100,7 +105,7 @@ def cut_of(number: Float[np.ndarray, "*batch devices"], num_layers: Int[np.ndarr
     """Returns the cuts that numbers in [-1, 1] encode. Each cut from 0 to L has an equal part of that range.
 
     Paper: LyMDO Eq. (13).
-    Differs: min(L, floor((L + 1) (tanh y + 1) / 2)), so that cut L needs no infinite y; the tanh is the caller's.
+    Differs: min(L, floor((L + 1) (tanh y + 1) / 2)), so that cut L needs no infinite y; the caller applies the tanh.
     """
     fraction = 0.5 * (number + 1.0)
     return np.minimum(np.floor(fraction * (num_layers + 1)), num_layers).astype(np.int64)

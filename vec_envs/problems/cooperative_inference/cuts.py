@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,11 +53,15 @@ def cut_table(
     def memory_of(profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
         return memory_gb(profile, device_memory_factor=device_memory_factor, server_memory_factor=server_memory_factor)
 
+    def rows(of_profile: Callable[[DNNProfile], Float[np.ndarray, "cuts"]]) -> Float[np.ndarray, "devices cuts"]:
+        cuts = 1 + max(profiles[int(k)].num_layers for k in device_types)  # a longer DNN may have no device
+        return by_type(of_profile(p) for p in profiles)[device_types, :cuts]
+
     return CutTable(
-        local_gcycles=cycles_per_mac * by_type(p.local_gmacs for p in profiles)[device_types],
-        server_gcycles=cycles_per_mac * by_type(p.edge_gmacs for p in profiles)[device_types],
-        sent_mbit=by_type(p.cut_mbit for p in profiles)[device_types],
-        memory_gb=by_type(memory_of(p) for p in profiles)[device_types],
+        local_gcycles=cycles_per_mac * rows(lambda p: p.local_gmacs),
+        server_gcycles=cycles_per_mac * rows(lambda p: p.edge_gmacs),
+        sent_mbit=rows(lambda p: p.cut_mbit),
+        memory_gb=rows(memory_of),
     )
 
 

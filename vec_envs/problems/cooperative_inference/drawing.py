@@ -14,7 +14,7 @@ from vec_envs.problems.cooperative_inference.problem import CooperativeInference
 _DEVICE, _SENDING, _SERVER, _UNUSED = "#33629c", "#c8501e", "#2e8540", "#dcdcd8"
 _ENERGY, _MEMORY, _ARRIVALS, _INK = "#f0b400", "#8a6bb0", "#9aa9bd", "#333333"
 _LEAST_ROWS, _ROWS_OF_FULL_SIZE, _MOST_GAINS = 4, 12, 14
-"""The least number of rows; the most rows in letters of full size; the most devices whose gains are written."""
+"""The minimum number of rows, the maximum number with full-size text, and the maximum number with written gains."""
 _FULL_SIZE, _LEAST_SIZE, _HEIGHT = 8.0, 6.5, 0.62
 _LEAST_RATE_HZ, _LEAST_DELAY_S, _LEAST_QUEUE = 1.0, 0.05, 1.0
 _REFERENCE_WIDTH, _WIDTH_PER_DB, _WIDTHS = 3.0, 0.15, (0.5, 7.0)
@@ -68,7 +68,7 @@ def _legend(axes: Any) -> list[Any]:
 def _draw_scene(axes: Any, problem: CooperativeInference, exogenous: Exogenous, last: Outcome | None) -> None:
     """Draws the devices around the antenna. A link has the colour of sending if its device sent in the last slot.
 
-    A device without arrivals, as for a seat without a vehicle, is pale and has no link.
+    A device without arrivals, such as a seat without a vehicle, is pale and has no link.
     """
     devices, size = problem.num_devices, _font_size(problem)
     angles = 2.0 * np.pi * np.arange(devices) / devices

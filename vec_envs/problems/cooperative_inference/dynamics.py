@@ -24,7 +24,7 @@ from vec_envs.problems.cooperative_inference.records import Allocation, Cuts, Ex
 
 @dataclass(frozen=True, kw_only=True)
 class SlotDynamics:
-    """Computes what happens in a slot, from the queues, the cuts and the exogenous record."""
+    """Computes the allocation and the outcome of a slot, from the queues, the cuts and the exogenous record."""
 
     cut_table: CutTable
     channel: InferenceChannel
@@ -45,7 +45,7 @@ class SlotDynamics:
     def needs(self, cut: Cuts, exogenous: Exogenous) -> tuple[PerDevice, PerDevice, PerDevice, PerDevice]:
         """Returns what a task needs: Gcycles at the device, Gcycles at the server, Mbit sent, GB occupied.
 
-        All are 0 for a device without arrivals, as for a seat without a vehicle.
+        All are 0 for a device without arrivals, such as a seat without a vehicle.
         """
         arrives = exogenous.arrival_rate_hz > 0.0
         local, server, sent, memory = (entry * arrives for entry in self.cut_table.of(cut))

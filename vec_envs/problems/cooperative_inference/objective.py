@@ -1,6 +1,6 @@
 """The objective of `CooperativeInference`: the cost of a slot. The reward is minus this cost.
 
-The reward, the allocation of resources and the exact policy all call this module, so that the formulas stand in one
+The reward, the allocation of resources and the exact policy all call this module, so that the formulas are in one
 place. A custom objective is a function from `SlotTerms` to costs `[*batch]`. Pass this function as
 `CooperativeInference(reward=...)`.
 """

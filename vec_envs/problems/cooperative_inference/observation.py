@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from vec_envs.physics.inference import MOST_LOAD
 from vec_envs.problems.cooperative_inference.channel import InferenceChannel
 from vec_envs.problems.cooperative_inference.records import Exogenous, State
 
@@ -42,6 +43,13 @@ class InferenceObservation:
         """The number of features of a device: 4, or 5 + the number of DNN types where extended."""
         return 4 if self.kind == "paper" else 5 + self.num_types
 
+    @property
+    def bounds(self) -> tuple[Float32[np.ndarray, "features"], Float32[np.ndarray, "features"]]:
+        """The least and the largest value of each feature: none is negative, and types and flags are at most 1."""
+        high = np.full(self.size, np.inf, np.float32)
+        high[4:] = 1.0
+        return np.zeros(self.size, np.float32), high
+
     def of(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch devices features"]:
         """Returns one row of features for each device."""
         features = np.zeros((*exogenous.gain.shape, self.size), dtype=np.float32)
@@ -52,7 +60,8 @@ class InferenceObservation:
         features[..., 3] = state.memory_queue / QUEUE_SCALE
         if self.kind == "extended":
             features[..., 4:-1] = self.device_types[:, None] == np.arange(self.num_types)
-            features[..., -1] = np.less(self.whole_gcycles * exogenous.arrival_rate_hz, self.device_ghz)
+            load_ghz = self.whole_gcycles * exogenous.arrival_rate_hz
+            features[..., -1] = np.less(load_ghz, MOST_LOAD * self.device_ghz)
         return features
 
     def rates_of(

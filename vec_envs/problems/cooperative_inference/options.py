@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vec_envs.problems.cooperative_inference.objective import REWARDS
-from vec_envs.validation import check_integer, check_one_of, check_positive
+from vec_envs.validation import MOST_VEHICLES, check_at_most, check_integer, check_one_of, check_positive
 
 ALLOCATIONS = ("exact", "learned")
 UNSTABLE = ("error", "clip")
@@ -34,6 +34,7 @@ def check_devices(dnn_of_device: Sequence[Any], *, num_types: int) -> None:
     """Raises `ValueError` unless there are devices, and each has an index of a DNN type."""
     if not dnn_of_device:
         raise ValueError("dnn_of_device must hold an index of dnns for each device, got none; add at least one device")
+    check_at_most(MOST_VEHICLES, **{"the length of dnn_of_device": len(dnn_of_device)})
     for n, dnn_type in enumerate(dnn_of_device):
         check_integer(0, **{f"dnn_of_device[{n}]": dnn_type})
         if dnn_type >= num_types:

@@ -18,12 +18,14 @@ from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from vec_envs.dnn.profile import DNNProfile, as_profiles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
+from vec_envs.physics.inference import MOST_LOAD
 from vec_envs.problems.base import ContinuousActions, DiscreteActions, Metric
 from vec_envs.problems.cooperative_inference.actions import CutActions
 from vec_envs.problems.cooperative_inference.budgets import Budgets
 from vec_envs.problems.cooperative_inference.channel import InferenceChannel
 from vec_envs.problems.cooperative_inference.cuts import CutTable, cut_table
 from vec_envs.problems.cooperative_inference.dynamics import SlotDynamics
+from vec_envs.problems.cooperative_inference.extremes import check_extremes, check_gains
 from vec_envs.problems.cooperative_inference.metrics import metrics_of
 from vec_envs.problems.cooperative_inference.objective import REWARDS, DriftPlusPenalty, Objective
 from vec_envs.problems.cooperative_inference.observation import OBSERVATIONS, InferenceObservation
@@ -46,12 +48,15 @@ from vec_envs.problems.cooperative_inference.records import (
 )
 from vec_envs.units import watt_from_dbm
 from vec_envs.validation import (
+    MOST_SLOTS,
+    check_at_most,
     check_decibels,
     check_integer,
     check_list,
     check_one_of,
     check_positive,
     check_positive_range,
+    check_product,
 )
 
 __all__ = ["Allocation", "CooperativeInference", "Draws", "Exogenous", "Outcome", "State"]
@@ -68,7 +73,8 @@ class CooperativeInference:
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18")
     """The DNN types: names of the library, or from Python also `DNNProfile`s. Section V.A."""
     dnn_of_device: tuple[int, ...] = (0, 0, 1, 1, 1)
-    """The index into `dnns` of each device. Its length is the number of devices. Section V.A."""
+    """The index into `dnns` of each device. Its length is the number of devices, at most 10,000.
+    Section V.A."""
     energy_budget_j: tuple[float, ...] = (0.040, 0.060)
     """Long-term budget of the energy that a device spends in a second, for each DNN type. Table I."""
     memory_budget_gb: tuple[float, ...] = (0.100, 0.030)
@@ -78,7 +84,7 @@ class CooperativeInference:
     slot_s: float = 1.0
     """Length of a slot, for the traffic. Energies are those of one second, for any length of the slot."""
     episode_slots: int = 200
-    """Number of slots in an episode. Section V.A."""
+    """Number of slots in an episode, at most 100,000. Section V.A."""
     arrival_rate_hz: tuple[float, float] = (0.5, 2.5)
     """Range of the arrival rate, drawn uniformly for each device and slot; constant if both are equal. Table I."""
     arrival_profile_hz: tuple[float, ...] = ()
@@ -112,7 +118,7 @@ class CooperativeInference:
     path_loss_exponent: float = 3.0
     """Exponent of the path loss over distance. Section V.A."""
     allocation: str = "exact"
-    """`"exact"`: the resources solve the three convex problems. `"learned"`: the action also gives the resources."""
+    """`"exact"`: resources are the solutions of P3, P4 and P5. `"learned"`: the action also gives the resources."""
     unstable: str = "error"
     """A cut whose load the device cannot carry raises an `"error"`, or becomes the largest legal cut (`"clip"`)."""
     reward: str | Objective = "drift_bound"
@@ -134,6 +140,9 @@ class CooperativeInference:
         check_decibels(noise_dbm_per_hz=self.noise_dbm_per_hz)
         check_integer(1, episode_slots=self.episode_slots)
         object.__setattr__(self, "episode_slots", int(self.episode_slots))
+        check_at_most(MOST_SLOTS, episode_slots=self.episode_slots)
+        check_at_most(MOST_SLOTS, **{"the length of arrival_profile_hz": len(self.arrival_profile_hz)})
+        check_product(episode_slots=self.episode_slots, devices=self.num_devices)
         check_positive_range(arrival_rate_hz=self.arrival_rate_hz)
         for n, rate in enumerate(self.arrival_profile_hz):
             check_positive(**{f"arrival_profile_hz[{n}]": rate})
@@ -141,6 +150,7 @@ class CooperativeInference:
         check_one_of(UNSTABLE, unstable=self.unstable)
         check_reward(self.reward)
         check_one_of(OBSERVATIONS, observation=self.observation)
+        check_extremes(self, self._dynamics)
 
     # Agents and actions -------------------------------------------------------------------------------------------
 
@@ -166,8 +176,11 @@ class CooperativeInference:
 
     @cached_property
     def agent_names(self) -> tuple[str, ...]:
-        """The names of the agents: `device_0`, `device_1`, ..."""
-        return tuple(f"device_{n}" for n in range(self.num_devices))
+        """The names of the agents: `client_0` is device 0, and so on.
+
+        TorchRL groups agents by the word before the number, and reserves the word `device`.
+        """
+        return tuple(f"client_{n}" for n in range(self.num_devices))
 
     @property
     def one_at_a_time(self) -> bool:
@@ -204,6 +217,11 @@ class CooperativeInference:
         """Returns the legal cuts (C7): those whose load the device carries at maximum speed. Cut 0 is always legal."""
         return self._carried(exogenous.arrival_rate_hz)
 
+    def idle_action(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*batch devices"]:
+        """Returns the largest legal cut of each device: it sends as little work as it can."""
+        mask = self.action_mask(state, exogenous)
+        return mask.shape[-1] - 1 - mask[..., ::-1].argmax(axis=-1)
+
     def action_mask_from_observation(
         self, observation: Float32[np.ndarray, "*batch devices features"]
     ) -> Bool[np.ndarray, "*batch devices cuts"]:
@@ -214,7 +232,7 @@ class CooperativeInference:
         self, rate_hz: PerDevice | Float32[np.ndarray, "*batch devices"]
     ) -> Bool[np.ndarray, "*batch devices cuts"]:
         load = self.cut_table.local_gcycles * rate_hz[..., None]
-        return self._has_cut & np.less(load, self.device_ghz)
+        return self._has_cut & np.less(load, MOST_LOAD * self.device_ghz)
 
     @cached_property
     def _has_cut(self) -> Bool[np.ndarray, "devices cuts"]:
@@ -237,8 +255,8 @@ class CooperativeInference:
     def traffic_shape(self) -> EpisodeShape:
         """The traffic that an episode needs, for one slot more than there are decisions.
 
-        On a road a device is a seat for vehicles. No vehicle stays in range for an episode's 200 s. So another one
-        takes the seat of a vehicle that leaves.
+        On a road a device is a seat for vehicles. No vehicle stays in range for the 200 s of an episode, so another
+        vehicle takes the seat of one that leaves.
         """
         return EpisodeShape(
             num_client_vehicles=self.num_devices,
@@ -267,7 +285,9 @@ class CooperativeInference:
             slots = np.minimum(np.arange(self.episode_slots + 1), len(self.arrival_profile_hz) - 1)
             rate_hz = np.broadcast_to(np.array(self.arrival_profile_hz)[slots][:, None], draws.arrival.shape)
         rate_hz = np.where(traffic.client_vehicle >= 0, rate_hz, 0.0)
-        return Exogenous(gain=self.channel.mean_gain(distance_m) * draws.fading_power, arrival_rate_hz=rate_hz)
+        gain = self.channel.mean_gain(distance_m) * draws.fading_power
+        check_gains(gain, self.channel.snr(gain), distance_m)
+        return Exogenous(gain=gain, arrival_rate_hz=rate_hz)
 
     @cached_property
     def channel(self) -> InferenceChannel:
@@ -290,6 +310,24 @@ class CooperativeInference:
     def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch devices features"]:
         """Returns one row of features of order one for each device. `InferenceObservation` lists the features."""
         return self.features.of(state, exogenous)
+
+    @property
+    def observation_bounds(self) -> tuple[Float32[np.ndarray, "features"], Float32[np.ndarray, "features"]]:
+        """The least and the largest value of each feature."""
+        return self.features.bounds
+
+    @property
+    def global_state_size(self) -> int:
+        """The number of features of the global state: gain, arrival rate and two queues for each device."""
+        return 4 * self.num_devices
+
+    def global_state(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch features"]:
+        """Returns gains, arrival rates, energy queues and memory queues of all devices, of order one.
+
+        Gains are logarithmic, as in the observation.
+        """
+        first_four = self.features.of(state, exogenous)[..., :4]
+        return first_four.swapaxes(-1, -2).reshape(*first_four.shape[:-2], -1)
 
     @cached_property
     def features(self) -> InferenceObservation:
@@ -377,7 +415,7 @@ class CooperativeInference:
     def _stable(self, cut: Cuts, state: State, exogenous: Exogenous) -> Cuts:
         """Returns the cuts, after the option `unstable` is applied to those whose load a device cannot carry."""
         local = self.cut_table.local_gcycles[np.arange(self.num_devices), cut]
-        stable = local * exogenous.arrival_rate_hz < self.device_ghz
+        stable = local * exogenous.arrival_rate_hz < MOST_LOAD * self.device_ghz
         if stable.all():
             return cut
         if self.unstable == "clip":  # later cuts have more local work, so the legal cuts are the first ones
@@ -391,7 +429,7 @@ class CooperativeInference:
         )
 
     def objective(self, chosen: str | Objective | None = None) -> Objective:
-        """Returns the objective of a name, or a custom objective unchanged; by default the problem's own objective.
+        """Returns the objective of this name, or a function unchanged; by default the problem's own objective.
 
         The reward is minus the problem's own objective.
 

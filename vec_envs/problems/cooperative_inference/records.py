@@ -16,7 +16,7 @@ Cuts = Int[np.ndarray, "*batch devices"]
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The virtual queues Q (energy) and W (memory) of each device: how far its budgets are overdrawn, without unit."""
+    """The virtual queues Q (energy) and W (memory) of each device: how far its budgets are overdrawn; dimensionless."""
 
     energy_queue: RealArray[np.ndarray, "*batch devices"]
     memory_queue: RealArray[np.ndarray, "*batch devices"]
@@ -52,7 +52,7 @@ class Allocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The outcome of a slot: delays, energy, memory and resources of each device, and the reward of all.
+    """The outcome of a slot: delays, energy, memory and resources of each device, and the reward that all share.
 
     `delay_s` is the mean delay of a task, the sum of `local_s`, `transmit_s` and `server_s`. `energy_j` is the energy
     of one second of the slot. `drift` is the Lyapunov drift of all virtual queues.
@@ -69,6 +69,6 @@ class Outcome:
     server_ghz: PerDevice
     bandwidth_share: PerDevice
     has_tasks: Bool[np.ndarray, "*batch devices"]
-    """False where no tasks arrive, as for a seat without a vehicle."""
+    """False where no tasks arrive, such as at a seat without a vehicle."""
     drift: PerEnvironment
     reward: PerEnvironment

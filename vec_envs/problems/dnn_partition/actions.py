@@ -15,7 +15,7 @@ from vec_envs.dnn.profile import DNNProfile, by_type
 class ActionTable:
     """The work, data and server of each action of each client.
 
-    All rows are as long as the longest. A client with fewer actions has the values of its action 0 in the rest.
+    All rows have the length of the longest one. For a client with fewer actions, the other entries repeat its action 0.
     """
 
     local_gflops: Float[np.ndarray, "clients actions"]

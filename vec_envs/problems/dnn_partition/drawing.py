@@ -20,7 +20,7 @@ def draw(figure: Any, frame: Frame) -> None:
     """Draws the present slot of one environment into an empty figure of matplotlib.
 
     The upper part shows the vehicles at their positions along the road, and an arrow from each client to the node that
-    got work in the last slot. The lower part shows the backlog of every queue.
+    it sent work to in the last slot. The lower part shows the backlog of every queue.
     """
     problem, state, exogenous = cast(DNNPartition, frame.problem), frame.state, frame.exogenous
     road, queues = figure.subplots(2, 1, height_ratios=(3, 2))

@@ -1,7 +1,7 @@
 """The objective of `DNNPartition`: the cost of a slot. The reward is minus this cost.
 
-This module is the only place of the formulas: the reward, the searches and the exact optimum call it. To use your own
-objective, pass a function from `SlotTerms` to named costs as `DNNPartition(reward=...)`:
+Only this module holds the formulas: the reward, the searches and the exact optimum call it. To use your own objective,
+pass a function from `SlotTerms` to named costs as `DNNPartition(reward=...)`:
 
     def delay_and_energy(terms: SlotTerms) -> dict[str, np.ndarray]:
         energy_j = 0.1 * terms.local_gcycles * terms.client_ghz**2
@@ -66,8 +66,8 @@ class Objective(Protocol):
 class DriftPlusPenalty:
     """Lyapunov drift plus V times the completion times: the objective of the paper and two variants of it.
 
-    The cost is a sum of one part for each queue (`queue_cost`) and one for each task's delay (`delay_cost`). The exact
-    optimum depends on this.
+    The cost is a sum of one part for each queue (`queue_cost`) and one for each task's delay (`delay_cost`). The search
+    for the exact optimum relies on this sum.
 
     Paper: MAD2RL Eqs. (30), (32), (56).
     Differs: (30) is minus the reward `"drift"` of one realised slot; (56) is minus the objective `"drift_bound"`.

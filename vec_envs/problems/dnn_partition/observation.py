@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -78,6 +78,15 @@ class PartitionObservation:
             for (name, length, scale), end in zip(kinds, ends, strict=True)
         }
 
+    @cached_property
+    def bounds(self) -> tuple[Float32[np.ndarray, "features"], Float32[np.ndarray, "features"]]:
+        """The least and the largest value of each feature. Positions and speeds are unbounded."""
+        low = np.zeros(self.size, np.float32)
+        for name, column in self.columns.items():
+            if name.endswith(("position_m", "speed_mps")):
+                low[column.at] = -np.inf
+        return low, np.full(self.size, np.inf, np.float32)
+
     def encode(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch clients features"]:
         """Returns the features of every client."""
         batch_shape = state.client_backlog_gcycles.shape[:-1]
@@ -92,3 +101,23 @@ class PartitionObservation:
                 value = value[..., None]
             np.divide(value, scale, out=features[..., at], casting="same_kind")
         return features
+
+
+def global_state(state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch features"]:
+    """Returns every queue, position, speed, rate and processor of a slot once, in the scales of the observation."""
+    v2v_mbps = exogenous.v2v_mbps.reshape(*exogenous.v2v_mbps.shape[:-2], -1)
+    parts: list[tuple[Any, float]] = [
+        (state.client_backlog_gcycles, BACKLOG_SCALE_GCYCLES),
+        (state.rsu_backlog_gcycles, BACKLOG_SCALE_GCYCLES),
+        (state.service_backlog_gcycles, BACKLOG_SCALE_GCYCLES),
+        (exogenous.client_position_m, POSITION_SCALE_M),
+        (exogenous.service_position_m, POSITION_SCALE_M),
+        (exogenous.client_speed_mps, SPEED_SCALE_MPS),
+        (exogenous.service_speed_mps, SPEED_SCALE_MPS),
+        (exogenous.v2i_mbps, RATE_SCALE_MBPS),
+        (v2v_mbps, RATE_SCALE_MBPS),
+        (exogenous.client_ghz, CAPACITY_SCALE_GHZ),
+        (exogenous.service_ghz, CAPACITY_SCALE_GHZ),
+    ]
+    scaled: list[np.ndarray] = [value / scale for value, scale in parts]
+    return np.concatenate(scaled, axis=-1, dtype=np.float32, casting="same_kind")

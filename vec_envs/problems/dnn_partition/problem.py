@@ -25,16 +25,21 @@ from vec_envs.problems.dnn_partition.actions import PartitionActions
 from vec_envs.problems.dnn_partition.dynamics import ALLOCATIONS, SlotDynamics
 from vec_envs.problems.dnn_partition.known_costs import KnownCosts, known_costs
 from vec_envs.problems.dnn_partition.objective import REWARDS, DriftPlusPenalty, Objective, SlotTerms, total_cost
-from vec_envs.problems.dnn_partition.observation import OBSERVATIONS, PartitionObservation
+from vec_envs.problems.dnn_partition.observation import OBSERVATIONS, PartitionObservation, global_state
 from vec_envs.problems.dnn_partition.records import Draws, Exogenous, Outcome, QueueRow, State
 from vec_envs.records import map_arrays
 from vec_envs.validation import (
+    MOST_SLOTS,
+    MOST_VEHICLES,
+    check_at_most,
     check_callable,
     check_decibels,
     check_integer,
     check_one_of,
     check_positive,
     check_positive_range,
+    check_product,
+    shown,
 )
 
 __all__ = ["DNNPartition", "Draws", "Exogenous", "Outcome", "State"]
@@ -51,19 +56,20 @@ class DNNPartition:
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18", "vgg16")
     """The DNN types: names from the library, or profiles (in Python). Section 8.1."""
     workload: str = "mad2rl"
-    """The rule by which the work of the library's layers is counted; given profiles have their own counts."""
+    """The rule by which the work of the library's layers is counted. Profiles that are passed as objects keep their
+    counts."""
     dnn_of_client: tuple[int, ...] | None = None
     """Index into `dnns` for each client; None assigns the types in turn."""
     num_client_vehicles: int = 7
-    """I: the number of agents, vehicles with a task in every slot. 3 to 7 in Section 8.3."""
+    """I: the number of agents, vehicles with a task in every slot. 3 to 7 in Section 8.3; at most 10,000."""
     num_service_vehicles: int = 5
-    """S: the number of vehicles that run work of clients. 3 to 7 in Section 8.3."""
+    """S: the number of vehicles that run work of clients. 3 to 7 in Section 8.3; at most 10,000."""
     lyapunov_v: float = 10.0
-    """Weight of delay against drift. Section 8.3."""
+    """V: the weight of delay against drift. Section 8.3."""
     slot_s: float = 1.0
     """Length of a slot. Section 8.1."""
     episode_slots: int = 30
-    """Number of slots in an episode. Section 8.1."""
+    """Number of slots in an episode, at most 100,000. Section 8.1."""
     rsu_ghz: float = 30.0
     """Speed of the roadside unit's processor, shared between the DNN types. Section 8.1."""
     client_ghz: tuple[float, float] = (4.0, 6.0)
@@ -93,6 +99,7 @@ class DNNPartition:
         object.__setattr__(self, "dnns", profiles)
         check_integer(1, num_client_vehicles=self.num_client_vehicles, episode_slots=self.episode_slots)
         check_integer(0, num_service_vehicles=self.num_service_vehicles)
+        _check_sizes(self)
         for name in ("num_client_vehicles", "num_service_vehicles", "episode_slots"):
             object.__setattr__(self, name, int(getattr(self, name)))
         if self.dnn_of_client is None:
@@ -188,6 +195,10 @@ class DNNPartition:
         batch_shape = state.client_backlog_gcycles.shape[:-1]
         return np.broadcast_to(self.choices.mask(), (*batch_shape, self.num_client_vehicles, max(self.action_counts)))
 
+    def idle_action(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*batch clients"]:
+        """Returns the action of each client that sends nothing: it runs all layers itself."""
+        return np.broadcast_to(np.array(self.action_counts) - 1, state.client_backlog_gcycles.shape)
+
     # Exogenous quantities --------------------------------------------------------------------------------------------
 
     @property
@@ -248,6 +259,21 @@ class DNNPartition:
         """Returns the features of every client, of order one, in the order of `PartitionObservation`."""
         return self.features.encode(state, exogenous)
 
+    @property
+    def observation_bounds(self) -> tuple[Float32[np.ndarray, "features"], Float32[np.ndarray, "features"]]:
+        """The least and the largest value of each feature."""
+        return self.features.bounds
+
+    @property
+    def global_state_size(self) -> int:
+        """The number of features of the global state."""
+        clients, services = self.num_client_vehicles, self.num_service_vehicles
+        return self._row.length + 4 * clients + 3 * services + clients * services
+
+    def global_state(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch features"]:
+        """Returns every queue, position, speed, rate and processor of a slot once, of order one."""
+        return global_state(state, exogenous)
+
     # Transitions and costs -----------------------------------------------------------------------------------------
 
     def initial_state(self, batch_shape: tuple[int, ...] = ()) -> State:
@@ -282,7 +308,7 @@ class DNNPartition:
         return self.dynamics.slot(state, self.choices.checked(action), exogenous)
 
     def objective(self, chosen: str | Objective | None = None) -> Objective:
-        """Returns the objective of a name, a given function unchanged, or for None the problem's own objective.
+        """Returns the objective of this name, a function unchanged, or for None the problem's own objective.
 
         The reward is minus the problem's own objective. Raises `ValueError` with the known names for an unknown one.
         """
@@ -362,10 +388,17 @@ def _unknown(name: str) -> Objective:
     raise ValueError(f"objective must be one of {', '.join(map(repr, REWARDS))}, or a function, got {name!r}")
 
 
+def _check_sizes(problem: DNNPartition) -> None:
+    clients, services, slots = problem.num_client_vehicles, problem.num_service_vehicles, problem.episode_slots
+    check_at_most(MOST_VEHICLES, num_client_vehicles=clients, num_service_vehicles=services)
+    check_at_most(MOST_SLOTS, episode_slots=slots)
+    check_product(episode_slots=slots, num_client_vehicles=clients, nodes=services + 1)
+
+
 def _check_types_of_clients(problem: DNNPartition) -> None:
     given: Any = problem.dnn_of_client
     if not np.iterable(given) or not all(isinstance(k, int | np.integer) for k in given):
-        raise ValueError(f"dnn_of_client={given!r} must be a list of integers, one for each client")
+        raise ValueError(f"dnn_of_client={shown(given)} must be a list of integers, one for each client")
     types = tuple(int(k) for k in given)
     object.__setattr__(problem, "dnn_of_client", types)
     if len(types) != problem.num_client_vehicles:
@@ -374,7 +407,7 @@ def _check_types_of_clients(problem: DNNPartition) -> None:
             f"for num_client_vehicles={problem.num_client_vehicles}"
         )
     if any(not 0 <= k < len(problem.dnns) for k in types):
-        raise ValueError(f"dnn_of_client={types} must index dnns, from 0 to {len(problem.dnns) - 1}")
+        raise ValueError(f"dnn_of_client={shown(types)} must index dnns, from 0 to {len(problem.dnns) - 1}")
 
 
 def _check_numbers(problem: DNNPartition) -> None:

@@ -32,7 +32,7 @@ class State:
 class Exogenous:
     """The exogenous quantities of a slot, which do not depend on decisions.
 
-    Positions are along the road and 0 abeam of the RSU. Speeds are 0 by default.
+    Positions are measured along the road, from the point nearest to the RSU. Speeds are 0 by default.
     """
 
     client_position_m: RealArray[np.ndarray, "*batch clients"]

@@ -34,7 +34,8 @@ class TaskActions:
     ) -> Float[np.ndarray, "*tasks numbers"]:
         """Returns the action that `decode` maps to these values; the inverse of `decode`.
 
-        `second` is 1 to ask the second nearest unit and 0 to ask the nearest. It only counts where the action chooses.
+        `second` is 1 to ask the second nearest unit and 0 to ask the nearest. It only has an effect where the action
+        chooses the unit.
         """
         parts = [
             2.0 * np.asarray(cut) / self.num_layers[np.asarray(dnn)] - 1.0,

@@ -32,7 +32,7 @@ def draw(figure: Any, frame: Frame) -> None:
 
     The upper part shows the released task, the last decision, the vehicles on the road, and the roadside units (RSUs)
     with their ranges. The lower part shows the end times of the tasks in the queue of each unit, the battery level of
-    each seat, and the time for which its vehicle still computes.
+    each seat, and the remaining computing time of its vehicle.
     """
     figure.set_size_inches(*_SIZE_INCHES)
     scene = scene_of(frame)

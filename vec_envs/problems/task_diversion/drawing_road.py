@@ -17,7 +17,7 @@ from vec_envs.records import map_arrays
 
 @dataclass(frozen=True, kw_only=True)
 class Seats:
-    """The seats and their vehicles at the present.
+    """The seats and their vehicles at the present epoch.
 
     `vehicle` is -1 for an empty seat. `direction` is 1 for driving along the axis of the road, and -1 against it.
     """
@@ -36,7 +36,7 @@ class Seats:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """The present of one environment.
+    """The present state of one environment, as the picture shows it.
 
     `two_way` says whether any vehicle of the episode drives against the axis. `task` is the task to decide on with its
     request; None when the episode is over. `last` is the last task with its outcome; None before the first decision.

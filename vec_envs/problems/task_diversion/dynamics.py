@@ -16,7 +16,7 @@ from vec_envs.records import pick, put
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDynamics:
-    """Computes what the decision on a task does, from the state, the action and the exogenous record.
+    """Computes the effects of the decision on a task, from the state, the action and the exogenous record.
 
     The options `on_leaving`, `reward`, `deadline_penalty`, `battery_capacity_kj` and `battery_floor` are documented in
     `TaskDiversion`.
@@ -78,14 +78,14 @@ class TaskDynamics:
         end_s = release_s + task.start_s + task.rsu_service_s
         free_s = put(state.rsu_free_s, unit, np.where(outcome.offloaded, end_s, pick(state.rsu_free_s, unit)))
         level = outcome.battery - task.vehicle_energy_j / (1e3 * self.battery_capacity_kj)
-        index_s, number = self.requests.broadcast(state, exogenous)
+        index_s, number = self.requests.broadcast(state, exogenous.slot)
         return State(
             rsu_free_s=free_s,
             task_end_s=queue_with_task(state, unit, end_s, outcome.offloaded),
             index_wait_s=index_s,
             index_number=number,
             holder=put(state.holder, seat, exogenous.vehicle),
-            # A vehicle that comes with less than the floor keeps its level.
+            # A vehicle that enters with a level below the floor keeps this level.
             battery=put(state.battery, seat, np.maximum(level, np.minimum(self.battery_floor, outcome.battery))),
             vehicle_free_s=put(state.vehicle_free_s, seat, release_s + task.local_s),
         )

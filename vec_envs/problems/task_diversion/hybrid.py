@@ -22,7 +22,7 @@ class CutAndUnit:
 
     Alternative `u * x + r` stands for cut x and the r-th nearest of u units. x goes from 0 to the number of layers, and
     r from 0 to u - 1. u is 2 with `diversion="chosen"`, and 1 otherwise. Units out of range are not legal. Without any
-    unit in range, only the last cut is legal, because the environment takes every action as that cut.
+    unit in range, only the last cut is legal, because the environment then interprets every action as that cut.
     """
 
     num_parameters = 2
@@ -34,7 +34,7 @@ class CutAndUnit:
         self.count = self._units * (int(problem.num_layers.max()) + 1)
 
     def present(self, observation: Observation) -> Bool[np.ndarray, "batch count"]:
-        """Returns which alternatives are legal: cuts up to the last layer, or only that one without a unit in range."""
+        """Returns which alternatives are legal: all cuts of the DNN, or only the last one if no unit is in range."""
         layers = self._problem.num_layers[self._problem.features.dnn_of(observation[:, 0])][:, None]
         in_range = self._rates(observation) > 0.0
         all_local = (self._cut == layers) & (self._unit == 0)
@@ -73,7 +73,7 @@ class CutAndUnit:
         leaves. Tensors stay differentiable.
 
         Args:
-            terms: Array or tensor `[n, 8]` from `terms`, of one alternative each.
+            terms: Array or tensor `[n, 8]`: rows from `terms`, each of one alternative.
             parameters: Array or tensor `[n, 2]` of the numbers of the two speeds, from -1 to 1.
         """
         problem = self._problem

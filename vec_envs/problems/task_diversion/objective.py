@@ -33,7 +33,7 @@ _BOUNDS = {
 class TaskParts(NamedTuple):
     """Time, energy and cost of tasks with their components: arrays or tensors of equal shape.
 
-    The fields that `TaskOutcome` has too have the same meaning; `service_s` is its `rsu_service_s`.
+    Fields with a name in `TaskOutcome` have the same meaning. `service_s` corresponds to `rsu_service_s` there.
     """
 
     time_s: Any
@@ -49,7 +49,10 @@ class TaskParts(NamedTuple):
 def task_reward(cost: Any, penalised: Any, *, offset_s: Any, deadline_penalty: float) -> Any:
     """Returns the rewards of tasks; arrays or tensors.
 
-    `penalised` tells which tasks miss their deadline or are lost; `offset_s` does not depend on the decision.
+    `penalised` is True for tasks that miss their deadline or are lost. `offset_s` does not depend on the decision.
+
+    Paper: RTD Eq. (28).
+    Differs: an optional penalty is subtracted for tasks that miss their deadline or are lost.
     """
     return offset_s - cost - deadline_penalty * penalised
 
@@ -58,7 +61,7 @@ def task_reward(cost: Any, penalised: Any, *, offset_s: Any, deadline_penalty: f
 class TaskCost:
     """The cost model: computes time, energy and cost of tasks of the DNN types in `profiles`.
 
-    The speeds are the minimum of both sides, the maximum of a vehicle, and the maximum of a roadside unit. Without
+    `min_ghz` is the minimum speed of both sides; `vehicle_ghz` and `rsu_ghz` are their maximum speeds. Without
     `battery_factor`, the weight of a vehicle's energy is always 1.
     """
 
@@ -125,7 +128,7 @@ class TaskCost:
             rsu_ghz: Speed of the unit.
 
         Paper: RTD Eqs. (18), (19).
-        Differs: P_d = P_g: a task is decided when it is generated; one that is all local waits for no unit.
+        Differs: P_d = P_g: a task is decided when it is generated. An all-local task does not wait for a unit.
         """
         xp = array_namespace(local_gcycles, vehicle_ghz)
         local_s = local_gcycles / vehicle_ghz
@@ -194,7 +197,7 @@ class TaskCost:
     def layers_within(
         self, dnn: Int[np.ndarray, "*tasks"], within_s: Weights, rate_mbps: Weights
     ) -> Int[np.ndarray, "*tasks"]:
-        """Returns the largest cut whose layers the vehicle can run and whose data it can send within a time; else 0."""
+        """Returns the largest cut whose layers the vehicle can run and whose data it can send within a time, or 0."""
         local, _, sent = (table[dnn] for table in self.by_cut)
         rate = np.broadcast_to(rate_mbps[..., None], sent.shape)
         sending_s = np.divide(sent, rate, out=np.where(sent > 0.0, np.inf, 0.0), where=rate > 0.0)

@@ -30,6 +30,8 @@ MAX_SHARE = 2.0
 class TaskObservation:
     """Computes observations that describe `num_units` roadside units, and reads quantities back from them.
 
+    `TaskDiversion.observe` lists the features in their order.
+
     `observation` is `"paper"` or `"extended"`, as in `TaskDiversion`.
     """
 
@@ -42,6 +44,21 @@ class TaskObservation:
         """The number of features."""
         num_extended = 7 if self.observation == "extended" else 0
         return self._first_unit_feature + self._features_per_unit * self.num_units + num_extended
+
+    @property
+    def bounds(self) -> tuple[Float32[np.ndarray, "features"], Float32[np.ndarray, "features"]]:
+        """The least and the largest value of each feature."""
+        inf, types = np.inf, len(self.costs.profiles)
+        per_unit = [(0, 1), (0, inf), (0, inf), (0, inf)]
+        per_task = [(-inf, inf), (-inf, inf), *[(0, 1)] * types, (0, inf), (0, 1), (0, inf), (0, inf)]
+        if self.observation == "paper":
+            bounds = per_task + per_unit * self.num_units
+        else:
+            per_unit += [(0, MAX_SHARE), (-inf, inf), (0, 1)]
+            bounds = per_task + per_unit * self.num_units
+            bounds += [(0, inf), (0, inf), (0, inf), (-inf, inf), (0, inf), (0, inf), (0, 1)]
+        low, high = np.array(bounds, np.float32).T
+        return low, high
 
     def of(
         self, exogenous: Exogenous, requests: list[Request], index_s: Float[np.ndarray, "*batch 2"]

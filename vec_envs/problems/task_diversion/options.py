@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from vec_envs.problems.task_diversion.observation import OBSERVATIONS
 from vec_envs.problems.task_diversion.request import DIVERSIONS
 from vec_envs.validation import (
+    MOST_SLOTS,
+    MOST_VEHICLES,
+    check_at_most,
     check_bool,
     check_callable,
     check_integer,
@@ -14,6 +17,7 @@ from vec_envs.validation import (
     check_one_of,
     check_positive,
     check_positive_range,
+    check_product,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +28,7 @@ ON_LEAVING = ("finish", "fail")
 COUNTS = ("num_client_vehicles", "num_rsus", "broadcast_slots", "episode_slots")
 """Options that are integers of at least 1."""
 RANGES = ("deadline_factor", "battery")
-"""Options that are a lower and an upper bound."""
+"""Options that are pairs of a lower and an upper bound."""
 _POSITIVE = (
     "rsu_spacing_m",
     "rsu_range_m",
@@ -49,6 +53,7 @@ def check_options(problem: TaskDiversion) -> None:
         ValueError: With the value and what is allowed, for the first option that is wrong.
     """
     check_integer(1, **{name: getattr(problem, name) for name in COUNTS})
+    _check_sizes(problem)
     check_one_of(DIVERSIONS, diversion=problem.diversion)
     check_one_of(ON_LEAVING, on_leaving=problem.on_leaving)
     check_one_of(REWARDS, reward=problem.reward)
@@ -61,11 +66,18 @@ def check_options(problem: TaskDiversion) -> None:
     check_callable(v2i_rate=problem.v2i_rate)
 
 
+def _check_sizes(problem: TaskDiversion) -> None:
+    slots, clients, rsus = problem.episode_slots, problem.num_client_vehicles, problem.num_rsus
+    check_at_most(MOST_VEHICLES, num_client_vehicles=clients, num_rsus=rsus)
+    check_at_most(MOST_SLOTS, episode_slots=slots, broadcast_slots=problem.broadcast_slots)
+    check_product(episode_slots=slots, num_client_vehicles=clients, num_rsus=rsus)
+
+
 def _check_bounds(problem: TaskDiversion) -> None:
     """Checks the options whose bounds depend on other options, and the battery levels."""
     if problem.battery[1] > 1.0 or problem.battery_floor > 1.0:
         raise ValueError(
-            "battery levels are in (0, 1], "
+            "battery levels must be in (0, 1], "
             f"got battery={tuple(problem.battery)} and battery_floor={problem.battery_floor}"
         )
     if not problem.min_ghz < min(problem.vehicle_ghz, problem.rsu_ghz):

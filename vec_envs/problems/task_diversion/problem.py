@@ -5,12 +5,13 @@ with the shorter predicted wait is more likely. The unit then decides where the 
 vehicle and unit run their parts. A unit serves one task at a time, in the order of the decisions. Computing and sending
 drain the vehicle's battery. The emptier the battery, the more the vehicle's energy weighs in the cost.
 
-A decision epoch is one task. Times are counted from the beginning of the episode. A queue is kept as the time at which
-its unit is free again, so nothing has to be updated as time passes.
+A decision epoch is one task. Times are counted from the beginning of the episode. A queue is stored as the time at
+which its unit is free again, so it needs no update as time passes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -42,13 +43,14 @@ from vec_envs.problems.task_diversion.records import (
 )
 from vec_envs.problems.task_diversion.release import entry_slot, leave_slot, next_released, releases
 from vec_envs.problems.task_diversion.request import Requests
+from vec_envs.problems.task_diversion.slot_state import SlotState
 from vec_envs.records import map_arrays
 from vec_envs.validation import check_one_of
 
 __all__ = ["Draws", "Exogenous", "Outcome", "State", "TaskDiversion", "TaskOutcome"]
 
 LOW_BATTERY = 1.0 / 3.0
-"""Battery level up to which the infos call a battery low."""
+"""Battery level up to which a battery counts as low in the infos."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +70,10 @@ class TaskDiversion:
     workload: str = "rtd"
     """How the operations of the library's layers are counted. Profiles that are passed as objects keep their counts."""
     num_client_vehicles: int = 15
-    """Seats of vehicles that release tasks. When a vehicle leaves the road, another takes its seat. Fig. 6."""
+    """Number of seats for vehicles that release tasks, at most 10,000. When a vehicle leaves the road, another takes
+    its seat. Fig. 6."""
     num_rsus: int = 4
-    """Roadside units, at regular spacing about the middle of the road."""
+    """Number of roadside units, at regular spacing about the middle of the road; at most 10,000."""
     rsu_spacing_m: float = 500.0
     """Distance between neighbouring units. With the default, a vehicle between two units is in range of both."""
     rsu_range_m: float = 500.0
@@ -80,7 +83,7 @@ class TaskDiversion:
     broadcast_slots: int = 1
     """Slots from one broadcast of the units' waits to the next. With more than 1, vehicles use outdated waits."""
     episode_slots: int = 60
-    """Slots in which tasks are released."""
+    """Number of slots in which tasks are released, at most 100,000."""
     release_rate_hz: float = 0.3
     """Tasks that an idle vehicle releases per second, on average."""
     overlap: bool = False
@@ -121,9 +124,9 @@ class TaskDiversion:
     """Noise power over the bandwidth. Section IV.A."""
     reward: str = "cost"
     """`"cost"`: minus the cost. `"excess"`: minus the cost in excess of a reference. The reference is the cost of all
-    layers at the vehicle with its battery on entry, or at an idle unit beside it. The cheaper of the two counts, at
-    the speeds of least cost. No decision on the task changes the reference. It reduces the variance between tasks, and
-    a return no longer gains from tasks that a busy vehicle does not release."""
+    layers at the vehicle (with its battery level on entry) or at an idle unit beside it, whichever is less, at the
+    speeds of least cost. No decision on the task changes the reference. It reduces the variance between tasks. A return
+    then no longer grows if a busy vehicle releases no tasks."""
     observation: str = "paper"
     """`"paper"` (Eq. 26 and the inputs of Algorithm 1), or `"extended"` (also features computed from these)."""
     v2i_rate: RateFunction = v2i_rate_mbps
@@ -288,11 +291,27 @@ class TaskDiversion:
           at an idle unit, the broadcast waits of the two nearest units, and whether the second is in range.
 
         Paper: RTD Eq. (26).
-        Differs: with rate and battery, which Algorithm 1 lists among its inputs.
+        Differs: rate and battery are added, which Algorithm 1 lists among its inputs.
         """
         units = (np.zeros_like(exogenous.dnn), np.ones_like(exogenous.dnn)) if self._chooses else (None,)
         requests = [self.request(state, exogenous, asked) for asked in units]
         return self.features.of(exogenous, requests, self._requests.index_s(state, exogenous))
+
+    @property
+    def observation_bounds(self) -> tuple[Float32[np.ndarray, "features"], Float32[np.ndarray, "features"]]:
+        """The least and the largest value of each feature."""
+        return self.features.bounds
+
+    @property
+    def slot_state_size(self) -> int:
+        """The number of features of the global state."""
+        return self._slot_state.size
+
+    def slot_state(
+        self, state: State, due: Sequence[Exogenous], traffic: TrafficBlock, slot: int
+    ) -> Float32[np.ndarray, "features"]:
+        """Returns the global state at the beginning of a slot: queues, vehicles and tasks; see `SlotState`."""
+        return self._slot_state.of(state, due, traffic, slot)
 
     # Requests ------------------------------------------------------------------------------------------------------
 
@@ -341,9 +360,6 @@ class TaskDiversion:
 
         Raises:
             ValueError: For an action of wrong shape or type, or with a number outside [-1, 1].
-
-        Paper: RTD Eq. (28).
-        Differs: less a penalty, an option, where the deadline is missed or the task is lost.
         """
         return self._dynamics.transition(state, action, exogenous)
 
@@ -448,6 +464,15 @@ class TaskDiversion:
     def features(self) -> TaskObservation:
         """Computes observations, and reads quantities back from them."""
         return TaskObservation(observation=self.observation, num_units=2 if self._chooses else 1, costs=self.costs)
+
+    @cached_property
+    def _slot_state(self) -> SlotState:
+        return SlotState(
+            num_units=self.num_rsus,
+            num_seats=self.num_client_vehicles,
+            num_types=len(self.profiles),
+            requests=self._requests,
+        )
 
     @property
     def _chooses(self) -> bool:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from jaxtyping import Real as RealArray
 
 MAX_QUEUE_LENGTH = 32
-"""Tasks at a roadside unit whose end times are kept. A longer queue is observed with this length."""
+"""Number of tasks at a roadside unit whose end times are stored. A longer queue is observed with this length."""
 
 PerTask = Float[np.ndarray, "*batch"]
 
@@ -28,7 +28,7 @@ class State:
     - `battery`, `vehicle_free_s`: the holder's battery level, and when it has finished computing.
 
     Paper: RTD Eq. (16).
-    Differs: a queue is kept as the times its tasks end, which its order and their speeds fix.
+    Differs: a queue is stored as the end times of its tasks, which follow from their order and speeds.
     """
 
     rsu_free_s: Float[np.ndarray, "*batch units"]

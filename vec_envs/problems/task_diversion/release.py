@@ -1,7 +1,6 @@
 """The release of tasks in `TaskDiversion`: which vehicles release tasks, and in which order.
 
-A vehicle releases at most one task per slot, at the beginning of the slot. The vehicles of a slot follow each other in
-random order.
+A vehicle releases at most one task per slot, at the beginning of the slot. The tasks of a slot are in random order.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ Flat = Int[np.ndarray, "*batch tasks"]
 class Releases:
     """The order of release: flat indices (`place`) into the grid of slots and seats.
 
-    The tasks that exist come first, the other places after them. The last place is a vehicle of the slot after the
-    episode, for the observation after the last decision.
+    Places with a task come first, and places without a task after them. The last place is a vehicle of the slot after
+    the episode, for the observation after the last decision.
     """
 
     place: Flat

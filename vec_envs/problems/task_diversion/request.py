@@ -16,7 +16,7 @@ DIVERSIONS = ("probability", "shortest", "nearest", "chosen")
 
 @dataclass(frozen=True, kw_only=True)
 class Requests:
-    """Selects the unit that is asked, and makes its request.
+    """Selects the unit that is asked, and builds the request to it.
 
     The options `diversion`, `broadcast_slots` and `slot_s` are documented in `TaskDiversion`.
     """
@@ -29,7 +29,7 @@ class Requests:
         """Returns the request to the nearest unit (`asked` 0), to the second nearest (1), or to none (-1).
 
         Paper: RTD Eq. (17).
-        Differs: a wait holds the time a unit idles until a queued task's data arrive; the paper's sum leaves it out.
+        Differs: a wait includes the time a unit idles until a queued task's data arrive; the paper's sum omits it.
         """
         link = np.maximum(asked, 0)
         rate_mbps, unit = pick(exogenous.rate_mbps, link), pick(exogenous.unit, link)
@@ -70,13 +70,13 @@ class Requests:
         Paper: RTD Eq. (22).
         Differs: units broadcast only their queueing wait: vehicles measure their channel and know where the units are.
         """
-        return pick(self.broadcast(state, exogenous)[0], exogenous.unit)
+        return pick(self.broadcast(state, exogenous.slot)[0], exogenous.unit)
 
     def broadcast(
-        self, state: State, exogenous: Exogenous
+        self, state: State, slot: Int[np.ndarray, "*batch"]
     ) -> tuple[Float[np.ndarray, "*batch units"], Int[np.ndarray, "*batch"]]:
-        """Returns the last broadcast before a task, and its number; later decisions do not change a broadcast."""
-        number = exogenous.slot // self.broadcast_slots
+        """Returns the last broadcast up to a slot, and its number; later decisions do not change a broadcast."""
+        number = slot // self.broadcast_slots
         broadcast_s = number * (self.broadcast_slots * self.slot_s)
         new_wait_s = np.maximum(state.rsu_free_s - broadcast_s[..., None], 0.0)
         return np.where((number > state.index_number)[..., None], new_wait_s, state.index_wait_s), number

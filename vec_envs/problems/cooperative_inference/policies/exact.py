@@ -6,13 +6,13 @@ With the best resources for given cuts, the cost of a slot is a sum of three ter
 - V (sum_n sqrt(d_n))^2 / F, for work d_n at a server of F GHz (P4);
 - the value of P5, for the bandwidth.
 
-With a price zeta of a GHz of the server and a price eta of the bandwidth, both at least 0, the relaxed problem is a sum
-over devices:
+With a price zeta of a GHz of the server and a price eta of the bandwidth, both at least 0, the minimum of the relaxed
+problem is a sum over devices:
 
     sum_n min_c phi_n(c) - zeta F - eta,
     phi_n(c) = own_n(c) + min_{0 < f <= F} (V d_n(c) / f + zeta f) + min_{0 < a <= 1} (w_n s_n(c) / rate_n(a) + eta a)
 
-is a lower bound of the cost of all cuts (weak duality). Cuts that cost less than a known cost U have
+This sum is a lower bound of the cost of all cuts (weak duality). Cuts that cost less than a known cost U have
 sum_n (phi_n(c_n) - min_c phi_n(c)) <= U - bound. The search follows from this:
 
 1. It looks for good prices on a grid, and refines the grid around its best point.
@@ -60,7 +60,7 @@ PRICE_RANGE = 1e4
 SLACK = 1e-10
 """Cuts are dropped when their bound exceeds U by more than this fraction of U, which is far above rounding errors."""
 SEARCHED_FRACTIONS = (1e-2, 1e-1, 1.0)
-"""The enumeration is repeated with limits at these fractions of the way from the bound to U. U falls meanwhile."""
+"""The enumeration is repeated with limits at these fractions of the way from the bound to U. U may fall in between."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from vec_envs.problems.dnn_partition.policies.rules import AllLocal, AllRSU, Lea
 from vec_envs.problems.policy import Reference, References
 
 _PAPER_SIZE = {"population": 20, "generations": 25}
-"""The paper speaks of several chromosomes. The default size costs as many evaluations as best response: 10,000."""
+"""The size of `genetic-paper`, because the paper speaks of "several chromosomes". `Genetic` by default takes 10,000
+evaluations, as many as best response."""
 REFERENCES = References(
     policies={
         "random": Reference(make=Random),

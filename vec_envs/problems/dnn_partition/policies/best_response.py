@@ -1,7 +1,7 @@
 """Per-slot best response: coordinate descent over the clients, from several starts.
 
-One client after another takes the action of least cost while the others keep theirs, until nobody changes. The result
-is the best of several local minima: not the exact optimum, but close to it on small cases.
+One client after another takes its action of least cost while the others keep theirs, until no client changes its
+action. The result is the best of several local minima: not the exact optimum, but close to it on small cases.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class BestResponse:
     """Minimises an objective of the slot by coordinate descent, from four random starts.
 
     Takes any objective: `"drift"`, `"drift_bound"` (P2 of the paper, Eq. (32)), `"delay"`, a function of `SlotTerms`,
-    or by default the problem's own, of which the reward is the negative.
+    or by default the problem's own objective.
     """
 
     num_starts = 4
@@ -33,7 +33,7 @@ class BestResponse:
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
-        """Draws the starts from `seed` on."""
+        """Seeds the random starts."""
         self._rng = np.random.default_rng(seed)
 
     def act(

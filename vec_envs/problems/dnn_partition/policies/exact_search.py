@@ -122,7 +122,10 @@ class Search:
             raise SearchLimitError
 
     def run(self) -> float:
-        """Finds the best action. Returns a lower bound on the cost of all others; infinite where it is proven."""
+        """Finds the best action, and returns a lower bound on the cost of all others.
+
+        The bound is infinite if the action is proven to be optimal.
+        """
         bound = self._base + float(self._least.sum())
         try:
             services = [self._service_costs(service) for service in range(self._services)]

@@ -19,8 +19,8 @@ ACTIONS_AT_ONCE = 1 << 14
 class ExhaustiveSearch:
     """Evaluates every joint action of a slot and takes the one of least cost: exact for any objective.
 
-    `objective` is a name, a function of `SlotTerms`, or by default the problem's own. Raises `ValueError` for a problem
-    of more than a million joint actions.
+    `objective` is a name, a function of `SlotTerms`, or by default the problem's own objective. Raises `ValueError` for
+    a problem of more than a million joint actions.
     """
 
     def __init__(self, problem: DNNPartition, *, objective: str | Objective | None = None) -> None:

@@ -3,8 +3,8 @@
 A chromosome holds the cuts and nodes of all clients. Tournaments choose parents. A child takes each gene from one of
 its two parents at random, and genes mutate to nearby values. The best of parents and children survive.
 
-This is pymoo's `GA` with its defaults, on arrays with a batch axis: its one object for each chromosome takes a dozen
-times as long.
+This is pymoo's `GA` with its defaults, but on arrays with a batch axis. pymoo makes an object for each chromosome,
+which takes a dozen times as long.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Genes = Int[np.ndarray, "batch chromosomes genes"]
 
 
 class Genetic:
-    """Takes the best joint action that a genetic algorithm finds, started anew in every slot.
+    """Takes the best joint action that a genetic algorithm finds; the algorithm restarts in every slot.
 
-    Takes any objective: `"drift_bound"` (Eq. (32), as in the paper), `"drift"`, `"delay"`, a function of terms, or
-    by default the problem's own. Raises `RuntimeError` naming the extra where pymoo is missing. Section 8.2 of MAD2RL
-    gives no population size and no number of generations.
+    Takes any objective: `"drift_bound"` (Eq. (32), as in the paper), `"drift"`, `"delay"`, a function of `SlotTerms`,
+    or by default the problem's own objective. Raises `RuntimeError` naming the extra where pymoo is missing. Section
+    8.2 of MAD2RL gives no population size and no number of generations.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Genetic:
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
-        """Draws random numbers from `seed` on."""
+        """Seeds the random numbers."""
         self._rng = np.random.default_rng(seed)
 
     def act(

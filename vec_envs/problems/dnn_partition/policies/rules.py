@@ -22,7 +22,7 @@ class Random:
         self._rng = np.random.default_rng(0)
 
     def reset(self, seed: int) -> None:
-        """Draws random numbers from `seed` on."""
+        """Seeds the random numbers."""
         self._rng = np.random.default_rng(seed)
 
     def act(self, observation: Observation, view: View | None = None) -> Action:

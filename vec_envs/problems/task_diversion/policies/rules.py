@@ -4,8 +4,8 @@ The paper runs its baselines at maximum speed. The speeds of least cost make the
 
 The cost of a task is a function of its cut and two speeds. For a given cut, the speeds of least cost are known in
 closed form. With w the weight of the vehicle's energy, running C Gcycles at f GHz costs C / f + w beta kappa C f^2. The
-minimum is at f = (2 w beta kappa)^(-1/3). For the unit's part, w is 1. The vehicle may run slower still where the data
-would have to wait in the unit's queue anyway.
+minimum is at f = (2 w beta kappa)^(-1/3). For the unit's part, w is 1. The vehicle may run even slower if its data
+would otherwise wait in the unit's queue.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class RandomNumbers:
 class CheapestCut:
     """Takes the cut of least cost t + beta e for the present task.
 
-    The policy is greedy: it ignores the cost to later tasks in the unit's queue. Tasks with no unit in range are run on
-    the vehicle.
+    The policy is greedy: it ignores the cost for later tasks in the unit's queue. Tasks with no unit in range are run
+    on the vehicle.
 
     Args:
         problem: The problem that the policy plays.
@@ -113,7 +113,7 @@ def task_options(
     if speeds == "full":
         return cut, *max_ghz, fastest
     vehicle_ghz, rsu_ghz = problem.costs.least_cost_ghz(request.battery[..., None])
-    # Slow down the vehicle's part to end when the unit is free: the task's time stays, the energy falls.
+    # Slow the vehicle down, so that its part ends when the unit is free: less energy in the same time.
     spare_s = task["queue_s"] - fastest.transmit_s
     waits = (spare_s > 0.0) & (own_cut < problem.num_layers[dnn][..., None])
     in_time_ghz = np.full(own_cut.shape, np.inf)
