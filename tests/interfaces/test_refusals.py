@@ -1,4 +1,4 @@
-"""What the three faces refuse, and in which words."""
+"""The errors of the interfaces for wrong actions, options and ids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pettingzoo
 import pytest
 from gymnasium.vector import AutoresetMode
-from pettingzoo.env_registry.exceptions import NameNotFound
 
 from tests.interfaces.comparing import MODES, makers
 from tests.interfaces.small_partition import ENV_ID, SMALL, by_agent, factory, random_actions
@@ -136,8 +135,12 @@ def test_unknown_ids_list_the_known_ones() -> None:
         gymnasium.make("VEC-DNNPartitions-v0")
     with pytest.raises(gymnasium.error.VersionNotFound, match="v0"):
         gymnasium.make("VEC-DNNPartition-v9")
+
+
+def test_unknown_ids_of_pettingzoo_name_the_id() -> None:
+    registry = pytest.importorskip("pettingzoo.env_registry.exceptions", reason="PettingZoo before 1.27 has none")
     for kind in ("parallel", "aec"):
-        with pytest.raises(NameNotFound, match=ENV_ID):
+        with pytest.raises(registry.NameNotFound, match=ENV_ID):
             pettingzoo.make(kind, "VEC-Unknown-v0")
 
 

@@ -147,7 +147,7 @@ class Problem(Protocol):
         """Returns one row of features, of order one, for each agent that decides at this epoch."""
         ...
 
-    def transition(self, state: Any, action: Shaped[np.ndarray, "*batch ..."], exogenous: Any) -> tuple[Any, Outcome]:
+    def transition(self, state: Any, action: Shaped[np.ndarray, "..."], exogenous: Any) -> tuple[Any, Outcome]:
         """Returns the next state and the outcome of a decision; changes none of its arguments.
 
         `exogenous` is the record of one epoch. An action has the shape `action_shape(problem)`.

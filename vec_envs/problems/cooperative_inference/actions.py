@@ -32,9 +32,7 @@ class CutActions:
     num_layers: Int[np.ndarray, "devices"]
     learned: bool
 
-    def cuts(
-        self, action: Shaped[np.ndarray, "*batch devices ..."]
-    ) -> tuple[Cuts, Float[np.ndarray, "*batch devices 3"] | None]:
+    def cuts(self, action: Shaped[np.ndarray, "..."]) -> tuple[Cuts, Float[np.ndarray, "*batch devices 3"] | None]:
         """Returns the cuts, and the three numbers of the resources where those are learned (None otherwise).
 
         Raises:

@@ -349,7 +349,7 @@ class CooperativeInference:
         return State(energy_queue=empty, memory_queue=empty.copy())
 
     def transition(
-        self, state: State, action: Shaped[np.ndarray, "*batch devices ..."], exogenous: Exogenous
+        self, state: State, action: Shaped[np.ndarray, "..."], exogenous: Exogenous
     ) -> tuple[State, Outcome]:
         """Returns the next state and the outcome of a slot; a pure function.
 

@@ -1,0 +1,83 @@
+"""TorchRL's own checks pass on every environment: `check_env_specs`, and rollouts over the end of an episode."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gymnasium
+import pytest
+
+from tests.clients.every import EVERY_ID, EVERY_PADDING, STRAIGHT, parallel_env
+
+pytest.importorskip("torchrl")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+CATEGORICAL = {"categorical_action_encoding": True}
+"""TorchRL 0.11, which BenchMARL asks for, decodes its default encoding of a `MultiDiscrete` action wrongly."""
+BATCHED = pytest.mark.parametrize("kind", ["SerialEnv", "ParallelEnv"])
+
+
+def gym_env(env_id: str) -> Any:
+    from torchrl.envs import GymEnv
+
+    import vec_envs
+
+    assert vec_envs
+    return GymEnv(env_id, **STRAIGHT, **CATEGORICAL)
+
+
+def pettingzoo_env(env_id: str, padded: bool) -> Any:
+    from torchrl.envs import PettingZooWrapper
+
+    return PettingZooWrapper(parallel_env(env_id, padded=padded), return_state=True)
+
+
+def check(env: Any) -> None:
+    from torchrl.envs import check_env_specs
+
+    check_env_specs(env)
+    assert env.rollout(35, break_when_any_done=False).shape[-1] == 35
+    env.close()
+
+
+@EVERY_ID
+def test_gym_env(env_id: str) -> None:
+    check(gym_env(env_id))
+
+
+@EVERY_ID
+def test_gym_wrapper(env_id: str) -> None:
+    from torchrl.envs import GymWrapper
+
+    check(GymWrapper(gymnasium.make(env_id, **STRAIGHT), **CATEGORICAL))
+
+
+@EVERY_ID
+@EVERY_PADDING
+def test_pettingzoo_wrapper(env_id: str, padded: bool) -> None:
+    check(pettingzoo_env(env_id, padded))
+
+
+@EVERY_ID
+@BATCHED
+def test_batched_gym_envs(env_id: str, kind: str) -> None:
+    from torchrl import envs
+
+    check(getattr(envs, kind)(2, partial(gym_env, env_id)))
+
+
+@EVERY_ID
+@EVERY_PADDING
+@BATCHED
+def test_batched_pettingzoo_envs(env_id: str, padded: bool, kind: str) -> None:
+    from torchrl import envs
+
+    check(getattr(envs, kind)(2, partial(pettingzoo_env, env_id, padded)))
+
+
+@EVERY_ID
+def test_vector_env(env_id: str) -> None:
+    """TorchRL refuses `NEXT_STEP`, the default of Gymnasium and of this project."""
+    from torchrl.envs import GymWrapper
+
+    check(GymWrapper(gymnasium.make_vec(env_id, num_envs=2, autoreset_mode="DISABLED", **STRAIGHT), **CATEGORICAL))

@@ -1,0 +1,39 @@
+"""Finds out whether a folder or a file of the user hides a package of this project.
+
+Python searches the current folder first. There a `trainers/__init__.py` of yours hides the package `trainers` of this
+project, so that its commands are not found.
+"""
+
+from __future__ import annotations
+
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+COMMAND_PACKAGES = ("trainers", "benchmarks", "sumo_scenarios")
+"""The packages with the commands of this project. They stand beside `vec_envs`, in a wheel as in a clone."""
+
+
+def hidden_by(package: str) -> Path | None:
+    """Returns what is imported in place of a package of this project; None where the package itself is."""
+    spec = find_spec(package)
+    places = [] if spec is None else [*(spec.submodule_search_locations or ()), spec.origin]
+    own = Path(__file__).resolve().parents[1] / package
+    if not places or places[0] is None or own in (Path(place).resolve() for place in places if place):
+        return None
+    return Path(places[0])
+
+
+def explanation(package: str, hiding: Path) -> str:
+    """Returns what hides a package, and what to do."""
+    return (
+        f"{hiding} hides the package {package} of VEC-Envs: run the command in another folder, or set the environment "
+        "variable PYTHONSAFEPATH=1, so that Python does not search the current folder"
+    )
+
+
+def warn_if_hidden(*packages: str) -> None:
+    """Warns with what hides one of the packages, so that a failed import that follows can be understood."""
+    for package in packages:
+        if (hiding := hidden_by(package)) is not None:
+            warnings.warn(explanation(package, hiding), RuntimeWarning, stacklevel=2)
