@@ -76,14 +76,15 @@ class StableBaselines3:
         is_flat = model.observation_space.shape == flat.observation_space().shape
         self._layout = flat if is_flat else JointLayout(problem=problem)
         observed, acted = self._layout.observation_space(), self._layout.action_space()
-        for what, own, needed, fits in (
-            # Bounds are not compared: those that a problem knows may change between versions.
-            ("observation", model.observation_space, observed, model.observation_space.shape == observed.shape),
-            ("action", model.action_space, acted, model.action_space == acted),
+        own, acts = model.observation_space.shape, model.action_space
+        for what, theirs, needed in (
+            # Bounds of observations are not compared: those that a problem knows may change between versions.
+            ("observation", f"has shape {own}", f"has shape {observed.shape}"),
+            ("action", f"is {acts}", f"is {acted}"),
         ):
-            if not fits:
+            if theirs != needed:
                 raise ValueError(
-                    f"the model's {what} space is {own}, the environment's is {needed}: the model was trained on "
+                    f"the model's {what} space {theirs}, the environment's {needed}: the model was trained on "
                     'another case, or with an option such as observation="extended", which `sees` must then contain'
                 )
 

@@ -63,7 +63,7 @@ def test_a_model_of_stable_baselines3(
     np.testing.assert_array_equal(halved.act(observed), policy.act(0.5 * observed))
     with pytest.raises(
         ValueError,
-        match=r"the model's observation space is .*, the environment's is .*, which `sees` must then contain",
+        match=r"the model's observation space has shape .*, the environment's .*, which `sees` must then contain",
     ):
         StableBaselines3(model, DNNPartition(num_client_vehicles=4))
 

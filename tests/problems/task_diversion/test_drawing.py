@@ -150,9 +150,7 @@ def scene(batch_size: int = 1, **options: Any) -> EnvironmentBatch:
 
 def test_every_seat_is_where_the_traffic_has_it() -> None:
     batch = scene()
-    source = batch._seeding[0]
-    assert source is not None
-    traffic = next(batch._traffic(source.seed, 0))
+    traffic = batch.traffic(0)
     while not batch.ended[0]:
         shown, slot = scene_of(batch.frame(0)).seats, int(batch.exogenous.slot[0])
         np.testing.assert_array_equal(shown.position_m, traffic.client_position_m[slot])

@@ -9,7 +9,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from contextlib import redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -148,13 +149,11 @@ class Traci:
 
     def load(self, arguments: list[str]) -> None:
         self._subscribed.clear()
-        try:
+        with self._explained():
             if self._process is None:
                 self._connect(arguments)
             else:
                 self._sumo.load(arguments)
-        except self._errors as error:
-            self._explain(error)
 
     def _connect(self, arguments: list[str]) -> None:
         """Starts SUMO's program and connects to it; starts again with another port where that one is in use."""
@@ -220,24 +219,33 @@ class Traci:
             ) from error
         raise SumoRefusal(str(error)) from error
 
-    def step(self) -> None:
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raises the reason of an error in its block. SUMO's program may end before any of its answers."""
         try:
-            self._sumo.simulationStep()
+            yield
         except self._errors as error:
             self._explain(error)
 
+    def step(self) -> None:
+        with self._explained():
+            self._sumo.simulationStep()
+
     def vehicle_ids(self) -> list[str]:
-        return list(self._sumo.vehicle.getIDList())
+        with self._explained():
+            return list(self._sumo.vehicle.getIDList())
 
     def vehicle_type(self, vehicle: str) -> str:
-        return self._sumo.vehicle.getTypeID(vehicle)
+        with self._explained():
+            return self._sumo.vehicle.getTypeID(vehicle)
 
     def places(self, vehicles: list[str]) -> list[Place | None]:
         domain, place = self._sumo.vehicle, self._traci.constants.VAR_POSITION
-        for vehicle in vehicles:
-            if vehicle not in self._subscribed:
-                domain.subscribe(vehicle, (place, self._traci.constants.VAR_SPEED))
-                self._subscribed.add(vehicle)
+        with self._explained():
+            for vehicle in vehicles:
+                if vehicle not in self._subscribed:
+                    domain.subscribe(vehicle, (place, self._traci.constants.VAR_SPEED))
+                    self._subscribed.add(vehicle)
         found: dict[str, dict[int, Any]] = domain.getAllSubscriptionResults()
         return [found[vehicle][place] if vehicle in found else None for vehicle in vehicles]
 
