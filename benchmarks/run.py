@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,18 +22,24 @@ from benchmarks import report
 from benchmarks.engines import ENGINES, engine_of
 from benchmarks.jobs.execute import INTERRUPTED
 from benchmarks.jobs.files import OUTPUT, Failure, is_done
-from benchmarks.jobs.plan import DECISION_LIMIT_S, Job, jobs_of_suites
+from benchmarks.jobs.plan import DECISION_LIMIT_S, Job, jobs_of, jobs_of_suites
 from benchmarks.reports.policy_results import collect
 from benchmarks.reports.tables import aligned, suite_tables
 from benchmarks.results.stores import ResultStore, convert_folder
 from benchmarks.suites import SUITES, seeds_of, suites_of, with_custom_policies
-from benchmarks.suites.suite import Suite
+from benchmarks.suites.suite import Case, CasePolicy, Suite
 
 
 def show(suites: Sequence[Suite], seeds: int, directory: Path, policies: tuple[str, ...] = ()) -> None:
-    """Prints the tables of suites for the given policies or all. Writes tables and pictures of all policies."""
+    """Prints the tables of suites for the given policies or all. Writes tables and pictures of all policies.
+
+    Nothing is written for a suite whose policies have no results.
+    """
     for suite in suites:
         results = collect(suite, seeds, ResultStore(directory / "results"))
+        if results and not any(of_policy.found for of_policy in results):
+            print(f"\n{suite.title}: there are no results in {directory / 'results'}, and no page is written")
+            continue
         printed = [of_policy for of_policy in results if not policies or of_policy.policy in policies]
         print(f"\n{suite.title}: means with 95% confidence intervals")
         for title, table in suite_tables(suite, printed):
@@ -110,6 +116,8 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
         failures = _run(suites, seeds, policies, options)
         for failure in failures:
             print(f"failed: {failure}", file=sys.stderr)
+        for name in without_results(suites, seeds, failures):
+            print(f"every job of {name} failed: it has no results in {options.output}", file=sys.stderr)
         show(with_custom_policies(suites_of(options.suite, known), policies), seeds, options.output, policies)
     except (ImportError, OSError, ValueError) as error:
         print(f"benchmarks.run: {error}", file=sys.stderr)
@@ -118,6 +126,20 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
         print("\ninterrupted; the same command continues", file=sys.stderr)
         return INTERRUPTED
     return 1 if failures else 0
+
+
+def without_results(suites: Sequence[Suite], seeds: int, failures: Sequence[Failure]) -> list[str]:
+    """Returns the names of the policies all of whose jobs failed."""
+    jobs: dict[str, set[str]] = {}
+    for case, policy in _played(suites):
+        jobs.setdefault(policy.name, set()).update(job.name for job in jobs_of(case, policy, seeds))
+    failed = {failure.job.name for failure in failures}
+    return [name for name, of_name in jobs.items() if of_name and of_name <= failed]
+
+
+def _played(suites: Sequence[Suite]) -> Iterator[tuple[Case, CasePolicy]]:
+    """Yields every policy of every case."""
+    return ((case, policy) for suite in suites for case in suite.cases for policy in case.policies)
 
 
 def _run(suites: Sequence[Suite], seeds: int, policies: tuple[str, ...], options: argparse.Namespace) -> list[Failure]:

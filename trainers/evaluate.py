@@ -1,4 +1,4 @@
-"""Evaluates a trained run: `python -m trainers.evaluate RUN_DIR [--episodes 32] [--seed 1000] [--slow]`.
+"""Evaluates a trained run: `python -m trainers.evaluate RUN_DIR [--episodes 32] [--seed 500000] [--slow]`.
 
 The learned policy and the reference policies of its problem play the same held-out episodes. Torch is imported after
 the command line is read.
@@ -12,8 +12,11 @@ from pathlib import Path
 
 from trainers.loop.evaluation import evaluate_run
 from trainers.runs.directory import RunDirectory
+from trainers.runs.options import VALIDATION_SEED
 from trainers.runs.tables import print_table
 from vec_envs.mobility import TrafficError
+
+SEED = "seed of the first episode (default: %(default)s; from 1000 on are the leaderboard's episodes)"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--episodes", type=int, default=32, help="number of held-out episodes (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1000, help="seed of the first episode (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=VALIDATION_SEED, help=SEED)
     parser.add_argument("--slow", action="store_true", help="also play slow references, and those that need an extra")
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.seed < 0:

@@ -11,7 +11,7 @@ from trainers.algorithms.joint_numbers import JointNumbers
 from trainers.algorithms.options import ReplayOptions, SACOptions, check_floor
 from trainers.registry import Learner, Preset
 from trainers.runs.command_line import parse
-from vec_envs.problems.base import ContinuousActions, HasHybridActions, Problem, action_shape
+from vec_envs.problems.base import ContinuousActions, HasHybridActions, HybridActions, Problem, action_shape
 
 if TYPE_CHECKING:
     from trainers.algorithms.sac import BoundedSAC
@@ -24,6 +24,8 @@ TUNED_REPLAY = ReplayOptions(batch_size=256, buffer_size=300_000, warm_up_episod
 TUNED_RUN = {"episodes": 480, "num_envs": 32}
 PAPER = replace(
     TUNED,
+    actor="gaussian",
+    improved=1,
     learning_rate=0.05,
     final_learning_rate=1.0,
     target_entropy=-3.0,
@@ -63,10 +65,17 @@ def build(problem: Problem, options: SACLearner, *, seed: int) -> BoundedSAC:
     with seeded_weights(seed) as decisions:
         return assemble(
             observation_size=deciders * problem.observation_size,
-            hybrid=problem.hybrid if isinstance(problem, HasHybridActions) else JointNumbers(problem),
+            hybrid=actions_of(problem, options.sac),
             options=options.sac,
             seed=decisions,
         )
+
+
+def actions_of(problem: Problem, options: SACOptions) -> HybridActions:
+    """Returns the problem's own hybrid actions, or all numbers of an action together where `options.actor` says so."""
+    if options.actor == "hybrid" and isinstance(problem, HasHybridActions):
+        return problem.hybrid
+    return JointNumbers(problem)
 
 
 def learned(algorithm: BoundedSAC) -> LearnedPolicy:

@@ -8,7 +8,8 @@ assigned round-robin.
 
 **Actions.** One integer for each client: `cut, node = divmod(action, J)`, with J edge nodes. Node 0 is the roadside
 unit, and nodes 1 to S = J - 1 are the service vehicles. The client runs layers 1 to `cut` itself and sends the rest of
-the work to `node`. At `cut = L` nothing is sent.
+the work to `node`. At `cut = L` nothing is sent. With `v2v_range_m`, the actions at service vehicles out of reach are
+masked in a slot; a client that takes one all the same runs all layers itself.
 
 **Observations.** float32, with a row of 2 J + 1 features for each client. The value in parentheses is the scale: it is
 observed as 1.
@@ -18,6 +19,8 @@ observed as 1.
   roadside unit.
 - `observation="extended"` has 5 J + 1 features. It adds the client's rate to every node (100 Mbit/s), and the
   processors (10 GHz) and driving speeds (30 m/s) of the client and of every service vehicle.
+- With `v2v_range_m`, the extended rate to a service vehicle out of reach is 0. The paper's observation then adds 1 for
+  every service vehicle in reach and 0 for the others: 3 J features.
 
 **Reward.** All agents share the reward. It is minus the sum of two terms: the Lyapunov drift of all queues (or its
 bound), and V times the tasks' completion times. `reward="drift_bound"` is the paper's. It pays for keeping a backlog,

@@ -1,8 +1,8 @@
 """The jobs of suites. A job is one policy on one case, trained with one seed where it learns.
 
-The `definition` of a job holds all options of the environment, the learner and the evaluation, including defaults.
-Results and runs are named by a hash of it, so a job that several suites contain runs once. The definition does not
-include which metrics of the episodes are kept.
+The `definition` of a job holds all options of the environment, the learner and the evaluation, including defaults
+except those of `NEWER`. Results and runs are named by a hash of it, so a job that several suites contain runs once. The
+definition does not include which metrics of the episodes are kept.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ from vec_envs.registration import factory_of
 
 CHECKPOINT_S = 60.0
 DECISION_LIMIT_S = 5.0
+NEWER = frozenset({"actor", "carrier_ghz", "noise_figure_db", "shared_band", "v2v_range_m"})
+"""Options of learners and environments that are newer than published results.
+
+A definition has them only where they are not the default, so that a new option leaves the keys of these results.
+"""
 _PRETRAINING = ["episodes", "expert", "exploration", "epochs", "batch_size", "learning_rate"]
 
 
@@ -137,7 +142,7 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
         **{"device": "cpu", **policy.run, "threads": 1},
     )
     left_out = {"output", "resume", "seed", "init_from", *ADJUSTABLE} - {"device", "threads"}
-    written = {name: value for name, value in dataclasses.asdict(run).items() if name not in left_out}
+    written = {name: value for name, value in as_definition(run).items() if name not in left_out}
     if policy.pretraining is not None:
         first = pretraining_of(run, policy.learner, policy.pretraining)
         written["pretraining"] = {name: getattr(first, name) for name in _PRETRAINING}
@@ -147,6 +152,17 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
         _job(case, {**training, "seed": seed}, env, policy.sees, checkpoint_s=run.checkpoint_s)
         for seed in range(seeds if policy.seeds is None else min(seeds, policy.seeds))
     ]
+
+
+def as_definition(options: Any) -> dict[str, Any]:
+    """Returns options as a dictionary, without those of `NEWER` that have their default."""
+    values: dict[str, Any] = {}
+    for f in dataclasses.fields(options):
+        value = getattr(options, f.name)
+        if f.name in NEWER and value == f.default:
+            continue
+        values[f.name] = as_definition(value) if dataclasses.is_dataclass(value) else value
+    return values
 
 
 def pretraining_of(run: Run, agents: str, fields: Fields) -> Pretraining:
@@ -173,10 +189,13 @@ def kept_of(case: Case, problem: Problem) -> Kept:
 
 
 def options_of(env_id: str, fields: Fields) -> dict[str, Any]:
-    """Returns all options of an environment as JSON has them. Raises `ValueError` for unknown or invalid ones."""
+    """Returns the options of an environment as JSON has them, without defaults of `NEWER`.
+
+    Raises `ValueError` for unknown or invalid options.
+    """
     kind = _options_type(env_id)
     known_only([f.name for f in dataclasses.fields(kind)], fields, env_id)
-    options = dataclasses.asdict(kind(**fields))
+    options = as_definition(kind(**fields))
     problem_of(env_id, options)
     return json.loads(json.dumps(options, allow_nan=False))
 

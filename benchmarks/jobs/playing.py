@@ -19,7 +19,7 @@ from trainers.loop.episodes import Step, Tally, Trend, play_out
 from trainers.loop.evaluation import decision_time_s
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.problems.base import Metric, Problem, View
-from vec_envs.problems.policy import Policy
+from vec_envs.problems.policy import Policy, mask_keyword
 
 TIMED_EPOCHS = 30
 """The largest number of decision epochs at which the time of a decision is measured."""
@@ -86,7 +86,7 @@ def play(
             at_most(limit_s * env.num_envs, f"{env.num_envs} decisions at once"),
             warnings.catch_warnings(record=True, action="always") as caught,
         ):
-            action = policy.act(observation, view)
+            action = policy.act(observation, view, **mask_keyword(policy, view))
         warned.update(dict.fromkeys(str(warning.message)[:WARNING_LENGTH] for warning in caught))
         if timed is not None and len(decision_s) < TIMED_EPOCHS and not env.batch.ended[0]:
             with at_most(limit_s, "a decision"), warnings.catch_warnings(action="ignore"):  # caught above already

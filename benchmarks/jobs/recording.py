@@ -82,7 +82,7 @@ class Recorder:
                 x_m=x,
                 y_m=y,
                 waits=waits,
-                links=self._links(action[0]),
+                links=self._links(self._problem.as_played(action[:1], exogenous)[0]),
                 caption=f"{sum(waits):.1f} Gcycles wait; this slot's tasks take {took_s:.2f} s in all",
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.jobs import recording
@@ -10,7 +10,8 @@ from benchmarks.leaderboard.case_results import CaseResults, custom_policies, re
 from benchmarks.leaderboard.plots import sweep_plots
 from benchmarks.leaderboard.schema import Board
 from benchmarks.leaderboard.scores import RANDOM, is_reference
-from benchmarks.leaderboard.tracks import TrackResults, track_of
+from benchmarks.leaderboard.track_work import TrackWork, tracks_of
+from benchmarks.leaderboard.tracks import TrackResults
 from benchmarks.reports.tables import in_code
 from benchmarks.results.stores import open_results
 from benchmarks.suites.suite import Case, Suite
@@ -23,7 +24,18 @@ TITLES = {
 """Id of an environment -> title of its track. Other environments have their id as the title."""
 
 
-def board_of(suites: Sequence[Suite], seeds: int, *paths: Path, suite_name: str = "") -> Board:
+def _silent(line: str) -> None:
+    """Ignores a line about the progress."""
+
+
+def board_of(
+    suites: Sequence[Suite],
+    seeds: int,
+    *paths: Path,
+    suite_name: str = "",
+    workers: int = 1,
+    report: Callable[[str], None] = _silent,
+) -> Board:
     """Returns the board of the first suite with a version. The other suites give plots of trade-offs.
 
     Invalid files and incomplete policies are listed in `Board.left_out`.
@@ -33,6 +45,8 @@ def board_of(suites: Sequence[Suite], seeds: int, *paths: Path, suite_name: str 
         seeds: The expected number of training seeds.
         paths: Folders and `.jsonl` files of results. A result in several of them is taken from the first.
         suite_name: The name on the command line, for the commands that reproduce entries; by default the suite's.
+        workers: The number of processes that compute tracks. The board does not depend on it.
+        report: Takes a line about the progress.
 
     Raises `ValueError` where no suite has a version, or no case can be used for ranking.
     """
@@ -41,6 +55,7 @@ def board_of(suites: Sequence[Suite], seeds: int, *paths: Path, suite_name: str 
         names = " and ".join(suite.name for suite in suites)
         raise ValueError(f"{names}: no suite has a ranking; give one of them a version, such as version='1'")
     stores = [open_results(path) for path in paths]
+    report(f"reading {sum(len(store.entries) for store in stores):,} results")
     found, rejected = read_all(stores, ranked.cases)
     played: list[CaseResults] = []
     tracks: list[TrackResults] = []
@@ -55,21 +70,22 @@ def board_of(suites: Sequence[Suite], seeds: int, *paths: Path, suite_name: str 
         where = " and ".join(map(str, paths))
         raise ValueError(f"{where} has no results of the suite {ranked.name} that can be ranked: run the suite first")
     sweeps = [suite for suite in suites if not suite.version]
+    work = [
+        TrackWork(
+            results=track,
+            title=title_of(track.env_id),
+            sweeps=tuple(plot for suite in sweeps for plot in sweep_plots(suite, track.env_id, seeds, *stores)),
+        )
+        for track in tracks
+        if track.cases
+    ]
     used = [result for results in played for of_policy in results.policies for result in of_policy.found]
     return Board(
         suite=ranked.name,
         title=ranked.title,
         version=ranked.version,
         code=in_code(result.provenance for result in used),
-        tracks=tuple(
-            track_of(
-                track,
-                title=title_of(track.env_id),
-                sweeps=[plot for suite in sweeps for plot in sweep_plots(suite, track.env_id, seeds, *stores)],
-            )
-            for track in tracks
-            if track.cases
-        ),
+        tracks=tracks_of(work, workers=workers, report=report),
         recordings=tuple(_recordings(played)),
         left_out=tuple(rejected),
     )

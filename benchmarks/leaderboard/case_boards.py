@@ -38,7 +38,7 @@ def case_board(results: CaseResults, scale: Scale | None) -> CaseBoard:
         best="" if scale is None else scale.best,
         episodes=case.episodes,
         seed=case.seed,
-        options={name: value for name, value in options.items() if value != defaults[name]},
+        options={name: value for name, value in options.items() if value != defaults.get(name)},
         heads=tuple(head_of(name) for name in metrics),
         rows=tuple(sorted(rows, key=lambda row: -row.score[0] if row.score else row.metrics[metrics[0]][0])),
     )

@@ -34,7 +34,7 @@ def read_all(stores: Sequence[ResultStore], cases: Sequence[Case]) -> tuple[dict
             first, place = found.setdefault(entry.name, result), places.setdefault(entry.name, store)
             if not _equal_values(first, result):
                 raise ValueError(f"has other values in {store.path} than in {place.path}, which is used")
-            found[entry.name] = joined(first, result)
+            found[entry.name] = first if result is first else joined(first, result)
         except (OSError, TypeError, ValueError) as error:  # a field that an environment lacks is a TypeError
             rejected.append(Rejected(what=entry.label, why=shortened(str(error).removeprefix(f"{entry.path} "))))
     return found, rejected

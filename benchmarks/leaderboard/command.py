@@ -1,6 +1,7 @@
 """Writes the leaderboard: `python -m benchmarks.leaderboard [RESULTS ...] [--output SITE_DIR] [--suite NAME]`.
 
-RESULTS is the `--output` of `benchmarks.run`, a folder of results or a `.jsonl` file; several are read together.
+RESULTS is the `--output` of `benchmarks.run`, a folder of results or a `.jsonl` file; several are read together. The
+published results of the suite are read after them, so that a policy of your own needs no others (`--no-published`).
 SITE_DIR gets `index.html`, a self-contained page, and `leaderboard.md`. With `--into PAGE.md` the tables are also
 written into a Markdown page, between the marks of its section.
 """
@@ -8,12 +9,14 @@ written into a Markdown page, between the marks of its section.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+import benchmarks
 from benchmarks.jobs.files import OUTPUT
 from benchmarks.jobs.plan import jobs_of_suites
 from benchmarks.leaderboard.build import board_of
@@ -26,18 +29,20 @@ from benchmarks.suites import SUITES, seeds_of, suites_of
 from benchmarks.suites.suite import Suite
 from trainers.runs.directory import replace_file
 
+PUBLISHED = Path(benchmarks.__file__).with_name("published")
+"""The folder of the published results; an installed package does not have it."""
 
-def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]]) -> str:
+
+def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]], more: Sequence[Path] = ()) -> str:
     """Returns the name of the ranked suite that has the largest share of its results in these folders or files.
 
-    Raises `ValueError` where they hold no result of any ranked suite.
+    Where they hold none of any ranked suite, such as those of a custom policy alone, `more` is searched as well. Raises
+    `ValueError` where that holds none either.
     """
     ranked = {name: suite for name, suites in known.items() for suite in suites if suite.version}
-    found = set[str]().union(*(open_results(path).names for path in paths))
-    shares = {
-        name: float(np.mean([job.name in found for job in jobs_of_suites((suite,), suite.seeds)]))
-        for name, suite in ranked.items()
-    }
+    shares = _shares(paths, ranked)
+    if more and not any(shares.values()):
+        shares = _shares(more, ranked)
     largest = max(shares, key=shares.__getitem__)
     if not shares[largest]:
         where = " and ".join(map(str, paths))
@@ -47,6 +52,22 @@ def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]]) -> s
             "suite (--suite package.module:NAME)"
         )
     return largest
+
+
+def _shares(paths: Sequence[Path], ranked: Mapping[str, Suite]) -> dict[str, float]:
+    """Returns the share of each suite's results that these folders or files hold."""
+    found = set[str]().union(*(open_results(path).names for path in paths))
+    return {
+        name: float(np.mean([job.name in found for job in jobs_of_suites((suite,), suite.seeds)]))
+        for name, suite in ranked.items()
+    }
+
+
+def _of_suite(published: Sequence[Path], suites: Sequence[Suite], *, beside: Sequence[Path]) -> list[Path]:
+    """Returns the folders that hold results of these suites and are not among the paths `beside` them already."""
+    jobs = {job.name for job in jobs_of_suites(suites, seeds_of(suites))}
+    known = [path.resolve() for path in beside]
+    return [path for path in published if path.resolve() not in known and jobs & open_results(path).names]
 
 
 def within(text: str, board: Board) -> str:
@@ -59,9 +80,13 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     options = _parsed(arguments)
     try:
         paths: list[Path] = options.results
-        name: str = options.suite or suite_in(paths, known)
+        published = [PUBLISHED] if options.published and PUBLISHED.is_dir() else []
+        name: str = options.suite or suite_in(paths, known, more=published)
         suites = suites_of(name, known)
-        board = board_of(suites, options.seeds or seeds_of(suites), *paths, suite_name=name)
+        paths += _of_suite(published, suites, beside=paths)
+        seeds, workers = options.seeds or seeds_of(suites), os.cpu_count() or 1
+        board = board_of(suites, seeds, *paths, suite_name=name, workers=workers, report=_progress)
+        _progress("writing the page")
         texts = {options.output / "index.html": page(board), options.output / "leaderboard.md": markdown(board)}
         if options.into:
             texts[options.into] = within(options.into.read_text(), board)
@@ -76,10 +101,21 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     return 0
 
 
+def _progress(line: str) -> None:
+    """Writes a line about the progress."""
+    print(f"{line} ...", file=sys.stderr, flush=True)
+
+
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Returns the options of the command line; exits with a message where they are wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
-    parser.add_argument("results", type=Path, nargs="*", default=[OUTPUT], metavar="RESULTS", help=f"default: {OUTPUT}")
+    parser.add_argument("results", type=Path, nargs="*", metavar="RESULTS", help=f"default: {OUTPUT}, where it exists")
+    parser.add_argument(
+        "--published",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also read the published results of the suite (default: yes)",
+    )
     parser.add_argument("--output", type=Path, default=Path("site"), metavar="SITE_DIR", help="default: %(default)s")
     parser.add_argument(
         "--suite",
@@ -90,4 +126,6 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.seeds is not None and options.seeds < 1:
         parser.error(f"--seeds {options.seeds} must be at least 1")
+    if not options.results and (OUTPUT.exists() or not (options.published and PUBLISHED.is_dir())):
+        options.results = [OUTPUT]
     return options

@@ -88,6 +88,10 @@ class Entry:
     """The options of training; empty for a policy that does not train."""
     command: str
     """The command that reproduces the results."""
+    about: str = ""
+    """What the policy does, in a sentence or two."""
+    code: str = ""
+    """The versions and commits of the code that made the results, in words; "" where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from benchmarks.leaderboard.schema import Interval, Line
 from benchmarks.reports.policy_results import PolicyResults
+from benchmarks.results import statistics
 from benchmarks.results.result import Result
 from benchmarks.results.statistics import Estimate, estimate
 from benchmarks.suites.suite import Case, Reference
@@ -31,14 +32,6 @@ RANDOM = "random"
 """The reference whose score is 0."""
 RESAMPLES = 2_000
 THRESHOLDS = tuple(float(x) for x in np.round(np.linspace(0.0, 1.1, 56), 3))
-GROWS_BY = 0.5
-"""A queue grows if its slope times the number of measured epochs is above this fraction of its mean.
-
-The slope is the lower end of its interval. The fraction is 1.33 for a queue that grows steadily from 0, and 0 for a
-queue that has settled.
-"""
-MEASURED_PART = 2.0 / 3.0
-"""The part of an episode's decision epochs over which a trend is measured."""
 
 
 class NoRliable(ImportError):
@@ -106,15 +99,15 @@ def is_reference(results: PolicyResults) -> bool:
 
 
 def grows(case: Case, results: PolicyResults) -> bool:
-    """Returns whether a queue of the case still grows at the end of an episode, in any run of a policy."""
-    return any(run_grows(queue, result) for queue in case.queues for result in results.found)
+    """Returns whether a queue of the case grows, judged on all runs of a policy together (`statistics.grows`)."""
+    return any(results.grows(queue) for queue in case.queues)
 
 
 def run_grows(queue: str, result: Result) -> bool:
-    """Returns whether a queue still grows in the episodes of one run."""
-    slopes, epochs = result.values[f"trend_{queue}"], MEASURED_PART * result.decisions.mean()
-    low, _ = estimate(slopes[None], name=queue).interval
-    return bool(low * epochs > GROWS_BY * result.values[queue].mean())
+    """Returns whether a queue grows in the episodes of one run."""
+    slope = estimate(result.values[f"trend_{queue}"][None], name=queue)
+    mean, epochs = float(result.values[queue].mean()), float(result.decisions.mean())
+    return statistics.grows(slope, mean=mean, epochs=epochs)
 
 
 def run_scores(scale: Scale, results: PolicyResults) -> Float[np.ndarray, "runs"]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.policies.importing import import_source
 from vec_envs.problems.base import View, action_shape
-from vec_envs.problems.policy import Policy
+from vec_envs.problems.policy import Policy, mask_keyword
 from vec_envs.records import map_arrays
 from vec_envs.registration import factory_of
 
@@ -132,8 +132,9 @@ class GuardedPolicy:
         """Returns the actions. Raises `ValueError` for a wrong shape, and for values that are not finite numbers."""
         own_view = None if view is None else self._copy(view)
         try:
+            mask = {} if own_view is None else mask_keyword(self._policy, own_view)
             began = time.thread_time()
-            returned = self._policy.act(observation.copy(), own_view)
+            returned = self._policy.act(observation.copy(), own_view, **mask)
             self.decided_s = time.thread_time() - began
             action = np.asarray(returned)
         except (Exception, SystemExit) as error:

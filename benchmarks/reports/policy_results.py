@@ -12,7 +12,7 @@ from benchmarks.results import format1
 from benchmarks.results import result as results
 from benchmarks.results.kept import Kept
 from benchmarks.results.result import Result
-from benchmarks.results.statistics import Estimate, estimate
+from benchmarks.results.statistics import Estimate, estimate, grows
 from benchmarks.results.stores import ResultStore
 from benchmarks.suites.suite import Suite
 
@@ -73,6 +73,11 @@ class PolicyResults:
         """Returns the mean of a metric over seeds and episodes."""
         return estimate(self.values(metric), name=self._bootstrap, widened=widened)
 
+    def grows(self, queue: str) -> bool:
+        """Returns whether a queue of these results grows, judged on all runs together. Its trend must be kept."""
+        slope, epochs = self.mean(f"trend_{queue}"), float(self.values(DECISIONS).mean())
+        return grows(slope, mean=float(self.values(queue).mean()), epochs=epochs)
+
     def last_trained(self, metric: str) -> Estimate:
         """Returns the mean of a metric over seeds and the last tenth of their learning curves."""
         curves = [result.curve[metric] for result in self.found if result.curve is not None]
@@ -99,7 +104,7 @@ class PolicyResults:
 
 
 def collect(suite: Suite, seeds: int, *stores: ResultStore) -> list[PolicyResults]:
-    """Returns the results of a suite's policies on its cases.
+    """Returns the results of a suite's policies on its cases. A policy has none on a case that it does not play.
 
     Args:
         suite: The suite.
@@ -108,9 +113,10 @@ def collect(suite: Suite, seeds: int, *stores: ResultStore) -> list[PolicyResult
             one. A result that cannot be read, or that lacks the metric that ranks policies, is missing.
     """
     return [
-        policy_results(case.name, case.x, policy.name, jobs_of(case, policy, seeds), *stores)
+        policy_results(case.name, case.x, policy.name, jobs, *stores)
         for case in suite.cases
         for policy in case.policies
+        if (jobs := jobs_of(case, policy, seeds))
     ]
 
 

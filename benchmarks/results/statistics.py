@@ -15,6 +15,12 @@ from jaxtyping import Float
 from scipy import stats
 
 RESAMPLES = 10_000
+GROWS_BY = 0.75
+"""A queue that grows gains more than this fraction of its mean in an episode.
+
+A queue that grows steadily from empty gains 2 means. The fraction is large because the episodes of the suite `main` are
+short: with a tenth, queues that are still filling would count as growing.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +81,21 @@ def estimate(
     drawn = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=resamples) / seeds
     by_chance = (drawn * by_seed).sum(axis=1) - mean
     return Estimate(value=float(value), draws=mean + (small_sample_factor(seeds) if widened else 1.0) * by_chance)
+
+
+def grows(slope: Estimate, *, mean: float, epochs: float, by: float = GROWS_BY) -> bool:
+    """Returns whether a queue grows: the definition of the leaderboard, of its pages and of `benchmarks.verify`.
+
+    It grows if the lower end of its slope's interval adds more than a fraction of the mean in an episode.
+
+    Args:
+        slope: The slope per decision epoch over the counted part of an episode, pooled over the runs of a policy.
+        mean: The mean of the queue.
+        epochs: The number of decision epochs of an episode.
+        by: The fraction.
+    """
+    low, _ = slope.interval
+    return bool(low > 0.0 and low * epochs > by * mean)
 
 
 def small_sample_factor(seeds: int) -> float:

@@ -73,6 +73,8 @@ def entry(index: int, name: str, kind: Kind, score: float, stable: bool) -> Entr
         decision_ms=None if kind == "custom" else (0.21, 118.0, 2.4, 9.5, 0.0, 0.02, 0.02, 0.01, 30.0, 1.1)[index],
         options={"learning_rate": 3e-4, "hidden": [128, 128], "preset": "joint"} if learned else {},
         command=f"python -m benchmarks.run lymdo-board --policies {name} --seeds 5 --output runs/board",
+        about=f"What {name} does, in a sentence.",
+        code="version 0.9.0, commit 0123456789",
     )
 
 
@@ -265,7 +267,8 @@ def harmful() -> Board:
         of,
         title=SCRIPT,
         entries=tuple(
-            replace(item, name=renamed[item.name], note=MARKUP, command=SCRIPT, options=options)
+            replace(item, name=renamed[item.name], note=MARKUP, command=SCRIPT, options=options, about=MARKUP,
+                    code=SCRIPT)
             for item in of.entries
         ),
         cases=tuple(

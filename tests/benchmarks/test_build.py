@@ -11,6 +11,7 @@ import pytest
 from rliable import metrics
 
 from benchmarks.jobs.plan import custom_policy_job, jobs_of
+from benchmarks.leaderboard import command
 from benchmarks.leaderboard.build import board_of
 from benchmarks.leaderboard.command import main
 from benchmarks.leaderboard.schema import Board, Track
@@ -175,18 +176,28 @@ def test_all_references_that_may_score_1_must_have_results(folder: Path, tmp_pat
     assert "no result of optimum-drift, whose score may be 1" in board.left_out[0].why
 
 
-def test_the_queue_of_a_policy_grows_if_it_grows_in_one_run(folder: Path, tmp_path: Path) -> None:
-    """However far its other runs are from it: with two or three seeds their mean's interval would hide it."""
+@pytest.mark.parametrize(
+    ("slopes", "stable"),
+    [
+        ((0.6, 0.61, 0.62), False),  # over 30 epochs these add 0.90 to 0.93 of the mean, 20
+        ((0.4, 0.41, 0.42), True),  # 0.60 to 0.63 of it
+        ((0.0, 0.0, 1.2), True),  # a single run of three shows nothing about the next
+        ((-0.1, -0.11, -0.12), True),
+    ],
+)
+def test_whether_a_queue_grows_is_judged_on_all_runs_together(
+    slopes: tuple[float, ...], stable: bool, folder: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
-    job = jobs_of(BASE, POLICIES[0], SEEDS)[2]
-    of = results.read(other / f"{job.name}.json")
-    values = {**of.values, "trend_backlog_gcycles": np.full(EPISODES, 1.2)}
-    results.write(
-        other, of.definition, of.kept, values=values, decisions=of.decisions, curve=of.curve, traces=of.traces,
-        training_s=1.0, evaluation_s=1.0,
-    )  # fmt: skip
-    assert not entries(board_of((SUITE,), SEEDS, other))["mine"].stable
+    for job, slope in zip(jobs_of(BASE, POLICIES[0], SEEDS), slopes, strict=True):
+        of = results.read(other / f"{job.name}.json")
+        values = {**of.values, "trend_backlog_gcycles": np.full(EPISODES, slope)}
+        results.write(
+            other, of.definition, of.kept, values=values, decisions=of.decisions, curve=of.curve, traces=of.traces,
+            training_s=1.0, evaluation_s=1.0,
+        )  # fmt: skip
+    assert entries(board_of((SUITE,), SEEDS, other))["mine"].stable == stable
     assert entries(board_of((SUITE,), SEEDS, folder))["mine"].stable
 
 
@@ -221,6 +232,26 @@ def test_aggregates_and_profiles() -> None:
     assert of["c"] == many["c"]  # a single run counts as often as others have runs
     line = profiles(RUNS, (0.0, 0.8, 5.0))[0]
     assert line.value == pytest.approx((1.0, float((RUNS["a"] > 0.8).mean()), 0.0), abs=1e-4)
+
+
+def test_results_of_a_custom_policy_alone_are_ranked_among_the_published_ones(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, own, site = tmp_path / "published", tmp_path / "own", tmp_path / "site"
+    shutil.copytree(folder, published)
+    own.mkdir()
+    for path in published.glob("given-*.json"):
+        path.rename(own / path.name)
+    monkeypatch.setattr(command, "PUBLISHED", published)
+    asked = ["--output", str(site), "--seeds", str(SEEDS)]
+    known = {"two": (SUITE, SWEEP)}
+    assert main([str(own), "--no-published", *asked], known) == 2
+    assert "has no results of the policies of two" in capsys.readouterr().err
+    assert main([str(own), *asked], known) == 0
+    assert f"| 2 | {THEIRS['given']} |" in (site / "leaderboard.md").read_text()
+    assert main([str(published), *asked], known) == 0  # which is not read twice
+    assert THEIRS["given"] not in (site / "leaderboard.md").read_text()
+    assert "left out" not in capsys.readouterr().err
 
 
 def test_the_page_is_written(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,13 +15,16 @@ import numpy as np
 import pytest
 
 from benchmarks.jobs.execute import evaluate
+from benchmarks.jobs.files import Failure
 from benchmarks.jobs.plan import jobs_of
 from benchmarks.jobs.playing import play
 from benchmarks.policies.custom import GuardedPolicy, definition_of, make_policy
+from benchmarks.reports.policy_results import collect
 from benchmarks.results import result as results
 from benchmarks.results.kept import Kept
-from benchmarks.run import main
-from benchmarks.suites import suites_of
+from benchmarks.results.stores import ResultStore
+from benchmarks.run import main, without_results
+from benchmarks.suites import suites_of, with_custom_policies
 from benchmarks.suites.suite import Case, CustomPolicy, Reference, Suite
 from vec_envs import dnn_partition_v0, task_diversion_v0
 from vec_envs.problems.dnn_partition.problem import DNNPartition
@@ -212,6 +215,45 @@ def test_a_failing_policy_is_left_out_and_the_others_run(tmp_path: Path, capsys:
     assert [path.stem[:9] for path in (tmp_path / "results").glob("*.json")] == ["all-local"]
 
 
+@pytest.mark.slow
+def test_where_every_job_of_a_policy_fails_this_is_said_and_no_page_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only, source = {"small": (replace(SUITES["small"][0], cases=(CASE,)),)}, f"{MODULE}:Raises"
+    assert main(["small", "--policies", source, "--output", str(tmp_path), "--workers", "1"], only) == 1
+    printed = capsys.readouterr()
+    assert f"every job of {source} failed: it has no results in {tmp_path}" in printed.err
+    assert "Small: there are no results in" in printed.out
+    assert list(tmp_path.glob("*.md")) == []
+
+
+def test_a_policy_counts_as_failed_only_if_all_its_jobs_did(tmp_path: Path) -> None:
+    twice = replace(SUITES["small"][0], cases=(CASE, replace(CASE, name="longer", episodes=5)))
+    (first,), (second,) = (jobs_of(case, CASE.policies[0], 1) for case in twice.cases)
+    failures = [Failure(job=job, how="ended", log=tmp_path) for job in (first, second)]
+    assert without_results((twice,), 1, failures) == ["all-local"]
+    assert without_results((twice,), 1, failures[:1]) == []
+    assert without_results((twice,), 1, []) == []
+
+
+def test_a_policy_has_no_rows_on_environments_that_it_does_not_play(tmp_path: Path) -> None:
+    source = f"{MODULE}:Local"
+    (suite,) = with_custom_policies(SUITES["small"], (source,))
+    (tmp_path / "results").mkdir()
+    found = collect(suite, 1, ResultStore(tmp_path / "results"))
+    assert [(of.case, of.policy) for of in found] == [("two", "all-local"), ("two", source)]
+
+
+def test_the_example_of_the_documentation_plays_and_is_better_than_all_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "docs" / "examples")
+    case = replace(CASE, env={**ENV, "num_client_vehicles": 4, "episode_slots": 12})
+    means = [
+        evaluate(jobs_of(case, policy, 1)[0], None).values["completion_time_s"].mean()
+        for policy in (CustomPolicy(name="mine", source="my_policy:WholeTasks"), Reference(name="all-local"))
+    ]
+    assert means[0] < 0.5 * means[1]
+
+
 def test_decision_time_excludes_the_guards_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(dnn_partition_v0.vector_env(num_envs=2, **ENV)) as env:
         make = partial(make_policy, definition_of(f"{MODULE}:Random"), env.problem)
@@ -225,3 +267,25 @@ def busy(seconds: float) -> None:
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass
+
+
+class TakesLastLegal:
+    """Takes each agent's last legal action, of a mask that it must be given."""
+
+    def __init__(self, problem: Any) -> None:
+        self._problem = problem
+
+    def reset(self, seed: int) -> None:
+        """Does nothing."""
+
+    def act(self, observation: Any, view: Any = None, action_mask: Any = None) -> Any:
+        np.testing.assert_array_equal(action_mask, self._problem.action_mask(view.state, view.exogenous))
+        return action_mask.shape[-1] - 1 - action_mask[..., ::-1].argmax(axis=-1)
+
+
+def test_a_custom_policy_that_takes_the_action_mask_is_given_it() -> None:
+    with closing(dnn_partition_v0.vector_env(num_envs=2, v2v_range_m=100.0, **ENV)) as env:
+        guarded = GuardedPolicy(TakesLastLegal(env.problem), env.problem)
+        for policy in (guarded, TakesLastLegal(env.problem)):
+            played = play(policy, env, env.problem, Kept(), seed=0)
+            assert played.decisions.tolist() == [6, 6]

@@ -35,6 +35,18 @@ def test_the_same_case_has_the_same_jobs_in_all_suites() -> None:
     assert len(jobs_of_suites(SUITES["rtd"], 5)) == len(rates | vehicles | releases | parts)
 
 
+def test_an_option_newer_than_published_results_is_in_a_key_only_where_it_is_changed(tiny: dict[str, Any]) -> None:
+    case, sac = tiny["FIRST"], tiny["SAC"]
+    plain, said, changed = (
+        jobs_of(case, replace(sac, options={**sac.options, **actor}), 1)[0]
+        for actor in ({}, {"actor": "hybrid"}, {"actor": "gaussian"})
+    )
+    assert plain.name == said.name != changed.name
+    learner = [job.definition["policy"]["learner"]["sac"] for job in (plain, changed)]
+    assert "actor" not in learner[0]
+    assert learner[1]["actor"] == "gaussian"
+
+
 def test_explicit_defaults_do_not_change_the_key(tiny: dict[str, Any]) -> None:
     case, sac = tiny["FIRST"], tiny["SAC"]
     said = replace(case, env={**case.env, "num_rsus": TaskDiversion().num_rsus, "dnns": TaskDiversion.dnns})

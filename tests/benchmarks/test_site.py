@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import runpy
@@ -9,11 +10,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from PIL import Image
 
-from benchmarks.leaderboard.schema import Board
+from benchmarks.leaderboard.schema import Board, Line, Plot
 from benchmarks.leaderboard.site import charts
 from benchmarks.leaderboard.site.markdown import markdown
 from benchmarks.leaderboard.site.page import in_script, page
@@ -31,18 +33,50 @@ GO = """(at) => new Promise((done) => {
   addEventListener("hashchange", () => requestAnimationFrame(() => requestAnimationFrame(done)), { once: true });
   location.hash = at;
 })"""
+CUT_OFF = """() => {
+  const wrong = [];
+  for (const cell of document.querySelectorAll("main th, main td, main .legend button, main dd")) {
+    const box = cell.getBoundingClientRect();
+    if (box.width === 0 || cell.closest(".hidden-text")) continue;
+    const of = (cell.closest(".fitted, .pane, figure") ?? document.body).getBoundingClientRect();
+    const inside = box.left >= of.left - 1 && box.right <= of.right + 1;
+    const whole = cell.scrollWidth <= cell.clientWidth + 1 && cell.scrollHeight <= cell.clientHeight + 1;
+    const text = [...cell.querySelectorAll("*")].filter((part) => part.localName !== "option");
+    const hides = (part) => getComputedStyle(part).overflowX !== "visible" && part.scrollWidth > part.clientWidth;
+    const spills = !whole && getComputedStyle(cell).display !== "inline";
+    if (!inside || spills || text.some(hides)) wrong.push(cell.textContent.slice(0, 60));
+  }
+  return wrong;
+}"""
+"""Returns the texts of cells that are not wholly visible."""
+OPEN_VALUES = """() => {
+  document.querySelectorAll("figure > details").forEach((details) => (details.open = true));
+  return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
 Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The made-up boards' pages, and one whose charts cannot be drawn."""
+    """The made-up boards' pages, and others that differ in one thing."""
     folder = tmp_path_factory.mktemp("pages")
     texts = {name: page(BOARDS[name]()) for name in ("full", "empty", "harmful")}
     texts["chartless"] = texts["full"].replace('"$schema"', '"$broken"').replace('"layer":[', '"layer":[7,')
+    pair = replace(BOARD.recordings[1], case=BOARD.recordings[0].case)
+    texts["two"] = page(replace(BOARD, recordings=(BOARD.recordings[0], pair, BOARD.recordings[2])))
+    texts["late"] = page(_differing_at_one_place(BOARD))
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text)
     return {name: folder / f"{name}.html" for name in texts}
+
+
+def _differing_at_one_place(board: Board) -> Board:
+    """A board whose performance profiles differ at a score of 0.97 only, which evenly spread places miss."""
+    x = tuple(round(0.01 * n, 2) for n in range(120))
+    of_lines = {name: tuple(1.0 - (at == 0.97) * part for at in x) for name, part in (("lymdo", 0.2), ("edge", 0.7))}
+    lines = tuple(Line(name=name, x=x, value=value, low=value, high=value) for name, value in of_lines.items())
+    track = replace(TRACK, profiles=replace(TRACK.profiles, lines=lines))
+    return replace(board, tracks=(track,))
 
 
 @pytest.fixture
@@ -78,6 +112,16 @@ def drawn(tab: Any, index: int = 0) -> Any:
 def pixels(tab: Any, index: int = 0) -> str:
     """What a chart looks like."""
     return drawn(tab, index).evaluate("(canvas) => canvas.toDataURL()")
+
+
+def saved(tab: Any, index: int, kind: str) -> Path:
+    """The picture that the menu of a chart saves."""
+    drawn(tab, index)
+    chart = tab.locator(".chart").nth(index)
+    chart.locator("summary").click()
+    with tab.expect_download() as download:
+        chart.get_by_text(f"Save as {kind}").click()
+    return Path(download.value.path())
 
 
 def arrive(tab: Any, title: str) -> None:
@@ -162,6 +206,38 @@ def test_a_case_is_chosen(open_page: Open) -> None:
     assert tab.get_by_label("Episode").locator("option:checked").inner_text() == "Ring road: lymdo"
 
 
+def test_the_address_keeps_the_selected_case(open_page: Open) -> None:
+    tab = open_page()
+    part(tab, "Cases").get_by_label("Case").select_option(label="Ring road (unseen)")
+    assert tab.url.endswith(f"#track/{TRACK.env_id}/ring")
+    tab.reload()
+    cases = part(tab, "Cases")
+    assert cases.get_by_label("Case").locator("option:checked").inner_text() == "Ring road (unseen)"
+    assert cases.get_by_text("unseen: road").is_visible()
+    tab.evaluate(GO, f"#track/{TRACK.env_id}/rate-2.5")
+    assert cases.get_by_text("unseen: load").is_visible()
+    tab.evaluate(GO, f"#track/{TRACK.env_id}/none-such")
+    assert cases.get_by_text("unseen: load").is_visible(), "an unknown case changes nothing"
+
+
+def test_an_entry_says_what_it_is_and_can_be_saved(open_page: Open) -> None:
+    tab = open_page(at=ENTRY)
+    entry = TRACK.entries[0]
+    assert tab.get_by_text(entry.about).is_visible()
+    assert part(tab, "Reproduce").get_by_text(entry.code).is_visible()
+    assert part(tab, "Learning curves").locator("figure").count() == len(TRACK.curves)
+    assert part(tab, "Learning curves").get_by_role("button", name="lymdo").count() == len(TRACK.curves)
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Download").click()
+    content = json.loads(Path(download.value.path()).read_text())
+    assert download.value.suggested_filename == "lymdo.json"
+    assert content["entry"]["name"] == "lymdo"
+    assert [[row["policy"] for row in case["rows"]] for case in content["cases"]] == [["lymdo"]] * len(TRACK.cases)
+    assert [[line["name"] for line in plot["lines"]] for plot in content["curves"]] == [["lymdo"]] * len(TRACK.curves)
+    tab.evaluate(GO, ENTRY.replace("lymdo", "edge"))
+    assert part(tab, "Learning curves").count() == 0, "it does not learn"
+
+
 def test_an_entry_has_a_view(open_page: Open) -> None:
     tab = open_page(at=ENTRY, permissions=["clipboard-read", "clipboard-write"])
     entry = TRACK.entries[0]
@@ -216,7 +292,21 @@ def test_a_plot_shows_its_values_without_a_pointer(open_page: Open) -> None:
     rows = figure.locator("tbody tr")
     rows.first.wait_for()
     assert [row.locator("th").inner_text() for row in rows.all()] == [line.name for line in plot.lines]
-    assert rows.first.locator("td").last.inner_text().startswith(f"{plot.lines[0].value[-1]:.4g}"[:4])
+    heads = [head.inner_text() for head in figure.locator("thead th").all()[1:]]
+    assert len(set(heads)) == 6
+    for at, head in enumerate(heads):
+        index = plot.lines[0].x.index(float(head.removeprefix(f"{plot.x_label} ")))
+        assert len({f"{line.value[index]:.3g}" for line in plot.lines}) > 1, "policies differ there"
+        assert rows.first.locator("td").nth(at).inner_text().startswith(f"{plot.lines[0].value[index]:.4g}"[:4])
+
+
+def test_a_values_table_is_at_the_places_where_policies_differ(open_page: Open) -> None:
+    tab = open_page("late")
+    figure = part(tab, "Performance profiles").locator("figure")
+    figure.get_by_text("Values", exact=True).click()
+    figure.locator("tbody tr").first.wait_for()
+    heads = [head.inner_text() for head in figure.locator("thead th").all()[1:]]
+    assert "score 0.9700" in heads
 
 
 def test_the_player_moves_vehicles(open_page: Open) -> None:
@@ -258,12 +348,76 @@ def test_an_episode_ends_and_another_is_chosen(open_page: Open) -> None:
     until(lambda: tab.url.endswith("#episodes/2"))
 
 
+def test_two_policies_play_side_by_side(open_page: Open) -> None:
+    tab = open_page("two", at="#episodes/0")
+    panes = tab.locator(".pane")
+    assert panes.count() == 1
+    assert tab.get_by_label("Beside").locator("option").all_inner_texts() == ["no other policy", "edge"]
+    tab.get_by_label("Beside").select_option(label="edge")
+    assert tab.url.endswith("#episodes/0/1")
+    assert [head.inner_text() for head in panes.get_by_role("heading").all()] == ["lymdo", "edge"]
+    tab.get_by_role("slider", name="Slot").fill("5")
+    first, second = BOARD.recordings[0].frames[5], BOARD.recordings[1].frames[2]
+    assert panes.nth(0).locator(".caption").inner_text() == first.caption
+    assert panes.nth(1).locator(".caption").inner_text() == second.caption, "the shorter episode stays at its end"
+    tab.reload()
+    assert panes.count() == 2
+    tab.get_by_label("Episode").select_option(label="elsewhere: edge")
+    assert panes.count() == 1, "nobody else plays that case"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+@pytest.mark.parametrize("name", ["full", "harmful"])
+def test_no_cell_is_cut_off(open_page: Open, name: str, width: int) -> None:
+    tab = open_page(name, viewport={"width": width, "height": 900})
+    links = [tab.locator("tbody a").nth(index).get_attribute("href") for index in (0, 9)]
+    for at in (f"#track/{TRACK.env_id}", *links, "#episodes/0"):
+        tab.evaluate(GO, at)
+        tab.evaluate(OPEN_VALUES)
+        assert tab.evaluate(CUT_OFF) == [], at
+    heads = {head.label for head in TRACK.cases[0].heads}
+    tab.evaluate(GO, f"#track/{TRACK.env_id}")
+    assert heads <= {text.partition(" [")[0] for text in part(tab, "Cases").locator("thead th").all_inner_texts()}
+
+
+def test_a_table_becomes_cards_where_it_is_too_wide(open_page: Open) -> None:
+    tab = open_page(viewport={"width": 390, "height": 900})
+    box = part(tab, "Ranking").locator(".fitted")
+    assert box.get_attribute("data-fit") == "cards"
+    row = box.get_by_role("row", name="greedy")
+    assert row.get_by_text("queue of 2.5 tasks/s grows").is_visible()
+    box.get_by_role("columnheader", name="Decision").get_by_role("button").click()
+    assert column(tab, "Ranking", 1)[0] != "lymdo", "cards can be sorted"
+    tab.set_viewport_size({"width": 1900, "height": 900})
+    until(lambda: box.get_attribute("data-fit") == "wide")
+
+
+def test_a_printed_page_cuts_nothing_off(open_page: Open) -> None:
+    tab = open_page(color_scheme="dark", viewport={"width": 390, "height": 900})
+    drawn(tab, 4)
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate(CUT_OFF) == []
+    assert part(tab, "Ranking").locator(".fitted").get_attribute("data-fit") != "cards"
+    assert tab.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+    assert not part(tab, "Ranking").get_by_label("Find").is_visible()
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    tab.emulate_media(media="screen")
+    assert part(tab, "Ranking").locator(".fitted").get_attribute("data-fit") == "cards"
+
+
+def test_all_charts_are_drawn_before_a_page_is_printed(open_page: Open) -> None:
+    tab = open_page()
+    until(lambda: tab.locator(".chart canvas").count() == 5)
+
+
 def test_charts_are_drawn_and_their_lines_can_be_hidden(open_page: Open) -> None:
     tab = open_page()
     before = pixels(tab, 1)
-    button = tab.get_by_role("group", name="Lines").get_by_role("button", name="lymdo")
+    button = tab.get_by_role("group", name="Lines of Runs above a score").get_by_role("button", name="lymdo")
     button.click()
-    assert button.get_attribute("aria-pressed") == "false"
+    pressed = [of.get_attribute("aria-pressed") for of in tab.get_by_role("button", name="lymdo").all()]
+    assert pressed == ["false"] * 5, "the legends of all plots"
     button.blur()
     until(lambda: pixels(tab, 1) != before)
     drawn(tab, 1).hover(position={"x": 250, "y": 120})
@@ -274,6 +428,31 @@ def test_charts_are_drawn_and_their_lines_can_be_hidden(open_page: Open) -> None
     assert pairs[::2] == ["episodes", "score", "from", "to"]
     assert tab.locator(".point:not([hidden])").count() == 1
     assert tab.locator(".chart").count() == 5
+
+
+def test_a_plot_names_its_lines_at_their_ends(open_page: Open) -> None:
+    tab = open_page()
+    figure = part(tab, "Learning curves").locator("figure").first
+    plain, names = pixels(tab, 1), [line.name for line in TRACK.curves[0].lines]
+    assert [button.inner_text() for button in figure.locator(".legend button").all()] == names
+    picture = saved(tab, 1, "SVG").read_text()
+    texts = re.findall(r"<text[^>]*translate\([^,]*,([^)]*)\)[^>]*>([^<]*)<", picture)
+    beginnings = {text.removesuffix("\N{HORIZONTAL ELLIPSIS}"): float(y) for y, text in texts if text}
+    places = sorted(next(y for text, y in beginnings.items() if name.startswith(text)) for name in names)
+    assert min(b - a for a, b in itertools.pairwise(places)) >= 12, "no label covers another"
+    figure.get_by_role("button", name="Show the whole training").click()
+    until(lambda: pixels(tab, 1) != plain)
+    figure.get_by_role("button", name="Show the end of the training").click()
+    until(lambda: pixels(tab, 1) == plain)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_saved_picture_has_the_ground_of_its_theme(open_page: Open, scheme: str) -> None:
+    tab = open_page(color_scheme=scheme)
+    picture = Image.open(saved(tab, 0, "PNG")).convert("RGBA")
+    *ground, opacity = cast("tuple[int, ...]", picture.getpixel((1, 1)))
+    assert opacity == 255
+    assert (max(ground) < 60) == (scheme == "dark")
 
 
 def test_nothing_moves_when_a_chart_is_drawn(open_page: Open) -> None:
@@ -393,16 +572,46 @@ def test_missing_packages_are_named(missing: str, monkeypatch: pytest.MonkeyPatc
 def test_a_line_has_its_colour_and_dashes_in_all_plots() -> None:
     specifications = charts.specifications(TRACK)
     assert {group: len(plots) for group, plots in specifications.items()} == {
-        "profiles": 1, "curves": 2, "queues": 1, "sweeps": 1,
+        "profiles": 1, "curves": 2, "whole": 2, "queues": 1, "sweeps": 1,
     }  # fmt: skip
     names = list(charts.line_names(TRACK))
-    assert names == [entry.name for entry in TRACK.entries]
+    assert set(names) == {entry.name for entry in TRACK.entries}
+    learned = {entry.name for entry in TRACK.entries if entry.kind == "learned"}
     for plot in (plot for plots in specifications.values() for plot in plots):
-        _, line, _ = plot["layer"]
-        assert line["encoding"]["color"]["scale"]["domain"] == names
+        _, line, _, label = plot["layer"]
+        assert line["encoding"]["color"]["scale"]["domain"] == label["encoding"]["color"]["scale"]["domain"] == names
         dashes = line["encoding"]["strokeDash"]["scale"]["range"]
-        assert [dash == charts.SOLID for dash in dashes] == [entry.kind == "learned" for entry in TRACK.entries]
+        assert [dash == charts.SOLID for dash in dashes] == [name in learned for name in names]
         assert plot["width"] == "container"
+
+
+def test_as_many_lines_can_be_told_apart_as_there_are_entries() -> None:
+    entries = [
+        replace(TRACK.entries[0], name=f"policy {n}", kind=kind)
+        for n, kind in enumerate(["learned"] * 25 + ["reference", "custom"] * 30)
+    ]
+    lines = tuple(replace(TRACK.profiles.lines[0], name=entry.name) for entry in entries)
+    track = replace(TRACK, entries=tuple(entries), profiles=replace(TRACK.profiles, lines=lines))
+    looks = [(index % charts.COLOURS, *dash) for index, dash in enumerate(charts.line_dashes(track))]
+    assert len(set(looks[: len(entries)])) == len(entries)
+    style = (Path(charts.__file__).parent / "page.css").read_text()
+    assert len(set(re.findall(r"--line-\d+", style))) == charts.COLOURS
+
+
+def test_learning_curves_are_on_the_scale_of_their_ends() -> None:
+    early, late = (500.0, 90.0, 20.0, 9.0), (2.2, 2.1)
+    lines = [
+        Line(name=name, x=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0), value=value, low=value, high=value)
+        for name, value in (("a", (*early, *late)), ("b", (*early, *reversed(late))))
+    ]
+    plot = Plot(title="", x_label="", y_label="", lines=tuple(lines))
+    least, greatest = charts.late_scale(plot)["domain"]
+    assert least < 2.1
+    assert greatest > 2.2
+    assert 0.5 * (greatest - least) < 0.1, "the difference takes half of the axis"
+    assert charts.whole_scale(plot)["type"] == "log"
+    from_0 = replace(lines[0], low=(0.0,) * 6)
+    assert "type" not in charts.whole_scale(replace(plot, lines=(from_0,))), "a logarithm of 0 has no place"
 
 
 def test_markdown_has_a_table_of_each_track() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.results.statistics import estimate, small_sample_factor
+from benchmarks.results.statistics import estimate, grows, small_sample_factor
 
 
 def test_the_value_is_the_mean() -> None:
@@ -82,3 +82,15 @@ def test_no_values_are_refused(values: np.ndarray) -> None:
 def test_a_ratio_with_divisor_0_is_refused() -> None:
     with pytest.raises(ValueError, match="above 0"):
         estimate(np.ones((1, 4)), name="a", to=np.zeros((1, 4)), resamples=10)
+
+
+@pytest.mark.parametrize(("slope", "expected"), [(0.24, False), (0.26, True), (-0.1, False), (0.0, False)])
+def test_a_queue_grows_if_its_slope_adds_more_than_a_fraction_of_its_mean(slope: float, expected: bool) -> None:
+    of_runs = estimate(np.full((5, 20), slope), name="a", resamples=100)
+    assert grows(of_runs, mean=10.0, epochs=30.0) is expected
+
+
+def test_a_queue_does_not_grow_where_its_slope_may_be_0() -> None:
+    slope = estimate(np.tile((1.1, -0.9), (1, 20)), name="a")  # 0.1 on average
+    assert slope.value * 30.0 > 0.1 * 10.0
+    assert not grows(slope, mean=10.0, epochs=30.0, by=0.1)

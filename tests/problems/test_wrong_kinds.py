@@ -17,6 +17,7 @@ from vec_envs.problems.task_diversion.problem import TaskDiversion
 PROBLEMS: tuple[type[Any], ...] = (DNNPartition, TaskDiversion, CooperativeInference)
 WRONG = (None, math.nan, "x", [[1]], {}, -1j, object(), True)
 SOUND = {("dnn_of_client", None), ("overlap", True), ("battery_factor", True)}
+SOUND |= {("noise_figure_db", None), ("v2v_range_m", None), ("shared_band", True)}
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from tianshou.data import Batch
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from trainers import sac
+from trainers.algorithms.joint_numbers import JointNumbers
 from trainers.algorithms.options import SACOptions, annealed
 from trainers.algorithms.sac import EVEN_PART, BoundedSAC, assemble, likeliest, squashed
 from trainers.loop.training import scale_learning_rates
 from trainers.tianshou_bridge.draws import Generators, seeded_weights
 from trainers.tianshou_bridge.replay import ReplayBuffer
 from vec_envs import task_diversion_v0
+from vec_envs.problems.base import HybridActions
 
 
 class Three:
@@ -53,7 +55,7 @@ class KnownReward(Three):
         return worth - 4.0 * numbers[:, 0].square(), super().consequences(terms, numbers)[1]
 
 
-def fresh(hybrid: Three | None = None, **options: object) -> BoundedSAC:
+def fresh(hybrid: HybridActions | None = None, **options: object) -> BoundedSAC:
     with seeded_weights(0) as decisions:
         values = SACOptions(**{"discount": 0.0, "reward_scale": 1.0, "hidden": 32, "learning_rate": 3e-3, **options})
         return assemble(observation_size=2, hybrid=hybrid or Three(), options=values, seed=decisions)
@@ -246,6 +248,7 @@ def test_a_checkpoint_holds_the_optimiser_of_the_temperature() -> None:
         ({"temperature": 2.0}, "temperature=2.0 must be within"),
         ({"temperature_range": (0.0, 1.0)}, "temperature_range"),
         ({"improved": 0}, "improved must be .*, got 0"),
+        ({"actor": "cauchy"}, "actor must be one of 'hybrid', 'gaussian', got 'cauchy'"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
@@ -259,6 +262,43 @@ def test_the_paper_preset_has_the_numbers_of_the_paper() -> None:
     assert options.sac.learning_rate == 0.05
     assert options.sac.temperature_range == (0.001, 1.0)
     assert run == {"episodes": 2000, "num_envs": 1}
+
+
+def test_the_paper_preset_has_the_papers_actor_and_critics() -> None:
+    """Section III.B: the actor draws all numbers of Eq. (27), and critics learn the reward of Eq. (28) themselves."""
+    problem, presets = task_diversion_v0.factory.problem(), sac.LEARNER.presets
+    paper = sac.build(problem, presets["paper"].learner_for("VEC-TaskDiversion-v0"), seed=0)
+    tuned = sac.build(problem, sac.SACLearner(sac=SACOptions(reward_floor=-1e9)), seed=0)
+    assert (paper.policy.hybrid.count, paper.policy.hybrid.num_parameters) == (1, problem.actions.size)
+    assert tuned.policy.hybrid.count > 1
+    observation = np.random.default_rng(0).uniform(0.0, 1.0, (6, 1, problem.observation_size)).astype(np.float32)
+    situation, row = paper.policy.situation(observation), torch.arange(6)
+    numbers = torch.rand(6, 3) * 2.0 - 1.0
+    known, effects = paper._known.of(situation, row, torch.zeros(6, dtype=torch.int64), numbers)
+    assert (known == 0.0).all()
+    torch.testing.assert_close(effects, numbers)
+    rewards, _ = tuned._known.of(
+        tuned.policy.situation(observation), row, row, numbers[:, : tuned.policy.hybrid.num_parameters]
+    )
+    assert (rewards < 0.0).all()
+    with policy_within_training_step(paper.policy):
+        drawn = paper.policy(Batch(obs=observation)).act.detach().numpy()
+    np.testing.assert_array_equal(paper.policy.environment_action(drawn, observation)[:, 0], drawn[:, 1:])
+
+
+@pytest.mark.slow
+def test_a_gaussian_actor_and_its_critics_find_the_best_numbers() -> None:
+    """Three numbers: the best values of the first two are half of each feature, the last one does not matter."""
+    algorithm = fresh(JointNumbers(task_diversion_v0.factory.problem()), average_rate=0.02)
+    observation = situations(2000, seed=0)
+    act = np.random.default_rng(1).uniform(-1.0, 1.0, (2000, 4)).astype(np.float32)
+    act[:, 0] = 0.0
+    reward = -4.0 * np.square(act[:, 1:3] - 0.5 * observation[:, 0]).sum(-1)
+    buffer = ReplayBuffer(2000, observation_shape=(1, 2), action_space=algorithm.policy.action_space, seed=1)
+    buffer.add(observation, act, reward, observation[::-1], np.zeros(2000, bool))
+    learn(algorithm, buffer, 600)
+    seen = situations(200)
+    assert np.abs(likeliest(algorithm).act(seen)[:, 0, :2] - 0.5 * seen[:, 0]).mean() < 0.1
 
 
 def test_the_learned_policy_is_an_average_of_the_last_actors() -> None:

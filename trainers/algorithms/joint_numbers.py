@@ -13,10 +13,11 @@ Observation = Float32[np.ndarray, "batch deciders features"]
 
 
 class JointNumbers:
-    """The `HybridActions` of a continuous problem that has none of its own.
+    """All numbers of a continuous action as the parameters of a single alternative.
 
-    With these actions SAC is centralised: it gets the observations of all deciders and returns the actions of all. No
-    part of the reward is known before training.
+    With these actions SAC is plain: its actor is a normal distribution before a tanh, and its critics are Q(s, a). No
+    part of the reward is known before training. SAC is centralised: it gets the observations of all deciders and
+    returns the actions of all. It is used for problems without `hybrid`, and with `actor="gaussian"`.
     """
 
     count = 1

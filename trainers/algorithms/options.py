@@ -21,6 +21,7 @@ LOSSES = ("huber", "squared")
 MIXING_ACTIVATIONS = ("leaky_relu", "elu")
 SPEEDS = ("full", "best")
 CUTS = ("choices", "tanh")
+ACTORS = ("hybrid", "gaussian")
 COSTLIEST = 100.0
 """The largest cost of a task while queues do not grow without bound."""
 
@@ -140,6 +141,10 @@ class QMIXOptions:
 class SACOptions:
     """The options of SAC. Sections are those of RTD."""
 
+    actor: str = "hybrid"
+    """`"hybrid"`, for problems that have `hybrid`: a categorical choice with continuous parameters, and critics that
+    receive the known reward and effects of an action. `"gaussian"`, plain SAC: one normal distribution before a tanh
+    over all numbers of the action, and critics Q(s, a) that learn from rewards alone (Section III.B)."""
     discount: float = 0.95
     """Discount factor per decision at the same roadside unit. A queue of a few seconds is served within a few tasks."""
     learning_rate: float = 3e-3
@@ -177,6 +182,7 @@ class SACOptions:
     """Alternatives of each observation whose parameters a gradient step improves."""
 
     def __post_init__(self) -> None:
+        check_one_of(ACTORS, actor=self.actor)
         check_fraction(discount=self.discount, target_update_rate=self.target_update_rate, exploration=self.exploration)
         check_fraction(final_learning_rate=self.final_learning_rate, average_rate=self.average_rate)
         for n, part in enumerate(self.exploration_ends):

@@ -73,7 +73,7 @@ class AgentChoices:
 
     def distribution(self, outputs: Float32[Tensor, "batch outputs"], observation: Observation) -> Distribution:
         """Returns an independent categorical distribution for each agent; illegal actions have probability 0."""
-        legal = torch.as_tensor(self._legal(observation), device=outputs.device)
+        legal = torch.as_tensor(np.require(self._legal(observation), requirements="W"), device=outputs.device)
         logits = outputs.unflatten(-1, self._shape).masked_fill(~legal, LEAST_LOGIT)
         return Independent(Categorical(logits=logits, validate_args=False), 1, validate_args=False)
 

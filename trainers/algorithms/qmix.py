@@ -5,11 +5,13 @@ The agent network is an argument. With an MLP the algorithm is P-QMIX, with a de
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
+from jaxtyping import Bool, Float32
 from tianshou.algorithm.algorithm_base import LaggedNetworkPolyakUpdateAlgorithmMixin, OffPolicyAlgorithm, Policy
 from tianshou.algorithm.modelfree.reinforce import SimpleLossTrainingStats
 from tianshou.algorithm.optim import TorchOptimizerFactory
@@ -24,11 +26,14 @@ from trainers.networks.mixer import Mixer
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 from trainers.tianshou_bridge.soft_update import soft_update
-from vec_envs.problems.base import DiscreteProblem, HasActionCosts, HasActionFeatures, action_exists
+from vec_envs.problems.base import DiscreteProblem, HasActionCosts, HasActionFeatures, HasObservedMask, action_exists
+from vec_envs.problems.policy import random_legal
+
+Observation = Float32[np.ndarray, "batch agents features"]
 
 
 class QMIXPolicy(Policy):
-    """Each agent takes its action of highest value (Eq. 54), or a random action for exploration in training.
+    """Each agent takes its legal action of highest value (Eq. 54), or a random one for exploration in training.
 
     Paper: MAD2RL Eq. (55).
     """
@@ -43,7 +48,18 @@ class QMIXPolicy(Policy):
         action_exists: np.ndarray,
         compress: bool,
         seed: int,
+        legal: Callable[[Observation], Bool[np.ndarray, "batch agents actions"]] | None = None,
     ) -> None:
+        """Wraps the network.
+
+        Args:
+            network: Returns action values for encoded observations.
+            action_space: The space of a joint action.
+            action_exists: Which actions each agent has, `[agents, actions]`.
+            compress: Whether observations are compressed.
+            seed: The seed of noise and exploration.
+            legal: Returns the action mask for observations; None where all actions that exist are always legal.
+        """
         super().__init__(action_space=action_space, action_scaling=False, action_bound_method=None)
         self.network = network
         self.register_buffer("absent", torch.where(torch.as_tensor(action_exists), 0.0, -torch.inf), persistent=False)
@@ -51,24 +67,38 @@ class QMIXPolicy(Policy):
         self.exploration = 0.0
         self.generators = Generators(seed)
         self._counts = np.asarray(action_space.nvec)
+        self._legal = legal
 
     def encode(self, observation: Any) -> Tensor:
         """Returns observations as input of the networks: a tensor on their device, compressed if the option is set."""
         x = torch.as_tensor(observation, device=self.absent.device)
         return compressed(x) if self.compress else x
 
-    def values(self, network: nn.Module, observation: Tensor) -> Tensor:
-        """Returns action values `[batch, agents, actions]`; minus infinity for actions that an agent does not have."""
-        return network(observation, self.generators.torch) + self.absent
+    def barred(self, observation: Observation) -> Tensor:
+        """Returns minus infinity for actions that are not legal and 0 for others, from observations as they are."""
+        if self._legal is None:
+            return self.absent
+        barred = np.where(self._legal(observation), np.float32(0.0), np.float32(-np.inf))
+        return torch.as_tensor(barred, device=self.absent.device)
+
+    def values(self, network: nn.Module, observation: Tensor, barred: Tensor | None = None) -> Tensor:
+        """Returns action values `[batch, agents, actions]` of encoded observations; minus infinity for barred actions.
+
+        Without `barred`, only actions that an agent does not have are barred.
+        """
+        return network(observation, self.generators.torch) + (self.absent if barred is None else barred)
 
     def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> Batch:
         """Returns the greedy actions for `batch.obs` [batch, agents, features]."""
-        return Batch(act=self.values(self.network, self.encode(batch.obs)).argmax(-1))
+        return Batch(act=self.values(self.network, self.encode(batch.obs), self.barred(batch.obs)).argmax(-1))
 
     def add_exploration_noise(self, act: Any, batch: Any) -> Any:
-        """Returns the actions, each replaced by a random one with probability `exploration`."""
-        explores = self.generators.numpy.random(act.shape) < self.exploration
-        return np.where(explores, self.generators.numpy.integers(0, self._counts, act.shape), act)
+        """Returns the actions, each replaced by a random legal one with probability `exploration`."""
+        rng = self.generators.numpy
+        explores = rng.random(act.shape) < self.exploration
+        if self._legal is None:
+            return np.where(explores, rng.integers(0, self._counts, act.shape), act)
+        return np.where(explores, random_legal(rng, self._legal(batch.obs)), act)
 
     def environment_action(self, act: np.ndarray, observation: np.ndarray) -> np.ndarray:
         """Returns the actions unchanged: stored actions are those of the environment."""
@@ -101,10 +131,11 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
     def _preprocess_batch(self, batch: Any, buffer: Any, indices: np.ndarray) -> Any:
         """Adds `returns`: the reward plus the discounted value of the next slot, which is 0 after termination."""
         device = self.policy.absent.device
-        next_observation = self.policy.encode(batch.obs_next)
+        next_observation, barred = self.policy.encode(batch.obs_next), self.policy.barred(batch.obs_next)
         with torch.no_grad():
-            target = self.policy.values(self.target_network, next_observation)
-            selecting = self.policy.values(self.policy.network, next_observation) if self.options.double_q else target
+            selecting = target = self.policy.values(self.target_network, next_observation, barred)
+            if self.options.double_q:
+                selecting = self.policy.values(self.policy.network, next_observation, barred)
             best = target.gather(-1, selecting.argmax(-1, keepdim=True)).squeeze(-1)
             joint = self.target_mixer(best, next_observation.flatten(1))
         reward = torch.as_tensor(batch.rew, device=device) * self.options.reward_scale
@@ -167,6 +198,7 @@ def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions,
         action_exists=action_exists(problem),
         compress=options.compress,
         seed=seed,
+        legal=problem.action_mask_from_observation if isinstance(problem, HasObservedMask) else None,
     )
     agents = len(problem.agent_names)
     mixer = Mixer(
@@ -192,6 +224,7 @@ def greedy(algorithm: QMIX, *, lagged: bool | None = None) -> LearnedPolicy:
     network = algorithm.target_network if use_target else policy.network
 
     def decide(observation: np.ndarray) -> np.ndarray:
-        return policy.values(network, policy.encode(observation)).argmax(-1).cpu().numpy()
+        values = policy.values(network, policy.encode(observation), policy.barred(observation))
+        return values.argmax(-1).cpu().numpy()
 
     return LearnedPolicy(decide, network, policy.generators)

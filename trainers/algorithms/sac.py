@@ -160,6 +160,7 @@ class BoundedSAC(SAC[SACTrainingStats]):
     target entropy. The cut is an integer, drawn from a categorical distribution. Critics are given the part of an
     action's reward that the decider can compute, and learn only the future value. For RTD that part is Eq. (28) with
     the present battery, also in the term that `reward="excess"` subtracts, and without the penalty for a lost task.
+    With `actor="gaussian"` neither holds: the cut is a number like the speeds, and critics learn from rewards alone.
     """
 
     policy: HybridPolicy  # pyright: ignore[reportIncompatibleVariableOverride]

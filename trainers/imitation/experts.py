@@ -20,7 +20,7 @@ from vec_envs.files import read_arrays, read_json
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.policies import references
 from vec_envs.problems.base import View
-from vec_envs.problems.policy import Policy
+from vec_envs.problems.policy import Policy, mask_keyword, random_legal
 from vec_envs.records import map_arrays
 
 EPISODES = "episodes.json"
@@ -101,15 +101,17 @@ def made_shard(env: BatchVectorEnv, policy: Policy, *, exploration: float, seed:
     problem: Any = env.problem
     words = np.random.SeedSequence(seed[0], spawn_key=seed[1:]).generate_state(2 + env.num_envs, np.uint64)
     policy_seed, exploration_seed, *env_seeds = (int(word) >> 1 for word in words)
-    rng, counts = np.random.default_rng(exploration_seed), np.array(problem.actions.counts)
+    rng = np.random.default_rng(exploration_seed)
     policy.reset(policy_seed)
     observation, _ = env.reset(seed=env_seeds)
     epochs: list[tuple[np.ndarray, ...]] = []
     while not env.batch.ended.all():
-        action = policy.act(observation, env.view)
-        epochs.append((observation, action, advantages(env.view, action)))
+        view = env.view
+        action = policy.act(observation, view, **mask_keyword(policy, view))
+        epochs.append((observation, action, advantages(view, action)))
         explores = rng.random(action.shape) < exploration
-        observation, *_ = env.step(np.where(explores, rng.integers(0, counts, action.shape), action))
+        legal = problem.action_mask(view.state, view.exogenous)
+        observation, *_ = env.step(np.where(explores, random_legal(rng, legal), action))
     observations, actions, of_actions = (np.concatenate(of) for of in zip(*epochs, strict=True))
     return Shard(observation=observations, action=actions, advantage=of_actions)
 

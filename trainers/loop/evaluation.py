@@ -25,7 +25,7 @@ from trainers.runs.directory import RunDirectory
 from trainers.runs.options import Run
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.problems.base import View
-from vec_envs.problems.policy import Policy
+from vec_envs.problems.policy import Policy, mask_keyword
 from vec_envs.records import map_arrays
 from vec_envs.registration import factory_of
 
@@ -142,7 +142,7 @@ def play(make: Callable[[Any], Policy], env: BatchVectorEnv, seed: int) -> dict[
     def decide(observation: np.ndarray, view: View) -> np.ndarray:
         if not env.batch.ended[0]:
             decision_s.append(decision_time_s(timed, observation, view))
-        return policy.act(observation, view)
+        return policy.act(observation, view, **mask_keyword(policy, view))
 
     tally = play_out(env.batch, decide, env.problem.reported_metrics)
     values: dict[str, Any] = {"episodes": env.num_envs, "return_mean": float(tally.returns.mean())}
@@ -165,6 +165,7 @@ def decision_time_s(policy: Policy, observation: np.ndarray, view: View) -> floa
         state=map_arrays(lambda a: a[:1], view.state),
         exogenous=map_arrays(lambda a: a[:1], view.exogenous),
     )
+    mask = mask_keyword(policy, first)
     began = time.thread_time()
-    policy.act(observation[:1], first)
+    policy.act(observation[:1], first, **mask)
     return time.thread_time() - began

@@ -15,6 +15,8 @@ from vec_envs.validation import MOST_ENVIRONMENTS, check_at_most, check_integer,
 R = TypeVar("R", bound="Run")
 
 LARGEST_SEED = 2**63
+VALIDATION_SEED = 500_000
+"""Seed of the first validation episode. Benchmarks alone play the evaluation episodes, whose seeds begin at 1000."""
 ADJUSTABLE = ("device", "threads", "checkpoint_s", "evaluation_episodes", "evaluation_seed")
 """Options that may be changed when a run is resumed."""
 
@@ -54,8 +56,8 @@ class Run:
     """Seconds between checkpoints."""
     evaluation_episodes: int = 32
     """Held-out episodes of the final table; 0 for no table."""
-    evaluation_seed: int = 1000
-    """Seed of the first held-out episode. The leaderboard uses seeds from 1000 on; tune on seeds from 500000 on."""
+    evaluation_seed: int = VALIDATION_SEED
+    """Seed of the first held-out episode. Seeds from 1000 on are those of the leaderboard: choose no option by them."""
 
     def __post_init__(self) -> None:
         check_integer(1, episodes=self.episodes, num_envs=self.num_envs)

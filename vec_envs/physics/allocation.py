@@ -1,6 +1,8 @@
-"""The allocation of the roadside unit's processor to the DNN types: the exact minimiser of P3, batched.
+"""Allocations that minimise a sum of delays exactly: the roadside unit's processor by P3, and a receiver's band.
 
-P3: minimise  sum_k Gamma_k / f_k - Q_k tau f_k  over  0 <= f_k,  sum_k f_k <= F.
+P3 allocates the processor to the DNN types:
+
+    minimise  sum_k Gamma_k / f_k - Q_k tau f_k  over  0 <= f_k,  sum_k f_k <= F.
 
 Where Gamma_k > 0, stationarity gives f_k = sqrt(Gamma_k / (eta - Q_k tau)) for the multiplier eta of the capacity.
 Where Gamma_k = 0, the cost is linear. Such a type receives nothing or, once eta has fallen to its Q_k tau, all of the
@@ -14,7 +16,7 @@ therefore rise and never pass the root, so no safeguard is needed. With one acti
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Float, Int, Real
 
 _RELATIVE_TOLERANCE = 1e-10
 _MAX_ITERATIONS = 60
@@ -119,3 +121,24 @@ def allocate_rsu_capped(
             break
         fixed |= exceeds
     return np.minimum(speed, usable_ghz)
+
+
+def band_shares(
+    alone_s: Float[np.ndarray, "*batch senders"], receiver: Int[np.ndarray, "*batch senders"]
+) -> Float[np.ndarray, "*batch senders"]:
+    """Returns the shares of each receiver's band that minimise the sum of the transmission times.
+
+    Each receiver has one band, which its senders divide in time or in frequency. With the share s a sender needs the
+    time alone / s. The sum of these times, for shares that add up to 1, is least where s is proportional to
+    sqrt(alone): there the derivatives, -alone / s^2, are equal. For b bits at the spectral efficiency e, this is
+    sqrt(b / e).
+
+    Args:
+        alone_s: the time that each sender needs with the whole band, in s; 0 where it sends nothing.
+        receiver: the receiver of each sender, as an index that no two environments share.
+
+    Returns the shares; 0 where nothing is sent.
+    """
+    root = np.sqrt(alone_s)
+    total = np.bincount(receiver.ravel(), root.ravel()).take(receiver)
+    return np.divide(root, total, out=np.zeros(root.shape), where=root > 0.0)

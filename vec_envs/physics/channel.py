@@ -5,6 +5,7 @@ The power of small-scale Rayleigh fading is exponential with mean 1. It is an ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,10 @@ from vec_envs.units import linear_from_db, watt_from_dbm
 
 MINIMUM_DISTANCE_M = 1.0
 """The distance below which both path losses are constant, because they are fitted to the far field."""
+PAPER_CARRIER_GHZ = 2.0
+"""The carrier frequency of MAD2RL's path losses."""
+THERMAL_NOISE_DBM_PER_HZ = -174.0
+"""The power density of thermal noise at room temperature."""
 
 Inputs = Real[np.ndarray, "*#batch"] | float
 Rates = Float[np.ndarray, "*#batch"] | float
@@ -22,7 +27,8 @@ Rates = Float[np.ndarray, "*#batch"] | float
 RateFunction = Callable[..., Any]
 """A channel model: (distance_m, fading_power, *, bandwidth_mhz, transmit_power_dbm, noise_dbm) -> Mbit/s.
 
-It returns an array of the shape of `distance_m` and `fading_power`, or one number for all.
+It returns an array of the shape of `distance_m` and `fading_power`, or one number for all. A model for several carrier
+frequencies also takes the keyword `carrier_ghz`.
 """
 
 
@@ -66,6 +72,16 @@ def shannon_rate_mbps(
     return bandwidth_mhz * np.log2(1.0 + snr_at_unit_gain * linear_from_db(gain_db) * fading_power)
 
 
+def thermal_noise_dbm(bandwidth_mhz: float, *, noise_figure_db: float) -> float:
+    """Returns the noise in dBm over a bandwidth: thermal noise at room temperature plus a noise figure."""
+    return THERMAL_NOISE_DBM_PER_HZ + 10.0 * math.log10(1e6 * bandwidth_mhz) + noise_figure_db
+
+
+def carrier_loss_db(carrier_ghz: float, *, per_decade_db: float) -> float:
+    """Returns how much the path loss at a carrier frequency exceeds that at 2 GHz, in dB."""
+    return per_decade_db * math.log10(carrier_ghz / PAPER_CARRIER_GHZ)
+
+
 def v2i_rate_mbps(
     distance_m: Inputs,
     fading_power: Inputs,
@@ -73,12 +89,19 @@ def v2i_rate_mbps(
     bandwidth_mhz: float = 10.0,
     transmit_power_dbm: float = 23.0,
     noise_dbm: float = -114.0,
+    carrier_ghz: float = PAPER_CARRIER_GHZ,
 ) -> Rates:
     """Returns the rate in Mbit/s from a vehicle to the roadside unit, elementwise over `distance_m` and `fading_power`.
 
+    The path loss is that of 3GPP TR 38.901, urban micro cell in line of sight: 32.4 + 21 log10(d) + 20 log10(f) dB, for
+    a distance d in m and a carrier f in GHz.
+
     Paper: MAD2RL Eq. (1).
+    Differs: the carrier is an argument. The paper's constant, 38.4 dB, is the case of 2 GHz, where it takes 0.3 for
+    log10(2). So the path loss is 0.02 dB below that of 3GPP at every carrier.
     """
-    gain_db = -38.4 - 21.0 * np.log10(np.maximum(distance_m, MINIMUM_DISTANCE_M))
+    loss_at_1m_db = 38.4 + carrier_loss_db(carrier_ghz, per_decade_db=20.0)
+    gain_db = -loss_at_1m_db - 21.0 * np.log10(np.maximum(distance_m, MINIMUM_DISTANCE_M))
     return shannon_rate_mbps(
         gain_db,
         fading_power,
@@ -95,12 +118,18 @@ def v2v_rate_mbps(
     bandwidth_mhz: float = 10.0,
     transmit_power_dbm: float = 23.0,
     noise_dbm: float = -114.0,
+    carrier_ghz: float = PAPER_CARRIER_GHZ,
 ) -> Rates:
     """Returns the rate in Mbit/s from a vehicle to another vehicle, elementwise over `distance_m` and `fading_power`.
 
+    The path loss is that of 3GPP TR 37.885, urban road in line of sight: 38.77 + 16.7 log10(d) + 18.2 log10(f) dB, for
+    a distance d in m and a carrier f in GHz.
+
     Paper: MAD2RL Eq. (2).
+    Differs: the carrier is an argument, as for `v2i_rate_mbps`. The paper's constant at 2 GHz is 44.23 dB.
     """
-    gain_db = -44.23 - 16.7 * np.log10(np.maximum(distance_m, MINIMUM_DISTANCE_M))
+    loss_at_1m_db = 44.23 + carrier_loss_db(carrier_ghz, per_decade_db=18.2)
+    gain_db = -loss_at_1m_db - 16.7 * np.log10(np.maximum(distance_m, MINIMUM_DISTANCE_M))
     return shannon_rate_mbps(
         gain_db,
         fading_power,

@@ -33,6 +33,7 @@ def transmit_s(sent_mbit: Tasks, rate_mbps: Tasks) -> Tasks:
     """Returns the time in s to send the data at the cut; 0 where nothing is sent.
 
     Paper: MAD2RL Eqs. (4), (5).
+    Differs: with `shared_band=True` of `DNNPartition`, this is the time with the whole band of the receiver.
     Paper: RTD Eq. (11).
     """
     return np.divide(sent_mbit, rate_mbps, out=np.zeros(rate_mbps.shape), where=sent_mbit > 0.0)

@@ -9,7 +9,7 @@ Every problem implements `Problem`. The other protocols are optional, and each e
 |---|---|
 | `DiscreteProblem` | actions are integers: QMIX, MAD2RL, action masks, the padded PettingZoo environment |
 | `SequentialProblem` | agents decide one at a time |
-| `HasObservedMask` | PPO draws legal actions only |
+| `HasObservedMask` | QMIX, MAD2RL and PPO choose legal actions only, where these change from epoch to epoch |
 | `HasActionFeatures`, `HasActionCosts` | QMIX and MAD2RL use prior knowledge of the actions |
 | `HasHybridActions` | SAC and DQN choose an alternative; SAC also chooses its continuous parameters |
 | `HasObservationBounds` | observation spaces have bounds |

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int, Shaped
+from jaxtyping import Bool, Float32, Int, Shaped
 
-from vec_envs.problems.base import View
+from vec_envs.problems.base import DiscreteActions, View
 
 
 @runtime_checkable
 class Policy(Protocol):
-    """Decides for all agents of a batch of environments at once. Built as `Policy(problem)`."""
+    """Decides for all agents of a batch of environments at once. Built as `Policy(problem)`.
+
+    A policy whose `act` takes the keyword `action_mask` is given the legal actions of the present epoch, where actions
+    are integers: `[batch, agents, actions]`, as `problem.action_mask` returns them.
+    """
 
     def reset(self, seed: int) -> None:
         """Resets the policy, and seeds its random numbers if it draws any."""
@@ -66,6 +71,26 @@ class References:
             known = ", ".join(map(repr, self.policies)) or "none"
             raise ValueError(f"the reference policy {name!r} is unknown; known are: {known}")
         return self.policies[name]
+
+
+def mask_keyword(policy: Policy, view: View) -> dict[str, Bool[np.ndarray, "batch agents actions"]]:
+    """Returns the keyword `action_mask` of a policy whose `act` takes it, and no keyword for other policies.
+
+    Example: `policy.act(observation, view, **mask_keyword(policy, view))`.
+    """
+    takes_mask = "action_mask" in inspect.signature(policy.act).parameters
+    if not takes_mask or not isinstance(view.problem.actions, DiscreteActions):
+        return {}
+    return {"action_mask": view.problem.action_mask(view.state, view.exogenous)}
+
+
+def random_legal(
+    rng: np.random.Generator, mask: Bool[np.ndarray, "batch agents actions"]
+) -> Int[np.ndarray, "batch agents"]:
+    """Returns an action of each agent, drawn uniformly from those that the mask allows; it must allow one."""
+    count: Int[np.ndarray, "batch agents"] = mask.sum(axis=-1)
+    rank = rng.integers(0, count)
+    return (mask.cumsum(axis=-1) > rank[..., None]).argmax(axis=-1)
 
 
 def batch_size_of(observation: np.ndarray) -> int:

@@ -1,6 +1,7 @@
 // Plots in the colours of the theme: drawn by Vega-Lite when they become visible, and again when the theme changes.
 
-const VALUES_SHOWN = 6; // values of a line in the table below a plot
+const COLOURS = 10; // of lines, in page.css
+const [LABEL_SIZE, LABEL_WIDTH] = [12, 130]; // of the names of lines, in pixels
 const drawnCharts = new Map(); // by box: {chart, view}, the view once it is drawn
 const sight = new IntersectionObserver(
   (entries) => {
@@ -27,12 +28,13 @@ function chartConfig() {
   const axis = { labelColor: muted, titleColor: ink, gridColor: line, domainColor: line, tickColor: line };
   const text = { labelFont: font, titleFont: font, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 };
   const range = { category: lineColours() };
-  return { background: "transparent", view: { stroke: null }, axis: { ...axis, ...text, titlePadding: 8 }, range };
+  const label = { font, fontSize: LABEL_SIZE };
+  return { background: colour("card"), view: { stroke: null }, axis: { ...axis, ...text, titlePadding: 8 }, range, text: label };
 }
 
 /** Returns the colours of lines, in their order. */
 function lineColours() {
-  return Array.from({ length: 10 }, (_, index) => colour(`line-${index + 1}`));
+  return Array.from({ length: COLOURS }, (_, index) => colour(`line-${index + 1}`));
 }
 
 /** Returns a plot's points, one row each. */
@@ -65,7 +67,9 @@ function showTip({ view, dot }, event, item, values) {
 async function draw(box) {
   const state = drawnCharts.get(box);
   const turn = (state.turn = (state.turn ?? 0) + 1);
-  const { specification, plot, legend } = state.chart;
+  const { plot, legend } = state.chart;
+  const specification = state.whole ? state.chart.whole : state.chart.specification;
+  document.documentElement.dataset.charts = isDark() ? "dark" : "light"; // for the printed page
   const tooltip = (_, event, item, values) => showTip(state, event, item, values);
   const actions = { export: true, source: false, compiled: false, editor: false };
   const options = { renderer: "canvas", actions, ast: true, config: chartConfig(), tooltip };
@@ -73,15 +77,29 @@ async function draw(box) {
   state.view?.finalize();
   box.replaceChildren(place);
   try {
-    const result = await window.vegaEmbed(place, { ...specification, datasets: { lines: plotRows(plot) } }, options);
+    const labels = labelled(plot, box.clientWidth);
+    const datasets = { lines: plotRows(plot), labels: labels.map(({ name }) => ({ name, at: 0 })) };
+    const result = await window.vegaEmbed(place, { ...specification, datasets }, options);
     if (turn !== state.turn) return result.finalize();
     state.view = result.view;
     state.dot = place.appendChild(el("i", { class: "point", hidden: true }));
+    placeLabels(result.view, labels);
     legend.apply(result.view);
   } catch (error) {
     box.replaceChildren(emptyNote("This chart could not be drawn."));
     console.warn(`A chart could not be drawn: ${error.message}`);
   }
+}
+
+/** Draws the page's other charts one by one while the browser is idle, so that they are there when it prints. */
+function drawInIdleTime() {
+  const [box] = [...drawnCharts].find(([place, state]) => place.isConnected && !state.turn) ?? [];
+  if (!box) return;
+  const wait = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
+  wait(async () => {
+    if (box.isConnected && !drawnCharts.get(box).turn) await draw(box);
+    drawInIdleTime();
+  });
 }
 
 /** Draws all drawn charts again in the colours of a new theme; those outside the page when they are next visible. */
@@ -95,78 +113,4 @@ function redrawCharts() {
       state.view = null;
     }
   }
-}
-
-/** Returns a plot with its title. */
-function chartFigure(chart) {
-  const box = el("div", { class: "chart" });
-  drawnCharts.set(box, { chart, view: null });
-  sight.observe(box);
-  return el("figure", { class: "plot" }, el("figcaption", {}, chart.plot.title), box, valuesBelow(chart.plot));
-}
-
-/** Returns a plot's values as a table to open, for readers without a pointer. */
-function valuesBelow(plot) {
-  return el("details", {}, el("summary", {}, "Values"), valuesTable(plot));
-}
-
-/** Returns a table of a plot's lines at evenly spread x of the first line. */
-function valuesTable({ title, x_label: xLabel, y_label: yLabel, lines }) {
-  const last = lines[0].x.length - 1;
-  const steps = Math.min(last, VALUES_SHOWN - 1);
-  const columns = Array.from({ length: steps + 1 }, (_, step) => lines[0].x[steps ? Math.round((step * last) / steps) : 0]);
-  const nearest = (line, x) =>
-    line.x.reduce((best, at, index) => (Math.abs(at - x) < Math.abs(line.x[best] - x) ? index : best), 0);
-  const rows = lines.map((line) => {
-    const cells = columns.map((x) => {
-      const index = nearest(line, x);
-      return el("td", { class: "number" }, metricCell([line.value[index], line.low[index], line.high[index]]));
-    });
-    return el("tr", {}, el("th", { scope: "row" }, line.name), ...cells);
-  });
-  const heads = columns.map((x) => el("th", { scope: "col", class: "number" }, shown(x)));
-  const head = el("thead", {}, el("tr", {}, el("th", { scope: "col" }, `${yLabel} by ${xLabel}`), ...heads));
-  return scrollBox(`${title}: values`, el("table", {}, head, el("tbody", {}, ...rows)));
-}
-
-/**
- * Returns `{element, apply, boxes}`: buttons that hide or show a line in all charts of the set `boxes`. A button with
- * the pointer or the focus highlights its line.
- */
-function chartLegend(lineNames, dashed) {
-  const hidden = new Set();
-  let marked = "";
-  const legend = { boxes: new Set() };
-  legend.apply = (view) =>
-    view
-      .signal("hidden", [...hidden])
-      .signal("marked", marked)
-      .runAsync();
-  const applyAll = () =>
-    legend.boxes.forEach((box) => drawnCharts.get(box).view && legend.apply(drawnCharts.get(box).view));
-  const mark = (name) => () => {
-    marked = hidden.has(name) ? "" : name;
-    applyAll();
-  };
-  const toggle = (name, button) => {
-    if (!hidden.delete(name)) hidden.add(name);
-    button.setAttribute("aria-pressed", String(!hidden.has(name)));
-    mark(name)();
-  };
-  const buttons = lineNames.map((name, index) => legendButton(name, index, dashed(name), toggle, mark));
-  legend.element = el("div", { class: "legend", role: "group", "aria-label": "Lines of the plots" }, ...buttons);
-  return legend;
-}
-
-/** Returns a line's button in a legend. */
-function legendButton(name, index, dashed, toggle, mark) {
-  const swatch = svg(
-    "svg",
-    { width: 22, height: 10, "aria-hidden": "true" },
-    svg("line", { x1: 1, x2: 21, y1: 5, y2: 5, "stroke-dasharray": dashed ? "6 3" : null }),
-  );
-  swatch.style.stroke = `var(--line-${(index % 10) + 1})`;
-  const events = { pointerenter: mark(name), pointerleave: mark(""), focus: mark(name), blur: mark("") };
-  const click = (event) => toggle(name, event.currentTarget);
-  return el("button", { type: "button", "aria-pressed": "true", click, ...events }, swatch, el("span", {}, name));
 }

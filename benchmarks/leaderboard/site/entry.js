@@ -1,7 +1,7 @@
 // A policy: its options of training, the command that reproduces its results, and its results on every case.
 
 /** Returns the view of an entry. */
-function entryView(track, entry) {
+function entryView(track, entry, charts) {
   const back = el("a", { href: `#track/${encodeURIComponent(track.env_id)}` }, `← ${track.title}`);
   const rank = entry.rank === null ? chip("not ranked", "warn") : chip(`rank ${entry.rank}`, "good");
   const chips = [rank, chip(entry.kind, entry.kind), queueChip(!entry.stable)];
@@ -15,9 +15,11 @@ function entryView(track, entry) {
     el("p", {}, back),
     el("h2", { tabindex: "-1" }, entry.name),
     el("p", { class: "facts" }, ...chips, episodes),
+    entry.about ? el("p", { class: "about" }, entry.about) : null,
     entry.note ? el("p", { class: "note" }, entry.note) : null,
     tiles(track, entry),
-    part("Reproduce", "", commandBox(entry.command)),
+    curvesPart(track, entry, charts),
+    part("Reproduce", "", commandBox(entry.command), codeLine(entry), downloadButton(track, entry)),
     part("Options", "", optionsList(entry.options, entry.kind === "learned" ? "defaults" : "none, the policy does not train")),
     entryCases(track, entry),
   );
@@ -48,6 +50,43 @@ function tiles(track, entry) {
     el("div", {}, el("dt", {}, label), el("dd", {}, value, el("small", {}, small))),
   );
   return el("dl", { class: "tiles" }, ...items);
+}
+
+/** Returns the learning curves of an entry; null for a policy without any. */
+function curvesPart(track, entry, charts) {
+  const legend = chartLegends(charts);
+  const figures = track.curves.flatMap((plot, index) => {
+    const lines = plot.lines.filter((line) => line.name === entry.name);
+    const [specification, whole] = [charts.curves[index], charts.whole[index]];
+    return lines.length ? [chartFigure({ plot: { ...plot, lines }, legend, specification, whole })] : [];
+  });
+  if (figures.length === 0) return null;
+  return part("Learning curves", CURVES_NOTE, el("div", { class: "plots" }, ...figures));
+}
+
+/** Returns the versions and commits of the code that made an entry's results; null where they are unknown. */
+function codeLine(entry) {
+  return entry.code ? el("p", { class: "code" }, "Results by ", el("code", {}, entry.code)) : null;
+}
+
+/** Returns a button that saves an entry with its results and learning curves as a JSON file. */
+function downloadButton(track, entry) {
+  const ofEntry = ({ rows, ...board }) => ({ ...board, rows: rows.filter((row) => row.policy === entry.name) });
+  const own = (plot) => ({ ...plot, lines: plot.lines.filter((line) => line.name === entry.name) });
+  const click = () => {
+    const { suite, version } = BOARD;
+    const results = { suite, version, environment: track.env_id, entry };
+    const content = { ...results, cases: track.cases.map(ofEntry), curves: track.curves.map(own) };
+    saveFile(`${entry.name.replace(/[^\w.-]+/g, "_")}.json`, JSON.stringify(content, null, 1));
+  };
+  return el("button", { type: "button", class: "save", click }, "Download the results (JSON)");
+}
+
+/** Lets the browser save a text as a file. */
+function saveFile(name, text) {
+  const href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  el("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
 /** Returns a command with a button that copies it. */

@@ -1,18 +1,25 @@
 // The page: shows the view of the address, and keeps the theme.
 
 const { board: BOARD, charts: CHARTS } = JSON.parse(document.getElementById("data").textContent);
-const trackViews = new Map(); // by tab, so that a track keeps its filters while another view is shown
+const keptViews = new Map(); // by key, so that a track keeps its filters while another view is shown
 
-/** Returns `{tab, build, keep}` of an address: its tab, a function that builds its view, and whether to keep the view. */
+/**
+ * Returns `{tab, build, key, target}` of an address: its tab, and a function that builds its view. A view with a key is
+ * kept. `target` shows what else the address names, and returns the part to scroll to.
+ */
 function destination(address) {
   const [kind, ...words] = address.slice(1).split("/").map(decoded);
   const index = words.length ? BOARD.tracks.findIndex((track) => track.env_id === words[0]) : 0;
   const track = BOARD.tracks[index];
   const entry = track?.entries.find(({ name }) => name === words[1]);
-  if (kind === "episodes") return { tab: "episodes", build: () => episodesView(Math.max(0, Math.trunc(words[0])) || 0) };
-  if (kind === "entry" && entry) return { tab: `track ${index}`, build: () => entryView(track, entry) };
-  if (kind === "track" && track)
-    return { tab: `track ${index}`, keep: true, build: () => trackView(track, CHARTS[index]) };
+  if (kind === "episodes") return { tab: "episodes", build: () => episodesView(...words) };
+  const tab = `track ${index}`;
+  if (kind === "entry" && entry)
+    return { tab, key: `entry ${index} ${entry.name}`, build: () => entryView(track, entry, CHARTS[index]) };
+  if (kind === "track" && track) {
+    const target = words.length > 1 ? () => chooseCase(track, words[1]) : null;
+    return { tab, key: tab, target, build: () => trackView(track, CHARTS[index]) };
+  }
   return null;
 }
 
@@ -31,10 +38,10 @@ function firstDestination() {
 }
 
 /** Returns a destination's view. */
-function viewOf({ tab, keep, build }) {
-  if (!keep) return build();
-  if (!trackViews.has(tab)) trackViews.set(tab, build());
-  return trackViews.get(tab);
+function viewOf({ key, build }) {
+  if (!key) return build();
+  if (!keptViews.has(key)) keptViews.set(key, build());
+  return keptViews.get(key);
 }
 
 /** Shows the view of the address. */
@@ -49,9 +56,13 @@ function showView(event) {
     else link.removeAttribute("aria-current");
   }
   dispatchEvent(new Event("resize")); // fits charts to a window that changed while they were hidden
-  if (!event) return;
-  scrollTo({ top: 0 });
-  view.querySelector("h2")?.focus({ preventScroll: true });
+  drawInIdleTime();
+  const target = shownNow.target?.();
+  if (event) {
+    scrollTo({ top: 0 });
+    view.querySelector("h2")?.focus({ preventScroll: true });
+  }
+  target?.scrollIntoView();
 }
 
 /** Fills the tabs. */

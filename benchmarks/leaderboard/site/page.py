@@ -11,10 +11,24 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.leaderboard.schema import Board
-from benchmarks.leaderboard.site.charts import MISSING, NoAltair, library, line_names, specifications
+from benchmarks.leaderboard.site.charts import MISSING, NoAltair, library, line_dashes, line_names, specifications
 
 HERE = Path(__file__).parent
-SCRIPTS = ("dom.js", "table.js", "charts.js", "track.js", "entry.js", "road.js", "player.js", "page.js")
+SCRIPTS = (
+    "dom.js",
+    "fit.js",
+    "table.js",
+    "charts.js",
+    "labels.js",
+    "legend.js",
+    "figures.js",
+    "improvements.js",
+    "track.js",
+    "entry.js",
+    "road.js",
+    "player.js",
+    "page.js",
+)
 """The scripts in the order in which they are joined; they share one scope."""
 ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
@@ -34,7 +48,9 @@ def page(board: Board) -> str:
     except ImportError as error:  # both are installed with altair
         raise NoAltair(MISSING) from error
     scripts = [script(text) for text in (library(), "\n".join((HERE / name).read_text() for name in SCRIPTS))]
-    charts = [{"names": line_names(track), **specifications(track)} for track in board.tracks]
+    charts = [
+        {"names": line_names(track), "dashes": line_dashes(track), **specifications(track)} for track in board.tracks
+    ]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
     )

@@ -7,23 +7,43 @@ const SPEEDS = [
   [15, "15 slots/s"],
 ];
 
-/** Returns the view of the recordings, with the one of an index selected. */
-function episodesView(first) {
+/** Returns the view of the recordings, with those of one or two indices selected. */
+function episodesView(first = "0", second = "") {
   const heading = el("h2", { tabindex: "-1" }, "Episodes");
   if (BOARD.recordings.length === 0) {
     return el("article", { class: "view" }, heading, emptyNote("No episode has been recorded."));
   }
   const place = el("div");
-  const choose = (index) => {
-    place.replaceChildren(player(BOARD.recordings[index]));
-    if (location.hash.startsWith("#episodes")) history.replaceState(null, "", `#episodes/${index}`);
-  };
+  const chosen = [recordingIndex(first) ?? 0, recordingIndex(second)];
   const choices = BOARD.recordings.map(({ case: name, policy }, index) => [index, `${caseTitle(name)}: ${policy}`]);
-  const { select, label } = labelledSelect("Episode", choices, choose);
-  const index = first < choices.length ? first : 0;
-  select.value = index;
-  choose(index);
-  return el("article", { class: "view" }, heading, el("div", { class: "tools" }, label), place);
+  const one = labelledSelect("Episode", choices, (index) => choose(Number(index), chosen[1]));
+  const other = labelledSelect("Beside", [], (index) => choose(chosen[0], recordingIndex(index)));
+  const choose = (index, beside) => {
+    const others = comparable(index);
+    chosen.splice(0, 2, index, others.includes(beside) ? beside : null);
+    one.select.value = index;
+    const policies = others.map((k) => el("option", { value: k }, BOARD.recordings[k].policy));
+    other.select.replaceChildren(el("option", { value: "" }, "no other policy"), ...policies);
+    other.select.value = chosen[1] ?? "";
+    other.label.hidden = others.length === 0;
+    const indices = chosen.filter((k) => k !== null);
+    place.replaceChildren(player(indices.map((k) => BOARD.recordings[k])));
+    if (location.hash.startsWith("#episodes")) history.replaceState(null, "", ["#episodes", ...indices].join("/"));
+  };
+  choose(...chosen);
+  return el("article", { class: "view" }, heading, el("div", { class: "tools" }, one.label, other.label), place);
+}
+
+/** Returns the index of a recording that a part of an address gives; null where there is no such recording. */
+function recordingIndex(text) {
+  const index = Math.trunc(Number(text));
+  return text !== "" && index >= 0 && index < BOARD.recordings.length ? index : null;
+}
+
+/** Returns the indices of the other recordings of a recording's case. */
+function comparable(index) {
+  const fits = (other) => other !== index && BOARD.recordings[other].case === BOARD.recordings[index].case;
+  return [...BOARD.recordings.keys()].filter(fits);
 }
 
 /** Returns `{element, show}`: a table of each node's queue and of what it sends, and a function that shows a slot. */
@@ -69,22 +89,37 @@ function sentText(nodes, [from, to, what]) {
   return from === to ? `keeps ${what}` : `→ ${nodes[to].name}: ${what}`;
 }
 
-/** Returns a recording's player. */
-function player(recording) {
-  if (recording.frames.length === 0) return emptyNote("This recording has no frames.");
+/** Returns the player of recordings, which are shown side by side at the same slot. */
+function player(recordings) {
   const state = { time: 0, playing: false, last: 0, slotsPerSecond: 5 };
+  const longest = recordings.reduce((one, other) => (other.frames.length > one.frames.length ? other : one));
+  if (longest.frames.length === 0) return emptyNote("This recording has no frames.");
+  const controls = playerControls(longest, state);
+  const panes = recordings
+    .filter(({ frames }) => frames.length > 0)
+    .map((recording) => playerPane(recording, state, recordings.length > 1));
+  controls.show = () => {
+    controls.place(Math.floor(state.time));
+    panes.forEach((pane) => pane.show());
+  };
+  controls.show();
+  return el("div", { class: "player" }, controls.element, el("div", { class: "panes" }, ...panes.map((p) => p.element)));
+}
+
+/** Returns `{element, show}`: a recording's road and queues, and a function that shows the time of the state. */
+function playerPane(recording, state, named) {
   const place = el("div", { class: "map-box" });
   const queues = queueBars(recording);
-  const controls = playerControls(recording, state);
   const caption = el("p", { class: "caption" });
   const note = el("p", { class: "muted small" });
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const last = recording.frames.length - 1;
   let picture = null;
   let slot = -1;
-  controls.show = () => {
-    picture?.show(calm.matches ? Math.floor(state.time) : state.time);
-    if (slot === (slot = Math.floor(state.time))) return;
-    controls.place(slot);
+  const show = () => {
+    const time = Math.min(state.time, last);
+    picture?.show(calm.matches ? Math.floor(time) : time);
+    if (slot === (slot = Math.floor(time))) return;
     queues.show(slot);
     caption.textContent = recording.frames[slot].caption;
   };
@@ -96,10 +131,11 @@ function player(recording) {
       picture.stretch > 1.05
         ? `The road is drawn ${Math.round(picture.stretch)} times wider than to scale, so that vehicles stay apart.`
         : "";
-    controls.show();
+    show();
   }).observe(place);
-  controls.show();
-  return el("div", { class: "player" }, controls.element, caption, place, markLegend(recording), note, queues.element);
+  const title = named ? el("h3", {}, recording.policy) : null;
+  const children = [title, caption, place, markLegend(recording), note, queues.element];
+  return { element: el("section", { class: "pane" }, ...children.filter(Boolean)), show };
 }
 
 /** Returns a legend of the kinds of nodes in a recording. */

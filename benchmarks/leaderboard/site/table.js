@@ -38,11 +38,6 @@ function rowElement(columns, row) {
   return el("tr", {}, ...cells);
 }
 
-/** Returns a box that scrolls sideways, with the keyboard too. */
-function scrollBox(label, child) {
-  return el("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label }, child);
-}
-
 /**
  * Returns `{box, show}`: a table in its box, and a function that shows the rows of a predicate and returns their number.
  * The rows begin in the order of `rows`.
@@ -68,5 +63,5 @@ function sortableTable(label, columns, rows) {
     el("thead", {}, el("tr", {}, ...heads)),
     body,
   );
-  return { box: scrollBox(label, table), show };
+  return { box: tableBox(label, table), show };
 }

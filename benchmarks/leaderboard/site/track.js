@@ -1,8 +1,11 @@
-// A track: its ranking, its cases, its plots, and the probabilities of improvement.
+// A track: its ranking, its cases and its plots.
 
+const CURVES_NOTE =
+  "The metric in each policy's own training episodes, with exploration. The axis has the range of the last third, so " +
+  "that policies can be compared; a button shows the whole training.";
 const PLOT_GROUPS = [
   ["profiles", "Performance profiles", "The share of runs with a score above x: higher is better."],
-  ["curves", "Learning curves", "The metric in each policy's own training episodes, with exploration."],
+  ["curves", "Learning curves", CURVES_NOTE],
   ["queues", "Queues", "The length of queues, slot by slot. Policies whose queue grows are left out."],
   ["sweeps", "Trade-offs", "Metrics against an option of the environment."],
 ];
@@ -20,6 +23,8 @@ const CASES_NOTE =
   "and episodes. The optimum is that of a single slot: a policy that plans further can have a score above 1 and a " +
   "negative regret.";
 const NO_REFERENCES_CASES_NOTE = "Small print: 95% confidence interval over training runs and episodes.";
+
+const caseChoosers = new Map(); // by track: a function that selects the case of a name, and returns the part
 
 /** Returns the address of an entry's view. */
 function entryAddress(track, name) {
@@ -50,6 +55,16 @@ function trackView(track, charts) {
     ...plotParts(track, charts),
     improvementPart(track),
   );
+}
+
+/** Returns the address of a track's view, with a case where one is given. */
+function trackAddress(track, caseName = null) {
+  return ["#track", track.env_id, ...(caseName === null ? [] : [caseName])].map(encodedAfterFirst).join("/");
+}
+
+/** Returns a word of an address with its special characters encoded; the first word stays. */
+function encodedAfterFirst(word, index) {
+  return index === 0 ? word : encodeURIComponent(word);
 }
 
 /** Returns the column of the metric that ranks a track without references. */
@@ -142,9 +157,24 @@ function casesPart(track) {
   const place = el("div", { class: "case" });
   const choices = track.cases.map((board, index) => [index, board.unseen ? `${board.title} (unseen)` : board.title]);
   const choose = (index) => place.replaceChildren(...caseParts(track, track.cases[index]));
-  const { label } = labelledSelect("Case", choices, choose);
+  const { select, label } = labelledSelect("Case", choices, (index) => {
+    choose(index);
+    history.replaceState(null, "", trackAddress(track, track.cases[index].name));
+  });
+  const note = track.metric ? NO_REFERENCES_CASES_NOTE : CASES_NOTE;
+  const section = part("Cases", note, el("div", { class: "tools" }, label), place);
+  caseChoosers.set(track, (name) => {
+    const index = track.cases.findIndex((board) => board.name === name);
+    if (index >= 0 && select.value !== String(index)) choose((select.value = index));
+    return section;
+  });
   choose(0);
-  return part("Cases", track.metric ? NO_REFERENCES_CASES_NOTE : CASES_NOTE, el("div", { class: "tools" }, label), place);
+  return section;
+}
+
+/** Shows the case that an address names. Returns the part of the cases, or null where there is none. */
+function chooseCase(track, name) {
+  return caseChoosers.get(track)?.(name) ?? null;
 }
 
 /** Returns the facts of a case, and its table. */
@@ -234,60 +264,18 @@ function seedsCell(row) {
   return row.complete ? String(row.seeds) : chip(`${row.seeds}, incomplete`, "warn", "Seeds are missing");
 }
 
-/** Returns the parts with plots, under one legend. */
+/** Returns the parts with plots. */
 function plotParts(track, charts) {
   const groups = PLOT_GROUPS.filter(([group]) => charts[group].length > 0);
   if (groups.length === 0) return [part("Plots", "", emptyNote("There are no plots yet."))];
-  const learned = new Set(track.entries.filter((entry) => entry.kind === "learned").map((entry) => entry.name));
-  const legend = chartLegend(charts.names, (name) => !learned.has(name));
+  const legend = chartLegends(charts);
   const parts = groups.map(([group, title, note]) => {
     const plots = (group === "profiles" ? [track.profiles] : track[group]).filter((plot) => plot.lines.length > 0);
-    const figures = plots.map((plot, index) => chartFigure({ plot, legend, specification: charts[group][index] }));
-    figures.forEach((figure) => legend.boxes.add(figure.querySelector(".chart")));
+    const whole = group === "curves" ? charts.whole : [];
+    const figures = plots.map((plot, index) =>
+      chartFigure({ plot, legend, specification: charts[group][index], whole: whole[index] ?? null }),
+    );
     return part(title, note, el("div", { class: "plots" }, ...figures));
   });
-  return [el("div", { class: "plot-parts" }, legend.element, ...parts)];
-}
-
-/** Returns the probability that each policy beats each other one, as a heat map. */
-function improvementPart(track) {
-  const title = "Who beats whom";
-  if (track.improvements.length === 0) return part(title, "", emptyNote("Two ranked policies are needed to compare."));
-  const involved = new Set(track.improvements.flatMap(({ better, than }) => [better, than]));
-  const inOrder = [...new Set([...track.entries.map((entry) => entry.name), ...involved])].filter((name) =>
-    involved.has(name),
-  );
-  const found = new Map(track.improvements.map((item) => [JSON.stringify([item.better, item.than]), item.probability]));
-  const heads = inOrder.map((name) => el("th", { scope: "col", class: "turned" }, el("span", {}, name)));
-  const several = new Set(track.entries.filter((entry) => entry.seeds > 1).map((entry) => entry.name));
-  const rows = inOrder.map((better) => {
-    const cells = inOrder.map((than) =>
-      heatCell(better, than, found.get(JSON.stringify([better, than])), several.has(better) || several.has(than)),
-    );
-    return el("tr", {}, el("th", { scope: "row" }, policyLink(track, better)), ...cells);
-  });
-  const note =
-    "The probability that the policy of a row beats that of a column on a case drawn at random; " +
-    "bold where one of them has several runs and the whole confidence interval is above one half.";
-  const caption = el("caption", { class: "hidden-text" }, title);
-  const table = el(
-    "table",
-    { class: "heat" },
-    caption,
-    el("thead", {}, el("tr", {}, el("td"), ...heads)),
-    el("tbody", {}, ...rows),
-  );
-  return part(title, note, scrollBox(title, table));
-}
-
-/** Returns a cell of the heat map; its colour is stronger the further the probability is from one half. */
-function heatCell(better, than, probability, severalRuns) {
-  if (!probability) return el("td", { class: "none" }, better === than ? "" : "–");
-  const two = (p) => fixed(p, 2);
-  const estimate = el("span", { class: "estimate" }, two(probability[0]), smallInterval(probability, two));
-  const cell = el("td", { title: `${better} beats ${than}` }, estimate);
-  cell.style.setProperty("--strength", `${Math.round(Math.abs(probability[0] - 0.5) * 90)}%`);
-  cell.className = probability[0] >= 0.5 ? "above" : "below";
-  if (severalRuns && probability[1] > 0.5) cell.classList.add("sure");
-  return cell;
+  return [el("div", { class: "plot-parts" }, ...parts)];
 }

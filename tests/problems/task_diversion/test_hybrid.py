@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-import torch
 
 from vec_envs import task_diversion_v0
 from vec_envs.problems.task_diversion.hybrid import CutAndUnit
 from vec_envs.problems.task_diversion.problem import TaskDiversion
+
+torch: Any = pytest.importorskip("torch")
 
 CHOSEN = task_diversion_v0.factory.problem(diversion="chosen")
 ASKED = task_diversion_v0.factory.problem(observation="extended")

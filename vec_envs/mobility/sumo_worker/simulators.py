@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.util import find_spec
 from io import StringIO
@@ -220,7 +220,7 @@ class Traci:
         raise SumoRefusal(str(error)) from error
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> Generator[None]:
         """Raises the reason of an error in its block. SUMO's program may end before any of its answers."""
         try:
             yield

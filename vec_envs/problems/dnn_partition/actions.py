@@ -67,6 +67,11 @@ class PartitionActions:
         """The index at which each client's row begins in a flattened table."""
         return np.arange(len(self.counts)) * self.max_count
 
+    @cached_property
+    def local_entry(self) -> Int[np.ndarray, "clients"]:
+        """The index in a flattened table of each client's action that runs all layers itself."""
+        return self.first_entry + self.num_layers * self.num_nodes
+
     def mask(self) -> Bool[np.ndarray, "clients actions"]:
         """Returns True for the entries of a row that are actions of the client."""
         return np.arange(self.max_count) < self.counts[:, None]
@@ -86,6 +91,23 @@ class PartitionActions:
             runs_local=cut > 0,
             offloads=cut < self.num_layers[:, None],
         )
+
+    def in_reach(
+        self, reached: Bool[np.ndarray, "*batch clients services"]
+    ) -> Bool[np.ndarray, "*batch clients actions"]:
+        """Returns which entries of a row name a node in reach; the roadside unit always is."""
+        at_node = np.concatenate([np.ones((*reached.shape[:-1], 1), np.bool_), reached], axis=-1)
+        return at_node[..., np.arange(self.max_count) % self.num_nodes]
+
+    def node_in_reach(
+        self, action: Int[np.ndarray, "*batch clients"], reached: Bool[np.ndarray, "*#batch clients services"]
+    ) -> Bool[np.ndarray, "*batch clients"]:
+        """Returns whether the node of each action is in reach; `reached` broadcasts over the batch."""
+        node = (action % self.num_nodes)[..., None]
+        if not reached.shape[-1]:
+            return np.ones(action.shape, np.bool_)
+        reached = np.broadcast_to(reached, (*action.shape, reached.shape[-1]))
+        return (node == 0)[..., 0] | np.take_along_axis(reached, np.maximum(node - 1, 0), axis=-1)[..., 0]
 
     def features(self) -> Float[np.ndarray, "clients actions features"]:
         """Returns features of every action, from 0 to 1: node, cut, and the work and data for each node.

@@ -9,6 +9,7 @@ import numpy as np
 
 from vec_envs.problems.base import Frame
 from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, State
+from vec_envs.records import map_arrays
 
 _CLIENT, _SERVICE, _RSU, _ASPHALT = "#33629c", "#2e8540", "#c8501e", "#dcdcd8"
 _STRIPS = 4
@@ -35,7 +36,9 @@ def _sent(frame: Frame) -> list[tuple[int, int | None]]:
     if frame.last_action is None:
         return []
     problem = cast(DNNPartition, frame.problem)
-    chosen = (divmod(int(action), problem.num_nodes) for action in frame.last_action)
+    last_slot = map_arrays(lambda a: a[frame.epoch - 1], frame.episode)
+    played = problem.as_played(np.asarray(frame.last_action), last_slot)
+    chosen = (divmod(int(action), problem.num_nodes) for action in played)
     return [
         (cut, node if cut < layers else None) for (cut, node), layers in zip(chosen, problem.num_layers, strict=True)
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from vec_envs.physics import lyapunov, offloading
-from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped
+from vec_envs.physics.allocation import allocate_rsu, allocate_rsu_capped, band_shares
 from vec_envs.physics.queues import next_backlog_gcycles
 from vec_envs.problems.dnn_partition.actions import PartitionActions
 from vec_envs.problems.dnn_partition.objective import SlotTerms
@@ -35,6 +35,10 @@ class SlotDynamics:
     slot_s: float
     rsu_ghz: float
     allocation: str
+    limits_reach: bool = False
+    """Whether a rate of 0 means that the node is out of the client's reach."""
+    shared_band: bool = False
+    """Whether the senders of a node share one band."""
 
     def slot(self, state: State, action: Int[np.ndarray, "*batch clients"], exogenous: Exogenous) -> SlotTerms:
         """Returns the terms of a slot.
@@ -48,6 +52,10 @@ class SlotDynamics:
         batch_shape = entry.shape[:-1]
         # Entries of all environments are in one flat array; `index` is the number of the environment.
         index = np.arange(math.prod(batch_shape)).reshape((*batch_shape, 1))
+        link = table.link.take(entry) + index * (row.num_clients * self.actions.num_nodes)
+        rate = self._rates(batch_shape, exogenous).take(link)
+        if self.limits_reach:
+            entry = np.where(rate > 0.0, entry, self.actions.local_entry)
         edge, offloads = table.edge_gflops.take(entry), table.offloads.take(entry)
         server = (table.server.take(entry) + (index * row.length + row.num_clients)).ravel()
 
@@ -62,12 +70,13 @@ class SlotDynamics:
             queues.take(server).reshape(entry.shape) for queues in (speed, backlog, arrivals)
         )
         served = offloads & (server_speed > 0.0)
-        link = table.link.take(entry) + index * (row.num_clients * self.actions.num_nodes)
         arrivals[row.clients] = table.local_gflops.take(entry)
         local_s = offloading.local_s(
             backlog[row.clients], arrivals[row.clients], speed[row.clients], table.runs_local.take(entry)
         )
-        transmit_s = offloading.transmit_s(table.sent_mbit.take(entry), self._rates(batch_shape, exogenous).take(link))
+        transmit_s = offloading.transmit_s(table.sent_mbit.take(entry), rate)
+        if self.shared_band:
+            transmit_s = self._transmit_in_shared_band_s(transmit_s, action % self.actions.num_nodes, index)
         process_s = offloading.process_s(server_backlog, edge, server_speed, served)
         wait_s = offloading.wait_s(server_arrivals - edge, server_speed, served)
         service = speed * self.slot_s
@@ -102,6 +111,20 @@ class SlotDynamics:
             usable_ghz = (backlog + arrivals) / self.slot_s
             return allocate_rsu_capped(gamma, backlog, usable_ghz, capacity_ghz=self.rsu_ghz, slot_s=self.slot_s)
         return allocate_rsu(gamma, backlog, capacity_ghz=self.rsu_ghz, slot_s=self.slot_s)
+
+    def _transmit_in_shared_band_s(
+        self,
+        alone_s: Float[np.ndarray, "*batch clients"],
+        node: Int[np.ndarray, "*batch clients"],
+        index: Int[np.ndarray, "*batch 1"],
+    ) -> Float[np.ndarray, "*batch clients"]:
+        """Returns the times to send, where each node has one band and divides it among those that send to it.
+
+        A client that has the band of its node alone needs `alone_s`, as in the paper, where each link has a band of its
+        own. The spectral efficiency of a link does not depend on its share.
+        """
+        share = band_shares(alone_s, node + index * self.actions.num_nodes)
+        return np.divide(alone_s, share, out=np.zeros(alone_s.shape), where=share > 0.0)
 
     def _rates(self, batch_shape: tuple[int, ...], exogenous: Exogenous) -> Float[np.ndarray, "*batch clients nodes"]:
         """Returns the rates in Mbit/s of all links, with the RSU as node 0."""

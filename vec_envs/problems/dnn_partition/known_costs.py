@@ -53,6 +53,10 @@ class KnownCosts:
     slot_s: Array
     per_v: Array
     """1 / V."""
+    rate_column: Array
+    """The column of the rate to each action's node. Empty where all nodes are always in reach."""
+    is_local: Array
+    """1 for the action of each client that runs all layers itself, else 0, `[clients, 1, actions]`."""
 
     @property
     def num_kinds(self) -> int:
@@ -76,7 +80,14 @@ class KnownCosts:
         drift_s = (self.in_queue * lyapunov.queue_drift(without, with_work)).sum(2) * self.per_v
         flat = (*delays_s.shape[:2], -1)
         kinds = [delays_s[:, :, kind].reshape(flat) for kind in range(len(DELAYS))]
-        return [*kinds, drift_s.reshape(flat)]
+        return self._within_reach([*kinds, drift_s.reshape(flat)], observation)
+
+    def _within_reach(self, kinds: list[Array], observation: Array) -> list[Array]:
+        """Returns the costs with those of actions out of reach replaced by those of running all layers locally."""
+        if not len(self.rate_column):
+            return kinds
+        reached = 1.0 * (observation[..., self.rate_column] > 0.0)
+        return [kind * reached + (kind * self.is_local).sum(-1)[..., None] * (1.0 - reached) for kind in kinds]
 
 
 def known_costs(
@@ -88,8 +99,12 @@ def known_costs(
     rsu_ghz: float,
     slot_s: float,
     lyapunov_v: float,
+    limits_reach: bool = False,
 ) -> KnownCosts:
-    """Returns the known costs for clients whose observations have these columns."""
+    """Returns the known costs for clients whose observations have these columns.
+
+    With `limits_reach`, a rate of 0 means that the node is out of reach.
+    """
     places, scales, none = np.arange(observation_size), np.zeros(observation_size), np.zeros(1, int)
     for column in columns.values():
         scales[column.at] = column.scale
@@ -108,6 +123,8 @@ def known_costs(
     work = table.sent_mbit, table.offloads * table.edge_gflops, table.runs_local * table.local_gflops
     runs = np.ones_like(table.sent_mbit), table.offloads, table.runs_local
     in_queue = np.zeros_like(table.sent_mbit), table.offloads, table.runs_local
+    is_local = table.runs_local & ~table.offloads & (table.link % num_nodes == 0)
+    rates = np.tile(speed[0], table.link.shape[1] // num_nodes)
     return KnownCosts(
         columns=column_at.ravel(),
         scale=_single(scale.ravel()),
@@ -118,6 +135,8 @@ def known_costs(
         in_queue=_by_cut(in_queue, num_nodes),
         slot_s=_single(np.array(slot_s)),
         per_v=_single(np.array(1.0 / lyapunov_v)),
+        rate_column=rates if limits_reach else np.zeros(0, np.int64),
+        is_local=_single(is_local[:, None]),
     )
 
 

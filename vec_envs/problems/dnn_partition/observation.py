@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 
 from vec_envs.problems.dnn_partition.records import Exogenous, State
 
@@ -20,6 +20,8 @@ POSITION_SCALE_M = 500.0
 RATE_SCALE_MBPS = 100.0
 CAPACITY_SCALE_GHZ = 10.0
 SPEED_SCALE_MPS = 30.0
+REACH = "v2v_reach"
+"""The name of the features that say which service vehicles are in reach."""
 
 
 class Column(NamedTuple):
@@ -46,10 +48,13 @@ class PartitionObservation:
     kind: str
     client_types: Int[np.ndarray, "clients"]
     num_nodes: int
+    has_reach: bool = False
+    """Whether service vehicles can be out of reach. Then `"paper"` adds 1 for each one in reach and 0 for others. Of
+    `"extended"` the rates show it, which are 0 out of reach."""
 
     @cached_property
     def size(self) -> int:
-        """The number of features that a client observes: 2J + 1, or 5J + 1 for `"extended"`."""
+        """The number of features that a client observes: 2J + 1, or 5J + 1 for `"extended"`; 3J with reach."""
         return max(column.at.stop for column in self.columns.values())
 
     @cached_property
@@ -72,6 +77,8 @@ class PartitionObservation:
                 ("client_speed_mps", 1, SPEED_SCALE_MPS),
                 ("service_speed_mps", services, SPEED_SCALE_MPS),
             ]
+        elif self.has_reach:
+            kinds.append((REACH, services, 1.0))
         ends = accumulate(length for _, length, _ in kinds)
         return {
             name: Column(slice(end - length, end), scale)
@@ -92,6 +99,9 @@ class PartitionObservation:
         batch_shape = state.client_backlog_gcycles.shape[:-1]
         features = np.empty((*batch_shape, len(self.client_types), self.size), dtype=np.float32)
         for name, (at, scale) in self.columns.items():
+            if name == REACH:
+                features[..., at] = exogenous.v2v_mbps > 0.0
+                continue
             value = getattr(state if "backlog" in name else exogenous, name)
             if name == "rsu_backlog_gcycles":
                 value = value[..., self.client_types]
@@ -101,6 +111,13 @@ class PartitionObservation:
                 value = value[..., None]
             np.divide(value, scale, out=features[..., at], casting="same_kind")
         return features
+
+    def reached(
+        self, observation: Float32[np.ndarray, "*batch clients features"]
+    ) -> Bool[np.ndarray, "*batch clients services"]:
+        """Returns which service vehicles are in each client's reach, from observations with limited reach."""
+        column = self.columns["v2v_mbps" if self.kind == "extended" else REACH]
+        return observation[..., column.at] > 0.0
 
 
 def global_state(state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch features"]:

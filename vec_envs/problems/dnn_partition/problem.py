@@ -10,7 +10,7 @@ in queues. The reward is minus the sum of the Lyapunov drift of all queues (or i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, cast
 
@@ -19,21 +19,21 @@ from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from vec_envs.dnn.profile import DNNProfile, as_profiles
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
-from vec_envs.physics.channel import RateFunction, checked_rates_mbps, v2i_rate_mbps, v2v_rate_mbps
+from vec_envs.physics.channel import PAPER_CARRIER_GHZ, RateFunction, v2i_rate_mbps, v2v_rate_mbps
 from vec_envs.problems.base import DiscreteActions, Metric, View
 from vec_envs.problems.dnn_partition.actions import PartitionActions
 from vec_envs.problems.dnn_partition.dynamics import ALLOCATIONS, SlotDynamics
 from vec_envs.problems.dnn_partition.known_costs import KnownCosts, known_costs
 from vec_envs.problems.dnn_partition.objective import REWARDS, DriftPlusPenalty, Objective, SlotTerms, total_cost
 from vec_envs.problems.dnn_partition.observation import OBSERVATIONS, PartitionObservation, global_state
+from vec_envs.problems.dnn_partition.radio import Radio, check_radio
 from vec_envs.problems.dnn_partition.records import Draws, Exogenous, Outcome, QueueRow, State
 from vec_envs.records import map_arrays
 from vec_envs.validation import (
     MOST_SLOTS,
     MOST_VEHICLES,
     check_at_most,
-    check_callable,
-    check_decibels,
+    check_bool,
     check_integer,
     check_one_of,
     check_positive,
@@ -82,13 +82,26 @@ class DNNPartition:
     """Transmit power of a client. Section 8.1."""
     noise_dbm: float = -114.0
     """Noise over the bandwidth. Section 8.1."""
+    noise_figure_db: float | None = None
+    """Noise figure of the receivers: the noise is then thermal noise, -174 dBm/Hz over the bandwidth, plus this figure,
+    and `noise_dbm` is not used. 9 is usual for receivers in vehicles. None takes `noise_dbm`, as the paper does."""
+    carrier_ghz: float = PAPER_CARRIER_GHZ
+    """Carrier frequency, from 0.5 to 100: the path losses of 3GPP TR 38.901 and TR 37.885 grow with it. The paper's
+    constants are the case of 2; 5.9 is the band of vehicles."""
+    v2v_range_m: float | None = None
+    """Reach of a client: farther service vehicles are masked in a slot. A client that chooses one all the same runs all
+    layers itself. None or infinity for no limit, as in the paper."""
+    shared_band: bool = False
+    """Whether each receiver has one band of `bandwidth_mhz`, which its senders share so that the sum of their
+    transmission times is least. False gives each link a band of its own, as in the paper."""
     reward: str | Objective = "drift_bound"
     """`"drift_bound"` (the paper's, Eq. 56), `"drift"` (with the exact drift) or `"delay"` (completion times alone).
     In Python also a function from `SlotTerms` to named costs: the reward is minus their sum."""
     allocation: str = "exact"
     """`"exact"` (the exact minimiser of P3), `"capped"` (no type gets more than it can use) or `"eq46"`."""
     observation: str = "paper"
-    """`"paper"` (Eq. 52) or `"extended"` (also link rates, processors and vehicle speeds)."""
+    """`"paper"` (Eq. 52) or `"extended"` (also link rates, processors and vehicle speeds). With `v2v_range_m`, the
+    paper's observation also has whether each service vehicle is in reach."""
     v2i_rate: RateFunction = v2i_rate_mbps
     """Rates to the roadside unit in Mbit/s: a function like `vec_envs.physics.channel.v2i_rate_mbps` (Eq. 1)."""
     v2v_rate: RateFunction = v2v_rate_mbps
@@ -188,12 +201,33 @@ class DNNPartition:
             rsu_ghz=self.rsu_ghz,
             slot_s=self.slot_s,
             lyapunov_v=self.lyapunov_v,
+            limits_reach=self.radio.limits_reach,
         )
 
     def action_mask(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*batch clients actions"]:
-        """Returns the legal actions of each environment: a client always has all its actions."""
-        batch_shape = state.client_backlog_gcycles.shape[:-1]
-        return np.broadcast_to(self.choices.mask(), (*batch_shape, self.num_client_vehicles, max(self.action_counts)))
+        """Returns the legal actions of each environment: all of a client's but those at vehicles out of its reach."""
+        mask = self.choices.mask()
+        if self.radio.limits_reach:
+            mask = self.choices.in_reach(exogenous.v2v_mbps > 0.0) & mask
+        return np.broadcast_to(mask, (*state.client_backlog_gcycles.shape[:-1], *mask.shape[-2:]))
+
+    def action_mask_from_observation(
+        self, observation: Float32[np.ndarray, "*batch clients features"]
+    ) -> Bool[np.ndarray, "*batch clients actions"]:
+        """Returns the action mask from observations, which hold the reach of each client where it is limited."""
+        mask = self.choices.mask()
+        if self.radio.limits_reach:
+            mask = self.choices.in_reach(self.features.reached(observation)) & mask
+        return np.broadcast_to(mask, (*observation.shape[:-2], *mask.shape[-2:]))
+
+    def as_played(
+        self, action: Int[np.ndarray, "*batch clients"], exogenous: Exogenous
+    ) -> Int[np.ndarray, "*batch clients"]:
+        """Returns the actions with masked ones replaced by what they mean: the client runs all layers itself."""
+        if not self.radio.limits_reach:
+            return action
+        reached = self.choices.node_in_reach(action, exogenous.v2v_mbps > 0.0)
+        return np.where(reached, action, self.num_layers * self.num_nodes)
 
     def idle_action(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*batch clients"]:
         """Returns the action of each client that sends nothing: it runs all layers itself."""
@@ -230,18 +264,11 @@ class DNNPartition:
         v2i_m = np.sqrt((offset_m**2).sum(axis=-1) + road.rsu_xyz_m[2] ** 2)
         between_m = traffic.client_xy_m[..., :, None, :] - traffic.service_xy_m[..., None, :, :]
         v2v_m = np.sqrt((between_m**2).sum(axis=-1))
-        radio = {
-            "bandwidth_mhz": self.bandwidth_mhz,
-            "transmit_power_dbm": self.transmit_power_dbm,
-            "noise_dbm": self.noise_dbm,
-        }
-        v2i_mbps = self.v2i_rate(v2i_m, draws.fading_power[..., 0], **radio)
-        v2v_mbps = self.v2v_rate(v2v_m, draws.fading_power[..., 1:], **radio)
         return Exogenous(
             client_position_m=traffic.client_position_m,
             service_position_m=traffic.service_position_m,
-            v2i_mbps=checked_rates_mbps(v2i_mbps, v2i_m, of="v2i_rate"),
-            v2v_mbps=checked_rates_mbps(v2v_mbps, v2v_m, of="v2v_rate"),
+            v2i_mbps=self.radio.v2i_mbps(v2i_m, draws.fading_power[..., 0]),
+            v2v_mbps=self.radio.v2v_mbps(v2v_m, draws.fading_power[..., 1:]),
             client_ghz=np.broadcast_to(draws.client_ghz[..., None, :], traffic.client_position_m.shape),
             service_ghz=np.broadcast_to(draws.service_ghz[..., None, :], traffic.service_position_m.shape),
             client_speed_mps=traffic.client_speed_mps,
@@ -359,7 +386,17 @@ class DNNPartition:
     @cached_property
     def features(self) -> PartitionObservation:
         """The encoding of observations."""
-        return PartitionObservation(kind=self.observation, client_types=self.client_types, num_nodes=self.num_nodes)
+        return PartitionObservation(
+            kind=self.observation,
+            client_types=self.client_types,
+            num_nodes=self.num_nodes,
+            has_reach=self.radio.limits_reach,
+        )
+
+    @cached_property
+    def radio(self) -> Radio:
+        """The radio: the rates of all links, and whether reach is limited."""
+        return Radio(**{field.name: getattr(self, field.name) for field in fields(Radio)})
 
     @cached_property
     def _row(self) -> QueueRow:
@@ -377,6 +414,8 @@ class DNNPartition:
             slot_s=float(self.slot_s),
             rsu_ghz=float(self.rsu_ghz),
             allocation=self.allocation,
+            limits_reach=self.radio.limits_reach,
+            shared_band=bool(self.shared_band),
         )
 
     @cached_property
@@ -416,9 +455,8 @@ def _check_numbers(problem: DNNPartition) -> None:
     check_one_of(ALLOCATIONS, allocation=problem.allocation)
     check_one_of(OBSERVATIONS, observation=problem.observation)
     check_positive(lyapunov_v=problem.lyapunov_v, slot_s=problem.slot_s, rsu_ghz=problem.rsu_ghz)
-    check_positive(bandwidth_mhz=problem.bandwidth_mhz)
     check_positive_range(client_ghz=problem.client_ghz, service_ghz=problem.service_ghz)
     for name in ("client_ghz", "service_ghz"):
         object.__setattr__(problem, name, tuple(getattr(problem, name)))
-    check_decibels(transmit_power_dbm=problem.transmit_power_dbm, noise_dbm=problem.noise_dbm)
-    check_callable(v2i_rate=problem.v2i_rate, v2v_rate=problem.v2v_rate)
+    check_bool(shared_band=problem.shared_band)
+    check_radio(problem)

@@ -32,7 +32,8 @@ class State:
 class Exogenous:
     """The exogenous quantities of a slot, which do not depend on decisions.
 
-    Positions are measured along the road, from the point nearest to the RSU. Speeds are 0 by default.
+    Positions are measured along the road, from the point nearest to the RSU. Speeds are 0 by default. With the
+    option `v2v_range_m`, a rate of 0 in `v2v_mbps` means that the service vehicle is out of the client's reach.
     """
 
     client_position_m: RealArray[np.ndarray, "*batch clients"]

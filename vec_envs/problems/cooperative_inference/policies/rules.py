@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int
 from vec_envs.problems.base import View
 from vec_envs.problems.cooperative_inference.problem import CooperativeInference
 from vec_envs.problems.policy import Constant, needs_view
+from vec_envs.problems.row_generators import RowGenerators
 
 Observation = Float32[np.ndarray, "batch agents features"]
 Action = Int[np.ndarray, "batch agents"]
@@ -22,15 +23,18 @@ class RandomCuts:
     def __init__(self, problem: CooperativeInference) -> None:
         needs_cuts(problem, self)
         self._problem = problem
-        self._rng = np.random.default_rng(0)
+        self._generators = RowGenerators(0)
 
     def reset(self, seed: int) -> None:
-        """Restarts the random numbers from `seed`."""
-        self._rng = np.random.default_rng(seed)
+        """Seeds the random numbers: those of environment b by `seed` + b."""
+        self._generators = RowGenerators(seed)
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns random cuts. Raises `ValueError` without a view."""
-        return self._rng.integers(0, _counts(self._problem, needs_view(view, self, observation)))
+        counts = _counts(self._problem, needs_view(view, self, observation))
+        rows = zip(self._generators.of(len(counts)), counts, strict=True)
+        drawn: list[np.ndarray] = [rng.integers(0, row) for rng, row in rows]
+        return np.stack(drawn)
 
 
 class LargestCut:

@@ -13,6 +13,7 @@ from vec_envs.problems.base import View
 from vec_envs.problems.dnn_partition.objective import Objective
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.policy import needs_view
+from vec_envs.problems.row_generators import RowGenerators
 
 Starts = Int[np.ndarray, "batch starts clients"]
 
@@ -30,11 +31,11 @@ class BestResponse:
     def __init__(self, problem: DNNPartition, *, objective: str | Objective | None = None) -> None:
         self._problem = problem
         self._objective = problem.objective(objective)
-        self._rng = np.random.default_rng(0)
+        self._generators = RowGenerators(0)
 
     def reset(self, seed: int) -> None:
-        """Seeds the random starts."""
-        self._rng = np.random.default_rng(seed)
+        """Seeds the random starts: those of environment b by `seed` + b."""
+        self._generators = RowGenerators(seed)
 
     def act(
         self, observation: Float32[np.ndarray, "batch agents features"], view: View | None = None
@@ -43,7 +44,8 @@ class BestResponse:
         view = needs_view(view, self, observation)
         counts = np.array(self._problem.action_counts)
         batch_size = observation.shape[0]
-        actions = self._rng.integers(0, counts, (batch_size, self.num_starts, len(counts)))
+        size = self.num_starts, len(counts)
+        actions = self._generators.stacked(batch_size, lambda rng: rng.integers(0, counts, size))
         value = np.full(actions.shape[:2], np.inf)
         for _ in range(self.max_sweeps):
             before = value
@@ -51,7 +53,7 @@ class BestResponse:
                 actions, value = self._respond(client, actions, view)
             if not (value < before).any():
                 break
-        return actions[np.arange(batch_size), value.argmin(axis=1)]
+        return self._problem.as_played(actions[np.arange(batch_size), value.argmin(axis=1)], view.exogenous)
 
     def _respond(self, client: int, actions: Starts, view: View) -> tuple[Starts, Float[np.ndarray, "batch starts"]]:
         """Returns the actions after one client has improved its own, and their cost.

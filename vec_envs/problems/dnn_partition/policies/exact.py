@@ -47,6 +47,8 @@ class ExactSlot:
     The policy is exact for two objectives only: `"drift"` (the exact drift plus V times the delays) and
     `"drift_bound"` (P2 of the paper). Its search needs the cost as a sum of one part for each queue and task.
 
+    With `shared_band=True` the cost is no such sum: how long a client sends depends on who else sends to its node.
+
     The search stops where a slot has too many joint actions to examine, or where it reaches the time limit. Then `act`
     warns that the actions are not proven to be optimal, and `solve` returns their largest distance from the optimum.
 
@@ -55,7 +57,7 @@ class ExactSlot:
         objective: The objective to minimise; None takes that of the problem.
         time_limit_s: The limit of CPU time for a slot, in seconds; None for no limit.
 
-    Raises `ValueError` for another objective and for more than 12 clients.
+    Raises `ValueError` for another objective, for `shared_band=True` and for more than 12 clients.
     """
 
     def __init__(
@@ -71,6 +73,12 @@ class ExactSlot:
                 f"ExactSlot is exact for the objectives {' and '.join(map(repr, EXACT_FOR))} only, got "
                 f"{objective_name(chosen)!r}: its search needs the cost as a sum of one part for each queue and task. "
                 "Use BestResponse, Genetic or ExhaustiveSearch, which take any objective"
+            )
+        if problem.shared_band:
+            raise ValueError(
+                "ExactSlot takes shared_band=False only, got shared_band=True: clients that share a band change each "
+                "other's times to send, and its search needs the cost as a sum of one part for each queue and task. "
+                "Use BestResponse, Genetic or ExhaustiveSearch"
             )
         if problem.num_client_vehicles > MAX_CLIENTS:
             raise ValueError(

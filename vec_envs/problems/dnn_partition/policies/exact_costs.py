@@ -39,7 +39,10 @@ class SlotCosts:
     work: Float[np.ndarray, "clients cuts"]
     """The work that each cut leaves to the server, in Gcycles; 0 for the last cut."""
     sent: Float[np.ndarray, "clients nodes cuts"]
-    """The cost of the layers before each cut and of sending its data to each node; infinite for the last cut."""
+    """The cost of the layers before each cut and of sending its data to each node.
+
+    It is infinite for the last cut, and for nodes that are out of reach.
+    """
     rsu_backlog: Float[np.ndarray, "types"]
     service_backlog: Float[np.ndarray, "services"]
     service_ghz: Float[np.ndarray, "services"]
@@ -154,7 +157,9 @@ def slot_costs(problem: DNNPartition, view: View, objective: DriftPlusPenalty) -
     local_s = offloading.local_s(backlog, arrivals, ghz, np.broadcast_to(cut > 0, backlog.shape))
     cost = objective.delay_cost(local_s) + objective.queue_cost(backlog, arrivals, ghz * problem.slot_s)
     rate = np.concatenate([exogenous.v2i_mbps[..., None], exogenous.v2v_mbps], axis=-1)[..., None]
-    sending = objective.delay_cost(table.sent_mbit[entry][:, None]) / rate
+    cost_of_mbit = objective.delay_cost(table.sent_mbit[entry][:, None])
+    shape = np.broadcast_shapes(cost_of_mbit.shape, rate.shape)
+    sending = np.divide(cost_of_mbit, rate, out=np.full(shape, np.inf), where=rate > 0.0)
     offloads = (cut < layers[:, None])[:, None]
     sent = np.where(offloads, cost[..., None, :] + sending, np.inf)
     return [

@@ -51,4 +51,4 @@ class ExhaustiveSearch:
             found = cost[np.arange(len(cost)), index]
             best = np.where((found < least)[:, None], joint[index], best)
             least = np.minimum(least, found)
-        return best
+        return self._problem.as_played(best, view.exogenous)

@@ -18,6 +18,7 @@ from vec_envs.problems.base import View
 from vec_envs.problems.dnn_partition.objective import Objective
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.policy import needs_view
+from vec_envs.problems.row_generators import RowGenerators
 from vec_envs.validation import check_integer
 
 NEEDS = "the genetic algorithm needs pymoo, which is not installed: pip install 'vec-envs[genetic]'"
@@ -54,25 +55,26 @@ class Genetic:
         self._population, self._generations = population, generations
         nodes = np.full(len(problem.num_layers), problem.num_nodes - 1)
         self._highest = np.concatenate([problem.num_layers, nodes])
-        self._rng = np.random.default_rng(0)
+        self._generators = RowGenerators(0)
 
     def reset(self, seed: int) -> None:
-        """Seeds the random numbers."""
-        self._rng = np.random.default_rng(seed)
+        """Seeds the random numbers: those of environment b by `seed` + b."""
+        self._generators = RowGenerators(seed)
 
     def act(
         self, observation: Float32[np.ndarray, "batch agents features"], view: View | None = None
     ) -> Int[np.ndarray, "batch agents"]:
         """Returns the best actions found. Raises `ValueError` without a view."""
         view = needs_view(view, self, observation)
-        size = len(observation), self._population, len(self._highest)
-        chromosomes = self._rng.integers(0, self._highest + 1, size)
+        generators, size = self._generators.of(len(observation)), (self._population, len(self._highest))
+        chromosomes = np.stack([rng.integers(0, self._highest + 1, size) for rng in generators])
         chromosomes, cost = self._best(chromosomes, self._cost(view, chromosomes))
         for _ in range(self._generations - 1):
-            children = self._children(chromosomes)
+            parents = zip(generators, chromosomes, strict=True)
+            children = np.stack([self._children(rng, of_row) for rng, of_row in parents])
             both = np.concatenate([chromosomes, children], axis=1)
             chromosomes, cost = self._best(both, np.concatenate([cost, self._cost(view, children)], axis=1))
-        return self._actions(chromosomes[:, 0])
+        return self._problem.as_played(self._actions(chromosomes[:, 0]), view.exogenous)
 
     def _cost(self, view: View, chromosomes: Genes) -> Float[np.ndarray, "batch chromosomes"]:
         return self._problem.cost(view, self._actions(chromosomes), self._objective)
@@ -84,31 +86,31 @@ class Genetic:
         order = np.argsort(cost, axis=-1, kind="stable")[:, : self._population]
         return np.take_along_axis(chromosomes, order[..., None], axis=1), np.take_along_axis(cost, order, axis=1)
 
-    def _children(self, chromosomes: Genes) -> Genes:
-        """Returns as many children as there are chromosomes."""
-        num_envs, size, genes = chromosomes.shape
+    def _children(
+        self, rng: np.random.Generator, chromosomes: Int[np.ndarray, "chromosomes genes"]
+    ) -> Int[np.ndarray, "chromosomes genes"]:
+        """Returns as many children as there are chromosomes of one environment."""
+        size, genes = chromosomes.shape
         mated = -(-size // 2)
-        parents = np.take_along_axis(chromosomes, self._parents(num_envs, mated)[..., None], axis=1)
-        parents = parents.reshape(num_envs * mated, 2, genes).swapaxes(0, 1)
-        crossed = self._rng.random((num_envs * mated, 1)) < CROSSED
-        taken = crossed & (self._rng.random((num_envs * mated, genes)) < 0.5)
+        parents = chromosomes[self._parents(rng, mated)].reshape(mated, 2, genes).swapaxes(0, 1)
+        crossed = rng.random((mated, 1)) < CROSSED
+        taken = crossed & (rng.random((mated, genes)) < 0.5)
         cross, mutate = self._operators
         children: np.ndarray = cross(parents, taken).swapaxes(0, 1).reshape(-1, genes)
         each = np.ones(len(children))
         mutants = mutate(
             children.astype(np.float64), 0 * self._highest, self._highest, SPREAD * each, each * min(0.5, 1.0 / genes),
-            at_least_once=False, random_state=self._rng,
+            at_least_once=False, random_state=rng,
         )  # fmt: skip
-        changed = self._rng.random((len(children), 1)) < MUTATED
-        children = np.where(changed, np.rint(mutants).astype(np.int64), children)
-        return children.reshape(num_envs, 2 * mated, genes)[:, :size]
+        changed = rng.random((len(children), 1)) < MUTATED
+        return np.where(changed, np.rint(mutants).astype(np.int64), children)[:size]
 
-    def _parents(self, num_envs: int, mated: int) -> Int[np.ndarray, "batch parents"]:
+    def _parents(self, rng: np.random.Generator, mated: int) -> Int[np.ndarray, "parents"]:
         """Returns the winners of tournaments of two, as indices into a population sorted by cost."""
         drawn = -(-4 * mated // self._population)
-        everyone = np.broadcast_to(np.arange(self._population), (num_envs, drawn, self._population))
-        turns = self._rng.permuted(everyone, axis=-1).reshape(num_envs, -1)[:, : 4 * mated]
-        return turns.reshape(num_envs, 2 * mated, 2).min(axis=-1)
+        everyone = np.broadcast_to(np.arange(self._population), (drawn, self._population))
+        turns = rng.permuted(everyone, axis=-1).reshape(-1)[: 4 * mated]
+        return turns.reshape(2 * mated, 2).min(axis=-1)
 
     def _actions(self, genes: Int[np.ndarray, "*chromosomes genes"]) -> Int[np.ndarray, "*chromosomes clients"]:
         cut, node = np.split(genes, 2, axis=-1)

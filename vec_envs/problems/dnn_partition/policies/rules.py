@@ -7,7 +7,8 @@ from jaxtyping import Float32, Int
 
 from vec_envs.problems.base import View
 from vec_envs.problems.dnn_partition.problem import DNNPartition
-from vec_envs.problems.policy import Constant, batch_size_of, needs_view
+from vec_envs.problems.policy import Constant, batch_size_of, needs_view, random_legal
+from vec_envs.problems.row_generators import RowGenerators
 from vec_envs.records import map_arrays
 
 Observation = Float32[np.ndarray, "batch agents features"]
@@ -15,19 +16,23 @@ Action = Int[np.ndarray, "batch agents"]
 
 
 class Random:
-    """Every client draws its action uniformly."""
+    """Every client draws its action uniformly, given a view among the legal ones."""
 
     def __init__(self, problem: DNNPartition) -> None:
-        self._counts = np.array(problem.action_counts)
-        self._rng = np.random.default_rng(0)
+        self._counts, self._limits_reach = np.array(problem.action_counts), problem.radio.limits_reach
+        self._generators = RowGenerators(0)
 
     def reset(self, seed: int) -> None:
-        """Seeds the random numbers."""
-        self._rng = np.random.default_rng(seed)
+        """Seeds the random numbers: those of environment b by `seed` + b."""
+        self._generators = RowGenerators(seed)
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns random actions."""
-        return self._rng.integers(0, self._counts, (batch_size_of(observation), len(self._counts)))
+        if view is not None and self._limits_reach:
+            mask = view.problem.action_mask(view.state, view.exogenous)
+            rows = zip(self._generators.of(len(mask)), mask, strict=True)
+            return np.concatenate([random_legal(rng, row[None]) for rng, row in rows])
+        return self._generators.stacked(batch_size_of(observation), lambda rng: rng.integers(0, self._counts))
 
 
 def AllLocal(problem: DNNPartition) -> Constant:
@@ -41,26 +46,32 @@ def AllRSU(problem: DNNPartition) -> Constant:
 
 
 class PaperGreedy:
-    """The paper's rule: cut where the data is least, send to the edge node with the shortest queue.
+    """The paper's rule: cut where the data is least, send to the edge node in reach with the shortest queue.
 
     Of several cuts with the least data, among cuts 0 to L - 1, the first is taken. The roadside unit's queue is the sum
-    over DNN types. All clients observe the same queues, so all send to the same node. Section 8.2 of MAD2RL.
+    over DNN types. All clients observe the same queues, so all that reach the same nodes send to the same one. Section
+    8.2 of MAD2RL.
     """
 
     def __init__(self, problem: DNNPartition) -> None:
         cuts = [int(np.argmin(p.cut_mbit[:-1])) for p in problem.profiles]
         self._cut = np.array(cuts)[problem.client_types]
-        self._num_nodes = problem.num_nodes
+        self._num_nodes, self._limits_reach = problem.num_nodes, problem.radio.limits_reach
 
     def reset(self, seed: int) -> None:
         """Does nothing: there is no randomness."""
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the rule's actions. Raises `ValueError` without a view."""
-        state = needs_view(view, self, observation).state
-        rsu = state.rsu_backlog_gcycles.sum(axis=-1, keepdims=True)
-        node = np.concatenate([rsu, state.service_backlog_gcycles], axis=-1).argmin(axis=-1)
-        return self._cut * self._num_nodes + node[:, None]
+        view = needs_view(view, self, observation)
+        rsu = view.state.rsu_backlog_gcycles.sum(axis=-1, keepdims=True)
+        queues = np.concatenate([rsu, view.state.service_backlog_gcycles], axis=-1)[:, None]
+        if self._limits_reach:
+            at_service = np.where(view.exogenous.v2v_mbps > 0.0, queues[..., 1:], np.inf)
+            queues = np.concatenate(
+                [np.broadcast_to(queues[..., :1], (*at_service.shape[:-1], 1)), at_service], axis=-1
+            )
+        return self._cut * self._num_nodes + queues.argmin(axis=-1)
 
 
 class LeastDelay:
@@ -87,4 +98,4 @@ class LeastDelay:
             tried[..., client] = np.arange(count)
             delay_s = self._problem.transition(state, tried, exogenous)[1].delay_s
             chosen[:, client] = delay_s[..., client].argmin(axis=1)
-        return chosen
+        return self._problem.as_played(chosen, view.exogenous)

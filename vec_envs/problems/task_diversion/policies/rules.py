@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from vec_envs.problems.base import View
 from vec_envs.problems.policy import batch_size_of, needs_view
+from vec_envs.problems.row_generators import RowGenerators
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 from vec_envs.problems.task_diversion.records import Request, TaskOutcome
 from vec_envs.records import pick
@@ -34,15 +35,16 @@ class RandomNumbers:
 
     def __init__(self, problem: TaskDiversion) -> None:
         self._size = problem.actions.size
-        self._rng = np.random.default_rng(0)
+        self._generators = RowGenerators(0)
 
     def reset(self, seed: int) -> None:
-        """Seeds the random numbers."""
-        self._rng = np.random.default_rng(seed)
+        """Seeds the random numbers: those of environment b by `seed` + b."""
+        self._generators = RowGenerators(seed)
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns random actions."""
-        return self._rng.uniform(-1.0, 1.0, (batch_size_of(observation), 1, self._size))
+        size = 1, self._size
+        return self._generators.stacked(batch_size_of(observation), lambda rng: rng.uniform(-1.0, 1.0, size))
 
 
 class CheapestCut:

@@ -1,0 +1,78 @@
+"""The file of references: a line of JSON for each case, sorted by environment and case."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.jobs.plan import options_of
+from benchmarks.references.find import TUNING_SEED, BlindReference, Budget, CaseReferences
+
+STORE = Path(__file__).with_name("found.jsonl")
+DIGITS = 6
+"""The significant digits of the values."""
+
+
+def written(found: CaseReferences, budget: Budget) -> dict[str, Any]:
+    """Returns the references of a case as JSON values."""
+    case = found.case
+    return {
+        "env_id": case.env_id,
+        "case": case.name,
+        "env": options_of(case.env_id, case.env),
+        "metric": found.metric,
+        "tuning": {"seed": TUNING_SEED, "episodes": budget.tuning_episodes},
+        "static": _blind(found.static, found.metric),
+        "timetable": _blind(found.timetable, found.metric),
+        "seer": {
+            "seed": case.seed,
+            "budget_s": budget.seer_s,
+            **{name: [_rounded(episode[name]) for episode in found.seer] for name in found.seer[0]},
+        },
+    }
+
+
+def _blind(blind: BlindReference, metric: str) -> dict[str, Any]:
+    result = blind.result
+    final = {name: [_rounded(value) for value in values] for name, values in result.final.items()}
+    return {
+        "table": np.round(blind.table, 4).tolist(),
+        "grows": result.grows,
+        metric: [_rounded(value) for value in result.mean],
+        "final": final,
+        "cpu_s": _rounded(blind.cpu_s),
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def store(path: Path, case: Mapping[str, Any]) -> None:
+    """Writes a case into a file, in place of its earlier line."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    others = [line for line in lines if _key(line) != _key(case)]
+    text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in sorted([*others, case], key=_key))
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def _key(case: Mapping[str, Any]) -> tuple[str, str]:
+    return case["env_id"], case["case"]
+
+
+def shown(found: CaseReferences) -> str:
+    """Returns a table of the values of a case."""
+    rows = [(f"{blind.name} ({len(blind.table)} rows)", blind.result) for blind in (found.static, found.timetable)]
+    rows += [(play.name, play) for play in found.others]
+    lines = [f"{found.case.env_id}, {found.case.name}: mean {found.metric}, and whether a queue grows"]
+    count = len(found.seer)
+    for name, play in sorted(rows, key=lambda row: row[1].mean[:count].mean()):
+        lines.append(f"  {name:28} {play.mean[:count].mean():10.4f}  {'grows' if play.grows else ''}")
+    seer = np.array([episode[found.metric] for episode in found.seer])
+    return "\n".join([*lines, f"  {'seer':28} {seer.mean():10.4f}  {count} episodes"])
