@@ -234,6 +234,7 @@ def test_aggregates_and_profiles() -> None:
     assert line.value == pytest.approx((1.0, float((RUNS["a"] > 0.8).mean()), 0.0), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_results_of_a_custom_policy_alone_are_ranked_among_the_published_ones(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

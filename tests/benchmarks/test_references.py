@@ -82,6 +82,7 @@ def test_the_value_of_a_plan_is_what_the_environment_gives(env_id: str) -> None:
         assert end.mean[0] == pytest.approx(play.mean[row], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_seer_finds_the_best_of_all_plans() -> None:
     for row in range(4):
         episode = episodes_of(ONE_CLIENT, 4).one(row, Goal(metric=METRIC, bounds={}))
@@ -92,6 +93,7 @@ def test_the_seer_finds_the_best_of_all_plans() -> None:
         assert found.value == float(episode.value(episode.trace(found.plan)[4])[0])
 
 
+@pytest.mark.slow
 def test_the_seer_keeps_the_last_backlog_within_its_bound() -> None:
     problem = DNNPartition(num_client_vehicles=3, num_service_vehicles=1, episode_slots=6, reward="drift")
     start = np.zeros((6, 3), dtype=np.int64)
@@ -167,6 +169,7 @@ def small_case(**more: Any) -> Case:
     )
 
 
+@pytest.mark.slow
 def test_a_case_gets_blind_references_and_a_seer() -> None:
     budget = Budget(tuning_episodes=2, episodes=2, tables_s=2.0, seer_s=0.5)
     found = find(small_case(), budget)

@@ -30,6 +30,7 @@ def _work(folder: Path, *titles: str) -> list[TrackWork]:
     return [TrackWork(results=results, title=title, sweeps=()) for title in titles]
 
 
+@pytest.mark.slow
 def test_processes_return_the_tracks_in_their_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = list[str]()
     here = tracks_of(_work(folder, "first", "second"), workers=1, report=said.append)
@@ -45,6 +46,7 @@ def _without_intervals(track: Track) -> Track:
     return replace(track, entries=(), improvements=(), profiles=replace(track.profiles, lines=()))
 
 
+@pytest.mark.slow
 def test_the_command_says_how_far_it_is(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("vl_convert")
     arguments = [str(folder), "--output", str(tmp_path), "--suite", "two"]

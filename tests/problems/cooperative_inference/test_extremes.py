@@ -73,6 +73,7 @@ def test_an_extreme_option_is_refused_or_its_episodes_are_finite(name: str, allo
     st.sampled_from(["exact", "learned"]),
     st.integers(0, 1000),
 )
+@pytest.mark.slow
 def test_extreme_options_together_are_refused_or_their_episodes_are_finite(
     options: dict[str, float], noise: float, allocation: str, seed: int
 ) -> None:
