@@ -47,7 +47,7 @@ MOST_SEEDS = 1000
 MOST_FILES = 10_000
 """The largest number of results of a submission."""
 MOST_CHECKPOINT_BYTES = 2**30
-"""The largest size of a checkpoint, and that of its unpacked members."""
+"""The largest size of a checkpoint, packed and unpacked."""
 RUN_FILES = CONFIG, METRICS, CHECKPOINT
 """The files that are copied of a run. Only regular files are, since a link could lead anywhere."""
 TOLERANCE = 1e-4

@@ -84,7 +84,7 @@ class ClusterTasks:
 
     @property
     def unfinished(self) -> bool:
-        """Whether some jobs have not ended."""
+        """Whether any job is still running or waiting."""
         return bool(self._waiting or self._running)
 
     def send(self) -> None:

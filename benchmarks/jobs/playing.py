@@ -62,7 +62,8 @@ def play(
     Args:
         policy: The policy.
         env: The environments.
-        observed_problem: The problem that makes the policy's observations; usually that of `env`.
+        observed_problem: The problem whose `observe` the policy sees. It differs from the problem of `env` if the
+            policy declares other options in `sees`.
         kept: The metrics to keep.
         seed: The seed of the first episode; the others follow it.
         limit_s: The longest time of a decision, on average over the environments.

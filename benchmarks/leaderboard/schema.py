@@ -37,7 +37,7 @@ class Row:
     score: Interval | None
     """0: the random policy, 1: the best reference; None where the track has no references."""
     regret: Interval | None
-    """The first metric minus that of the exact optimum; None where the case has no exact optimum."""
+    """The first metric minus the exact optimum's value; None if the case has no exact optimum."""
     growing: bool
     """Whether a queue still grows at the end of an episode."""
     decision_ms: float | None
@@ -158,7 +158,7 @@ class Rejected:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A leaderboard: the tracks of a suite, recorded episodes, and what was left out."""
+    """A leaderboard: the tracks of a suite, the recorded episodes, and the files that were left out."""
 
     suite: str
     title: str

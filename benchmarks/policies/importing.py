@@ -1,4 +1,4 @@
-"""Imports what a user names as "package.module:NAME": a policy, or a suite."""
+"""Imports a policy or a suite of a user, named as "package.module:NAME"."""
 
 from __future__ import annotations
 

@@ -18,8 +18,10 @@ from vec_envs.records import map_arrays
 
 Plan = Shaped[np.ndarray, "epochs ..."]
 PerRow = Float[np.ndarray, "rows"]
+TOLERANCE = 1e-9
+"""The smallest gain of a search that counts as one."""
 EXCESS_WEIGHT = 10.0
-"""What a unit of a final metric above its bound costs, in units of the metric."""
+"""The penalty for each unit by which a final metric exceeds its bound."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.references.candidates import neighbours
-from benchmarks.references.rollouts import KnownEpisodes, Plan, Progress
-
-TOLERANCE = 1e-9
-"""The smallest gain that counts as one."""
+from benchmarks.references.rollouts import TOLERANCE, KnownEpisodes, Plan, Progress
 
 
 @dataclass(frozen=True, kw_only=True)

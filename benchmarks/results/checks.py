@@ -67,7 +67,7 @@ def _check(content: Mapping[str, Any]) -> None:
 
 
 def _check_values(content: Mapping[str, Any], kept: Kept) -> None:
-    """Raises `ValueError` where the values, traces, recording or curve are not those of the kept metrics."""
+    """Raises `ValueError` if values, traces, recording or curve do not match the metrics that the result keeps."""
     values, traces, episodes = content["values"], content["traces"], content["definition"]["evaluation"]["episodes"]
     for name, of_episodes in {"decisions": content["decisions"], **values}.items():
         if len(of_episodes) != episodes:

@@ -12,7 +12,7 @@ from pettingzoo.test.state_test import state_test
 from tests.interfaces.comparing import QUIET, assert_same
 from tests.interfaces.test_every_environment import EVERY_ID, small
 from vec_envs import cooperative_inference_v0, dnn_partition_v0
-from vec_envs.interfaces.illegal_actions import clipped
+from vec_envs.interfaces.illegal_actions import ILLEGAL, clipped
 from vec_envs.registration import factory_of
 
 SMALL: dict[str, Any] = {
@@ -118,3 +118,20 @@ def test_masks_may_be_in_the_infos(env_id: str) -> None:
         actions = {agent: informs.action_space(agent).sample() for agent in informs.agents}
         observations, _, _, _, infos = informs.step(actions)
         expected = observes.step(actions)[0]
+
+
+@EVERY_ID
+@pytest.mark.parametrize("illegal", ILLEGAL)
+def test_every_environment_takes_the_options_of_masks(env_id: str, illegal: str) -> None:
+    env = factory_of(env_id).parallel_env(**small(env_id, padded=True, illegal=illegal))
+    assert env.reset(seed=0)[0].keys() == set(env.possible_agents)
+
+
+def test_the_idle_action_is_legal_where_no_vehicle_is_in_reach() -> None:
+    env = dnn_partition_v0.parallel_env(padded=True, v2v_range_m=1e-6, **SMALL)
+    env.reset(seed=0)
+    view = env.view
+    idle = view.problem.idle_action(view.state, view.exogenous)[0]
+    mask = view.problem.action_mask(view.state, view.exogenous)[0]
+    assert not mask.all()
+    assert mask[np.arange(3), idle].all()

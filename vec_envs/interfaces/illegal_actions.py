@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from vec_envs.problems.base import HasIdleAction, Problem
+from vec_envs.problems.base import DiscreteActions, HasIdleAction, Problem
 from vec_envs.validation import check_one_of
 
 ILLEGAL = ("clip", "noop", "raise")
@@ -20,7 +20,7 @@ def check_illegal(problem: Problem, *, illegal: str, padded: bool) -> None:
     check_one_of(ILLEGAL, illegal=illegal)
     if not padded and illegal != ILLEGAL[0]:
         raise ValueError(f"illegal={illegal!r} needs padded=True: only padded environments show a mask")
-    if illegal == "noop" and not isinstance(problem, HasIdleAction):
+    if illegal == "noop" and isinstance(problem.actions, DiscreteActions) and not isinstance(problem, HasIdleAction):
         raise ValueError(f"illegal='noop' needs idle actions, and {type(problem).__name__} has none: use 'clip'")
 
 

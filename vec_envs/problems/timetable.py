@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from vec_envs.problems.base import Problem, SequentialProblem, View, action_shape
-from vec_envs.problems.policy import batch_size_of
+from vec_envs.problems.policy import batch_size_of, needs_view
 
 
 class Timetable:
@@ -40,10 +40,14 @@ class Timetable:
     def act(
         self, observation: Float32[np.ndarray, "batch agents features"], view: View | None = None
     ) -> Shaped[np.ndarray, "batch agents ..."]:
-        """Returns the actions of the present slot. Where agents decide in turn, `view` gives the number of the slot."""
+        """Returns the actions of the present slot.
+
+        Raises `ValueError` without a view if agents decide in turn: the view gives the number of the slot.
+        """
         batch_size = batch_size_of(observation)
-        if self._turns is not None and view is not None:
-            return self._table[self._turns.turn(view.exogenous)[0] % len(self._table)]
+        if self._turns is not None:
+            slot = self._turns.turn(needs_view(view, self, observation).exogenous)[0]
+            return self._table[slot % len(self._table)]
         row = self._table[self._slot % len(self._table)]
         self._slot += 1
         return np.repeat(row[None], batch_size, axis=0)

@@ -230,8 +230,8 @@ class DNNPartition:
         return np.where(reached, action, self.num_layers * self.num_nodes)
 
     def idle_action(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*batch clients"]:
-        """Returns the action of each client that sends nothing: it runs all layers itself."""
-        return np.broadcast_to(np.array(self.action_counts) - 1, state.client_backlog_gcycles.shape)
+        """Returns the action of each client that runs all layers itself, which is always legal."""
+        return np.broadcast_to(np.array(self.action_counts) - self.num_nodes, state.client_backlog_gcycles.shape)
 
     # Exogenous quantities --------------------------------------------------------------------------------------------
 
