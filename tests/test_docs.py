@@ -27,7 +27,8 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("page", [*PAGES, pytest.param("docs/extending.md", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [*PAGES, "docs/extending.md"])
 def test_the_python_of_a_page_runs(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)

@@ -61,6 +61,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_is_no_result_is_left_out_by_name(damaged: Path, kind: str) -> None:
     make, why = KINDS[kind]
@@ -70,6 +71,7 @@ def test_a_file_that_is_no_result_is_left_out_by_name(damaged: Path, kind: str) 
     assert len(reason) < 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("env", "why"),
     [

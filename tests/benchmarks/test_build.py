@@ -176,6 +176,7 @@ def test_all_references_that_may_score_1_must_have_results(folder: Path, tmp_pat
     assert "no result of optimum-drift, whose score may be 1" in board.left_out[0].why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slopes", "stable"),
     [
@@ -255,6 +256,7 @@ def test_results_of_a_custom_policy_alone_are_ranked_among_the_published_ones(
     assert "left out" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_page_is_written(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = {"two": (SUITE, SWEEP)}
     (tmp_path / "README.md").write_text(

@@ -86,6 +86,7 @@ def test_a_policy_can_observe_more_but_is_scored_on_the_case() -> None:
     np.testing.assert_array_equal(sees["completion_time_s"], local["completion_time_s"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "limit_s", "says"),
     [

@@ -100,6 +100,7 @@ def test_a_policy_with_other_sees_is_another_policy(folder: Path, tmp_path: Path
     assert sum(name.startswith(THEIRS["given"]) for name in ranked) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a:b; touch x #", "https://somewhere/x:P", "a:", "x y:P"])
 def test_a_policy_has_a_name_that_can_be_imported(folder: Path, tmp_path: Path, name: str) -> None:
     other = tmp_path / "results"
@@ -112,6 +113,7 @@ def test_a_policy_has_a_name_that_can_be_imported(folder: Path, tmp_path: Path, 
     assert not any(name in entry.name for entry in entries(board).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "why"),
     [
@@ -147,6 +149,7 @@ def test_invalid_result_files_are_left_out_and_reported(folder: Path, tmp_path: 
     }
 
 
+@pytest.mark.slow
 def test_several_folders_are_read_as_one(folder: Path, board: Board, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for half in (first, second):

@@ -216,6 +216,7 @@ def test_selected_policies_alone_are_planned() -> None:
     assert all(isinstance(policy, Learned) for case in suite.cases for policy in case.policies)
 
 
+@pytest.mark.slow
 def test_a_policy_with_pretraining_is_pretrained_first(tmp_path: Path) -> None:
     """Once for a run; with other fields it is another run, and without any it is the run that it always was."""
     small = {"hidden": 8, "hidden_layers": 1, "hypernetwork_hidden": 8, "batch_size": 8, "warm_up_episodes": 4}

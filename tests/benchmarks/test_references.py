@@ -139,6 +139,13 @@ def test_a_timetable_of_tasks_follows_the_slot() -> None:
         batch.step(action)
 
 
+def test_a_timetable_of_tasks_needs_a_view() -> None:
+    problem: Any = factory_of("VEC-TaskDiversion-v0").problem(num_client_vehicles=4, episode_slots=8)
+    batch = batch_of(problem, 3)
+    with pytest.raises(ValueError, match="view"):
+        Timetable(problem, np.zeros((2, 1, 3))).act(batch.observe())
+
+
 @pytest.mark.parametrize("table", [np.zeros((0, 2)), np.zeros((3, 5), dtype=int), np.zeros(2, dtype=int)])
 def test_a_table_of_another_shape_is_refused(table: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"a table must have rows of shape \(2,\), got"):

@@ -18,9 +18,9 @@ from tests.waiting import LIMIT_S
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("inputs", [pytest.param(25, id="few"), pytest.param(3000, id="many", marks=pytest.mark.slow)])
-def test_a_parser_accepts_or_refuses_every_input(inputs: int) -> None:
-    command = [sys.executable, "-m", "tests.fuzz.run", "--inputs", str(inputs)]
+@pytest.mark.slow
+def test_a_parser_accepts_or_refuses_every_input() -> None:
+    command = [sys.executable, "-m", "tests.fuzz.run", "--inputs", "3000"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20 * LIMIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(done.stdout.splitlines()) == 8

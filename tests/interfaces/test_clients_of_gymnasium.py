@@ -65,6 +65,7 @@ def test_the_spec_has_the_length_of_the_environments_own_episodes(env_id: str) -
         gymnasium.make_vec(env_id, num_envs=2, max_episode_steps=epochs + 1, **options)
 
 
+@pytest.mark.slow
 @QUIET
 @EVERY_ID
 def test_lists_of_pictures_are_gymnasiums(env_id: str) -> None:
@@ -77,6 +78,7 @@ def test_lists_of_pictures_are_gymnasiums(env_id: str) -> None:
     assert len(frames) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("env_id", "kind"), EXTENDED)
 def test_observations_are_within_bounds_that_are_known(env_id: str, kind: str) -> None:
     env = factory_of(env_id).parallel_env(**small(env_id, observation=kind))
@@ -214,6 +216,7 @@ def test_gymnasiums_vector_wrappers_wrap_it(env_id: str) -> None:
     assert min(lengths) > 0
 
 
+@pytest.mark.slow
 @EVERY_ID
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_vector_infos_are_those_of_gymnasiums_own_vector_environment(env_id: str, mode: AutoresetMode) -> None:

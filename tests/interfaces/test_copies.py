@@ -67,6 +67,7 @@ def started(make: Callable[..., Any], steps: int | None, **options: Any) -> Any:
     return env
 
 
+@pytest.mark.slow
 @EVERY_ID
 @EVERY_INTERFACE
 @STEPS_BEFORE

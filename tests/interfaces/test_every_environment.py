@@ -90,6 +90,7 @@ def test_gymnasium_checks_the_joint_env(env_id: str, mobility: str) -> None:
         check_env(env.unwrapped)
 
 
+@pytest.mark.slow
 @QUIET
 @EVERY_ID
 def test_gymnasium_checks_the_joint_env_with_pictures(env_id: str) -> None:
@@ -173,6 +174,7 @@ def test_a_seed_repeats_the_episodes_of_the_agents(env_id: str) -> None:
     assert len({state.tobytes() for state in states}) == 3
 
 
+@pytest.mark.slow
 @EVERY_ID
 @EVERY_MOBILITY
 def test_a_batch_of_three_is_three_environments_with_seeds_that_follow_one_another(env_id: str, mobility: str) -> None:
@@ -197,6 +199,7 @@ def test_a_batch_of_three_is_three_environments_with_seeds_that_follow_one_anoth
     assert episodes.min() >= 1
 
 
+@pytest.mark.slow
 @EVERY_ID
 @pytest.mark.parametrize("mode", MODES)
 def test_autoreset_is_that_of_gymnasiums_vector_env(env_id: str, mode: AutoresetMode) -> None:
@@ -309,6 +312,7 @@ def has_drawing(factory: EnvironmentFactory) -> bool:
     return factory.load_drawing() is not None
 
 
+@pytest.mark.slow
 @EVERY_ID
 def test_every_interface_draws_the_same_picture_or_refuses(env_id: str) -> None:
     pytest.importorskip("matplotlib")

@@ -88,6 +88,7 @@ def test_close_ends_every_process(backend: SumoBackend) -> None:
         next(mobility.blocks(0, shape()))
 
 
+@pytest.mark.slow
 @linux
 def test_close_kills_a_worker_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sumo_pool, "GRACE_S", 0.2)

@@ -39,6 +39,7 @@ def decisions(env_id: str, name: str, *, seed: int, num_envs: int, slots: int = 
     return np.array(taken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("env_id", "name"), PLAYED)
 def test_a_reference_decides_the_same_alone_and_in_a_batch(env_id: str, name: str) -> None:
     whole = decisions(env_id, name, seed=SEED, num_envs=3)

@@ -20,6 +20,7 @@ SOUND = {("dnn_of_client", None), ("overlap", True), ("battery_factor", True)}
 SOUND |= {("noise_figure_db", None), ("v2v_range_m", None), ("shared_band", True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "name"), [(problem, field.name) for problem in PROBLEMS for field in fields(problem)]
 )

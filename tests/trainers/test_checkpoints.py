@@ -65,6 +65,7 @@ def equal(a: Any, b: Any) -> bool:
     return a == b
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["anywhere", "directory", "folder attribute", "cut"])
 def test_no_damaged_copy_loads_with_other_values(where: str, finished: Path, tmp_path: Path) -> None:
     """Torch alone loads most such files with other numbers; it verifies no checksum."""
@@ -163,6 +164,7 @@ def test_a_checkpoint_that_lacks_a_part_is_not_resumed(change: str, copied: Path
         run("qmix", copied, "--resume")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["resume", "evaluate", "export"])
 def test_a_checkpoint_of_other_networks_is_refused_in_the_words_of_init_from(reader: str, copied: Path) -> None:
     other = copied.with_name("other")
@@ -217,6 +219,7 @@ LINES: dict[str, tuple[Callable[[bytes], bytes], int]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", list(LINES))
 def test_damaged_metrics_are_mended_by_a_resumed_run(
     damage: str, copied: Path, capsys: pytest.CaptureFixture[str]

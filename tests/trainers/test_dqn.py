@@ -78,6 +78,7 @@ def test_targets_ignore_illegal_alternatives(double_q: bool) -> None:
     np.testing.assert_allclose(value.detach().numpy(), [2.5 / 0.75, 3.5 / 0.75], atol=0.2)
 
 
+@pytest.mark.slow
 def test_illegal_alternatives_are_neither_taken_nor_explored() -> None:
     algorithm = fresh()
     observation = np.random.default_rng(1).integers(1, 5, (3000, 1, 1)).astype(np.float32)

@@ -46,6 +46,7 @@ def test_references_play_with_their_own_environment_options(tmp_path: Path) -> N
         assert environments.env({"diversion": "probability"}) is own
 
 
+@pytest.mark.slow
 def test_evaluation_can_be_repeated_and_moved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "2")
     before = json.loads((tmp_path / "run" / "evaluation.json").read_text())

@@ -112,6 +112,7 @@ def test_a_learner_that_needs_another_environment_says_so(tmp_path: Path) -> Non
         factory_of("VEC-Nothing-v0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
 def test_the_command_line_is_read_before_torch_is_imported(learner: str) -> None:
     code = (

@@ -83,6 +83,7 @@ def test_ppo_finds_the_best_legal_action() -> None:
     assert (act[:, 1] == (observation[:, 1, 0] > 0.0)).mean() > 0.93
 
 
+@pytest.mark.slow
 def test_ppo_finds_the_best_numbers() -> None:
     def worth(observation: np.ndarray, taken: np.ndarray) -> np.ndarray:
         return -4.0 * ((taken - 0.5 * observation) ** 2).sum(axis=(-2, -1))
@@ -107,6 +108,7 @@ def test_illegal_actions_are_neither_drawn_nor_likely() -> None:
     assert np.take_along_axis(present(observation), likely[..., None], axis=-1).all()
 
 
+@pytest.mark.slow
 def test_densities_are_those_of_all_agents_together() -> None:
     observation = situations(np.random.default_rng(0), 6)
     of_choices = choices().policy

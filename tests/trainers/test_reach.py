@@ -45,6 +45,7 @@ def is_legal(view: View, action: np.ndarray) -> np.ndarray:
     return np.take_along_axis(mask, action[..., None], axis=-1)[..., 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_learner_plays_legal_actions_alone(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learner, arguments = LEARNERS[name]

@@ -18,6 +18,7 @@ from tests.trainers.runs import ARGUMENTS, FIGURES, MODULES, TO_BEAT, metrics, o
 from tests.waiting import wait_until
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", list(MODULES))
 def test_a_run_writes_all_its_files(learner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(learner, tmp_path / "run", "--episodes", "16", "--evaluation-episodes", "2")

@@ -57,6 +57,7 @@ def play_or_refuse(options: dict[str, Any], seed: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allocation", ["exact", "learned"])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_extreme_option_is_refused_or_its_episodes_are_finite(name: str, allocation: str) -> None:

@@ -104,6 +104,7 @@ QUEUES = st.floats(0.0, 200.0)
 RATES = st.floats(0.0, 3.0)
 
 
+@pytest.mark.slow
 @given(CUTS, QUEUES, QUEUES, RATES, st.floats(1e-6, 1e3), st.integers(0, 2**32))
 def test_no_other_allocation_is_better(
     cuts: tuple[int, ...], energy: float, memory: float, rate_hz: float, fading: float, seed: int

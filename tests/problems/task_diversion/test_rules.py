@@ -56,6 +56,7 @@ def test_rules_follow_the_diversion_where_actions_choose_the_unit() -> None:
     assert second > 0
 
 
+@pytest.mark.slow
 @ALL
 def test_policy_plays_the_environment_under_its_own_options(name: str) -> None:
     envs = make_env(name)
