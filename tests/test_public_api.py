@@ -22,6 +22,7 @@ MODULES = (
     "vec_envs.policies",
     "vec_envs.problems.base",
     "vec_envs.problems.policy",
+    "vec_envs.problems.scenes",
     *ENVIRONMENTS.values(),
     *(factory_of(env_id).problem_type.__module__.rpartition(".")[0] for env_id in ENVIRONMENTS),
 )

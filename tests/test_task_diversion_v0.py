@@ -90,6 +90,7 @@ def test_an_episode_is_its_tasks_in_the_order_of_release(mobility: str) -> None:
             assert not terminated
             assert info.keys() == INFOS
             assert reward == pytest.approx(-info["cost"] - (info["missed"] or info["failed"]))
+            assert reward == pytest.approx(-info["penalised_cost"])
         assert turn(env)[0] == 5  # what is seen at the end is a vehicle of the slot after the last
         assert len(set(turns)) == len(turns)
         assert [slot for slot, _ in turns] == sorted(slot for slot, _ in turns)

@@ -76,6 +76,11 @@ class Learner:
     """The kind of experience in `trainers.loop.experience`: a replay buffer, or on-policy rollouts."""
     shortcuts: Mapping[str, str] = field(default_factory=dict[str, str])
     """Presets by the command-line flags that select them."""
+    revision: int = 1
+    """Raised by every change of the code after which the same options and seed learn another policy.
+
+    Benchmark results carry it, so that those of mended code are not mistaken for older ones.
+    """
 
 
 LEARNERS = {

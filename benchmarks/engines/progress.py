@@ -102,7 +102,8 @@ def playing_s(job: Job) -> float:
     """Returns the expected seconds of a job's held-out episodes."""
     env_id, evaluation = job.definition["env_id"], job.definition["evaluation"]
     name = job.definition["policy"].get("reference")
-    slow = name is not None and factory_of(env_id).references.named(name).slow
+    known = factory_of(env_id).references.policies
+    slow = name in known and known[name].slow  # blind tables are none of them
     slots = evaluation["episodes"] * slots_of(job, evaluation["env"])
     return 1e-3 * (SLOW_SLOT_MS if slow else PLAYED_SLOT_MS) * slots
 

@@ -21,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.jobs.files import is_done, lock_of, read_job, result_of, run_of
 from benchmarks.jobs.plan import Job, pretraining_of, problem_of
 from benchmarks.jobs.playing import START_LIMITS, Played, play
@@ -38,9 +40,12 @@ from vec_envs.mobility import TrafficError
 from vec_envs.policies import references
 from vec_envs.problems.base import Problem
 from vec_envs.problems.policy import Policy
+from vec_envs.problems.timetable import Timetable
 from vec_envs.registration import factory_of
 
 INTERRUPTED = 130
+DRAW_STRIDE = 1_000_000
+"""The distance between the seeds of a reference's random numbers in one draw and in the next."""
 
 
 def execute(job: Job, directory: Path) -> None:
@@ -203,11 +208,14 @@ def evaluate(job: Job, run: Path | None) -> Played:
         with at_most(START_LIMITS * job.decision_limit_s, "making the policy"):
             policy, timed = make(), make()
         seed, limit_s = evaluation["seed"], job.decision_limit_s
-        return play(policy, env, observed, job.kept, seed=seed, limit_s=limit_s, timed=timed)
+        draws = seed + DRAW_STRIDE * job.definition["policy"].get("draw", 0)
+        return play(policy, env, observed, job.kept, seed=seed, policy_seed=draws, limit_s=limit_s, timed=timed)
 
 
 def _maker(policy: Mapping[str, Any], run: Path | None, problem: Problem) -> Callable[[], Policy]:
     """Returns a function that makes a new policy of a definition at every call."""
+    if "table" in policy:
+        return partial(Timetable, problem, np.array(policy["table"]))
     if "reference" in policy:
         return partial(references(problem).named(policy["reference"]).make, problem)
     if run is None:

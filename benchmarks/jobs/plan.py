@@ -18,9 +18,10 @@ from benchmarks.jobs.recording import can_record
 from benchmarks.policies.custom import definition_of, plays_on
 from benchmarks.results import result as results
 from benchmarks.results.kept import Kept
+from benchmarks.results.stored_references import StoredReferences, stored_references
 from benchmarks.suites.suite import Case, CasePolicy, CustomPolicy, Fields, Learned, Reference, Suite
 from trainers.imitation.options import Pretraining
-from trainers.registry import learner_named
+from trainers.registry import Learner, learner_named
 from trainers.runs import env_options
 from trainers.runs.configuration import as_tuples
 from trainers.runs.env_options import env_options_type
@@ -82,25 +83,46 @@ def jobs_of_suites(suites: Sequence[Suite], seeds: int) -> list[Job]:
 
 
 def jobs_of(case: Case, policy: CasePolicy, seeds: int) -> list[Job]:
-    """Returns the jobs of a policy on a case: one for each training seed, or one where the policy does not learn.
+    """Returns the jobs of a policy on a case: one for each training seed or draw, or else one.
 
-    A custom policy that does not play the case has no jobs. Raises `ValueError` with the names of case and policy where
-    one of them does not exist, or where an option is out of bounds.
+    The first one records an episode where the case asks for it. A custom policy that does not play the case has no
+    jobs, nor has a blind table that is not stored. Raises `ValueError` with the names of case and policy where one of
+    them does not exist, or an option is out of bounds.
     """
     try:
-        if isinstance(policy, Reference):
-            return [_reference_job(case, policy)]
-        if isinstance(policy, CustomPolicy):
-            return _custom_policy_jobs(case, policy)
-        return _learned_jobs(case, policy, seeds)
+        jobs = _all_jobs(case, policy, seeds)
+        return [*jobs[:1], *(dataclasses.replace(job, kept=job.kept.unrecorded) for job in jobs[1:])]
     except (ValueError, TypeError) as error:
         raise ValueError(f"policy {policy.name!r} on case {case.name!r}: {error}") from error
 
 
-def _reference_job(case: Case, policy: Reference) -> Job:
+def _all_jobs(case: Case, policy: CasePolicy, seeds: int) -> list[Job]:
+    if isinstance(policy, Reference):
+        return _stored_table_jobs(case, policy) if policy.stored else _reference_jobs(case, policy)
+    if isinstance(policy, CustomPolicy):
+        return _custom_policy_jobs(case, policy)
+    return _learned_jobs(case, policy, seeds)
+
+
+def references_of(case: Case) -> StoredReferences | None:
+    """Returns the blind tables and the seer's values of a case; None where they have not been found yet."""
+    return stored_references(case.env_id, options_of(case.env_id, case.env), case.references)
+
+
+def _reference_jobs(case: Case, policy: Reference) -> list[Job]:
     known = factory_of(case.env_id).references.named(policy.name)
     env = options_of(case.env_id, {**case.env, **known.env})
-    return _job(case, {"reference": policy.name}, env)
+    draws: list[dict[str, int]] = [{"draw": draw} for draw in range(policy.draws)] if policy.draws > 1 else [{}]
+    return [_job(case, {"reference": policy.name, **draw}, env) for draw in draws]
+
+
+def _stored_table_jobs(case: Case, policy: Reference) -> list[Job]:
+    """Returns the job of a blind table of the case; none where no table is stored."""
+    stored = references_of(case)
+    if stored is None:
+        return []
+    table = {"reference": policy.name, "table": stored.tables[policy.name]}
+    return [_job(case, table, options_of(case.env_id, case.env))]
 
 
 def _custom_policy_jobs(case: Case, policy: CustomPolicy) -> list[Job]:
@@ -146,12 +168,18 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
     if policy.pretraining is not None:
         first = pretraining_of(run, policy.learner, policy.pretraining)
         written["pretraining"] = {name: getattr(first, name) for name in _PRETRAINING}
-    training = json.loads(json.dumps({"learner_name": policy.learner, **written}, allow_nan=False))
+    named = {"learner_name": policy.learner, **_revision(learner_named(policy.learner))}
+    training = json.loads(json.dumps({**named, **written}, allow_nan=False))
     env = options_of(case.env_id, played)
     return [
         _job(case, {**training, "seed": seed}, env, policy.sees, checkpoint_s=run.checkpoint_s)
         for seed in range(seeds if policy.seeds is None else min(seeds, policy.seeds))
     ]
+
+
+def _revision(learner: Learner) -> dict[str, int]:
+    """Returns the revision of a learner for a definition, which has none of the first one."""
+    return {"revision": learner.revision} if learner.revision > 1 else {}
 
 
 def as_definition(options: Any) -> dict[str, Any]:
@@ -180,7 +208,8 @@ def _preset(learner: str, preset: str, env_id: str) -> Run:
 
 def kept_of(case: Case, problem: Problem) -> Kept:
     """Returns the metrics that a case keeps. Raises `ValueError` where there is no metric that could rank policies."""
-    metrics = tuple(dict.fromkeys([*(metric.name for metric in problem.reported_metrics), *case.metrics]))
+    first = [case.metric] if case.metric else []
+    metrics = tuple(dict.fromkeys([*first, *(metric.name for metric in problem.reported_metrics), *case.metrics]))
     if not metrics:
         raise ValueError(f"{case.env_id} reports no metrics: set metrics=(...) of the case to names of infos")
     recorded = case.recorded and can_record(problem)

@@ -54,6 +54,7 @@ def play(
     kept: Kept,
     *,
     seed: int,
+    policy_seed: int | None = None,
     limit_s: float = math.inf,
     timed: Policy | None = None,
 ) -> Played:
@@ -66,6 +67,7 @@ def play(
             policy declares other options in `sees`.
         kept: The metrics to keep.
         seed: The seed of the first episode; the others follow it.
+        policy_seed: The seed of the policy's own random numbers; None for that of the first episode.
         limit_s: The longest time of a decision, on average over the environments.
         timed: A second instance of the policy, to measure the time of a decision in one environment. It leaves the
             random numbers of the first instance unchanged.
@@ -75,7 +77,7 @@ def play(
     for started in (policy, timed):
         if started is not None:
             with at_most(START_LIMITS * limit_s, "starting an episode"):
-                started.reset(seed)
+                started.reset(seed if policy_seed is None else policy_seed)
     env.reset(seed=seed)
     watch, decision_s, warned = Watch(kept, env), list[float](), dict[str, None]()
     recorder = Recorder(env) if kept.recorded else None

@@ -1,46 +1,26 @@
-"""Recordings of an episode, slot by slot: positions of vehicles, transmissions and queues."""
+"""Recordings of an episode, slot by slot: the scenes of a problem, for the player of the leaderboard's page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.problems.base import Problem, View
-from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, State
+from vec_envs.problems.base import HasScenes, Problem, SequentialProblem, View
+from vec_envs.problems.scenes import Decision, Numbers, PlayedSlot, SceneFrame, SceneNode, SceneQueue, Scenery
 from vec_envs.records import map_arrays
 
-STRIP_M = 3.5
-STRIPS = 4
-"""The number of parallel strips on which vehicles are drawn, so that few overlap.
-
-A vehicle's index selects its strip, which has no other meaning.
-"""
-RSU_Y_M = -7.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """A vehicle or roadside unit of a recording. Each has one queue."""
-
-    name: str
-    kind: Literal["client", "service", "rsu"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """A slot of a recorded episode. The arrays are in the order of the recording's nodes."""
-
-    x_m: tuple[float, ...]
-    y_m: tuple[float, ...]
-    waits: tuple[float, ...]
-    """The length of each node's queue, in the recording's unit."""
-    links: tuple[tuple[int, int, str], ...]
-    """Index of the sending node, index of the receiving node, and a description such as "vgg16 from layer 5"."""
-    caption: str
+MOST_FRAMES = 100
+"""The largest number of slots in a recording: the first ones of an episode."""
+MOST_RECORDING_BYTES = 2**19
+"""The largest size of a recording, a quarter of that of a result. A longer episode is recorded up to this size."""
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,104 +30,139 @@ class Recording:
     case: str
     policy: str
     slot_s: float
-    unit: str
-    """The unit of the queues."""
-    nodes: tuple[Node, ...]
-    frames: tuple[Frame, ...]
+    queues: tuple[SceneQueue, ...]
+    nodes: tuple[SceneNode, ...]
+    frames: tuple[SceneFrame, ...]
 
 
 def can_record(problem: Problem) -> bool:
     """Returns whether episodes of a problem can be recorded."""
-    return isinstance(problem, DNNPartition)
+    return isinstance(problem, HasScenes)
 
 
 class Recorder:
-    """Records the first environment of a batch of `VEC-DNNPartition-v0`, slot by slot."""
+    """Records the first environment of a batch during one episode.
+
+    Raises `ValueError` for a problem without scenes.
+    """
 
     def __init__(self, env: BatchVectorEnv) -> None:
-        """Raises `ValueError` for another kind of environment."""
-        if not isinstance(env.problem, DNNPartition):
-            raise ValueError(f"episodes of {type(env.problem).__name__} cannot be recorded")
-        self._problem = env.problem
-        self._frames: list[Frame] = []
+        if not isinstance(env.problem, HasScenes):
+            raise ValueError(
+                f"the problem must have the methods of HasScenes, got {type(env.problem).__name__}: add them, see "
+                "vec_envs/problems/base.py, or set recorded=False"
+            )
+        self._problem: Any = env.problem
+        self._batch = env.batch
+        self._in_turn = isinstance(env.problem, SequentialProblem)
+        self._decisions: dict[int, list[Decision]] = {}
 
     def add(self, view: View, action: np.ndarray) -> None:
-        """Adds a slot with its actions."""
-        state, exogenous = (map_arrays(lambda a: a[:1], record) for record in (view.state, view.exogenous))
-        _, outcome = self._problem.transition(state, action[:1], exogenous)
-        x, y = _places(exogenous)
-        took_s, waits = float(cast(Any, outcome).delay_s.sum()), _waits(state)
-        self._frames.append(
-            Frame(
-                x_m=x,
-                y_m=y,
-                waits=waits,
-                links=self._links(self._problem.as_played(action[:1], exogenous)[0]),
-                caption=f"{sum(waits):.1f} Gcycles wait; this slot's tasks take {took_s:.2f} s in all",
-            )
-        )
-
-    def _links(self, action: np.ndarray) -> tuple[tuple[int, int, str], ...]:
-        problem, links = self._problem, list[tuple[int, int, str]]()
-        for client, (cut, node) in enumerate(divmod(int(a), problem.num_nodes) for a in action):
-            profile = problem.profiles[problem.client_types[client]]
-            if cut < profile.num_layers:
-                to = problem.num_client_vehicles + (node - 1 if node else problem.num_service_vehicles)
-                links.append((client, to, f"{profile.name} from {profile.layers[cut].name}"))
-        return tuple(links)
+        """Adds a decision epoch of all environments; does nothing where the first environment has ended."""
+        if self._batch.ended[0]:
+            return
+        state, exogenous = _first(view.state), _first(view.exogenous)
+        next_state, outcome = self._problem.transition(state, action[:1], exogenous)
+        decision = Decision(state=state, action=action[:1], exogenous=exogenous, outcome=outcome, next_state=next_state)
+        slot = int(self._problem.turn(exogenous)[0][0]) if self._in_turn else len(self._decisions)
+        self._decisions.setdefault(slot, []).append(decision)
 
     def written(self) -> dict[str, Any]:
-        """Returns the recording as JSON has it, without the names of case and policy."""
-        problem = self._problem
-        clients = [Node(name=f"c{i}", kind="client") for i in range(problem.num_client_vehicles)]
-        services = [Node(name=f"s{j}", kind="service") for j in range(problem.num_service_vehicles)]
-        recording = Recording(
-            case="",
-            policy="",
-            slot_s=problem.slot_s,
-            unit="Gcycles",
-            nodes=(*clients, *services, Node(name="RSU", kind="rsu")),
-            frames=tuple(self._frames),
-        )
-        return asdict(recording)
+        """Returns the recording as JSON has it, without the names of case and policy.
+
+        Raises `ValueError` where a scene of the problem does not fit its nodes and queues.
+        """
+        scenery: Scenery = self._problem.scenery()
+        unit = scenery.queues[0].unit if scenery.queues else ""
+        recording = {
+            "case": "",
+            "policy": "",
+            "slot_s": scenery.slot_s,
+            "unit": unit,
+            "nodes": [asdict(node) for node in scenery.nodes],
+            "frames": self._frames(scenery),
+        }
+        if scenery.queues != (SceneQueue(unit=unit),):
+            recording["queues"] = [asdict(queue) for queue in scenery.queues]
+        return recording
+
+    def _frames(self, scenery: Scenery) -> list[dict[str, Any]]:
+        """Returns the frames of the first slots, as many as a recording may have; at least one."""
+        frames, size = list[dict[str, Any]](), 0
+        for played in itertools.islice(self._slots(), MOST_FRAMES):
+            frame = _json_of(self._problem.scene(played), scenery)
+            size += len(json.dumps(frame))
+            if frames and size > MOST_RECORDING_BYTES:
+                break
+            frames.append(frame)
+        return frames
+
+    def _slots(self) -> Iterator[PlayedSlot]:
+        """Yields the slots of the episode, those without a decision too."""
+        state = next((decisions[0].state for decisions in self._decisions.values()), None)
+        for slot in range(self._problem.episode_slots if self._in_turn else len(self._decisions)):
+            decisions = tuple(self._decisions.get(slot, ()))
+            yield PlayedSlot(
+                slot=slot,
+                state=state,
+                decisions=decisions,
+                traffic=self._batch.traffic(0),
+                road=self._batch.mobility.road,
+            )
+            state = decisions[-1].next_state if decisions else state
 
 
 def read(content: Mapping[str, Any], *, case: str, policy: str) -> Recording:
     """Returns a recording from the JSON of `written`, with the names of its case and policy."""
-    frames = (
-        Frame(
-            x_m=tuple(of["x_m"]),
-            y_m=tuple(of["y_m"]),
-            waits=tuple(of["waits"]),
-            links=tuple((int(start), int(end), str(what)) for start, end, what in of["links"]),
-            caption=of["caption"],
-        )
-        for of in content["frames"]
-    )
+    queues = content.get("queues", [{"unit": content["unit"]}])
     return Recording(
         case=case,
         policy=policy,
         slot_s=content["slot_s"],
-        unit=content["unit"],
-        nodes=tuple(Node(name=of["name"], kind=of["kind"]) for of in content["nodes"]),
-        frames=tuple(frames),
+        queues=tuple(SceneQueue(**queue) for queue in queues),
+        nodes=tuple(SceneNode(name=of["name"], kind=of["kind"]) for of in content["nodes"]),
+        frames=tuple(_frame(of) for of in content["frames"]),
     )
 
 
-def _places(exogenous: Exogenous) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    clients, services = exogenous.client_position_m[0], exogenous.service_position_m[0]
-    strips = [i % STRIPS for i in range(len(clients))] + [(j + STRIPS // 2) % STRIPS for j in range(len(services))]
-    x = (*_short(clients, 1), *_short(services, 1), 0.0)
-    return x, (*(STRIP_M * (strip + 0.5) for strip in strips), RSU_Y_M)
+def _frame(of: Mapping[str, Any]) -> SceneFrame:
+    return SceneFrame(
+        x_m=tuple(of["x_m"]),
+        y_m=tuple(of["y_m"]),
+        waits=tuple(of["waits"]),
+        links=tuple((int(start), int(end), str(what)) for start, end, what in of["links"]),
+        caption=of["caption"],
+        arrived=tuple(of.get("arrived", ())),
+    )
 
 
-def _waits(state: State) -> tuple[float, ...]:
-    rsu = np.array([state.rsu_backlog_gcycles[0].sum()])
-    return tuple(
-        value for row in (state.client_backlog_gcycles[0], state.service_backlog_gcycles[0], rsu)
-        for value in _short(row, 3)
-    )  # fmt: skip
+def _first(record: R) -> R:
+    """Returns the record of the first environment, with a batch axis of length 1."""
+    return map_arrays(lambda a: a[:1], record)
 
 
-def _short(of: np.ndarray, decimals: int) -> tuple[float, ...]:
-    return tuple(cast(list[float], np.round(of, decimals).tolist()))
+def _json_of(frame: SceneFrame, scenery: Scenery) -> dict[str, Any]:
+    """Returns a frame as JSON has it, with plain numbers.
+
+    Raises `ValueError` where the frame does not fit the nodes and queues.
+    """
+    nodes, kinds = len(scenery.nodes), len(scenery.queues)
+    for name, length in (("x_m", nodes), ("y_m", nodes), ("waits", nodes * kinds)):
+        if len(getattr(frame, name)) != length:
+            raise ValueError(
+                f"{name} of a scene must have {length} values for {nodes} nodes and {kinds} kinds of queues, got "
+                f"{len(getattr(frame, name))}"
+            )
+    links = tuple((int(start), int(end), str(what)) for start, end, what in frame.links)
+    if wrong := [link for link in links if not (0 <= link[0] < nodes and 0 <= link[1] < nodes)]:
+        raise ValueError(f"links of a scene must join nodes from 0 to {nodes - 1}, got {wrong[0]}")
+    numbers = {name: _plain(getattr(frame, name), name) for name in ("x_m", "y_m", "waits")}
+    arrived = {"arrived": [int(node) for node in frame.arrived]} if frame.arrived else {}
+    return {**numbers, "links": links, "caption": str(frame.caption), **arrived}
+
+
+def _plain(values: Sequence[float | None], name: str) -> Numbers:
+    plain = tuple(None if value is None else float(value) for value in values)
+    if wrong := [value for value in plain if value is not None and not math.isfinite(value)]:
+        raise ValueError(f"{name} of a scene must be finite numbers, or None where a node has none, got {wrong[0]}")
+    return plain

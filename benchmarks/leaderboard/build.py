@@ -9,7 +9,7 @@ from benchmarks.jobs import recording
 from benchmarks.leaderboard.case_results import CaseResults, custom_policies, read_all
 from benchmarks.leaderboard.plots import sweep_plots
 from benchmarks.leaderboard.schema import Board
-from benchmarks.leaderboard.scores import RANDOM, is_reference
+from benchmarks.leaderboard.skill import RANDOM, is_reference
 from benchmarks.leaderboard.track_work import TrackWork, tracks_of
 from benchmarks.leaderboard.tracks import TrackResults
 from benchmarks.reports.tables import in_code

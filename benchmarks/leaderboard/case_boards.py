@@ -1,17 +1,21 @@
-"""The table of a case: its policies with their scores and metrics."""
+"""The table of a case: its policies with their skill and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from benchmarks.anatomy.report import STORE as ANATOMY
 from benchmarks.jobs.plan import options_of, problem_of
+from benchmarks.leaderboard.aggregates import interval
 from benchmarks.leaderboard.case_results import CaseResults
-from benchmarks.leaderboard.schema import CaseBoard, Head, Interval, Row
-from benchmarks.leaderboard.scores import Scale, grows, interval, regret, run_scores
+from benchmarks.leaderboard.schema import CaseAnatomy, CaseBoard, Change, Head, Interval, Row
+from benchmarks.leaderboard.skill import Scale, best_of, grows, run_skills
 from benchmarks.reports.policy_results import DECISIONS, PolicyResults
 from benchmarks.reports.tables import unit_of
+from benchmarks.results.case_lines import lines_of
 from benchmarks.results.result import Result
 from trainers.runs.tables import label
 
@@ -21,7 +25,9 @@ def case_board(results: CaseResults, scale: Scale | None) -> CaseBoard:
 
     Args:
         results: The results on the case, of one policy at least.
-        scale: The scale of its scores; None where the track has no references. Rows are then ordered by the metric.
+        scale: The scale of skill; None where the case's references are not known.
+
+    Rows are in the order of the first metric, which is that of skill.
     """
     case, found = results.case, results.found
     kept = next(iter(found.values())).kept
@@ -35,13 +41,32 @@ def case_board(results: CaseResults, scale: Scale | None) -> CaseBoard:
         name=case.name,
         title=case.name,
         unseen=case.unseen,
-        best="" if scale is None else scale.best,
+        ranked=scale is not None and scale.is_ranked,
+        room=None if scale is None else scale.shown,
+        anatomy=_anatomy(case.env_id, options),
         episodes=case.episodes,
         seed=case.seed,
         options={name: value for name, value in options.items() if value != defaults.get(name)},
         heads=tuple(head_of(name) for name in metrics),
-        rows=tuple(sorted(rows, key=lambda row: -row.score[0] if row.score else row.metrics[metrics[0]][0])),
+        rows=tuple(sorted(rows, key=lambda row: row.metrics[metrics[0]][0])),
     )
+
+
+def _anatomy(env_id: str, options: Mapping[str, Any]) -> CaseAnatomy | None:
+    """Returns what has been measured of a case with these options; None where nothing has."""
+    line = next((of for of in lines_of(ANATOMY) if (of["env_id"], of["env"]) == (env_id, options)), None)
+    if line is None:
+        return None
+    changes = tuple(
+        Change(
+            name=row["name"],
+            kind=row["kind"],
+            percent=(row["percent"], row["low"], row["high"]),
+            grows=row["grows"],
+        )
+        for row in line["rows"]
+    )
+    return CaseAnatomy(policy=line["policy"], episodes=line["episodes"], changes=changes)
 
 
 def head_of(metric: str) -> Head:
@@ -57,19 +82,17 @@ def decision_ms(found: Sequence[Result]) -> float | None:
 
 def _row(results: CaseResults, of_policy: PolicyResults, scale: Scale | None, metrics: Sequence[str]) -> Row:
     means = {name: of_policy.mean(name) for name in metrics if of_policy.has(name)}
-    score: Interval | None = None
-    regret_of: Interval | None = None
-    if scale is not None:
+    skill: Interval | None = None
+    if scale is not None and scale.is_ranked:
         _, low, high = scale.interval(means[scale.metric])
-        score = float(run_scores(scale, of_policy).mean()), low, high
-        if results.case.optima:
-            regret_of = regret(of_policy, results.found[scale.best], scale.metric)
+        skill = float(run_skills(scale, of_policy).mean()), low, high
+    exact = best_of(results.case, [results.found[name] for name in results.case.optima if name in results.found])
     return Row(
         policy=of_policy.policy,
         seeds=len(of_policy.found),
         complete=len(of_policy.found) == len(of_policy.expected),
-        score=score,
-        regret=regret_of,
+        skill=skill,
+        regret=None if exact is None else interval(means[metrics[0]] - exact.mean(metrics[0])),
         growing=grows(results.case, of_policy),
         decision_ms=decision_ms(of_policy.found),
         metrics={name: interval(mean) for name, mean in means.items()},

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.jobs.plan import Job, custom_policy_job, jobs_of, kept_of, options_of, problem_of
 from benchmarks.leaderboard.schema import Rejected
-from benchmarks.leaderboard.scores import can_be_scored
+from benchmarks.leaderboard.skill import have_references
 from benchmarks.reports.policy_results import PolicyResults
 from benchmarks.results import result as results
 from benchmarks.results.result import Result
@@ -54,7 +54,7 @@ def _checked(result: Result, cases: Sequence[Case]) -> Result:
     - The environment lacks an option of the result.
     - A custom policy does not fit a case.
     - A trace is not as long as an episode.
-    - The metric that ranks policies is missing, or is scored and not above 0.
+    - The metric that ranks policies is missing, or not above 0 where skill is computed from it.
     """
     env_id, evaluation, policy = (result.definition[name] for name in ("env_id", "evaluation", "policy"))
     cases = [case for case in cases if case.env_id == env_id]
@@ -71,7 +71,7 @@ def _checked(result: Result, cases: Sequence[Case]) -> Result:
     metric = kept_of(cases[0], problem).metrics[0]
     if metric not in result.values:
         raise ValueError(f"it lacks {metric}, which ranks policies")
-    if can_be_scored(cases) and not (mean := result.values[metric].mean()) > 0.0:
+    if have_references(cases) and not (mean := result.values[metric].mean()) > 0.0:
         raise ValueError(f"its {label(metric)} is {mean:g} on average, which is not above 0")
     return result
 

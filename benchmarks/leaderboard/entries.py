@@ -18,6 +18,11 @@ from benchmarks.suites.suite import CasePolicy, Learned, Reference
 from trainers.registry import LEARNERS
 from vec_envs.registration import factory_of
 
+BLIND_POLICIES = {
+    "static": "Repeats one action: the best that was found on other episodes. It sees nothing.",
+    "timetable": "Plays a table of actions, row by row: the best that was found on other episodes. It sees nothing.",
+}
+
 
 def with_descriptions(track: Track, results: TrackResults) -> Track:
     """Returns a track whose entries say what the policy is, and which code made its results."""
@@ -36,6 +41,8 @@ def about_of(policy: CasePolicy, env_id: str) -> str:
     match policy:
         case Learned():
             return _about_learner(policy.learner)
+        case Reference(stored=True):
+            return BLIND_POLICIES[policy.name]
         case Reference():
             return _about_reference(policy.name, env_id)
         case _:

@@ -34,16 +34,58 @@ class Row:
     seeds: int
     """The number of training seeds with results; 1 for a policy that does not train."""
     complete: bool
-    score: Interval | None
-    """0: the random policy, 1: the best reference; None where the track has no references."""
+    skill: Interval | None
+    """0: the best blind policy, 1: the seer; None on a case that is not ranked."""
     regret: Interval | None
-    """The first metric minus the exact optimum's value; None if the case has no exact optimum."""
+    """The first metric minus that of the best exact optimum of a decision epoch; None if the case has none."""
     growing: bool
     """Whether a queue still grows at the end of an episode."""
     decision_ms: float | None
     """Median CPU time of one decision of all agents, in milliseconds."""
     metrics: Mapping[str, Interval]
     """The metrics by name, without those that a result lacks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """How much better than a blind policy one can be on a case, by the first metric on the seer's episodes.
+
+    The part from `blind_value` to `present_value` is worth seeing the present, and that from there to `seer_value` is
+    worth foreseeing the episode.
+    """
+
+    blind: str
+    """The best blind policy: "static" or "timetable"."""
+    blind_grows: bool
+    """Whether its queue grows, because no blind policy was found whose queue does not."""
+    blind_value: float
+    present: str
+    """The best reference that sees the present only; "" where there is none."""
+    present_value: float | None
+    seer_value: float
+    episodes: int
+    """The number of episodes that the seer played."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """How much a reference policy's first metric changes with one thing changed, in per cent (`benchmarks.anatomy`)."""
+
+    name: str
+    kind: Literal["picture", "world", "policy"]
+    """What is changed: what the policy sees, the world, or the policy itself."""
+    percent: Interval
+    grows: bool
+    """Whether a queue then grows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseAnatomy:
+    """What is hard about a case: changes of the metric of one reference policy."""
+
+    policy: str
+    episodes: int
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +96,12 @@ class CaseBoard:
     title: str
     unseen: str
     """What differs from the training of all policies, such as "road"; "" where nothing does."""
-    best: str
-    """The reference whose score is 1; "" where the track has no references."""
+    ranked: bool
+    """Whether the case counts for the ranking: the seer is at least 10 % below the best blind policy."""
+    room: Room | None
+    """None where the case's references are not known."""
+    anatomy: CaseAnatomy | None
+    """None where the case has not been measured."""
     episodes: int
     seed: int
     options: Mapping[str, Any]
@@ -73,15 +119,15 @@ class Entry:
     rank: int | None
     """None for a policy that is not ranked; `note` says why."""
     stable: bool
-    """Whether no queue grows on any case."""
+    """Whether no queue grows on a ranked case."""
     note: str
     seeds: int
-    scores: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
-    """`mean`, by which entries are ranked, `iqm` and `optimality_gap`; empty where the track has no references."""
+    skill: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
+    """`mean`, by which entries are ranked, `iqm` and `optimality_gap`; empty for an entry without a rank by skill."""
     metric: Interval | None = None
-    """The mean of the track's `metric` over its cases, by which entries are ranked where it has no references."""
-    times_best: float | None = None
-    """The first metric as a multiple of that of the reference with score 1: the geometric mean over cases."""
+    """The mean of the track's `metric` over its cases, by which entries are ranked where references are not known."""
+    times_seer: float | None = None
+    """The first metric as a multiple of the seer's: the geometric mean over the ranked cases."""
     decision_ms: float | None
     """Median CPU time of one decision of all agents, in milliseconds."""
     options: Mapping[str, Any]
@@ -134,11 +180,11 @@ class Track:
     env_id: str
     title: str
     metric: Head | None = None
-    """The metric that ranks policies where the track has no references to score them by; None where it has."""
+    """The metric that ranks policies where the references of its cases are not known; None where they are."""
     entries: tuple[Entry, ...]
     cases: tuple[CaseBoard, ...]
     profiles: Plot
-    """Performance profiles: the share of runs with a score above x."""
+    """Performance profiles: the share of runs with a skill above x."""
     improvements: tuple[Improvement, ...]
     curves: tuple[Plot, ...]
     """Learning curves, a plot for each case that policies are trained on."""

@@ -1,7 +1,8 @@
 """A track of a leaderboard: the ranking of policies over the cases of an environment, and its plots.
 
-Policies are ranked by their mean score. Where the cases list no references, there are no scores: policies are ranked by
-the mean of the problem's first metric.
+Policies are ranked by their mean skill over the cases that are ranked: those in which the seer is at least 10 % below
+the best blind policy. The other cases replicate a paper's setting: they have tables, and no ranks. Where the references
+of no case are known, policies are ranked by the mean of the problem's first metric over all cases.
 """
 
 from __future__ import annotations
@@ -14,24 +15,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
+from benchmarks.leaderboard.aggregates import aggregates, improvements, interval, mean_of, profiles
 from benchmarks.leaderboard.case_boards import case_board, decision_ms, head_of
 from benchmarks.leaderboard.case_results import CaseResults
 from benchmarks.leaderboard.plots import curve_plot, queue_plots
 from benchmarks.leaderboard.schema import Entry, Head, Improvement, Interval, Kind, Plot, Rejected, Track
-from benchmarks.leaderboard.scores import (
-    Scale,
-    aggregates,
-    can_be_scored,
-    grows,
-    improvements,
-    interval,
-    mean_of,
-    profiles,
-    run_scores,
-    scale_of,
-)
+from benchmarks.leaderboard.skill import Scale, grows, have_references, run_skills, scale_of
 from benchmarks.reports.policy_results import PolicyResults
 from benchmarks.results.result import Result
 from benchmarks.suites.suite import Learned, Reference
@@ -43,21 +33,26 @@ MOST_NAMED = 2
 
 @dataclass(frozen=True, kw_only=True)
 class CaseOfTrack:
-    """The results of a case, and the scale of its scores."""
+    """The results of a case, and the scale of skill on it."""
 
     results: CaseResults
     scale: Scale | None
-    """None in a track without references."""
+    """None in a track whose references are not known."""
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether the case counts for the ranking."""
+        return self.scale is None or self.scale.is_ranked
 
     def metric_of(self, results: PolicyResults) -> str:
         """Returns the metric that ranks policies on the case."""
         return results.ranked_by if self.scale is None else self.scale.metric
 
     def run_values(self, name: str) -> Float[np.ndarray, "runs"]:
-        """Returns a value of each run of a policy, the greater the better: its score, or minus its metric."""
+        """Returns a value of each run of a policy, the greater the better: its skill, or minus its metric."""
         results = self.results.found[name]
         if self.scale is not None:
-            return run_scores(self.scale, results)
+            return run_skills(self.scale, results)
         return -results.values(self.metric_of(results)).mean(axis=1)
 
 
@@ -67,10 +62,11 @@ class TrackResults:
 
     env_id: str
     cases: tuple[CaseOfTrack, ...]
-    """The cases that count for the ranking."""
+    """The cases that can be shown."""
     left_out: tuple[Rejected, ...]
-    """The cases that do not count, and the reasons."""
-    has_scores: bool
+    """The cases that cannot, and the reasons."""
+    has_skill: bool
+    """Whether the references of any case are known, so that policies are ranked by skill."""
     suite: str
     """The suite's name on a command line."""
     seeds: int
@@ -78,19 +74,24 @@ class TrackResults:
     @staticmethod
     def of(env_id: str, results: Sequence[CaseResults], *, suite: str, seeds: int) -> TrackResults:
         """Returns the cases of an environment, each with its scale."""
-        has_scores = can_be_scored([of_case.case for of_case in results])
+        has_skill = have_references([of_case.case for of_case in results])
         cases, left_out = list[CaseOfTrack](), list[Rejected]()
         for of_case in results:
             try:
                 if not of_case.found:
                     raise ValueError(f"the case {of_case.case.name!r} has no results")
-                scale = scale_of(of_case.case, of_case.found) if has_scores else None
+                scale = scale_of(of_case.case, of_case.found) if has_skill else None
                 cases.append(CaseOfTrack(results=of_case, scale=scale))
             except ValueError as error:
                 left_out.append(Rejected(what=of_case.case.name, why=str(error)))
         return TrackResults(
-            env_id=env_id, cases=tuple(cases), left_out=tuple(left_out), has_scores=has_scores, suite=suite, seeds=seeds
+            env_id=env_id, cases=tuple(cases), left_out=tuple(left_out), has_skill=has_skill, suite=suite, seeds=seeds
         )
+
+    @property
+    def ranked(self) -> tuple[CaseOfTrack, ...]:
+        """The cases that count for the ranking."""
+        return tuple(case for case in self.cases if case.is_ranked)
 
     @cached_property
     def names(self) -> list[str]:
@@ -105,10 +106,14 @@ class TrackResults:
 
     @cached_property
     def complete(self) -> list[str]:
-        """The policies that have all their results on all cases."""
-        if self.left_out:
+        """The policies that have all their results on all ranked cases."""
+        if self.left_out or not self.ranked:
             return []
-        return [name for name in self.names if all(_is_complete(case.results.found.get(name)) for case in self.cases)]
+        return [name for name in self.names if all(_is_complete(case.results.found.get(name)) for case in self.ranked)]
+
+    def ranked_results(self, name: str) -> list[tuple[CaseOfTrack, PolicyResults]]:
+        """Returns a policy's results on each ranked case that it plays."""
+        return [(case, of_policy) for case, of_policy in self.of_policy(name) if case.is_ranked]
 
     def of_policy(self, name: str) -> list[tuple[CaseOfTrack, PolicyResults]]:
         """Returns a policy's results on each case that it plays."""
@@ -126,22 +131,22 @@ class TrackResults:
 
 def track_of(results: TrackResults, *, title: str, sweeps: Sequence[Plot]) -> Track:
     """Returns a track with its ranking and plots. `sweeps` are plots of trade-offs on the same environment."""
-    values = {name: np.stack([case.run_values(name) for case in results.cases], axis=1) for name in results.complete}
-    scores = aggregates(values) if values and results.has_scores else {}
-    entries = [_with_rank_value(_entry(name, results), results, scores) for name in results.names]
+    values = {name: np.stack([case.run_values(name) for case in results.ranked], axis=1) for name in results.complete}
+    skills = aggregates(values) if values and results.has_skill else {}
+    entries = [_with_rank_value(_entry(name, results), results, skills) for name in results.names]
     ranked = [entry.name for entry in sorted(entries, key=_order) if entry.name in values]
     pairs = improvements({name: values[name] for name in ranked}) if len(ranked) > 1 else {}
     return Track(
         env_id=results.env_id,
         title=title,
-        metric=None if results.has_scores else _metric_head(results),
+        metric=None if results.has_skill else _metric_head(results),
         entries=_with_ranks(entries),
         cases=tuple(case_board(case.results, case.scale) for case in results.cases),
         profiles=Plot(
             title="Performance profiles",
-            x_label="score",
+            x_label="skill",
             y_label="share of runs above it",
-            lines=profiles({name: values[name] for name in ranked}) if ranked and results.has_scores else (),
+            lines=profiles({name: values[name] for name in ranked}) if ranked and results.has_skill else (),
         ),
         improvements=tuple(
             Improvement(better=better, than=than, probability=of) for (better, than), of in pairs.items()
@@ -177,35 +182,37 @@ def _is_complete(results: PolicyResults | None) -> bool:
 # Ranks ----------------------------------------------------------------------------------------------------------------
 
 
-def _with_rank_value(entry: Entry, results: TrackResults, scores: Mapping[str, Mapping[str, Interval]]) -> Entry:
-    """Returns an entry with its scores, or with its metric in a track without references; neither if incomplete."""
+def _with_rank_value(entry: Entry, results: TrackResults, skills: Mapping[str, Mapping[str, Interval]]) -> Entry:
+    """Returns an entry with its skill, or with its metric where references are not known; neither if incomplete."""
     if entry.name not in results.complete:
         return entry
-    if results.has_scores:
-        return replace(entry, scores=scores[entry.name], times_best=_times_best(entry.name, results.cases))
-    means = [of_policy.mean(case.metric_of(of_policy)) for case, of_policy in results.of_policy(entry.name)]
-    return replace(entry, metric=interval(mean_of(means)))
+    of_cases = results.ranked_results(entry.name)
+    if results.has_skill:
+        return replace(entry, skill=skills[entry.name], times_seer=_times_seer(of_cases))
+    return replace(
+        entry, metric=interval(mean_of([of_policy.mean(case.metric_of(of_policy)) for case, of_policy in of_cases]))
+    )
 
 
-def _times_best(name: str, cases: Sequence[CaseOfTrack]) -> float:
-    """Returns the geometric mean over cases of a policy's metric divided by that of the best reference."""
-    ratios = [
-        case.results.found[name].mean(case.scale.metric).value / case.scale.one.value
-        for case in cases
+def _times_seer(of_cases: Sequence[tuple[CaseOfTrack, PolicyResults]]) -> float:
+    """Returns the geometric mean over cases of a policy's metric divided by the seer's."""
+    logarithms = [
+        (1.0 - case.scale.skill(of_policy.mean(case.scale.metric).value)) * case.scale.room.value
+        for case, of_policy in of_cases
         if case.scale is not None
     ]
-    return float(stats.gmean(ratios))
+    return float(np.exp(np.mean(logarithms)))
 
 
 def _rank_value(entry: Entry) -> float | None:
     """Returns the number that ranks an entry, less is better; None for an entry that is not ranked."""
-    if entry.scores:
-        return -entry.scores["mean"][0]
+    if entry.skill:
+        return -entry.skill["mean"][0]
     return None if entry.metric is None else entry.metric[0]
 
 
 def _order(entry: Entry) -> tuple[bool, bool, float]:
-    """Returns a key that sorts stable entries first, then by score; entries without a rank come last."""
+    """Returns a key that sorts stable entries first, then by skill; entries without a rank come last."""
     value = _rank_value(entry)
     return value is None, not entry.stable, value or 0.0
 
@@ -222,8 +229,8 @@ def _with_ranks(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def _printed(entry: Entry) -> float | str | None:
-    if entry.scores:
-        return round(entry.scores["mean"][0], 3)
+    if entry.skill:
+        return round(entry.skill["mean"][0], 3)
     return None if entry.metric is None else shown(entry.metric[0])
 
 
@@ -231,10 +238,11 @@ def _printed(entry: Entry) -> float | str | None:
 
 
 def _entry(name: str, results: TrackResults) -> Entry:
-    """Returns a policy's entry, without score and rank."""
+    """Returns a policy's entry, without skill and rank."""
     of_policy, kind = results.of_policy(name), results.kind_of(name)
+    ranked = results.ranked_results(name)
     found = [result for _, of_case in of_policy for result in of_case.found]
-    growing = [of_case.case for case, of_case in of_policy if of_case.found and grows(case.results.case, of_case)]
+    growing = [of_case.case for case, of_case in ranked if of_case.found and grows(case.results.case, of_case)]
     seeds = f" --seeds {results.seeds}" if kind == "learned" else ""
     return Entry(
         name=name,
@@ -252,16 +260,16 @@ def _entry(name: str, results: TrackResults) -> Entry:
 
 def _notes(name: str, results: TrackResults, growing: Sequence[str]) -> list[str]:
     """Returns the remarks on a policy: growing queues, why it is not ranked, and warnings."""
-    of_policy = results.of_policy(name)
-    plays = {of_case.case for _, of_case in of_policy}
-    cases = [case.results.case.name for case in results.cases]
-    missing = [f"{of_case.case} ({of_case.runs or 'missing'})" for _, of_case in of_policy if not _is_complete(of_case)]
+    of_policy, ranked = results.of_policy(name), results.ranked_results(name)
+    plays = {of_case.case for _, of_case in ranked}
+    cases = [case.results.case.name for case in results.ranked]
+    missing = [f"{of_case.case} ({of_case.runs or 'missing'})" for _, of_case in ranked if not _is_complete(of_case)]
     missing += [f"{case} (not played)" for case in cases if case not in plays]
-    notes = [f"its queue grows on {_named(growing, len(of_policy))}"] if growing else []
+    notes = [f"its queue grows on {_named(growing, len(ranked))}"] if growing else []
     notes += [f"not ranked: incomplete on {' and on '.join(missing)}"] if missing else []
     if results.left_out:
         unranked = ", ".join(rejected.what for rejected in results.left_out)
-        notes.append(f"not ranked: {unranked} cannot be {'scored' if results.has_scores else 'ranked'}")
+        notes.append(f"not ranked: {unranked} cannot be ranked")
     notes += [f"on {of_case.case} it warned: {of_case.warned}" for _, of_case in of_policy if of_case.warnings]
     notes += ["a single run, chosen by its author"] if results.kind_of(name) == "custom" else []
     return notes

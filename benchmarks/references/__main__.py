@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.references.find import Budget, find
-from benchmarks.references.store import STORE, shown, store, written
-from benchmarks.suites import SUITES, suites_of
-from benchmarks.suites.suite import Case
+from benchmarks.references.store import STORE, shown, written
+from benchmarks.results.case_lines import store
+from benchmarks.suites import cases_of
 
 
 def main() -> None:
@@ -23,29 +23,19 @@ def main() -> None:
     parser.add_argument("--suite", default="main", help="the suite of the cases (default: main)")
     parser.add_argument("--case", help="the case of this name only")
     parser.add_argument("--episodes", type=int, default=Budget.episodes, help="evaluation episodes of the seer")
+    parser.add_argument("--tables-s", type=float, default=Budget.tables_s, help="CPU seconds of the search for tables")
     parser.add_argument("--seer-s", type=float, default=Budget.seer_s, help="CPU seconds of the seer in an episode")
     parser.add_argument("--output", type=Path, default=STORE, help="the file to write into")
     arguments = parser.parse_args()
-    cases = _cases(arguments.suite, arguments.env_id, arguments.case)
-    if not cases:
-        names = ", ".join(repr(case.name) for case in _cases(arguments.suite, arguments.env_id, None))
-        sys.exit(
-            f"{arguments.case!r} is unknown; the cases of {arguments.suite} are {names or 'of other environments'}"
-        )
-    budget = Budget(episodes=arguments.episodes, seer_s=arguments.seer_s)
+    try:
+        cases = cases_of(arguments.suite, env_id=arguments.env_id, name=arguments.case)
+    except ValueError as error:
+        sys.exit(str(error))
+    budget = Budget(episodes=arguments.episodes, tables_s=arguments.tables_s, seer_s=arguments.seer_s)
     for case in cases:
         found = find(case, budget)
         print(shown(found), flush=True)
         store(arguments.output, written(found, budget))
-
-
-def _cases(suite: str, env_id: str | None, name: str | None) -> list[Case]:
-    return [
-        case
-        for of_suite in suites_of(suite, SUITES)
-        for case in of_suite.cases
-        if env_id in (None, case.env_id) and name in (None, case.name)
-    ]
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 
-from vec_envs.problems.base import ContinuousActions, DiscreteProblem, Problem
+from vec_envs.problems.base import ContinuousActions, DiscreteProblem, Problem, action_exists
 
 GRID = np.linspace(-1.0, 1.0, 9)
 """The numbers that are tried for each number of a continuous action."""
@@ -16,19 +16,30 @@ STEPS = (-0.05, -0.01, 0.01, 0.05)
 
 
 def neighbours(
-    problem: Problem, action: Shaped[np.ndarray, "..."], state: Any, exogenous: Any
+    action: Shaped[np.ndarray, "..."], mask: Bool[np.ndarray, "agents actions"] | None
 ) -> Shaped[np.ndarray, "neighbours ..."]:
-    """Returns the legal actions that differ in one agent's decision, or in one number of it.
+    """Returns the actions that differ in one agent's decision, or in one number of it.
 
-    `action` is of one environment; the records have a batch axis of length 1.
+    `mask` says which decisions are tried; None where actions are numbers.
     """
-    if isinstance(problem.actions, ContinuousActions):
+    if mask is None:
         return _other_numbers(action)
-    mask = cast(DiscreteProblem, problem).action_mask(state, exogenous)[0]
     agents, choices = np.nonzero(mask & (np.arange(mask.shape[1]) != action[:, None]))
     tried = np.repeat(action[None], len(agents), axis=0)
     tried[np.arange(len(agents)), agents] = choices
     return tried
+
+
+def legal_now(problem: Problem, state: Any, exogenous: Any) -> Bool[np.ndarray, "agents actions"] | None:
+    """Returns the legal decisions in a state, whose records have a batch axis of length 1; None for numbers."""
+    if isinstance(problem.actions, ContinuousActions):
+        return None
+    return cast(DiscreteProblem, problem).action_mask(state, exogenous)[0]
+
+
+def legal_ever(problem: Problem) -> Bool[np.ndarray, "agents actions"] | None:
+    """Returns the decisions that a table may hold: all that exist, since no state is known; None for numbers."""
+    return None if isinstance(problem.actions, ContinuousActions) else action_exists(cast(DiscreteProblem, problem))
 
 
 def _other_numbers(action: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "neighbours ..."]:

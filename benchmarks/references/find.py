@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.jobs.plan import options_of
+from benchmarks.jobs.plan import kept_of, options_of
 from benchmarks.references.played import PlayedPolicy, played
 from benchmarks.references.rollouts import Goal, KnownEpisodes
 from benchmarks.references.seer import Seer
@@ -75,9 +75,21 @@ def find(case: Case, budget: Budget) -> CaseReferences:
         search = _CaseSearch(case, env.batch, budget)
         tuned = search.tables()
         static, timetable = (search.blind(name, *of) for name, of in tuned.items())
-        others = [search.played(name, make(env.problem), case.seed) for name, make in search.fast_references()]
+        others = [
+            search.played(name, make(env.problem), case.seed) for name, make in fast_references(case, env.problem)
+        ]
         seer = list(search.seer([static.result, timetable.result, *others]))
     return CaseReferences(case=case, metric=search.metric, static=static, timetable=timetable, others=others, seer=seer)
+
+
+def fast_references(case: Case, problem: Any) -> list[tuple[str, Any]]:
+    """Returns names and makers of the problem's references that do not take long and play with the case's options."""
+    known, options = references(problem).policies, options_of(case.env_id, case.env)
+    return [
+        (name, of.make)
+        for name, of in known.items()
+        if not of.slow and all(options[option] == value for option, value in of.env.items())
+    ]
 
 
 class _CaseSearch:
@@ -85,17 +97,8 @@ class _CaseSearch:
 
     def __init__(self, case: Case, batch: EnvironmentBatch, budget: Budget) -> None:
         self.problem: Any = batch.problem
-        self.metric = self.problem.reported_metrics[0].name
+        self.metric = kept_of(case, self.problem).metrics[0]
         self._case, self._batch, self._budget = case, batch, budget
-
-    def fast_references(self) -> list[tuple[str, Any]]:
-        """Returns the references of the problem that do not take long and play with the case's options."""
-        known, options = references(self.problem).policies, options_of(self._case.env_id, self._case.env)
-        return [
-            (name, of.make)
-            for name, of in known.items()
-            if not of.slow and all(options[option] == value for option, value in of.env.items())
-        ]
 
     def played(self, name: str, policy: Any, seed: int) -> PlayedPolicy:
         """Returns a policy's results on the episodes from a seed on."""
@@ -145,12 +148,19 @@ class _CaseSearch:
 
     @cached_property
     def _tuning(self) -> list[PlayedPolicy]:
-        return [self.played(name, make(self.problem), TUNING_SEED) for name, make in self.fast_references()]
+        return [
+            self.played(name, make(self.problem), TUNING_SEED)
+            for name, make in fast_references(self._case, self.problem)
+        ]
 
     @cached_property
     def _bounds(self) -> list[Mapping[str, float]]:
-        """The last queues of the two best policies whose queue does not grow, the tighter ones first."""
-        settled = sorted((play for play in self._tuning if not play.grows), key=lambda play: play.mean.mean())
+        """The last queues of the two best policies whose queue does not grow, the tighter ones first.
+
+        Where every policy's grows, those of the two best policies.
+        """
+        settled = [play for play in self._tuning if not play.grows] or self._tuning
+        settled = sorted(settled, key=lambda play: play.mean.mean())
         bounds = [{queue: float(last.mean()) for queue, last in play.final.items()} for play in settled[:2]]
         return sorted(bounds, key=lambda of: sum(of.values())) or [{}]
 
@@ -192,6 +202,6 @@ class _CaseSearch:
 
 
 def best_stable(plays: Sequence[PlayedPolicy]) -> PlayedPolicy | None:
-    """Returns the best policy of which no queue grows; None where every policy's grows."""
-    stable = [play for play in plays if not play.grows]
+    """Returns the best policy of which no queue grows; of all, where every policy's grows; None where there is none."""
+    stable = [play for play in plays if not play.grows] or plays
     return min(stable, key=lambda play: play.mean.mean(), default=None)

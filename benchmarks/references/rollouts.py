@@ -21,7 +21,9 @@ PerRow = Float[np.ndarray, "rows"]
 TOLERANCE = 1e-9
 """The smallest gain of a search that counts as one."""
 EXCESS_WEIGHT = 10.0
-"""The penalty for each unit by which a final metric exceeds its bound."""
+"""The relative penalty of a final metric that is twice its bound: it makes a plan eleven times as bad."""
+LEAST_BOUND = 1e-3
+"""A smaller bound counts as this in penalties."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +38,8 @@ class Goal:
 
     def value(self, mean: PerRow, final: Mapping[str, PerRow]) -> PerRow:
         """Returns the values; less is better."""
-        excess = [np.maximum(final[name] - bound, 0.0) for name, bound in self.bounds.items()]
-        return mean + EXCESS_WEIGHT * np.sum(excess, axis=0)
+        excess = [np.maximum(final[name] / max(bound, LEAST_BOUND) - 1.0, 0.0) for name, bound in self.bounds.items()]
+        return mean + EXCESS_WEIGHT * np.abs(mean) * np.sum(excess, axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +159,8 @@ class KnownEpisodes:
     ) -> Int[np.ndarray, "rows"]:
         if self._turns is None:
             return epoch
+        if np.array_equal(episode, np.arange(self.num_episodes)):
+            return self._turns.next_epoch(state, self._record, epoch)
         following = epoch.copy()
         # Episode by episode, with views of the record: a copy for each row would take longer than the step.
         for number in np.unique(episode):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.references.candidates import neighbours
+from benchmarks.references.candidates import legal_now, neighbours
 from benchmarks.references.rollouts import TOLERANCE, KnownEpisodes, Plan, Progress
 
 
@@ -82,7 +82,7 @@ class Seer:
 
     def _best_change(self, plan: Plan, epoch: int, progress: Progress) -> tuple[np.ndarray, float]:
         exogenous = self._episode.exogenous(progress)
-        tried = neighbours(self._episode.problem, plan[epoch], progress.state, exogenous)
+        tried = neighbours(plan[epoch], legal_now(self._episode.problem, progress.state, exogenous))
         after = self._episode.step(progress.repeated(len(tried)), tried)
         while (after.epoch < self._episode.num_epochs).any():
             after = self._episode.step(after, plan[np.minimum(after.epoch, self._episode.num_epochs - 1)])

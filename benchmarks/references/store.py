@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,9 @@ import numpy as np
 
 from benchmarks.jobs.plan import options_of
 from benchmarks.references.find import TUNING_SEED, BlindReference, Budget, CaseReferences
+from benchmarks.results.case_lines import rounded
 
 STORE = Path(__file__).with_name("found.jsonl")
-DIGITS = 6
-"""The significant digits of the values."""
 
 
 def written(found: CaseReferences, budget: Budget) -> dict[str, Any]:
@@ -31,39 +28,21 @@ def written(found: CaseReferences, budget: Budget) -> dict[str, Any]:
         "seer": {
             "seed": case.seed,
             "budget_s": budget.seer_s,
-            **{name: [_rounded(episode[name]) for episode in found.seer] for name in found.seer[0]},
+            **{name: [rounded(episode[name]) for episode in found.seer] for name in found.seer[0]},
         },
     }
 
 
 def _blind(blind: BlindReference, metric: str) -> dict[str, Any]:
     result = blind.result
-    final = {name: [_rounded(value) for value in values] for name, values in result.final.items()}
+    final = {name: [rounded(value) for value in values] for name, values in result.final.items()}
     return {
         "table": np.round(blind.table, 4).tolist(),
         "grows": result.grows,
-        metric: [_rounded(value) for value in result.mean],
+        metric: [rounded(value) for value in result.mean],
         "final": final,
-        "cpu_s": _rounded(blind.cpu_s),
+        "cpu_s": rounded(blind.cpu_s),
     }
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
-
-
-def store(path: Path, case: Mapping[str, Any]) -> None:
-    """Writes a case into a file, in place of its earlier line."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    others = [line for line in lines if _key(line) != _key(case)]
-    text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in sorted([*others, case], key=_key))
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    part.replace(path)
-
-
-def _key(case: Mapping[str, Any]) -> tuple[str, str]:
-    return case["env_id"], case["case"]
 
 
 def shown(found: CaseReferences) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from benchmarks.references.candidates import neighbours
+from benchmarks.references.candidates import legal_ever, neighbours
 from benchmarks.references.rollouts import TOLERANCE, KnownEpisodes, Progress
 from vec_envs.problems.base import SequentialProblem
 
@@ -76,8 +76,7 @@ class TableSearch:
 
     def _tables(self, table: Table, row: int) -> Shaped[np.ndarray, "tables rows ..."]:
         """Returns the tables that differ in one agent's action, or one number of it, in a row."""
-        first = self._episodes.start(np.zeros(1, dtype=np.int64))
-        others = neighbours(self._episodes.problem, table[row], first.state, self._episodes.exogenous(first))
+        others = neighbours(table[row], legal_ever(self._episodes.problem))
         tables = np.repeat(table[None], len(others), axis=0)
         tables[:, row] = others
         return tables

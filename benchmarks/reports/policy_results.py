@@ -103,6 +103,13 @@ class PolicyResults:
         return results.key_of({**definition, "policy": policy})
 
 
+def run_grows(queue: str, result: Result) -> bool:
+    """Returns whether a queue grows in the episodes of one run. Its trend must be kept."""
+    slope = estimate(result.values[f"trend_{queue}"][None], name=queue)
+    mean, epochs = float(result.values[queue].mean()), float(result.decisions.mean())
+    return grows(slope, mean=mean, epochs=epochs)
+
+
 def collect(suite: Suite, seeds: int, *stores: ResultStore) -> list[PolicyResults]:
     """Returns the results of a suite's policies on its cases. A policy has none on a case that it does not play.
 

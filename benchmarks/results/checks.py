@@ -86,8 +86,9 @@ def _check_values(content: Mapping[str, Any], kept: Kept) -> None:
 
 def _check_recording(recording: Mapping[str, Any]) -> None:
     """Raises `ValueError` where a frame does not fit the recording's nodes."""
-    nodes = len(recording["nodes"])
+    nodes, kinds = len(recording["nodes"]), len(recording.get("queues", [None]))
     for frame in recording["frames"]:
         ends = [end for start, to, _ in frame["links"] for end in (start, to)]
-        if {len(frame[name]) for name in ("x_m", "y_m", "waits")} != {nodes} or max(ends, default=0) >= nodes:
+        lengths = [len(frame[name]) for name in ("x_m", "y_m", "waits")]
+        if lengths != [nodes, nodes, nodes * kinds] or max(ends, default=0) >= nodes:
             raise ValueError(f"a frame of its recording does not have {nodes} nodes, or a link to another node")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -39,6 +39,11 @@ class Kept:
         """The names of the values of each episode: means, late means and trends."""
         late, trends = (f"late_{name}" for name in self.late), (f"trend_{name}" for name in self.trends)
         return (*self.metrics, *late, *trends)
+
+    @property
+    def unrecorded(self) -> Kept:
+        """The same without a recording."""
+        return replace(self, recorded=False)
 
     def __or__(self, other: Kept) -> Kept:
         """Returns the metrics of both. The first metric is that of the left side."""

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 from benchmarks.policies.custom import policy_maker
 from benchmarks.policies.importing import import_source, is_source
-from benchmarks.suites.leaderboard import MAIN, QUICK, QUICK_V
+from benchmarks.suites.leaderboard import MAIN, MAIN_1, QUICK, QUICK_V
 from benchmarks.suites.lymdo import LYMDO, LYMDO_FIG4
 from benchmarks.suites.mad2rl import MAD2RL, MAD2RL_FIG9
 from benchmarks.suites.rtd import RTD
-from benchmarks.suites.suite import CustomPolicy, Suite
+from benchmarks.suites.suite import Case, CustomPolicy, Suite
 
 SUITES: Mapping[str, tuple[Suite, ...]] = {
     "quick": (QUICK, QUICK_V),
     "main": (MAIN, MAD2RL_FIG9),
+    "main-1": (MAIN_1,),
     "rtd": RTD,
     **{suite.name: (suite,) for suite in RTD},
     "lymdo": LYMDO,
@@ -55,6 +56,24 @@ def suites_of(name: str, known: Mapping[str, tuple[Suite, ...]], policies: tuple
             )
         policy_maker(policy)
     return tuple(_only(suite, policies, custom) for suite in suites) if policies else suites
+
+
+def cases_of(suite: str, *, env_id: str | None = None, name: str | None = None) -> list[Case]:
+    """Returns the cases of the suites of a name on a command line; of one environment or of one name, where given.
+
+    Raises `ValueError` with what is known for an unknown suite, environment or case.
+    """
+    every = [case for of_suite in suites_of(suite, SUITES) for case in of_suite.cases]
+    of_env = [case for case in every if env_id in (None, case.env_id)]
+    found = [case for case in of_env if name in (None, case.name)]
+    if not of_env:
+        known = ", ".join(repr(of) for of in dict.fromkeys(case.env_id for case in every))
+        raise ValueError(f"the environment {env_id!r} is unknown; those of {suite} are {known or 'none'}")
+    if not found:
+        raise ValueError(
+            f"the case {name!r} is unknown; the cases of {suite} are {', '.join(repr(c.name) for c in of_env)}"
+        )
+    return found
 
 
 def page_name(name: str, suites: Sequence[Suite]) -> str:

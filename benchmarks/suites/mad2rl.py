@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.suites.suite import Case, CasePolicy, Claim, Learned, Reference, Suite
 from trainers.imitation.options import FINE_TUNING
@@ -38,13 +39,17 @@ def clients_case(
     name: str = "",
     x: float = 0.0,
     lyapunov_v: float = 10.0,
+    **env: Any,
 ) -> Case:
-    """Returns a case with this many client and service vehicles on the road `fdr-drive`."""
+    """Returns a case with this many client and service vehicles, on the road `fdr-drive` by default.
+
+    `env` holds further options of the environment.
+    """
     sizes = {"num_client_vehicles": clients, "num_service_vehicles": services, "lyapunov_v": lyapunov_v}
     return Case(
         name=name or sized(clients, services),
         env_id=_SLOTS,
-        env={"mobility": "sumo", "scenario": "fdr-drive", **sizes},
+        env={"mobility": "sumo", "scenario": "fdr-drive", **sizes, **env},
         policies=policies,
         metrics=_QUEUES_OF,
         trends=("backlog_gcycles",),

@@ -18,6 +18,10 @@ class Reference:
     """A reference policy of the problem, by its name in `vec_envs.policies.references`."""
 
     name: str
+    stored: bool = False
+    """Whether it is instead a blind table of the case: `static` or `timetable` of `benchmarks.references`."""
+    draws: int = 1
+    """How often it plays the episodes, each time with other random numbers of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,8 @@ class Case:
     """Options of the environment in training, where they are not those of the case."""
     unseen: str = ""
     """What differs from the training of all policies, such as "road"; "" where nothing does."""
+    metric: str = ""
+    """The info that ranks policies, where less is better; "" for the first metric that the problem reports."""
     metrics: tuple[str, ...] = ()
     """Infos whose mean over each episode is kept, in addition to the metrics that the problem reports."""
     late: tuple[str, ...] = ()
@@ -79,7 +85,9 @@ class Case:
     queues: tuple[str, ...] = ()
     """Metrics that may not grow over an episode, each one of `trends`; none where the problem has no queues."""
     optima: tuple[str, ...] = ()
-    """References that are exact. Where there are none, the best of all references takes their place."""
+    """References that are exact in each decision epoch. The tables show the difference to the best of them."""
+    references: str = ""
+    """The file of the case's blind tables and the seer's values; "" for that of the project."""
     recorded: bool = False
     """Whether the first episode is recorded for the leaderboard's page, where the problem can be recorded."""
     seed: int = 1000

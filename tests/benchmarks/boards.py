@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.jobs.recording import Frame, Node, Recording
+from benchmarks.jobs.recording import Recording
 from benchmarks.leaderboard.schema import (
     Board,
+    CaseAnatomy,
     CaseBoard,
+    Change,
     Entry,
     Head,
     Improvement,
@@ -18,9 +20,11 @@ from benchmarks.leaderboard.schema import (
     Line,
     Plot,
     Rejected,
+    Room,
     Row,
     Track,
 )
+from vec_envs.problems.scenes import SceneFrame, SceneNode, SceneQueue
 
 MARKUP = "<img src=x onerror=\"window.harm='image'\">"
 SCRIPT = "</script><script>window.harm='script'</script>"
@@ -38,7 +42,7 @@ POLICIES: tuple[tuple[str, Kind, float, bool], ...] = (
     ("greedy", "reference", 0.951, False),
     ("mappo", "learned", 0.802, True),
 )
-"""Name, kind, score, and whether its queues are stable."""
+"""Name, kind, skill, and whether its queues are stable."""
 UNRANKED = "mappo"
 CASES = (
     ("rate-1.0", "1 task/s", ""),
@@ -46,6 +50,22 @@ CASES = (
     ("ring", "Ring road", "road"),
 )
 HEADS = (Head(name="delay_s", label="delay", unit="s"), Head(name="energy_j", label="energy", unit="J"))
+
+
+ROOM = Room(
+    blind="timetable", blind_grows=True, blind_value=0.9, present="edge", present_value=0.6, seer_value=0.3, episodes=16
+)
+
+
+ANATOMY = CaseAnatomy(
+    policy="optimum-myopic",
+    episodes=16,
+    changes=(
+        Change(name="picture of 5 s ago", kind="picture", percent=(12.31, 9.2, 15.4), grows=False),
+        Change(name="constant rates", kind="picture", percent=(284.0, 250.0, 301.0), grows=True),
+        Change(name="vehicles frozen", kind="world", percent=(-0.1, -0.3, 0.1), grows=False),
+    ),
+)
 
 
 def around(value: float, reach: float) -> Interval:
@@ -64,12 +84,12 @@ def entry(index: int, name: str, kind: Kind, score: float, stable: bool) -> Entr
         stable=stable,
         note="queue of 2.5 tasks/s grows" if not stable else note,
         seeds=5 if learned else 1,
-        scores={
+        skill={
             "iqm": around(score, reach),
             "mean": around(score - 0.02, reach),
             "optimality_gap": around(1.0 - score, reach),
         },
-        times_best=round(2.0 - score, 4),
+        times_seer=round(2.0 - score, 4),
         decision_ms=None if kind == "custom" else (0.21, 118.0, 2.4, 9.5, 0.0, 0.02, 0.02, 0.01, 30.0, 1.1)[index],
         options={"learning_rate": 3e-4, "hidden": [128, 128], "preset": "joint"} if learned else {},
         command=f"python -m benchmarks.run lymdo-board --policies {name} --seeds 5 --output runs/board",
@@ -86,7 +106,7 @@ def row(index: int, name: str, kind: Kind, score: float, shift: float, stable: b
         policy=name,
         seeds=3 if name == UNRANKED else 5 if learned else 1,
         complete=name != UNRANKED,
-        score=around(at, reach),
+        skill=around(at, reach),
         regret=around(1.2 * (1.0 - at), reach) if shift == 0.0 else None,
         growing=not stable and shift > 0.1,
         decision_ms=None if kind == "custom" else round(0.2 + 0.3 * index, 2),
@@ -103,12 +123,14 @@ def case(index: int, name: str, title: str, unseen: str) -> CaseBoard:
         name=name,
         title=title,
         unseen=unseen,
-        best="optimum-myopic" if index == 0 else "lymdo",
+        ranked=True,
+        room=ROOM,
+        anatomy=ANATOMY,
         episodes=64,
         seed=10_000,
         options={"arrival_rate_hz": [1.0 + index, 1.0 + index], "mobility": "replay"} if index else {},
         heads=HEADS,
-        rows=tuple(sorted(rows, key=lambda row: -row.score[0])),
+        rows=tuple(sorted(rows, key=lambda row: -row.skill[0])),
     )
 
 
@@ -121,7 +143,7 @@ def profiles() -> Plot:
     x = np.linspace(-0.5, 1.2, 60)
     parts = [(name, 1.0 / (1.0 + np.exp(14.0 * (x - score)))) for name, _, score, _ in POLICIES]
     lines = tuple(line(name, x, part, 0.06 * part * (1.0 - part)) for name, part in parts)
-    return Plot(title="Runs above a score", x_label="score", y_label="part of runs", lines=lines)
+    return Plot(title="Runs above a skill", x_label="skill", y_label="part of runs", lines=lines)
 
 
 def curves(rng: np.random.Generator) -> tuple[Plot, ...]:
@@ -171,20 +193,20 @@ def improvements() -> tuple[Improvement, ...]:
 
 def recording(policy: str, case_name: str, *, slots: int = 60) -> Recording:
     """Clients that drive a two-way road of a kilometre past a roadside unit, with service vehicles between them."""
-    nodes = [Node(name="rsu", kind="rsu"), *(Node(name=f"client {k}", kind="client") for k in range(1, 8))]
-    nodes += [Node(name=f"service {k}", kind="service") for k in range(1, 5)]
+    nodes = [SceneNode(name="rsu", kind="rsu"), *(SceneNode(name=f"client {k}", kind="client") for k in range(1, 8))]
+    nodes += [SceneNode(name=f"service {k}", kind="service") for k in range(1, 5)]
     starts = np.array([500.0, *np.linspace(0.0, 900.0, 7), *np.linspace(60.0, 800.0, 4)])
     speeds = np.array([0.0, *([14.0, -13.0, 15.0, 14.5, -12.0, 13.0, 15.5]), *([14.0, -14.0, 13.5, -12.5])])
     strips = np.where(speeds > 0.0, 0.0, 6.4)
     strips[0] = 14.0
-    frames: list[Frame] = []
+    frames: list[SceneFrame] = []
     for slot in range(slots):
         x = (starts + speeds * slot) % 1000.0
         waits = np.abs(np.sin(slot / 9.0 + np.arange(12))) * np.array([40.0, *[6.0] * 7, *[18.0] * 4])
         targets = [(k, (0, 8, 9, 10, 11, 0)[(k + slot // 6) % 6]) for k in range(1, 8) if (k + slot // 4) % 4]
         links = [(k, target, f"vgg16 from layer {1 + (k + slot) % 12}") for k, target in targets]
         frames.append(
-            Frame(
+            SceneFrame(
                 x_m=tuple(x.round(1).tolist()),
                 y_m=tuple(strips.tolist()),
                 waits=tuple(waits.round(3).tolist()),
@@ -193,21 +215,27 @@ def recording(policy: str, case_name: str, *, slots: int = 60) -> Recording:
             )
         )
     return Recording(
-        case=case_name, policy=policy, slot_s=1.0, unit="Gcycles", nodes=tuple(nodes), frames=tuple(frames)
+        case=case_name,
+        policy=policy,
+        slot_s=1.0,
+        queues=(SceneQueue(unit="Gcycles"),),
+        nodes=tuple(nodes),
+        frames=tuple(frames),
     )
 
 
 def crossing() -> Recording:
     """Vehicles that cross a town both ways, for a picture as high as wide."""
-    nodes = (Node(name="rsu", kind="rsu"), Node(name="a", kind="client"), Node(name="b", kind="service"))
+    nodes = (SceneNode(name="rsu", kind="rsu"), SceneNode(name="a", kind="client"), SceneNode(name="b", kind="service"))
     frames = tuple(
-        Frame(
+        SceneFrame(
             x_m=(0.0, -400.0 + 40.0 * k, 10.0), y_m=(30.0, 0.0, -400.0 + 40.0 * k),
             waits=(1.0, float(k), 0.0), links=((1, 0, "alexnet from layer 2"),), caption=f"slot {k}",
         )
         for k in range(20)
     )  # fmt: skip
-    return Recording(case="elsewhere", policy="edge", slot_s=0.5, unit="Mbit", nodes=nodes, frames=frames)
+    queues = (SceneQueue(unit="Mbit"),)
+    return Recording(case="elsewhere", policy="edge", slot_s=0.5, queues=queues, nodes=nodes, frames=frames)
 
 
 def track(env_id: str, title: str) -> Track:
@@ -272,7 +300,9 @@ def harmful() -> Board:
             for item in of.entries
         ),
         cases=tuple(
-            replace(item, title=f"{MARKUP} {item.title}", unseen=MARKUP, best=MARKUP, options={SCRIPT: MARKUP},
+            replace(item, title=f"{MARKUP} {item.title}", unseen=MARKUP, options={SCRIPT: MARKUP},
+                    room=replace(ROOM, blind=MARKUP, present=SCRIPT),
+                    anatomy=replace(ANATOMY, policy=MARKUP, changes=(replace(ANATOMY.changes[0], name=SCRIPT),)),
                     rows=tuple(replace(row, policy=renamed[row.policy]) for row in item.rows))
             for item in of.cases
         ),
@@ -299,6 +329,15 @@ def harmful() -> Board:
         title=SCRIPT,
         code=MARKUP,
         tracks=(harmed,),
-        recordings=(replace(board.recordings[0], case=MARKUP, policy=SCRIPT, unit=MARKUP, nodes=nodes, frames=frames),),
+        recordings=(
+            replace(
+                board.recordings[0],
+                case=MARKUP,
+                policy=SCRIPT,
+                queues=(SceneQueue(name=MARKUP, unit=SCRIPT),),
+                nodes=nodes,
+                frames=frames,
+            ),
+        ),
         left_out=(Rejected(what=MARKUP, why=SCRIPT),),
     )

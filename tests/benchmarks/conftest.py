@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from benchmarks.jobs.execute import locked
-from benchmarks.leaderboard import scores
 from benchmarks.leaderboard.build import board_of
 from benchmarks.leaderboard.schema import Board
 from tests.benchmarks.known import SEEDS, SUITE, SWEEP, write_all
@@ -67,14 +66,6 @@ def whole(start: Callable[..., subprocess.Popen[str]], tmp_path_factory: pytest.
     return folder
 
 
-@pytest.fixture(scope="module")
-def few_resamples() -> Iterator[None]:
-    """Intervals are of 100 resamples."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scores, "RESAMPLES", 100)
-        yield
-
-
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of the suites of `known`."""
@@ -84,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def board(folder: Path, few_resamples: None) -> Board:
+def board(folder: Path) -> Board:
     """What stands in them."""
     return board_of((SUITE, SWEEP), SEEDS, folder)
 

@@ -1,8 +1,9 @@
-"""Scores, ranks and rliable's statistics, from results whose values are known."""
+"""Skill, ranks and the statistics over runs, from results whose values are known."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from rliable import metrics
 
 from benchmarks.jobs.plan import custom_policy_job, jobs_of
 from benchmarks.leaderboard import command
+from benchmarks.leaderboard.aggregates import aggregates, improvements, profiles
 from benchmarks.leaderboard.build import board_of
 from benchmarks.leaderboard.command import main
 from benchmarks.leaderboard.schema import Board, Track
-from benchmarks.leaderboard.scores import _wins, aggregates, improvements, profiles
+from benchmarks.leaderboard.site.markdown import markdown
 from benchmarks.results import result as results
-from benchmarks.suites.suite import Reference
+from benchmarks.suites.suite import Reference, Suite
 from tests.benchmarks.known import (
     BASE,
     EPISODES,
@@ -25,6 +27,7 @@ from tests.benchmarks.known import (
     MEANS,
     POLICIES,
     SEEDS,
+    SEER,
     SUITE,
     SWEEP,
     THEIRS,
@@ -32,65 +35,90 @@ from tests.benchmarks.known import (
     UNSEEN,
     entries,
     write,
+    write_references,
 )
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
 BEGIN, END = "<!-- measured: leaderboard -->", "<!-- end: leaderboard -->"
 
 
-def test_scores_are_0_for_random_and_1_for_the_optimum(board: Board) -> None:
+def skill_of(value: Any) -> Any:
+    """Returns the skill by hand: the blind table takes 30 s, the seer 8 s."""
+    return np.log(MEANS["timetable"] / value) / np.log(MEANS["timetable"] / SEER)
+
+
+def test_skill_is_0_for_the_best_blind_policy_and_1_for_the_seer(board: Board) -> None:
     of = entries(board)
-    assert of["random"].scores["mean"] == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
-    assert of["optimum-drift"].scores["mean"] == pytest.approx((1.0, 1.0, 1.0), abs=1e-9)
-    assert of[THEIRS["given"]].scores["mean"][0] == pytest.approx(np.log(10.0) / np.log(11.0), abs=1e-3)
-    value, low, high = of["mine"].scores["mean"]
-    by_hand = np.mean(np.log(110.0 / np.array([12.0, 12.5, 13.0])) / np.log(11.0))
+    assert of["timetable"].skill["mean"] == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+    assert of["optimum-drift"].skill["mean"] == pytest.approx([skill_of(10.0)] * 3, abs=1e-3)
+    assert of["random"].skill["mean"][0] == pytest.approx(skill_of(110.0), abs=1e-3)
+    assert of["random"].skill["mean"][0] < 0.0
+    value, low, high = of["mine"].skill["mean"]
+    by_hand = np.mean(skill_of(np.array([12.0, 12.5, 13.0])))
     assert value == pytest.approx(by_hand, abs=1e-3)
     assert low < value < high
-    assert of["mine"].scores["optimality_gap"][0] == pytest.approx(1.0 - by_hand, abs=1e-3)
-    assert of["mine"].times_best == pytest.approx(1.25, abs=1e-3)
-    assert of["worse"].times_best == pytest.approx(np.sqrt(2.05 * 2.45), abs=1e-3)  # 20.5 and 24.5 over 10
+    assert of["mine"].skill["optimality_gap"][0] == pytest.approx(1.0 - by_hand, abs=1e-3)
+    assert of["mine"].times_seer == pytest.approx(12.5 / SEER, abs=1e-3)
+    assert of["worse"].times_seer == pytest.approx(np.sqrt(20.5 * 24.5) / SEER, abs=1e-3)
 
 
-def test_a_scores_interval_is_paired_with_0_and_1(board: Board) -> None:
+def test_the_interval_of_a_skill_is_paired_with_the_blind_policy(board: Board) -> None:
     (track,) = board.tracks
     rows = {row.policy: row for row in case_of(track, "seen").rows}
-    assert rows["random"].score == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
-    assert rows["optimum-drift"].score == pytest.approx((1.0, 1.0, 1.0), abs=1e-9)
+    assert rows["timetable"].skill == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
     assert rows["mine"].decision_ms == 0.5
 
 
-def test_policies_with_equal_printed_scores_share_a_rank(folder: Path, tmp_path: Path) -> None:
+def with_seer(tmp_path: Path, seer: float) -> Suite:
+    """Returns the suite with another value of the seer on the case "seen"."""
+    path = tmp_path / "references.jsonl"
+    write_references(path, BASE, seer=seer)
+    return replace(SUITE, cases=(replace(BASE, references=str(path)), UNSEEN))
+
+
+@pytest.mark.parametrize(("seer", "ranked"), [(26.9, True), (27.1, False), (35.0, False)])
+def test_a_case_is_ranked_if_seeing_pays_a_tenth(seer: float, ranked: bool, folder: Path, tmp_path: Path) -> None:
+    board = board_of((with_seer(tmp_path, seer),), SEEDS, folder)
+    (track,) = board.tracks
+    case = case_of(track, "seen")
+    assert case.ranked == ranked
+    assert {row.skill is None for row in case.rows} == {not ranked}
+    room = case.room
+    assert (room.blind, room.blind_grows, room.present) == ("timetable", False, "optimum-drift")
+    assert (room.blind_value, room.present_value, room.seer_value) == pytest.approx((30.0, 10.0, seer), abs=0.02)
+    skills = [np.log(30.0 / 10.0) / np.log(30.0 / of) for of in ([seer, SEER] if ranked else [SEER])]
+    assert entries(board)["optimum-drift"].skill["mean"][0] == pytest.approx(np.mean(skills), abs=0.02)
+    assert ("| seen | yes |" in markdown(board)) == ranked
+
+
+def test_a_track_in_which_seeing_never_pays_ranks_nobody(folder: Path, tmp_path: Path) -> None:
+    suite = replace(with_seer(tmp_path, 29.0), cases=with_seer(tmp_path, 29.0).cases[:1])
+    board = board_of((suite,), SEEDS, folder)
+    assert {entry.rank for entry in entries(board).values()} == {None}
+    assert "No case of this environment is ranked" in markdown(board)
+    assert "| seen | no | timetable, 30.00 s |" in markdown(board)
+
+
+def test_a_case_without_stored_references_is_left_out(folder: Path, tmp_path: Path) -> None:
+    suite = replace(SUITE, cases=(replace(BASE, references=str(tmp_path / "none.jsonl")), UNSEEN))
+    board = board_of((suite,), SEEDS, folder)
+    assert [case.name for case in board.tracks[0].cases] == ["new road"]
+    assert "python -m benchmarks.references find" in board.left_out[0].why
+    alone = replace(suite, cases=suite.cases[:1])
+    (track,) = board_of((alone,), SEEDS, folder).tracks  # ranked by completion time, as no references are known
+    assert track.metric is not None
+    assert [entry.name for entry in track.entries][:2] == ["optimum-drift", THEIRS["given"]]
+
+
+def test_policies_with_equal_printed_skills_share_a_rank(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
     for case in (BASE, UNSEEN):
         write(other, case, "as good", 11.001, growing=False, definitions=[custom_policy_job(case, TWIN).definition])
     of = entries(board_of((SUITE,), SEEDS, other))
-    assert of[THEIRS["given"]].scores["mean"] != of[TWIN["given"]].scores["mean"]
+    assert of[THEIRS["given"]].skill["mean"] != of[TWIN["given"]].skill["mean"]
     ranks = {name: entry.rank for name, entry in of.items()}
     assert ranks[THEIRS["given"]] == ranks[TWIN["given"]] == 2
-    assert (ranks["optimum-drift"], ranks["mine"], ranks["least-delay"]) == (1, 4, 7)
-
-
-@pytest.mark.parametrize(
-    ("growing", "says"),
-    [
-        ({"optimum-drift": True, "least-delay": False}, ""),
-        ({"optimum-drift": True}, "the random policy is as good as random"),
-        ({"optimum-drift": True, "random": True}, "the queues of all references grow"),
-    ],
-)
-def test_where_no_optimums_queue_settles_the_best_reference_is_1(
-    folder: Path, tmp_path: Path, growing: dict[str, bool], says: str
-) -> None:
-    other = tmp_path / "results"
-    shutil.copytree(folder, other)
-    for name, grows in growing.items():
-        definitions = [job.definition for job in jobs_of(BASE, Reference(name=name), SEEDS)]
-        write(other, BASE, name, MEANS[name], growing=grows, definitions=definitions)
-    board = board_of((SUITE,), SEEDS, other)
-    assert [rejected.what for rejected in board.left_out if says in rejected.why] == (["seen"] if says else [])
-    assert ("seen", "least-delay") in {(case.name, case.best) for case in board.tracks[0].cases} or says
+    assert (ranks["optimum-drift"], ranks["mine"], ranks["least-delay"]) == (1, 4, 8)
 
 
 def test_a_metric_that_is_not_above_0_cannot_be_scored(folder: Path, tmp_path: Path) -> None:
@@ -115,7 +143,7 @@ def test_another_result_of_the_same_name_is_reported(folder: Path, board: Board,
 def test_growing_queues_rank_below_stable_ones(board: Board) -> None:
     (track,) = board.tracks
     ranks = [(entry.rank, entry.name) for entry in track.entries]
-    stable = ["optimum-drift", THEIRS["given"], "mine", "worse", "random"]
+    stable = ["optimum-drift", THEIRS["given"], "mine", "worse", "timetable", "random"]
     assert ranks == list(enumerate([*stable, "least-delay", "all-local"], start=1))
     of = entries(board)
     assert not of["least-delay"].stable
@@ -133,14 +161,14 @@ def case_of(track: Track, name: str) -> Any:
 def test_a_case_shows_metrics_and_regret(board: Board) -> None:
     (track,) = board.tracks
     case = case_of(track, "new road")
-    assert (case.unseen, case.best, case.options["mobility"]) == ("road", "optimum-drift", "replay")
+    assert (case.unseen, case.ranked, case.options["mobility"]) == ("road", True, "replay")
     rows = {row.policy: row for row in case.rows}
     assert rows["worse"].regret[0] == pytest.approx(14.5, abs=0.02)
     assert rows["worse"].regret[1] < rows["worse"].regret[0] < rows["worse"].regret[2]
     assert rows["optimum-drift"].regret == pytest.approx((0.0, 0.0, 0.0))
     assert rows["least-delay"].growing
-    assert [row.policy for row in case.rows][-3:] == ["worse", "all-local", "random"]
-    assert rows["mine"].score[1] < rows["mine"].score[0] < rows["mine"].score[2]
+    assert [row.policy for row in case.rows][-4:] == ["worse", "timetable", "all-local", "random"]
+    assert rows["mine"].skill[1] < rows["mine"].skill[0] < rows["mine"].skill[2]
 
 
 def test_curves_queues_and_trade_offs(board: Board) -> None:
@@ -160,20 +188,19 @@ def test_a_policy_that_lacks_a_result_is_not_ranked(folder: Path, tmp_path: Path
     (less / f"{job.name}.json").unlink()
     of = entries(board_of((SUITE,), SEEDS, less))
     assert of["mine"].rank is None
-    assert of["mine"].scores == {}
+    assert of["mine"].skill == {}
     assert of["mine"].note == "not ranked: incomplete on new road (2 of 3 seeds)"
     assert of["worse"].rank == 3
 
 
-def test_all_references_that_may_score_1_must_have_results(folder: Path, tmp_path: Path) -> None:
-    """Otherwise the meaning of score 1 would depend on which results are present."""
+def test_a_blind_policy_must_have_results(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
-    (job,) = jobs_of(BASE, Reference(name="optimum-drift"), 1)
+    (job,) = jobs_of(BASE, Reference(name="timetable", stored=True), 1)
     (other / f"{job.name}.json").unlink()
     board = board_of((SUITE,), SEEDS, other)
     assert [case.name for case in board.tracks[0].cases] == ["new road"]
-    assert "no result of optimum-drift, whose score may be 1" in board.left_out[0].why
+    assert "no results of static or timetable, whose skill may be 0" in board.left_out[0].why
 
 
 @pytest.mark.slow
@@ -203,36 +230,45 @@ def test_whether_a_queue_grows_is_judged_on_all_runs_together(
 
 
 def test_the_same_results_give_the_same_board(folder: Path, board: Board) -> None:
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
     assert board_of((SUITE, SWEEP), SEEDS, folder) == board
-    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
-# Rliable's -----------------------------------------------------------------------------------------------------------
+# Aggregates over runs -------------------------------------------------------------------------------------------------
 
 RNG = np.random.default_rng(5)
 RUNS = {"a": RNG.normal(0.9, 0.1, (5, 4)), "b": RNG.normal(0.7, 0.2, (3, 4)), "c": RNG.normal(0.9, 0.0, (1, 4))}
 
 
 def test_the_probability_of_improvement_is_rliables() -> None:
-    for x in RUNS.values():
-        for y in RUNS.values():
-            if x is not y:
-                assert _wins(x, y)[0] == pytest.approx(metrics.probability_of_improvement(x, y))
     of = improvements(RUNS)
+    for (one, other), (value, low, high) in of.items():
+        assert value == pytest.approx(metrics.probability_of_improvement(RUNS[one], RUNS[other]))
+        assert 0.0 <= low <= value <= high <= 1.0
     assert of["a", "b"][0] + of["b", "a"][0] == pytest.approx(1.0)
-    assert of["a", "b"][1] <= of["a", "b"][0] <= of["a", "b"][2]
 
 
 def test_aggregates_and_profiles() -> None:
     of = aggregates(RUNS)
     assert of["a"]["iqm"][0] == pytest.approx(metrics.aggregate_iqm(RUNS["a"]))
+    assert of["a"]["mean"][0] == pytest.approx(metrics.aggregate_mean(RUNS["a"]))
+    assert of["a"]["optimality_gap"][0] == pytest.approx(metrics.aggregate_optimality_gap(RUNS["a"]))
     assert of["a"]["iqm"][1] < of["a"]["iqm"][0] < of["a"]["iqm"][2]
     assert of["c"]["iqm"][1] == of["c"]["iqm"][2] == pytest.approx(of["c"]["iqm"][0])  # a single run does not vary
     many = aggregates({"c": np.repeat(RUNS["c"], 5, axis=0)})
-    assert of["c"] == many["c"]  # a single run counts as often as others have runs
+    for kind, value in many["c"].items():  # a single run counts as often as others have runs
+        assert of["c"][kind] == pytest.approx(value)
     line = profiles(RUNS, (0.0, 0.8, 5.0))[0]
     assert line.value == pytest.approx((1.0, float((RUNS["a"] > 0.8).mean()), 0.0), abs=1e-4)
+
+
+def test_the_interval_of_a_mean_covers_95_of_100() -> None:
+    """Runs that are good or bad on all cases alike: their number is that of the runs, not of runs times cases."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(400):
+        runs = 0.5 + 0.1 * rng.normal(size=(5, 1)) + 0.01 * rng.normal(size=(5, 8))
+        _, low, high = aggregates({"a": runs})["a"]["mean"]
+        covered += low <= 0.5 <= high
+    assert 0.91 <= covered / 400 <= 0.985
 
 
 @pytest.mark.slow
@@ -267,10 +303,10 @@ def test_the_page_is_written(folder: Path, tmp_path: Path, capsys: pytest.Captur
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith(f"# Mine\n\n{BEGIN}\n\nSuite two, version 7")
     assert "\n### Cutting and offloading DNNs (MAD2RL)\n\n| rank | policy" in readme
-    assert "| 1 | optimum-drift | 1.000" in readme
+    assert "| 1 | optimum-drift | 0.831" in readme
     assert readme.endswith(f"{END}\n\nMore.")
     assert "worse" in (tmp_path / "site" / "index.html").read_text()
-    assert "| 1 | optimum-drift | 1.000" in (tmp_path / "site" / "leaderboard.md").read_text()
+    assert "| 1 | optimum-drift | 0.831" in (tmp_path / "site" / "leaderboard.md").read_text()
     (tmp_path / "empty").mkdir()
     for arguments, says in (
         (["nowhere"], "nowhere holds no results"),

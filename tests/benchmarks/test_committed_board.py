@@ -16,7 +16,7 @@ from benchmarks.leaderboard.site.page import page
 from benchmarks.results.stores import open_results
 from benchmarks.suites import SUITES, seeds_of
 
-for needed in ("altair", "rliable", "vl_convert"):
+for needed in ("altair", "vl_convert"):
     pytest.importorskip(needed)
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

@@ -20,8 +20,6 @@ from benchmarks.results import result as results
 from benchmarks.suites.suite import Reference
 from tests.benchmarks.known import BASE, EPISODES, SEEDS, SUITE, SWEEP, THEIRS, UNSEEN, entries, kept_by, write
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 
 def damage(path: Path, how: str) -> Path:
     text = path.read_text()
@@ -63,7 +61,9 @@ CONTENTS: dict[str, Callable[[Any], object]] = {
 }
 
 
-@pytest.mark.parametrize("frame", [{**FRAME, "links": [[0, 1, "alexnet"]]}, {**FRAME, "waits": []}])
+@pytest.mark.parametrize(
+    "frame", [{**FRAME, "links": [[0, 1, "alexnet"]]}, {**FRAME, "waits": []}, {**FRAME, "waits": [0.0, 1.0]}]
+)
 def test_a_recording_of_other_nodes_is_rejected(tmp_path: Path, frame: dict[str, Any]) -> None:
     (job,) = jobs_of(replace(BASE, recorded=True), Reference(name="least-delay"), 1)
     values = {name: np.ones(EPISODES) for name in job.kept.values}
@@ -162,18 +162,18 @@ def test_several_folders_are_read_as_one(folder: Path, board: Board, tmp_path: P
     assert main([str(first), str(second), "--output", str(tmp_path / "site"), "--seeds", str(SEEDS)], known) == 0
 
 
-def test_a_case_that_cannot_be_scored_is_left_out(folder: Path, tmp_path: Path) -> None:
+def test_a_case_that_cannot_be_ranked_is_left_out(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
     for case in (BASE, UNSEEN):
-        (job,) = jobs_of(case, Reference(name="random"), 1)
+        (job,) = jobs_of(case, Reference(name="timetable", stored=True), 1)
         (other / f"{job.name}.json").unlink()
         if case is BASE:
             board = board_of((SUITE,), SEEDS, other)
             assert [case.name for case in board.tracks[0].cases] == ["new road"]
-            assert "no result of the random policy" in board.left_out[0].why
+            assert "no results of static or timetable" in board.left_out[0].why
             for entry in board.tracks[0].entries:
-                assert (entry.rank, "not ranked: seen cannot be scored" in entry.note) == (None, True)
+                assert (entry.rank, "not ranked: seen cannot be ranked" in entry.note) == (None, True)
     with pytest.raises(ValueError, match="no results of the suite two that can be ranked"):
         board_of((SUITE,), SEEDS, other)
     with pytest.raises(ValueError, match="no suite has a ranking"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.jobs import plan
 from benchmarks.jobs.execute import execute
-from benchmarks.jobs.plan import jobs_of, jobs_of_suites, problem_of
+from benchmarks.jobs.plan import jobs_of, jobs_of_suites, options_of, problem_of
 from benchmarks.jobs.playing import play
 from benchmarks.results.kept import Kept
+from benchmarks.results.result import read
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.rtd import RTD_PARTS
-from benchmarks.suites.suite import Case, Learned
+from benchmarks.suites.suite import Case, Learned, Reference
 from trainers.loop.episodes import Step, Trend
+from trainers.registry import learner_named
+from trainers.runs.configuration import from_json
 from trainers.runs.directory import RunDirectory
 from vec_envs import cooperative_inference_v0, task_diversion_v0
 from vec_envs.policies import RandomCuts, RandomNumbers, references
 from vec_envs.problems.task_diversion.problem import TaskDiversion
+from vec_envs.problems.timetable import Timetable
 from vec_envs.registration import factory_of
 
 
@@ -45,6 +51,40 @@ def test_an_option_newer_than_published_results_is_in_a_key_only_where_it_is_cha
     learner = [job.definition["policy"]["learner"]["sac"] for job in (plain, changed)]
     assert "actor" not in learner[0]
     assert learner[1]["actor"] == "gaussian"
+
+
+def test_a_mended_learner_has_other_results_and_runs(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    case, sac = tiny["FIRST"], tiny["SAC"]
+    before = jobs_of(case, sac, 1)[0]
+    mended = replace(learner_named(sac.learner), revision=2)
+    monkeypatch.setattr(plan, "learner_named", lambda _: mended)
+    after = jobs_of(case, sac, 1)[0]
+    assert "revision" not in before.definition["policy"]
+    assert after.definition["policy"]["revision"] == 2
+    assert (before.name, before.run_name) != (after.name, after.run_name)
+    assert from_json(json.dumps(after.training), mended) == from_json(json.dumps(before.training), mended)
+
+
+def test_a_blind_table_is_a_job_that_plays_its_rows(tmp_path: Path) -> None:
+    table = [[[0.0, 1.0, 1.0]], [[1.0, 0.5, 1.0]]]
+    case = Case(
+        name="road", env_id="VEC-TaskDiversion-v0", env={"mobility": "straight", "episode_slots": 6}, episodes=2,
+        policies=(Reference(name="timetable", stored=True),), references=str(tmp_path / "references.jsonl"),
+    )  # fmt: skip
+    assert jobs_of(case, case.policies[0], 1) == []  # not found yet
+    line = {
+        "env_id": case.env_id, "env": options_of(case.env_id, case.env), "metric": "cost",
+        "static": {"table": table[:1]}, "timetable": {"table": table}, "seer": {"seed": 1000, "cost": [1.0]},
+    }  # fmt: skip
+    (tmp_path / "references.jsonl").write_text(json.dumps(line))
+    (job,) = jobs_of(case, case.policies[0], 1)
+    assert job.definition["policy"] == {"reference": "timetable", "table": table}
+    execute(job, tmp_path)
+    (path,) = (tmp_path / "results").glob("timetable-*.json")
+    with closing(factory_of(case.env_id).vector_env(num_envs=2, **case.env)) as env:
+        policy = Timetable(env.problem, np.array(table))
+        expected = play(policy, env, env.problem, job.kept, seed=case.seed)
+    assert read(path).values["cost"] == pytest.approx(expected.values["cost"])
 
 
 def test_explicit_defaults_do_not_change_the_key(tiny: dict[str, Any]) -> None:
@@ -203,7 +243,7 @@ def test_cases_of_the_same_episodes_are_one_job_with_the_metrics_of_both() -> No
 
 
 def test_suites_compare_with_all_references_of_the_problem() -> None:
-    known = set(references(TaskDiversion).policies)
+    known = set(references(TaskDiversion).policies) - {"gbs-deadline"}  # not of the paper
     assert {policy.name for policy in RTD_PARTS.cases[0].policies} >= known
     for suite in SUITES["rtd-fig5"] + SUITES["rtd-fig6"]:
         for case in suite.cases:

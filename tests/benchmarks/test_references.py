@@ -16,8 +16,9 @@ from benchmarks.references.find import Budget, best_stable, find
 from benchmarks.references.played import grows, played
 from benchmarks.references.rollouts import Goal, KnownEpisodes
 from benchmarks.references.seer import Seer
-from benchmarks.references.store import shown, store, written
+from benchmarks.references.store import shown, written
 from benchmarks.references.tables import TableSearch
+from benchmarks.results.case_lines import store
 from benchmarks.suites.suite import Case
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.dnn import DNNProfile, Layer
@@ -205,5 +206,5 @@ def test_a_case_replaces_its_earlier_line(tmp_path: Path) -> None:
 
 def test_an_unknown_case_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["references", "find", "VEC-TaskDiversion-v0", "--case", "nothing"])
-    with pytest.raises(SystemExit, match="'nothing' is unknown; the cases of main are '15 vehicles'"):
+    with pytest.raises(SystemExit, match="the case 'nothing' is unknown; the cases of main are '15 vehicles'"):
         command.main()

@@ -90,7 +90,7 @@ def test_files_of_format_1_that_differ_in_their_metrics_are_one_result(path: Pat
     assert results.read(path).values.keys() == present.values.keys()
 
 
-def test_lines_and_files_are_the_same_results(folder: Path, few_resamples: None, tmp_path: Path) -> None:
+def test_lines_and_files_are_the_same_results(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "two.jsonl"
     file.write_text("".join(path.read_text() for path in sorted(folder.glob("*.json"))))
     assert open_results(file).names == open_results(folder).names == open_results(tmp_path).names
@@ -101,7 +101,7 @@ def test_lines_and_files_are_the_same_results(folder: Path, few_resamples: None,
     ]
 
 
-def test_a_damaged_line_is_left_out_and_reported(folder: Path, few_resamples: None, tmp_path: Path) -> None:
+def test_a_damaged_line_is_left_out_and_reported(folder: Path, tmp_path: Path) -> None:
     lines = [path.read_text() for path in sorted(folder.glob("*.json"))]
     file = tmp_path / "two.jsonl"
     file.write_text("".join([*lines, "{\n", lines[0].replace('"decisions":[30', '"decisions":[31')]))

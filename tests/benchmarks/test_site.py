@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -15,11 +16,13 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
+from benchmarks.jobs.recording import Recording
 from benchmarks.leaderboard.schema import Board, Line, Plot
 from benchmarks.leaderboard.site import charts
 from benchmarks.leaderboard.site.markdown import markdown
 from benchmarks.leaderboard.site.page import in_script, page
 from benchmarks.reports.pages import escaped
+from tests.benchmarks.recordings import ENVIRONMENTS, recording_of
 from tests.waiting import wait_until
 
 for needed in ("altair", "vl_convert"):
@@ -65,9 +68,21 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     pair = replace(BOARD.recordings[1], case=BOARD.recordings[0].case)
     texts["two"] = page(replace(BOARD, recordings=(BOARD.recordings[0], pair, BOARD.recordings[2])))
     texts["late"] = page(_differing_at_one_place(BOARD))
+    texts["environments"] = page(replace(BOARD, recordings=tuple(of_environments().values())))
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text)
     return {name: folder / f"{name}.html" for name in texts}
+
+
+@functools.cache
+def of_environments() -> dict[str, Recording]:
+    """Episodes of the project's environments; in the third one also of devices that drive, of which one leaves."""
+    env_id = "VEC-CooperativeInference-v0"
+    driving = recording_of(env_id, mobility="straight", episode_slots=20)
+    frame = driving.frames[-1]
+    left = replace(frame, x_m=(None, *frame.x_m[1:]), y_m=(None, *frame.y_m[1:]))
+    driving = replace(driving, case="driving", frames=(*driving.frames[:-1], left))
+    return {env_id: recording_of(env_id) for env_id in ENVIRONMENTS} | {"driving": driving}
 
 
 def _differing_at_one_place(board: Board) -> Board:
@@ -95,8 +110,8 @@ def part(tab: Any, title: str) -> Any:
 
 
 def column(tab: Any, title: str, number: int) -> list[str]:
-    """What stands in a column of a part's table, in the rows that are shown; of a cell its first line."""
-    cells = part(tab, title).locator(f"tbody tr:not([hidden]) > :nth-child({number + 1})")
+    """What stands in a column of a part's first table, in the rows that are shown; of a cell its first line."""
+    cells = part(tab, title).locator("table").first.locator(f"tbody tr:not([hidden]) > :nth-child({number + 1})")
     return [text.strip().split("\n")[0] for text in cells.all_inner_texts()]
 
 
@@ -141,9 +156,9 @@ def test_the_ranking_shows_the_content_of_the_board(open_page: Open) -> None:
     assert tab.get_by_role("heading", level=1).inner_text() == BOARD.title
     assert column(tab, "Ranking", 0) == [str(entry.rank) if entry.rank else NONE for entry in TRACK.entries]
     assert column(tab, "Ranking", 1) == [entry.name for entry in TRACK.entries]
-    assert column(tab, "Ranking", 2) == [f"{entry.scores['mean'][0]:.3f}" for entry in TRACK.entries]
+    assert column(tab, "Ranking", 2) == [f"{entry.skill['mean'][0]:.3f}" for entry in TRACK.entries]
     assert column(tab, "Ranking", 3)[7] == "0.000", "what rounds to nothing has no sign"
-    assert column(tab, "Ranking", 5) == [f"{entry.times_best:.3f}" for entry in TRACK.entries]
+    assert column(tab, "Ranking", 5) == [f"{entry.times_seer:.3f}" for entry in TRACK.entries]
     unranked = part(tab, "Ranking").get_by_role("row", name="mappo")
     assert "seeds 3 and 4 of ring road are missing" in unranked.inner_text()
     assert part(tab, "Ranking").locator("svg.bar .whisker").count() == 3 * len(TRACK.entries)
@@ -163,10 +178,10 @@ def test_a_click_on_a_head_sorts_by_number_both_ways(open_page: Open) -> None:
     head.get_by_role("button").press("Enter")
     assert head.get_attribute("aria-sort") == "descending"
     assert column(tab, "Ranking", 7) == [*reversed(as_text), NONE], "what has no value stays last"
-    score = ranking.get_by_role("columnheader", name="Score")
+    score = ranking.get_by_role("columnheader", name="Skill")
     score.get_by_role("button").click()
     assert (score.get_attribute("aria-sort"), head.get_attribute("aria-sort")) == ("descending", "none")
-    assert column(tab, "Ranking", 1)[0] == "greedy", "the greatest score is on top"
+    assert column(tab, "Ranking", 1)[0] == "greedy", "the greatest skill is on top"
 
 
 def test_filters_keep_what_fits_both(open_page: Open) -> None:
@@ -201,9 +216,21 @@ def test_a_case_is_chosen(open_page: Open) -> None:
     delay = [head.inner_text() for head in cases.locator("thead th").all()].index("delay [s]")
     assert column(tab, "Cases", delay)[0] == f"{ring.rows[0].metrics['delay_s'][0]:.4g}"
     assert cases.get_by_text("3, incomplete").is_visible()
-    cases.get_by_role("link", name="lymdo").nth(1).click()
+    cases.get_by_role("link", name="lymdo").first.click()
     tab.get_by_role("slider").wait_for()
     assert tab.get_by_label("Episode").locator("option:checked").inner_text() == "Ring road: lymdo"
+
+
+def test_a_case_shows_its_room_and_what_is_hard_about_it(open_page: Open) -> None:
+    tab = open_page()
+    cases = part(tab, "Cases")
+    assert "Blind, timetable takes 0.9000 s, growing; edge 0.6000 s: seeing saves 33.3%" in cases.inner_text()
+    assert "the seer 0.3000 s: foresight saves 50.0% more" in cases.inner_text()
+    assert cases.get_by_text("ranked", exact=True).is_visible()
+    table = cases.get_by_role("table", name="What is hard about 1 task/s")
+    rows = [row.inner_text().split() for row in table.locator("tbody tr").all()]
+    assert rows[0][-4:] == ["+12%", "+9.2%", "to", "+15%"]
+    assert "".join(rows[1]).endswith("+284%+250%to+301%aqueuegrows")
 
 
 def test_the_address_keeps_the_selected_case(open_page: Open) -> None:
@@ -247,7 +274,7 @@ def test_an_entry_has_a_view(open_page: Open) -> None:
     tab.get_by_role("button", name=re.compile("Copied|Selected")).wait_for()
     assert [term.inner_text() for term in part(tab, "Options").locator("dt").all()] == list(entry.options)
     assert column(tab, "Every case", 0) == [case.title for case in TRACK.cases]
-    scores = [next(row for row in case.rows if row.policy == "lymdo").score[0] for case in TRACK.cases]
+    scores = [next(row for row in case.rows if row.policy == "lymdo").skill[0] for case in TRACK.cases]
     assert column(tab, "Every case", 1) == [f"{score:.3f}" for score in scores]
     tab.get_by_role("link", name="DNN partitioning").click()
     tab.get_by_text("No policy has been measured yet.").wait_for()
@@ -306,7 +333,7 @@ def test_a_values_table_is_at_the_places_where_policies_differ(open_page: Open) 
     figure.get_by_text("Values", exact=True).click()
     figure.locator("tbody tr").first.wait_for()
     heads = [head.inner_text() for head in figure.locator("thead th").all()[1:]]
-    assert "score 0.9700" in heads
+    assert "skill 0.9700" in heads
 
 
 def test_the_player_moves_vehicles(open_page: Open) -> None:
@@ -334,6 +361,58 @@ def test_the_player_moves_vehicles(open_page: Open) -> None:
     stopped = tab.evaluate(places)
     tab.wait_for_timeout(150)
     assert tab.evaluate(places) == stopped
+
+
+SHOWN = {
+    "VEC-DNNPartition-v0": (["Waiting [Gcycles]"], ["client vehicle", "service vehicle", "roadside unit"]),
+    "VEC-TaskDiversion-v0": (["Busy for [s]"], ["vehicle", "roadside unit"]),
+    "VEC-CooperativeInference-v0": (["Energy queue", "Memory queue"], ["device", "server"]),
+    "driving": (["Energy queue", "Memory queue"], ["device", "server"]),
+}
+"""Kinds of queues and of nodes."""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_player_shows_every_environment(open_page: Open, name: str, width: int) -> None:
+    recordings = of_environments()
+    recording, (queues, kinds) = recordings[name], SHOWN[name]
+    tab = open_page(
+        "environments", at=f"#episodes/{list(recordings).index(name)}", viewport={"width": width, "height": 900}
+    )
+    slot = len(recording.frames) - 1
+    tab.get_by_role("slider", name="Slot").fill(str(slot))
+    frame = recording.frames[slot]
+    assert tab.locator(".caption").inner_text() == frame.caption
+    assert tab.locator(".queues .of-queue").all_inner_texts() == queues
+    assert tab.locator(".marks span").all_inner_texts() == [*kinds, "an arrow has the colour of its target"]
+    present = [place is not None for place in frame.x_m]
+    assert tab.locator(".map .node:visible").count() == sum(present)
+    arrows = [link for link in frame.links if link[0] != link[1] and present[link[0]]]
+    assert tab.locator(".map .link").count() == len(arrows)
+    rows, titles = tab.locator(".queues tbody tr"), tab.locator(".queues .who")
+    named = [index for index, node in enumerate(recording.nodes) if node.kind != "server"]
+    assert [title.get_attribute("title") for title in titles.all()] == [recording.nodes[index].name for index in named]
+    nodes = len(recording.nodes)
+    for row, index in enumerate(named):
+        shown = rows.nth(row).locator(".number").all_inner_texts()
+        waits = [frame.waits[kind * nodes + index] for kind in range(len(queues))]
+        for text, wait in zip(shown, waits, strict=True):
+            assert text == NONE if wait is None else float(text) == pytest.approx(wait, rel=1e-3)
+    assert tab.evaluate(CUT_OFF) == []
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_another_vehicle_of_a_name_does_not_drive_there(open_page: Open) -> None:
+    """The road that the paths of vehicles show has a gap where another vehicle takes a name."""
+    recordings = of_environments()
+    recording = recordings["VEC-TaskDiversion-v0"]
+    tab = open_page("environments", at=f"#episodes/{list(recordings).index('VEC-TaskDiversion-v0')}")
+    vehicles = [index for index, node in enumerate(recording.nodes) if node.kind == "vehicle"]
+    arrived = [sum(index in frame.arrived for frame in recording.frames) for index in vehicles]
+    assert any(arrived)
+    paths = [path.get_attribute("d") for path in tab.locator(".map .road").all()]
+    assert [path.count("M") for path in paths] == [1 + times for times in arrived]
 
 
 def test_an_episode_ends_and_another_is_chosen(open_page: Open) -> None:
@@ -414,7 +493,7 @@ def test_all_charts_are_drawn_before_a_page_is_printed(open_page: Open) -> None:
 def test_charts_are_drawn_and_their_lines_can_be_hidden(open_page: Open) -> None:
     tab = open_page()
     before = pixels(tab, 1)
-    button = tab.get_by_role("group", name="Lines of Runs above a score").get_by_role("button", name="lymdo")
+    button = tab.get_by_role("group", name="Lines of Runs above a skill").get_by_role("button", name="lymdo")
     button.click()
     pressed = [of.get_attribute("aria-pressed") for of in tab.get_by_role("button", name="lymdo").all()]
     assert pressed == ["false"] * 5, "the legends of all plots"
@@ -629,6 +708,6 @@ def test_markdown_keeps_text_as_text() -> None:
     assert escaped("see https://x.example") == "see https&#58;//x.example"
     assert escaped("www.x.example") == "www&#46;x.example"
     rows = [line for line in markdown(BOARDS["harmful"]()).splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(TRACK.entries)
-    assert all(len(re.findall(r"(?<!\\)\|", row)) == 9 for row in rows)
+    widths = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
+    assert widths == [6] * (2 + len(TRACK.cases)) + [9] * (2 + len(TRACK.entries))
     assert not any("<" in row for row in rows)

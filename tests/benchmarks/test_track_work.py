@@ -19,8 +19,6 @@ from benchmarks.suites import SUITES
 from benchmarks.suites.suite import CustomPolicy
 from tests.benchmarks.known import SEEDS, SUITE, SWEEP, entries
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 
 def _work(folder: Path, *titles: str) -> list[TrackWork]:
     found, _ = read_all([open_results(folder)], SUITE.cases)

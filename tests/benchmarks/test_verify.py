@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.leaderboard.scores import run_grows
+from benchmarks.reports.policy_results import run_grows
 from benchmarks.results import result as results
 from benchmarks.results.kept import Kept
 from benchmarks.results.result import Result
@@ -113,6 +113,20 @@ def test_results_of_a_suite_that_ranks_nobody_may_be_there(
     assert main([str(folder)], BESIDE) == 1
 
 
+def test_results_of_before_a_case_was_recorded_stay_valid(copy: Callable[[str], Path]) -> None:
+    (suite,) = SUITES["s"]
+    recorded = {"s": (replace(suite, cases=(replace(CASE, recorded=True),)),)}
+    folder = copy("own")
+    assert main([str(folder)], recorded) == 0
+    (path,) = (folder / "results").iterdir()
+    content = json.loads(path.read_text())
+    assert "recording" not in content
+    content["kept"]["metrics"] = content["kept"]["metrics"][:1]
+    content["values"] = {name: content["values"][name] for name in content["kept"]["metrics"]}
+    path.write_text(results.line_of({**content, "digest": results.digest_of(content)}))
+    assert main([str(folder)], recorded) == 1, "a metric may not be left out"
+
+
 def test_a_policy_alone_is_enough_to_be_played_again(copy: Callable[[str], Path]) -> None:
     folder = copy("learned")
     (run,) = (path for path in (folder / "runs").iterdir() if path.is_dir())
@@ -185,6 +199,13 @@ def test_a_few_episodes_that_differ_may_not_differ_by_anything() -> None:
     assert "backlog grows when the policy is played again, but not in the result" in words
     near_tie = result_of(values + 1e-7 * apart, slopes)
     assert differences(near_tie, played) == []
+
+
+def test_a_recording_is_compared_where_there_is_one() -> None:
+    plain = result_of(np.ones(4), np.zeros(4))
+    one, other = (replace(plain, recording={"frames": [slot]}) for slot in (1, 2))
+    assert differences(one, other) == ["the recorded episode differs"]
+    assert differences(one, one) == differences(plain, one) == []
 
 
 def test_a_warning_of_the_policy_cannot_be_left_out() -> None:

@@ -41,10 +41,13 @@ from vec_envs.mobility.recording import RECORDINGS
 
 Edits = Sequence[Edit]
 ROOT = Path(__file__).parents[2]
-FRAME = {"x_m": [0.0, 1.0], "y_m": [0.0, 1.0], "waits": [0.0, 2.0], "links": [[0, 1, "alexnet"]], "caption": ""}
+FRAME = {"x_m": [None, 1.0], "y_m": [None, 1.0], "waits": [0.0, 2.0, None, 1.0], "links": [[0, 1, "alexnet"]],
+         "caption": "", "arrived": [0]}  # fmt: skip
 NODES = [{"name": "c0", "kind": "client"}, {"name": "RSU", "kind": "rsu"}]
 CASES = [replace(case, policies=(Reference(name="least-delay"),)) for case in (BASE, UNSEEN)]
-RECORDING = {"case": "", "policy": "", "slot_s": 1.0, "unit": "", "nodes": NODES, "frames": [FRAME] * 2}
+QUEUES = [{"name": "Waiting", "unit": "s"}, {"name": "Energy queue", "unit": ""}]
+RECORDING = {"case": "", "policy": "", "slot_s": 1.0, "unit": "s", "nodes": NODES, "frames": [FRAME] * 2,
+             "queues": QUEUES}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,7 @@ def from_json(text: str, learner: Learner) -> Run:
     versions = values.pop("versions", None)
     values.pop("learner_name")
     values.pop("pretraining", None)
+    values.pop("revision", None)
     try:
         default = preset_run(learner, values["preset"], values["env_id"])
         env = _with_values(type(default.env), values.pop("env"))

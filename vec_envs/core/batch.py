@@ -249,8 +249,7 @@ class EnvironmentBatch:
         return self.__dict__ | {"_seeding": closed}
 
     def _seed(self, seed: int, start: int = 0) -> _Seeding:
-        exogenous_seed = np.random.SeedSequence(seed).spawn(2)[0]
-        return _Seeding(seed=seed, rng=np.random.Generator(np.random.PCG64(exogenous_seed)), episodes=start)
+        return _Seeding(seed=seed, rng=_exogenous_rng(seed), episodes=start)
 
     def _open(self, source: _Seeding) -> Iterator[TrafficBlock]:
         """Returns the source's stream of traffic, opened at its next episode where it is not open."""
@@ -274,6 +273,15 @@ class EnvironmentBatch:
         epoch = self.epoch.copy()
         epoch[rows] = 0
         self._go_to(epoch, None)
+
+
+def first_draws(problem: Problem, seed: int) -> Any:
+    """Returns the random draws of the first episode of an environment that is reset with this seed."""
+    return problem.sample(_exogenous_rng(seed))
+
+
+def _exogenous_rng(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed).spawn(2)[0]))
 
 
 def fresh_seed() -> int:

@@ -72,6 +72,15 @@ class TrafficBlock:
     service_vehicle: Int[np.ndarray, "*batch slots services"]
 
 
+def entry_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Int[np.ndarray, "*batch slots seats"]:
+    """Returns, for each slot and seat, the slot in which the present holder took the seat."""
+    num_slots: int = vehicle.shape[-2]
+    slots = np.arange(num_slots).reshape(-1, 1)
+    changed = np.ones(vehicle.shape, dtype=np.bool_)
+    changed[..., 1:, :] = vehicle[..., 1:, :] != vehicle[..., :-1, :]
+    return np.maximum.accumulate(np.where(changed, slots, 0), axis=-2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpisodeShape:
     """The traffic that an episode needs: the number of vehicles of each role, and the number and length of the slots.

@@ -15,6 +15,8 @@ Every problem implements `Problem`. The other protocols are optional, and each e
 | `HasObservationBounds` | observation spaces have bounds |
 | `HasGlobalState`, `HasSlotState` | `state()` in PettingZoo is the global state, not a row of observations |
 | `HasIdleAction` | `parallel_env(padded=True, illegal="noop")` |
+| `HasChannel` | `python -m benchmarks.anatomy` measures what knowing the channel is worth |
+| `HasScenes` | the leaderboard's page plays an episode, for cases with `recorded=True` |
 
 `docs/extending.md` defines a small problem as an example.
 """
@@ -29,6 +31,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
+from vec_envs.problems.scenes import PlayedSlot, SceneFrame, Scenery
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,6 +372,39 @@ class HasIdleAction(Protocol):
 
     def idle_action(self, state: Any, exogenous: Any) -> Int[np.ndarray, "*batch agents"]:
         """Returns the action of each agent that asks for nothing. Example: compute locally."""
+        ...
+
+
+@runtime_checkable
+class HasChannel(Protocol):
+    """A problem that names the fields of its exogenous record that the channel determines."""
+
+    @property
+    def channel_fields(self) -> tuple[str, ...]:
+        """The fields with a value above 0 for each link, such as its rate; 0 is out of reach.
+
+        Example: `("v2i_mbps", "v2v_mbps")`.
+        """
+        ...
+
+
+@runtime_checkable
+class HasScenes(Protocol):
+    """A problem that describes its slots as scenes, so that the leaderboard's page can play an episode."""
+
+    def scenery(self) -> Scenery:
+        """Returns the nodes and the kinds of queues of all scenes.
+
+        Example: `Scenery(slot_s=1.0, nodes=(SceneNode(name="RSU", kind="rsu"),), queues=(SceneQueue(unit="s"),))`.
+        """
+        ...
+
+    def scene(self, played: PlayedSlot) -> SceneFrame:
+        """Returns the scene of a slot: the state at its beginning, and the effects of the decisions in it.
+
+        Round the numbers, because recordings are stored. Example:
+        `SceneFrame(x_m=(0.0,), y_m=(0.0,), waits=(1.5,), links=(), caption="1.5 s wait")`.
+        """
         ...
 
 

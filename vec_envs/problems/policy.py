@@ -56,6 +56,8 @@ class Reference:
     env: Mapping[str, Any] = field(default_factory=dict[str, Any])
     slow: bool = False
     """Whether the policy is slow or needs an extra. Such a policy is played only on request."""
+    selfish: bool = False
+    """Whether each agent minimises its own cost alone, although other references decide jointly."""
 
 
 @dataclass(frozen=True, kw_only=True)

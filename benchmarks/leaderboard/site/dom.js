@@ -35,7 +35,7 @@ function shownTime(milliseconds) {
   return milliseconds === null ? "–" : String(Number(milliseconds.toPrecision(3)));
 }
 
-/** Returns a score or probability with fixed digits, so that a column of them lines up; a dash for none. */
+/** Returns a skill or probability with fixed digits, so that a column of them lines up; a dash for none. */
 function fixed(value, digits = 3) {
   if (value === null || value === undefined) return "–";
   return (Number(value.toFixed(digits)) + 0).toFixed(digits); // adding 0 turns -0 around
@@ -86,16 +86,16 @@ function emptyNote(text) {
   return el("p", { class: "empty" }, text);
 }
 
-/** Returns the least and the greatest score that a column of bars shows: 0 to 1, and a little of what is outside. */
-function scoreDomain(intervals) {
+/** Returns the least and the greatest skill that a column of bars shows: 0 to 1, and a little of what is outside. */
+function skillDomain(intervals) {
   const ends = intervals.filter(Boolean).flat();
   return [Math.max(Math.min(0, ...ends), -0.5), Math.min(Math.max(1, ...ends), 1.25)];
 }
 
-/** Returns a score as a bar from 0 with its interval as a whisker; hairlines stand at 0 and 1. */
-function scoreBar(interval, [least, greatest]) {
+/** Returns a skill as a bar from 0 with its interval as a whisker; hairlines stand at 0 and 1. */
+function skillBar(interval, [least, greatest]) {
   const [width, height] = [132, 20];
-  const at = (score) => 3 + ((Math.min(Math.max(score, least), greatest) - least) / (greatest - least)) * (width - 6);
+  const at = (skill) => 3 + ((Math.min(Math.max(skill, least), greatest) - least) / (greatest - least)) * (width - 6);
   const [value, low, high] = interval.map(at);
   const hairline = (x) => svg("line", { class: "hair", x1: x, x2: x, y1: 1, y2: height - 1 });
   return svg(
@@ -110,9 +110,9 @@ function scoreBar(interval, [least, greatest]) {
   );
 }
 
-/** Returns a score as a number and as a bar; a dash where there is none. */
-function scoreCell(interval, domain) {
+/** Returns a skill as a number and as a bar; a dash where there is none. */
+function skillCell(interval, domain) {
   if (!interval) return "–";
   const estimate = el("span", { class: "estimate" }, fixed(interval[0]), smallInterval(interval, fixed));
-  return el("span", { class: "score" }, estimate, scoreBar(interval, domain));
+  return el("span", { class: "skill" }, estimate, skillBar(interval, domain));
 }

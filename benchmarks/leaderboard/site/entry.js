@@ -25,11 +25,11 @@ function entryView(track, entry, charts) {
   );
 }
 
-/** Returns an entry's scores, or its metric in a track without references, and its decision time in large print. */
+/** Returns an entry's skill, or its metric where references are not known, and its decision time in large print. */
 function tiles(track, entry) {
-  const scores = [
-    ["mean", "Score"],
-    ["iqm", "IQM of the score"],
+  const skills = [
+    ["mean", "Skill"],
+    ["iqm", "IQM of the skill"],
     ["optimality_gap", "Optimality gap"],
   ];
   const tile = (label, interval, show) => [
@@ -39,13 +39,13 @@ function tiles(track, entry) {
   ];
   const values = track.metric
     ? [tile(withUnit(track.metric), entry.metric, shown)]
-    : scores.map(([name, label]) => tile(label, entry.scores[name], fixed));
+    : skills.map(([name, label]) => tile(label, entry.skill[name], fixed));
   const time = [
     "Decision",
     entry.decision_ms === null ? "–" : `${shownTime(entry.decision_ms)} ms`,
     "CPU time, all agents",
   ];
-  const seeds = ["Seeds", String(entry.seeds), entry.kind === "learned" ? "trainings" : ""];
+  const seeds = ["Runs", String(entry.seeds), entry.kind === "learned" ? "trainings" : entry.seeds > 1 ? "draws" : ""];
   const items = [...values, time, seeds].map(([label, value, small]) =>
     el("div", {}, el("dt", {}, label), el("dd", {}, value, el("small", {}, small))),
   );
@@ -117,7 +117,7 @@ function entryCases(track, entry) {
   if (played.length === 0) return part("Every case", "", emptyNote("This policy has played no case yet."));
   const heads = [...new Map(track.cases.flatMap((board) => board.heads).map((head) => [head.name, head])).values()];
   const first = { label: "Case", rowHead: true, value: (row) => row.board.title, cell: (row) => caseCell(row.board) };
-  const columns = [first, ...rowColumns(track, scoreDomain(played.map((row) => row.score)), heads)];
+  const columns = [first, ...rowColumns(track, skillDomain(played.map((row) => row.skill)), heads)];
   return part("Every case", "", sortableTable(`${entry.name} in every case`, columns, played).box);
 }
 

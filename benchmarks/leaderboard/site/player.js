@@ -46,42 +46,55 @@ function comparable(index) {
   return [...BOARD.recordings.keys()].filter(fits);
 }
 
-/** Returns `{element, show}`: a table of each node's queue and of what it sends, and a function that shows a slot. */
-function queueBars(recording) {
-  const most = Math.max(...recording.frames.flatMap((frame) => frame.waits), 1e-12);
-  const rows = recording.nodes.map((node, index) => {
-    const icon = svg("svg", { width: 22, height: 22, viewBox: "-13 -13 26 26", "aria-hidden": "true" }, nodeMark(node));
-    const [fill, value, sends] = [el("i"), el("td", { class: "number" }), el("td", { class: "sends" })];
-    const name = el("th", { scope: "row" }, el("span", { class: "who", title: node.name }, icon, node.name));
-    const never = recording.frames.every((frame) => frame.links.every(([from]) => from !== index));
-    const element = el(
-      "tr",
-      { class: `${node.kind} ${never ? "never" : ""}` },
-      name,
-      el("td", { class: "level" }, fill),
-      value,
-      sends,
-    );
-    return { element, fill, value, sends };
-  });
+/** Returns `{element, show}`: a table of each node's queues and of what it sends, and a function that shows a slot. */
+function queueBars({ nodes, queues, frames }) {
+  const waitsOf = (frame, kind) => frame.waits.slice(kind * nodes.length, (kind + 1) * nodes.length);
+  const most = queues.map((_, kind) => Math.max(...frames.flatMap((frame) => waitsOf(frame, kind)), 1e-12));
+  const rows = nodes.map((node, index) => queueRow(node, index, queues, frames));
   const show = (slot) => {
-    const { waits, links } = recording.frames[slot];
-    rows.forEach(({ fill, value, sends }, index) => {
-      fill.style.width = `${(100 * Math.max(waits[index], 0)) / most}%`;
-      value.textContent = shown(waits[index]);
+    const { waits, links } = frames[slot];
+    rows.forEach(({ levels, sends }, index) => {
+      levels.forEach(([fill, value], kind) => {
+        const wait = waits[kind * nodes.length + index];
+        fill.style.width = `${(100 * Math.max(wait ?? 0, 0)) / most[kind]}%`;
+        value.textContent = shown(wait);
+      });
       sends.textContent = links
         .filter(([from]) => from === index)
-        .map((link) => sentText(recording.nodes, link))
+        .map((link) => sentText(nodes, link))
         .join("; ");
       sends.title = sends.textContent;
     });
   };
-  const columns = el("colgroup", {}, ...Array.from({ length: 4 }, () => el("col")));
-  const waits = el("th", { scope: "col", colspan: 2 }, `Waiting [${recording.unit}]`);
-  const head = el("tr", {}, el("th", { scope: "col" }, "Queue"), waits, el("th", { scope: "col" }, "Sends"));
   const caption = el("caption", { class: "hidden-text" }, "Queues in this slot");
-  const body = el("tbody", {}, ...rows.map((row) => row.element));
-  return { element: el("table", { class: "queues" }, caption, columns, el("thead", {}, head), body), show };
+  const body = el("tbody", {}, ...rows.map((row) => row.element).filter(Boolean));
+  return { element: el("table", { class: "queues" }, caption, ...queueHeads(queues), body), show };
+}
+
+/** Returns the columns and the head of the table of queues: a bar and a number for each kind of queue. */
+function queueHeads(queues) {
+  const columns = ["who", ...queues.flatMap(() => ["level", "number"]), "sends"];
+  const title = ({ name, unit }) => (unit ? `${name} [${unit}]` : name);
+  const waits = queues.map((queue) => el("th", { scope: "col", colspan: 2, class: "of-queue" }, title(queue)));
+  const head = el("tr", {}, el("th", { scope: "col" }, "Queue"), ...waits, el("th", { scope: "col" }, "Sends"));
+  return [el("colgroup", {}, ...columns.map((name) => el("col", { class: `${name}-column` }))), el("thead", {}, head)];
+}
+
+/**
+ * Returns `{element, levels, sends}`: a node's row, the bar and the number of each of its queues, and what it sends. The
+ * element is null for a node without a queue that never sends.
+ */
+function queueRow(node, index, queues, frames) {
+  const icon = svg("svg", { width: 22, height: 22, viewBox: "-13 -13 26 26", "aria-hidden": "true" }, nodeMark(node));
+  const name = el("th", { scope: "row" }, el("span", { class: "who", title: node.name }, icon, node.name));
+  const [levels, sends] = [queues.map(() => [el("i"), el("td", { class: "number" })]), el("td", { class: "sends" })];
+  const cells = levels.flatMap(([fill, value]) => [el("td", { class: "level" }, fill), value]);
+  const never = frames.every((frame) => frame.links.every(([from]) => from !== index));
+  const isOf = (place) => place % frames[0].x_m.length === index;
+  const none = frames.every((frame) => frame.waits.every((wait, place) => wait === null || !isOf(place)));
+  const kinds = `${node.kind} ${never ? "never" : ""}`;
+  const element = none && never ? null : el("tr", { class: kinds }, name, ...cells, sends);
+  return { element, levels, sends };
 }
 
 /** Returns a description of a link. */
@@ -140,16 +153,15 @@ function playerPane(recording, state, named) {
 
 /** Returns a legend of the kinds of nodes in a recording. */
 function markLegend(recording) {
-  const words = { client: "client vehicle", service: "service vehicle", rsu: "roadside unit" };
-  const kinds = Object.keys(words).filter((kind) => recording.nodes.some((node) => node.kind === kind));
+  const kinds = Object.keys(KINDS).filter((kind) => recording.nodes.some((node) => node.kind === kind));
   const items = kinds.map((kind) => {
-    const mark = nodeMark({ name: words[kind], kind });
+    const mark = nodeMark({ name: KINDS[kind].word, kind });
     mark.querySelector("text").remove();
     return el(
       "span",
       {},
       svg("svg", { width: 18, height: 18, viewBox: "-13 -13 26 26", "aria-hidden": "true" }, mark),
-      words[kind],
+      KINDS[kind].word,
     );
   });
   return el(

@@ -1,10 +1,22 @@
-// The road of a recorded episode from above: positions of vehicles, and arrows for what they send.
+// The places of a recorded episode from above: a road or a circle of nodes, and arrows for what they send.
 
 const [LEAST_HEIGHT, GREATEST_HEIGHT, MARGIN, RADIUS] = [130, 420, 30, 9];
 
-/** Returns the least and the greatest of numbers. */
+/** The kinds of nodes: the word in the legend, the shape of the mark, and whether a node stands beside the road. */
+const KINDS = {
+  client: { word: "client vehicle", shape: "circle" },
+  vehicle: { word: "vehicle", shape: "circle" },
+  device: { word: "device", shape: "circle" },
+  service: { word: "service vehicle", shape: "square" },
+  rsu: { word: "roadside unit", shape: "diamond", beside: true },
+  server: { word: "server", shape: "diamond", beside: true },
+};
+
+/** Returns the least and the greatest of numbers; null is no number. */
 function extent(numbers) {
-  return numbers.reduce(([least, greatest], x) => [Math.min(least, x), Math.max(greatest, x)], [Infinity, -Infinity]);
+  const known = numbers.filter((x) => x !== null);
+  if (known.length === 0) return [0, 0];
+  return known.reduce(([least, greatest], x) => [Math.min(least, x), Math.max(greatest, x)], [Infinity, -Infinity]);
 }
 
 /**
@@ -30,20 +42,36 @@ function projection(recording, width) {
 
 /** Returns an offset in pixels for each vehicle where all drive on one or two lanes and would hide each other. */
 function sidesteps({ nodes, frames }) {
-  const vehicles = nodes.flatMap((node, index) => (node.kind === "rsu" ? [] : [index]));
+  const vehicles = vehicleIndices(nodes);
   const lanes = new Set(frames.flatMap((frame) => vehicles.map((index) => frame.y_m[index])));
-  return nodes.map((node, index) => (node.kind === "rsu" || lanes.size > 2 ? 0 : ((index % 3) - 1) * 7));
+  return nodes.map(({ kind }, index) => (KINDS[kind].beside || lanes.size > 2 ? 0 : ((index % 3) - 1) * 7));
 }
 
-/** Returns the positions of the nodes in pixels at a time in slots; positions that jump are not interpolated. */
+/** Returns the indices of the nodes that do not stand beside the road. */
+function vehicleIndices(nodes) {
+  return nodes.flatMap(({ kind }, index) => (KINDS[kind].beside ? [] : [index]));
+}
+
+/** Returns whether a node is absent in one of two slots in a row, another vehicle, or too far away to have driven. */
+function jumps(map, from, to, index) {
+  if (from.x_m[index] === null || to.x_m[index] === null || to.arrived.includes(index)) return true;
+  return Math.abs(map.x(to.x_m[index]) - map.x(from.x_m[index])) > map.width / 3;
+}
+
+/**
+ * Returns the positions of the nodes in pixels at a time in slots; null for a node that is absent. Positions that jump
+ * are not interpolated.
+ */
 function placesAt(recording, map, aside, time) {
   const slot = Math.min(Math.floor(time), recording.frames.length - 1);
   const [now, next] = [recording.frames[slot], recording.frames[slot + 1] ?? recording.frames[slot]];
-  return aside.map((pixels, index) => {
-    const from = [map.x(now.x_m[index]), map.y(now.y_m[index]) + pixels];
-    const to = [map.x(next.x_m[index]), map.y(next.y_m[index]) + pixels];
-    const part = Math.abs(to[0] - from[0]) > map.width / 3 ? 0 : time - slot;
-    return from.map((pixel, axis) => pixel + part * (to[axis] - pixel));
+  const place = (frame, index) => [map.x(frame.x_m[index]), map.y(frame.y_m[index]) + aside[index]];
+  return recording.nodes.map((_, index) => {
+    if (now.x_m[index] === null) return null;
+    const from = place(now, index);
+    if (jumps(map, now, next, index)) return from;
+    const to = place(next, index);
+    return from.map((pixel, axis) => pixel + (time - slot) * (to[axis] - pixel));
   });
 }
 
@@ -52,26 +80,26 @@ function markText(name) {
   return name.match(/\d{1,3}$/)?.[0] ?? name.slice(0, 1).toUpperCase();
 }
 
-/** Returns a node's mark: a circle for a client, a square for a service vehicle, a diamond for a roadside unit. */
+/** Returns a node's mark, of the shape and colour of its kind. */
 function nodeMark({ name, kind }) {
   const square = { x: -RADIUS, y: -RADIUS, width: 2 * RADIUS, height: 2 * RADIUS, rx: 3 };
   const shapes = {
-    client: () => svg("circle", { r: RADIUS }),
-    service: () => svg("rect", square),
-    rsu: () => svg("rect", { ...square, transform: "rotate(45)" }),
+    circle: () => svg("circle", { r: RADIUS }),
+    square: () => svg("rect", square),
+    diamond: () => svg("rect", { ...square, transform: "rotate(45)" }),
   };
   const label = svg("text", { dy: "0.35em" }, markText(name));
-  return svg("g", { class: `node ${kind}` }, svg("title", {}, name), shapes[kind](), label);
+  return svg("g", { class: `node ${kind}` }, svg("title", {}, name), shapes[KINDS[kind].shape](), label);
 }
 
 /** Returns the paths of all vehicles, which together show the road. */
 function roadPaths(recording, map) {
-  const vehicles = recording.nodes.flatMap((node, index) => (node.kind === "rsu" ? [] : [index]));
   const step = (frame, previous, index) => {
-    const jumps = !previous || Math.abs(map.x(frame.x_m[index]) - map.x(previous.x_m[index])) > map.width / 3;
-    return `${jumps ? "M" : "L"}${map.x(frame.x_m[index]).toFixed(1)} ${map.y(frame.y_m[index]).toFixed(1)}`;
+    if (frame.x_m[index] === null) return "";
+    const command = !previous || jumps(map, previous, frame, index) ? "M" : "L";
+    return `${command}${map.x(frame.x_m[index]).toFixed(1)} ${map.y(frame.y_m[index]).toFixed(1)}`;
   };
-  return vehicles.map((index) => {
+  return vehicleIndices(recording.nodes).map((index) => {
     const d = recording.frames.map((frame, slot) => step(frame, recording.frames[slot - 1], index)).join("");
     return svg("path", { class: "road", d });
   });
@@ -109,7 +137,7 @@ function arrowHeads() {
       },
       svg("path", { d: "M0 0L8 4L0 8z" }),
     );
-  return svg("defs", {}, ...["client", "service", "rsu"].map(head));
+  return svg("defs", {}, ...Object.keys(KINDS).map(head));
 }
 
 /** Returns the path of an arrow: curved, so that it avoids nodes in between, and ending at the rim of the mark. */
@@ -141,24 +169,25 @@ function roadPicture(recording, width) {
     const places = placesAt(recording, map, aside, time);
     const frame = recording.frames[Math.floor(time)];
     if (slot !== (slot = Math.floor(time))) {
-      links.replaceChildren(...between(frame.links).map((link) => linkArrow(recording.nodes, link)));
+      links.replaceChildren(...between(frame).map((link) => linkArrow(recording.nodes, link)));
     }
-    marks.forEach((mark, index) =>
-      mark.setAttribute("transform", `translate(${places[index].map((p) => p.toFixed(1))})`),
-    );
-    between(frame.links).forEach(([from, to], index) => {
+    marks.forEach((mark, index) => {
+      mark.toggleAttribute("hidden", places[index] === null);
+      if (places[index]) mark.setAttribute("transform", `translate(${places[index].map((p) => p.toFixed(1))})`);
+    });
+    between(frame).forEach(([from, to], index) => {
       for (const path of links.children[index].querySelectorAll("path"))
         path.setAttribute("d", arrowPath(places[from], places[to]));
     });
   };
   const size = { width, height: map.height, viewBox: `0 0 ${width} ${map.height}` };
   const road = svg("g", {}, ...roadPaths(recording, map));
-  const label = { role: "img", "aria-label": "The road from above" };
+  const label = { role: "img", "aria-label": "The nodes from above" };
   const element = svg("svg", { class: "map", ...size, ...label }, arrowHeads(), road, links, ...marks, scaleBar(map));
   return { element, show, stretch: map.stretch };
 }
 
-/** Returns the links between two nodes. A link of a node to itself has no arrow. */
-function between(links) {
-  return links.filter(([from, to]) => from !== to);
+/** Returns the links between two nodes that are present. A link of a node to itself has no arrow. */
+function between({ x_m, links }) {
+  return links.filter(([from, to]) => from !== to && x_m[from] !== null && x_m[to] !== null);
 }

@@ -4,24 +4,25 @@ const CURVES_NOTE =
   "The metric in each policy's own training episodes, with exploration. The axis has the range of the last third, so " +
   "that policies can be compared; a button shows the whole training.";
 const PLOT_GROUPS = [
-  ["profiles", "Performance profiles", "The share of runs with a score above x: higher is better."],
+  ["profiles", "Performance profiles", "The share of runs with a skill above x: higher is better."],
   ["curves", "Learning curves", CURVES_NOTE],
   ["queues", "Queues", "The length of queues, slot by slot. Policies whose queue grows are left out."],
   ["sweeps", "Trade-offs", "Metrics against an option of the environment."],
 ];
 
 const RANKING_NOTE =
-  "Score 0 is the random policy, score 1 the best reference whose queue does not grow. In between, a score is linear in " +
-  "the logarithm of the metric. Small print: 95% confidence interval over training runs. × best is the metric divided by " +
-  "that of the best reference. Decision: the median time for a decision of all agents.";
+  "Skill 0 is the best blind policy, skill 1 the seer. In between, skill is linear in the logarithm of the metric; below " +
+  "0 is worse than seeing nothing. It is the mean over the ranked cases. Small print: 95% confidence interval over " +
+  "training runs. × seer is the metric divided by the seer's. Decision: the median time for a decision of all agents.";
+const NO_RANKED_CASE_NOTE =
+  "No case of this environment is ranked: foreseeing a whole episode is worth less than 10% over seeing nothing in each.";
 const NO_REFERENCES_NOTE =
-  "The suite has no reference policies for this environment, so there are no scores. Policies are ranked by the mean of " +
-  "the metric over the cases; less is better. Small print: 95% confidence interval over training runs and episodes. " +
+  "The blind policies and the seer of these cases are not known, so there is no skill. Policies are ranked by the mean " +
+  "of the metric over the cases; less is better. Small print: 95% confidence interval over training runs and episodes. " +
   "Decision: the median time for a decision of all agents.";
 const CASES_NOTE =
-  "Regret is the first metric minus that of the exact optimum. Small print: 95% confidence interval over training runs " +
-  "and episodes. The optimum is that of a single slot: a policy that plans further can have a score above 1 and a " +
-  "negative regret.";
+  "Regret is the first metric minus that of the best exact optimum of a decision epoch. A policy that plans further can " +
+  "have a negative regret. Small print: 95% confidence interval over training runs and episodes.";
 const NO_REFERENCES_CASES_NOTE = "Small print: 95% confidence interval over training runs and episodes.";
 
 const caseChoosers = new Map(); // by track: a function that selects the case of a name, and returns the part
@@ -77,27 +78,33 @@ function metricColumn({ metric }) {
   };
 }
 
-/** Returns the columns of scores in a ranking. */
-function scoreColumns(track) {
-  const domain = scoreDomain(track.entries.map((entry) => entry.scores.mean));
-  const score = (name) => (entry) => entry.scores[name]?.[0] ?? null;
+/** Returns the explanation of a ranking. */
+function rankingNote(track) {
+  if (track.metric) return NO_REFERENCES_NOTE;
+  return track.cases.length === 0 || track.cases.some((board) => board.ranked) ? RANKING_NOTE : NO_RANKED_CASE_NOTE;
+}
+
+/** Returns the columns of skill in a ranking. */
+function skillColumns(track) {
+  const domain = skillDomain(track.entries.map((entry) => entry.skill.mean));
+  const skill = (name) => (entry) => entry.skill[name]?.[0] ?? null;
   const number = { numeric: true };
   return [
     {
-      label: "Score",
+      label: "Skill",
       ...number,
       best: "high",
-      value: score("mean"),
-      cell: (entry) => scoreCell(entry.scores.mean, domain),
+      value: skill("mean"),
+      cell: (entry) => skillCell(entry.skill.mean, domain),
     },
-    { label: "IQM", ...number, best: "high", value: score("iqm"), cell: (entry) => fixed(score("iqm")(entry)) },
+    { label: "IQM", ...number, best: "high", value: skill("iqm"), cell: (entry) => fixed(skill("iqm")(entry)) },
     {
       label: "Optimality gap",
       ...number,
-      value: score("optimality_gap"),
-      cell: (entry) => fixed(score("optimality_gap")(entry)),
+      value: skill("optimality_gap"),
+      cell: (entry) => fixed(skill("optimality_gap")(entry)),
     },
-    { label: "× best", ...number, value: (entry) => entry.times_best, cell: (entry) => fixed(entry.times_best) },
+    { label: "× seer", ...number, value: (entry) => entry.times_seer, cell: (entry) => fixed(entry.times_seer) },
   ];
 }
 
@@ -107,8 +114,8 @@ function rankingColumns(track) {
   return [
     { label: "Rank", ...number, value: (entry) => entry.rank, cell: (entry) => rankMark(entry.rank) },
     { label: "Policy", rowHead: true, value: (entry) => entry.name, cell: (entry) => policyLink(track, entry.name) },
-    ...(track.metric ? [metricColumn(track)] : scoreColumns(track)),
-    { label: "Seeds", ...number, value: (entry) => entry.seeds, cell: (entry) => String(entry.seeds) },
+    ...(track.metric ? [metricColumn(track)] : skillColumns(track)),
+    { label: "Runs", ...number, value: (entry) => entry.seeds, cell: (entry) => String(entry.seeds) },
     {
       label: "Decision [ms]",
       ...number,
@@ -148,7 +155,7 @@ function rankingPart(track) {
       kept === track.entries.length ? "" : `${kept} of ${count(track.entries.length, "policy", "policies")}`;
   };
   const tools = el("div", { class: "tools" }, el("label", {}, el("span", {}, "Find"), text), label, shownCount);
-  return part("Ranking", track.metric ? NO_REFERENCES_NOTE : RANKING_NOTE, tools, box);
+  return part("Ranking", rankingNote(track), tools, box);
 }
 
 /** Returns the cases, one at a time. */
@@ -182,7 +189,7 @@ function caseParts(track, board) {
   const facts = [
     board.unseen ? chip(`unseen: ${board.unseen}`, "warn", "No policy was trained on this") : null,
     el("span", {}, `${count(board.episodes, "episode")} from seed ${board.seed}`),
-    board.best ? el("span", {}, "score 1 is ", policyLink(track, board.best)) : null,
+    track.metric ? null : board.ranked ? chip("ranked", "good") : chip("not ranked", "", "Seeing pays too little on this case"),
   ];
   const episodes = episodeLinks(
     (recording) => recording.case === board.name,
@@ -190,11 +197,48 @@ function caseParts(track, board) {
   );
   return [
     el("p", { class: "facts" }, ...facts, episodes),
+    board.room ? roomLine(track, board) : null,
     optionsList(board.options, "the environment's defaults"),
     board.rows.length
       ? sortableTable(board.title, caseColumns(track, board), board.rows).box
       : emptyNote("No policy has played this case yet."),
+    ...(board.anatomy ? anatomyParts(track, board) : []),
   ];
+}
+
+/** Returns a table of what is hard about a case, with a sentence on how it was measured. */
+function anatomyParts(track, { title, anatomy }) {
+  const percent = (number) => `${number > 0 ? "+" : ""}${number.toFixed(Math.abs(number) < 10 ? 1 : 0)}%`;
+  const grows = (row) => (row.grows ? chip("a queue grows", "bad", "Longer episodes would give another value") : null);
+  const change = (row) =>
+    el("span", { class: "estimate" }, percent(row.percent[0]), smallInterval(row.percent, percent), grows(row));
+  const columns = [
+    { label: "Changed", rowHead: true, value: (row) => row.name, cell: (row) => row.name },
+    { label: "What it is", value: (row) => row.kind, cell: (row) => chip(row.kind) },
+    { label: "Metric", numeric: true, value: (row) => row.percent[0], cell: change },
+  ];
+  const name = policyLink(track, anatomy.policy);
+  const note = ` with one thing changed, on ${count(anatomy.episodes, "episode")}: what it sees, the world, or the policy.`;
+  return [
+    el("h4", {}, "What is hard about it"),
+    el("p", { class: "muted" }, "The metric of ", name, note),
+    sortableTable(`What is hard about ${title}`, columns, anatomy.changes).box,
+  ];
+}
+
+/** Returns a sentence on what seeing and foresight are worth on a case. */
+function roomLine(track, { room, heads: [head] }) {
+  const value = (number) => `${shown(number)}${head.unit ? ` ${head.unit}` : ""}`;
+  const less = (from, to) => `${(100 * (1 - to / from)).toFixed(1)}%`;
+  const blind = [policyLink(track, room.blind), ` takes ${value(room.blind_value)}${room.blind_grows ? ", growing" : ""}`];
+  const present = room.present
+    ? [policyLink(track, room.present), ` ${value(room.present_value)}: seeing saves ${less(room.blind_value, room.present_value)}`]
+    : [];
+  const before = room.present_value ?? room.blind_value;
+  const seer = [`the seer ${value(room.seer_value)}: foresight saves ${less(before, room.seer_value)} more`];
+  const parts = [blind, present, seer].filter((words) => words.length > 0);
+  const words = parts.flatMap((of, index) => (index ? ["; ", ...of] : of));
+  return el("p", { class: "muted" }, "Blind, ", ...words, `. On the first ${count(room.episodes, "episode")}.`);
 }
 
 /** Returns links to recordings, or null where there are none. */
@@ -218,7 +262,7 @@ function optionsList(options, none) {
 
 /** Returns the columns of a case's table. */
 function caseColumns(track, board) {
-  const domain = scoreDomain(board.rows.map((row) => row.score));
+  const domain = skillDomain(board.rows.map((row) => row.skill));
   const first = {
     label: "Policy",
     rowHead: true,
@@ -228,15 +272,15 @@ function caseColumns(track, board) {
   return [first, ...rowColumns(track, domain, board.heads)];
 }
 
-/** Returns the columns of a policy's results on a case; a track without references has no scores. */
+/** Returns the columns of a policy's results on a case; a track whose references are not known has no skill. */
 function rowColumns(track, domain, heads) {
-  const scores = [
+  const skills = [
     {
-      label: "Score",
+      label: "Skill",
       numeric: true,
       best: "high",
-      value: (row) => row.score?.[0] ?? null,
-      cell: (row) => scoreCell(row.score, domain),
+      value: (row) => row.skill?.[0] ?? null,
+      cell: (row) => skillCell(row.skill, domain),
     },
     {
       label: "Regret",
@@ -246,7 +290,7 @@ function rowColumns(track, domain, heads) {
     },
   ];
   return [
-    ...(track.metric ? [] : scores),
+    ...(track.metric ? [] : skills),
     ...heads.map((head) => ({
       label: withUnit(head),
       numeric: true,
@@ -254,7 +298,7 @@ function rowColumns(track, domain, heads) {
       cell: (row) => metricCell(row.metrics[head.name]),
     })),
     { label: "Decision [ms]", numeric: true, value: (row) => row.decision_ms, cell: (row) => shownTime(row.decision_ms) },
-    { label: "Seeds", numeric: true, value: (row) => row.seeds, cell: (row) => seedsCell(row) },
+    { label: "Runs", numeric: true, value: (row) => row.seeds, cell: (row) => seedsCell(row) },
     { label: "Queue", value: (row) => (row.growing ? "growing" : "stable"), cell: (row) => queueChip(row.growing) },
   ];
 }

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.made_up import profile
 from vec_envs.mobility.straight import StraightMobility
-from vec_envs.mobility.traffic import Road, TrafficBlock
+from vec_envs.mobility.traffic import Road, TrafficBlock, entry_slot
 from vec_envs.physics.channel import v2i_rate_mbps
 from vec_envs.problems.task_diversion.links import nearest_two
 from vec_envs.problems.task_diversion.problem import Draws, Exogenous, TaskDiversion
-from vec_envs.problems.task_diversion.release import entry_slot, leave_slot, releases
+from vec_envs.problems.task_diversion.release import leave_slot, releases
 from vec_envs.records import stack
 
 INF = np.inf

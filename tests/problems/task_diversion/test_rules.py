@@ -13,6 +13,7 @@ from vec_envs import task_diversion_v0
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.policies import CheapestCut, Policy, RandomNumbers, references
 from vec_envs.problems.base import View
+from vec_envs.problems.task_diversion.policies.deadlines import DeadlineCut
 from vec_envs.problems.task_diversion.policies.rules import task_options
 from vec_envs.problems.task_diversion.problem import Exogenous, State, TaskDiversion
 from vec_envs.problems.task_diversion.records import Request
@@ -91,7 +92,9 @@ def test_policy_is_repeatable_by_seed_and_does_not_modify_its_inputs(name: str) 
 @pytest.mark.parametrize("name", [name for name in REFERENCES if name != "random"])
 def test_a_rule_says_that_it_needs_the_view(name: str) -> None:
     observation, view = observation_and_view(name)
-    with pytest.raises(ValueError, match=r"CheapestCut looks at .* policy.act\(observation, env.unwrapped.view\)"):
+    with pytest.raises(
+        ValueError, match=r"(Cheapest|Deadline)Cut looks at .* policy.act\(observation, env.unwrapped.view\)"
+    ):
         REFERENCES[name].make(view.problem).act(observation)
 
 
@@ -297,3 +300,51 @@ def test_an_unknown_choice_of_a_rule_is_refused(options: dict[str, Any]) -> None
     (name, value), *_ = options.items()
     with pytest.raises(ValueError, match=f"{name} must be one of '.*, got '{value}'"):
         CheapestCut(TaskDiversion(), **options)
+
+
+# Deadlines -----------------------------------------------------------------------------------------------------------
+
+
+def total_of(outcome: Any, problem: TaskDiversion, price: float) -> np.ndarray:
+    """Returns cost, deadline penalty and price of the unit's time of decisions that were taken."""
+    at_unit = outcome.offloaded
+    kept_s = np.where(at_unit, outcome.task.start_s + outcome.task.rsu_service_s - outcome.queue_s, 0.0)
+    return outcome.task.cost + problem.deadline_penalty * outcome.task.missed + price * kept_s
+
+
+@pytest.mark.parametrize("price", [0.0, 1.0])
+def test_the_rule_for_deadlines_is_at_least_as_good_as_any_grid_of_decisions(price: float) -> None:
+    envs = make_env("gbs-deadline", deadline_factor=(0.3, 1.2), deadline_penalty=5.0)
+    problem, rng = envs.problem, np.random.default_rng(0)
+    policy = DeadlineCut(problem, price=price)
+    observation, _ = envs.reset(seed=0)
+    missed = 0
+    for _ in range(12):
+        state, task = envs.view.state, envs.view.exogenous
+        action = policy.act(observation[:, None], envs.view)
+        _, outcome = problem.transition(state, action, task)
+        taken = total_of(outcome, problem, price)
+        for cheapest in (CheapestCut(problem), CheapestCut(problem, speeds="full"), CheapestCut(problem, cuts="local")):
+            _, other = problem.transition(state, cheapest.act(observation[:, None], envs.view), task)
+            assert (taken <= total_of(other, problem, price) + 1e-9).all()
+        missed += int(outcome.task.missed.sum())
+        observation, *_ = envs.step(rng.uniform(-1.0, 1.0, (NUM_ENVS, 3)))
+    assert missed > 0, "deadlines bind"
+
+
+def test_a_higher_price_keeps_units_for_less_time() -> None:
+    envs = make_env("gbs-deadline", deadline_factor=(0.5, 1.5), deadline_penalty=5.0)
+    kept_s = []
+    for price in (0.0, 3.0):
+        policy = DeadlineCut(envs.problem, price=price)
+        observation, _ = envs.reset(seed=0)
+        total_s = 0.0
+        for _ in range(20):
+            action = policy.act(observation[:, None], envs.view)
+            _, outcome = envs.problem.transition(envs.view.state, action, envs.view.exogenous)
+            total_s += float(np.where(outcome.offloaded, outcome.task.rsu_service_s, 0.0).sum())
+            observation, *_ = envs.step(action[:, 0])
+        kept_s.append(total_s)
+    assert kept_s[1] < 0.9 * kept_s[0]
+    with pytest.raises(ValueError, match="price"):
+        DeadlineCut(envs.problem, price=-1.0)

@@ -46,6 +46,8 @@ from vec_envs.problems.cooperative_inference.records import (
     PerDevice,
     State,
 )
+from vec_envs.problems.cooperative_inference.scene import scene_of, scenery_of
+from vec_envs.problems.scenes import PlayedSlot, SceneFrame, Scenery
 from vec_envs.units import watt_from_dbm
 from vec_envs.validation import (
     MOST_SLOTS,
@@ -252,6 +254,11 @@ class CooperativeInference:
     # Exogenous randomness -----------------------------------------------------------------------------------------
 
     @property
+    def channel_fields(self) -> tuple[str, ...]:
+        """The fields of the exogenous record that the channel determines."""
+        return ("gain",)
+
+    @property
     def traffic_shape(self) -> EpisodeShape:
         """The traffic that an episode needs, for one slot more than there are decisions.
 
@@ -453,6 +460,14 @@ class CooperativeInference:
             energy_budget_j=self.energy_budget_j,
             memory_budget_gb=self.memory_budget_gb,
         )
+
+    def scenery(self) -> Scenery:
+        """Returns the nodes and the queues of all scenes."""
+        return scenery_of(self)
+
+    def scene(self, played: PlayedSlot) -> SceneFrame:
+        """Returns the scene of a slot."""
+        return scene_of(self, played)
 
 
 def _check_exogenous(exogenous: Exogenous) -> None:

@@ -28,6 +28,8 @@ from vec_envs.problems.dnn_partition.objective import REWARDS, DriftPlusPenalty,
 from vec_envs.problems.dnn_partition.observation import OBSERVATIONS, PartitionObservation, global_state
 from vec_envs.problems.dnn_partition.radio import Radio, check_radio
 from vec_envs.problems.dnn_partition.records import Draws, Exogenous, Outcome, QueueRow, State
+from vec_envs.problems.dnn_partition.scene import scene_of, scenery_of
+from vec_envs.problems.scenes import PlayedSlot, SceneFrame, Scenery
 from vec_envs.records import map_arrays
 from vec_envs.validation import (
     MOST_SLOTS,
@@ -236,6 +238,11 @@ class DNNPartition:
     # Exogenous quantities --------------------------------------------------------------------------------------------
 
     @property
+    def channel_fields(self) -> tuple[str, ...]:
+        """The fields of the exogenous record that the channel determines."""
+        return ("v2i_mbps", "v2v_mbps")
+
+    @property
     def traffic_shape(self) -> EpisodeShape:
         """The vehicles and slots of an episode: one slot more than decisions, for the last observation."""
         return EpisodeShape(
@@ -375,6 +382,14 @@ class DNNPartition:
             "drift_bound": outcome.drift_bound,
             "reward_terms": dict(outcome.reward_terms),
         }
+
+    def scenery(self) -> Scenery:
+        """Returns the nodes and the queue of all scenes."""
+        return scenery_of(self)
+
+    def scene(self, played: PlayedSlot) -> SceneFrame:
+        """Returns the scene of a slot."""
+        return scene_of(self, played.decisions[0])
 
     # Parts of the problem -----------------------------------------------------------------------------------------
 

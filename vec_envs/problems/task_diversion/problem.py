@@ -21,10 +21,11 @@ from jaxtyping import Float, Float32, Int, Shaped
 from jaxtyping import Real as RealArray
 
 from vec_envs.dnn.profile import DNNProfile, as_profiles
-from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
+from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, entry_slot
 from vec_envs.physics import diversion
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps
 from vec_envs.problems.base import ContinuousActions, Metric
+from vec_envs.problems.scenes import PlayedSlot, SceneFrame, Scenery
 from vec_envs.problems.task_diversion.actions import Number, TaskActions
 from vec_envs.problems.task_diversion.dynamics import TaskDynamics
 from vec_envs.problems.task_diversion.hybrid import CutAndUnit
@@ -41,8 +42,9 @@ from vec_envs.problems.task_diversion.records import (
     State,
     TaskOutcome,
 )
-from vec_envs.problems.task_diversion.release import entry_slot, leave_slot, next_released, releases
+from vec_envs.problems.task_diversion.release import leave_slot, next_released, releases
 from vec_envs.problems.task_diversion.request import Requests
+from vec_envs.problems.task_diversion.scene import scene_of, scenery_of
 from vec_envs.problems.task_diversion.slot_state import SlotState
 from vec_envs.records import map_arrays
 from vec_envs.validation import check_one_of
@@ -200,6 +202,11 @@ class TaskDiversion:
         return self.costs.num_layers
 
     # The exogenous record ------------------------------------------------------------------------------------------
+
+    @property
+    def channel_fields(self) -> tuple[str, ...]:
+        """The fields of the exogenous record that the channel determines."""
+        return ("rate_mbps",)
 
     @property
     def traffic_shape(self) -> EpisodeShape:
@@ -415,6 +422,7 @@ class TaskDiversion:
         low = outcome.battery <= LOW_BATTERY
         return {
             "cost": task.cost,
+            "penalised_cost": task.cost + self.deadline_penalty * (task.missed | outcome.failed),
             "time_s": task.time_s,
             "energy_j": task.energy_j,
             "vehicle_energy_j": task.vehicle_energy_j,
@@ -427,6 +435,14 @@ class TaskDiversion:
             "low_battery": low.astype(np.float64),
             "low_battery_energy_j": np.where(low, task.vehicle_energy_j, 0.0),
         }
+
+    def scenery(self) -> Scenery:
+        """Returns the nodes and the queue of all scenes."""
+        return scenery_of(self)
+
+    def scene(self, played: PlayedSlot) -> SceneFrame:
+        """Returns the scene of a slot with all tasks that are released in it."""
+        return scene_of(self, played)
 
     # Parts ---------------------------------------------------------------------------------------------------------
 

@@ -69,15 +69,6 @@ def releases(draws: Draws, traffic: TrafficBlock, *, probability: float) -> Rele
     )
 
 
-def entry_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Int[np.ndarray, "*batch slots seats"]:
-    """Returns, for each slot and seat, the slot in which the present holder took the seat."""
-    num_slots: int = vehicle.shape[-2]
-    slots = np.arange(num_slots).reshape(-1, 1)
-    changed = np.ones(vehicle.shape, dtype=np.bool_)
-    changed[..., 1:, :] = vehicle[..., 1:, :] != vehicle[..., :-1, :]
-    return np.maximum.accumulate(np.where(changed, slots, 0), axis=-2)
-
-
 def leave_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Float[np.ndarray, "*batch slots seats"]:
     """Returns, for each slot and seat, the first slot without the present holder; inf where the holder stays."""
     slots: int = vehicle.shape[-2]

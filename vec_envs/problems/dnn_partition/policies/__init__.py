@@ -18,7 +18,7 @@ REFERENCES = References(
         "all-local": Reference(make=AllLocal),
         "all-rsu": Reference(make=AllRSU),
         "paper-greedy": Reference(make=PaperGreedy),
-        "least-delay": Reference(make=LeastDelay),
+        "least-delay": Reference(make=LeastDelay, selfish=True),
         "best-response-bound": Reference(make=partial(BestResponse, objective="drift_bound")),
         "best-response-drift": Reference(make=partial(BestResponse, objective="drift")),
         "genetic-paper": Reference(make=partial(Genetic, objective="drift_bound", **_PAPER_SIZE), slow=True),

@@ -3,6 +3,7 @@
 from functools import partial
 
 from vec_envs.problems.policy import Reference, References
+from vec_envs.problems.task_diversion.policies.deadlines import DeadlineCut
 from vec_envs.problems.task_diversion.policies.rules import CheapestCut, RandomNumbers
 
 _NEAREST = {"diversion": "nearest"}
@@ -16,8 +17,9 @@ REFERENCES = References(
         "gbs-full": Reference(make=partial(CheapestCut, speeds="full"), env=_NEAREST),
         "gbs-best": Reference(make=CheapestCut, env=_NEAREST),
         "gbs-best-diverted": Reference(make=CheapestCut, env={"diversion": "probability"}),
+        "gbs-deadline": Reference(make=DeadlineCut, env={"diversion": "probability"}),
     },
     to_beat="gbs-best",
 )
 
-__all__ = ["REFERENCES", "CheapestCut", "RandomNumbers"]
+__all__ = ["REFERENCES", "CheapestCut", "DeadlineCut", "RandomNumbers"]

@@ -1,0 +1,115 @@
+"""Everything that episodes are made of, and changes of it: old positions, parked vehicles, no fading, other channels.
+
+An exogenous record is a pure function of random draws and traffic. A changed record is therefore the record of changed
+draws and traffic, or has changed fields of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from vec_envs.core.batch import EnvironmentBatch, first_draws
+from vec_envs.mobility.traffic import Road, TrafficBlock, entry_slot
+from vec_envs.problems.base import Problem
+from vec_envs.records import stack
+
+ROLES = ("client", "service")
+MEASURED = ("xy_m", "position_m", "speed_mps")
+"""The arrays of a traffic block that follow from where the vehicles are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nature:
+    """The random draws and the traffic of episodes, each array with a first axis of episodes."""
+
+    problem: Problem
+    draws: Any
+    traffic: TrafficBlock
+    road: Road
+
+    @property
+    def record(self) -> Any:
+        """The exogenous record, each array `[episodes, epochs + 1, ...]`."""
+        return self.problem.exogenous(self.draws, self.traffic, self.road)
+
+    @property
+    def fading_power(self) -> Float[np.ndarray, "episodes slots ..."] | None:
+        """The fading of the draws; None for a problem whose draws have no field of this name."""
+        return getattr(self.draws, "fading_power", None)
+
+    def with_fading(self, power: Float[np.ndarray, "episodes slots ..."]) -> Nature:
+        """Returns the same episodes with another fading."""
+        return replace(self, draws=replace(self.draws, fading_power=power))
+
+
+def nature_of(batch: EnvironmentBatch, *, seed: int, episodes: int) -> Nature:
+    """Returns the nature of the episodes of the seeds from `seed` on, of at most as many as there are environments."""
+    rows = range(batch.batch_size)
+    batch.reset(list(rows), [seed + row for row in rows])
+    return Nature(
+        problem=batch.problem,
+        draws=stack([first_draws(batch.problem, seed + row) for row in range(episodes)]),
+        traffic=stack([batch.traffic(row) for row in range(episodes)]),
+        road=batch.mobility.road,
+    )
+
+
+def aged(nature: Nature, *, slots: int) -> Nature:
+    """Returns positions, speeds and fading as they were `slots` slots before.
+
+    A vehicle that had no seat at that time is where it first had one. In the first slots, the fading is that of slot 0.
+    """
+    traffic = _places_of(nature.traffic, lambda now, entry: np.maximum(now - slots, entry))
+    old = replace(nature, traffic=traffic)
+    power = nature.fading_power
+    return old if power is None else old.with_fading(power[:, np.maximum(np.arange(power.shape[1]) - slots, 0)])
+
+
+def frozen(nature: Nature) -> Nature:
+    """Returns vehicles that stand where they first had their seat. They come and go as they did."""
+    traffic = _places_of(nature.traffic, lambda now, entry: entry)
+    still = {f"{role}_speed_mps": np.zeros_like(getattr(traffic, f"{role}_speed_mps")) for role in ROLES}
+    return replace(nature, traffic=replace(traffic, **still))
+
+
+def unfaded(nature: Nature) -> Nature | None:
+    """Returns episodes with a fading power of 1, its mean, on every link; None where the draws have no fading."""
+    power = nature.fading_power
+    return None if power is None else nature.with_fading(np.ones_like(power))
+
+
+def _places_of(traffic: TrafficBlock, slot_of: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> TrafficBlock:
+    """Returns a block with the places and speeds of other slots, which `slot_of` gives from slot and entry slot."""
+    arrays: dict[str, np.ndarray] = {}
+    for role in ROLES:
+        vehicle: Int[np.ndarray, "episodes slots seats"] = getattr(traffic, f"{role}_vehicle")
+        now = np.arange(vehicle.shape[-2]).reshape(-1, 1)
+        slot = np.broadcast_to(slot_of(now, entry_slot(vehicle)), vehicle.shape)
+        for name in (f"{role}_{of}" for of in MEASURED):
+            array = getattr(traffic, name)
+            index = slot.reshape(*slot.shape, *[1] * (array.ndim - slot.ndim))
+            arrays[name] = np.take_along_axis(array, index, axis=vehicle.ndim - 2)
+    return replace(traffic, **arrays)
+
+
+def mean_channel(
+    record: Any, fields: tuple[str, ...], *, decided: Bool[np.ndarray, "episodes epochs"]
+) -> dict[str, float]:
+    """Returns the mean of each field over the links in reach, at the epochs that took place; 0 where no link is."""
+    of_epochs = {name: getattr(record, name)[:, :-1][decided] for name in fields}
+    return {name: float(of.sum() / max(np.count_nonzero(of), 1)) for name, of in of_epochs.items()}
+
+
+def constant_channel(record: Any, means: Mapping[str, float]) -> Any:
+    """Returns a record in which every link has the mean of its field; nothing is known about reach."""
+    return replace(record, **{name: np.full_like(getattr(record, name), mean) for name, mean in means.items()})
+
+
+def scaled_channel(record: Any, fields: tuple[str, ...], *, factor: float) -> Any:
+    """Returns a record with the fields times a factor. What is out of reach stays out of reach."""
+    return replace(record, **{name: getattr(record, name) * factor for name in fields})

@@ -1,0 +1,99 @@
+"""Measured cases as lines of JSON, as text, and as tables on the pages of the environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.anatomy.measure import Anatomy
+from benchmarks.jobs.plan import options_of, problem_of
+from benchmarks.reports.pages import escaped, with_section
+from benchmarks.results.case_lines import rounded
+from vec_envs.registration import ENVIRONMENTS
+
+STORE = Path(__file__).with_name("measured.jsonl")
+SECTION = "anatomy"
+"""The name of the measured section of a page."""
+
+
+def written(anatomy: Anatomy) -> dict[str, Any]:
+    """Returns what was measured for a case as JSON values."""
+    case = anatomy.case
+    rows = [asdict(row) for row in anatomy.rows]
+    return {
+        "env_id": case.env_id,
+        "case": case.name,
+        "env": options_of(case.env_id, case.env),
+        "metric": anatomy.metric,
+        "policy": anatomy.policy,
+        "seed": case.seed,
+        "episodes": anatomy.episodes,
+        "value": rounded(anatomy.value),
+        "grows": anatomy.grows,
+        "rows": [{name: rounded(of) if isinstance(of, float) else of for name, of in row.items()} for row in rows],
+    }
+
+
+def shown(line: Mapping[str, Any]) -> str:
+    """Returns a table of a case for a terminal."""
+    head = f"{line['env_id']}, {line['case']}: {line['policy']} {_value(line)}"
+    rows = [f"  {row['kind']:8}{row['name']:34}{_cell(row)}" for row in line["rows"]]
+    return "\n".join([f"{head} ({line['metric']}, {line['episodes']} episodes from seed {line['seed']})", *rows])
+
+
+def page_of(env_id: str) -> str | None:
+    """Returns the name of the page of an environment of this project; None for another environment."""
+    if env_id not in ENVIRONMENTS:
+        return None
+    return ENVIRONMENTS[env_id].rpartition(".")[2].removesuffix("_v0").replace("_", "-") + ".md"
+
+
+def pages_of(lines: Sequence[Mapping[str, Any]], folder: Path) -> dict[Path, str]:
+    """Returns the pages of the environments in a folder, with the tables of their measured cases."""
+    pages: dict[Path, str] = {}
+    for env_id in dict.fromkeys(line["env_id"] for line in lines):
+        if (name := page_of(env_id)) is not None:
+            path = folder / name
+            of_env = [line for line in lines if line["env_id"] == env_id]
+            pages[path] = with_section(path.read_text(encoding="utf-8"), SECTION, table_of(of_env))
+    return pages
+
+
+def table_of(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Returns a Markdown table of cases of one environment, with a column for each case."""
+    cells = [{row["name"]: _cell(row) for row in line["rows"]} for line in lines]
+    first = [("policy", *(f"`{line['policy']}`" for line in lines)), (_metric(lines[0]), *map(_value, lines))]
+    names = dict.fromkeys(name for of in cells for name in of)
+    rows = [(escaped(name), *(of.get(name, "-") for of in cells)) for name in names]
+    head = ("", *(escaped(line["case"]) for line in lines))
+    every = [head, ("---",) * len(head), *first, *rows]
+    return "".join(f"| {' | '.join(row)} |\n" for row in every)
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    low, high = _percent(row["low"]), _percent(row["high"])
+    return f"{_percent(row['percent'])} % [{low}, {high}]{_mark(row)}"
+
+
+def _mark(of: Mapping[str, Any]) -> str:
+    return ", grows" if of["grows"] else ""
+
+
+def _percent(value: float) -> str:
+    text = f"{value:+.0f}" if abs(value) >= 99.5 else f"{value:+.1f}"
+    return "0.0" if float(text) == 0.0 else text
+
+
+def _metric(line: Mapping[str, Any]) -> str:
+    return f"its `{line['metric']}`"
+
+
+def _value(line: Mapping[str, Any]) -> str:
+    return f"{line['value']:.4g} {_unit(line)}".rstrip() + _mark(line)
+
+
+def _unit(line: Mapping[str, Any]) -> str:
+    metrics = problem_of(line["env_id"], line["env"]).reported_metrics
+    return next((of.unit for of in metrics if of.name == line["metric"]), "")
