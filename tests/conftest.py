@@ -28,6 +28,7 @@ OWN_WORDS = (
     "ExactSlot.__init__",
     "BatchVectorEnv.__init__",
     "Layer.__init__",
+    "MobileInference.__init__",
     "SimultaneousEnv.__init__",
     "SimultaneousEnv._check_agents",
     "SimultaneousEnv.step",

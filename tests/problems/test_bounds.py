@@ -10,6 +10,7 @@ from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.mobility import StillMobility, SumoMobility
 from vec_envs.problems.cooperative_inference import CooperativeInference
 from vec_envs.problems.dnn_partition import DNNPartition
+from vec_envs.problems.mobile_inference import MobileInference
 from vec_envs.problems.task_diversion import TaskDiversion
 from vec_envs.validation import MOST_NUMBERS, check_at_most, check_positive, check_product
 
@@ -17,6 +18,7 @@ PROBLEMS: dict[str, Any] = {
     "dnn_partition": DNNPartition,
     "task_diversion": TaskDiversion,
     "cooperative_inference": CooperativeInference,
+    "mobile_inference": MobileInference,
 }
 
 
@@ -31,6 +33,10 @@ PROBLEMS: dict[str, Any] = {
         ("task_diversion", "episode_slots", 100_000, {}),
         ("task_diversion", "broadcast_slots", 100_000, {}),
         ("cooperative_inference", "episode_slots", 100_000, {}),
+        ("mobile_inference", "num_client_vehicles", 10_000, {"episode_slots": 1}),
+        ("mobile_inference", "num_service_vehicles", 10_000, {"episode_slots": 1}),
+        ("mobile_inference", "num_rsus", 10_000, {"episode_slots": 1}),
+        ("mobile_inference", "episode_slots", 100_000, {}),
     ],
 )
 def test_a_size_has_a_bound(name: str, option: str, largest: int, others: dict[str, Any]) -> None:
@@ -45,6 +51,7 @@ def test_a_size_has_a_bound(name: str, option: str, largest: int, others: dict[s
     [
         ("dnn_partition", {"num_client_vehicles": 10**4, "episode_slots": 10**4}, "slots x num_client_vehicles x"),
         ("task_diversion", {"num_client_vehicles": 10**4, "episode_slots": 10**4}, "slots x num_client_vehicles x"),
+        ("mobile_inference", {"num_rsus": 10**4, "num_client_vehicles": 10**4}, "num_client_vehicles x nodes must"),
         ("cooperative_inference", {"dnn_of_device": [0] * 10**4, "episode_slots": 10**5}, "episode_slots x devices"),
         ("cooperative_inference", {"dnn_of_device": [0] * 10**5}, "the length of dnn_of_device must be at most 10000"),
         ("cooperative_inference", {"arrival_profile_hz": [1.0] * 10**6}, "the length of arrival_profile_hz must be at"),

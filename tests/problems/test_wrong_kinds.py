@@ -12,12 +12,18 @@ import pytest
 from vec_envs.dnn import DNNProfile
 from vec_envs.problems.cooperative_inference.problem import CooperativeInference
 from vec_envs.problems.dnn_partition.problem import DNNPartition
+from vec_envs.problems.mobile_inference.problem import MobileInference
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 
-PROBLEMS: tuple[type[Any], ...] = (DNNPartition, TaskDiversion, CooperativeInference)
+PROBLEMS: tuple[type[Any], ...] = (DNNPartition, TaskDiversion, CooperativeInference, MobileInference)
 WRONG = (None, math.nan, "x", [[1]], {}, -1j, object(), True)
-SOUND = {("dnn_of_client", None), ("overlap", True), ("battery_factor", True)}
-SOUND |= {("noise_figure_db", None), ("v2v_range_m", None), ("shared_band", True)}
+SOUND = {
+    *((DNNPartition, name, None) for name in ("dnn_of_client", "noise_figure_db", "v2v_range_m")),
+    (DNNPartition, "shared_band", True),
+    *((TaskDiversion, name, True) for name in ("overlap", "battery_factor")),
+    (MobileInference, "shadowing", True),
+}
+"""Values that only look wrong, by problem and field."""
 
 
 @pytest.mark.slow
@@ -26,7 +32,7 @@ SOUND |= {("noise_figure_db", None), ("v2v_range_m", None), ("shared_band", True
 )
 def test_values_of_a_wrong_type_are_refused_by_name(problem: type[Any], name: str) -> None:
     for value in WRONG:
-        if any(name == field and value is sound for field, sound in SOUND):
+        if any(problem is of and name == field and value is sound for of, field, sound in SOUND):
             problem(**{name: value})
             continue
         with pytest.raises(ValueError, match=name):
@@ -47,7 +53,7 @@ def test_arrays_and_nested_ranges_are_refused_by_name(problem: type[Any]) -> Non
 
 def test_a_workload_is_refused_also_where_no_name_needs_it() -> None:
     profile = DNNProfile.load("alexnet")
-    for problem in (DNNPartition, TaskDiversion):
+    for problem in (DNNPartition, TaskDiversion, MobileInference):
         with pytest.raises(ValueError, match=r"workload must be one of 'mad2rl', .*, got 'bogus'"):
             problem(dnns=(profile,), workload="bogus")
 

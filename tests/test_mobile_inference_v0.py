@@ -1,0 +1,50 @@
+"""The fourth environment through its interfaces."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from pettingzoo.test import api_test, parallel_api_test
+
+from vec_envs import mobile_inference_v0
+from vec_envs.problems.mobile_inference.policies import REFERENCES
+
+SMALL: dict[str, Any] = {"num_client_vehicles": 3, "num_service_vehicles": 2, "episode_slots": 30}
+
+
+def test_pettingzoo_checks_the_parallel_the_padded_and_the_aec_env() -> None:
+    parallel_api_test(mobile_inference_v0.parallel_env(**SMALL), num_cycles=20)
+    parallel_api_test(mobile_inference_v0.parallel_env(padded=True, **SMALL), num_cycles=20)
+    api_test(mobile_inference_v0.env(**SMALL), num_cycles=40)
+
+
+def test_one_environment_and_a_batch_play_the_same_episode() -> None:
+    with (
+        closing(mobile_inference_v0.joint_env(**SMALL)) as env,
+        closing(mobile_inference_v0.vector_env(num_envs=2, **SMALL)) as envs,
+    ):
+        alone, _ = env.reset(seed=4)
+        together, _ = envs.reset(seed=[4, 9])
+        policy = REFERENCES.named("access").make(env.problem)
+        cost_s = 0.0
+        for _ in range(30):
+            np.testing.assert_array_equal(alone, together[0])
+            action = policy.act(together, envs.view)
+            alone, reward, _, truncated, info = env.step(action[0])
+            together, rewards, *_ = envs.step(action)
+            assert reward == rewards[0]
+            cost_s += float(info["cost_s"])
+        assert truncated
+        assert cost_s > 0.0
+
+
+def test_an_agent_that_is_masked_does_nothing() -> None:
+    env = mobile_inference_v0.parallel_env(padded=True, illegal="noop", **SMALL)
+    observations, _ = env.reset(seed=1)
+    for _ in range(20):
+        masks = {agent: observation["action_mask"] for agent, observation in observations.items()}
+        assert all(mask[0] == 1 for mask in masks.values())
+        observations, *_ = env.step({agent: len(mask) - 1 for agent, mask in masks.items()})
+    assert env.state().shape == (env.unwrapped.problem.global_state_size,)

@@ -1,0 +1,56 @@
+"""VEC-MobileInference-v0: when, where to cut, and who runs the rest, while vehicles drive through a street.
+
+    from vec_envs import mobile_inference_v0
+    env = mobile_inference_v0.parallel_env(num_client_vehicles=5)
+
+Tasks of several DNN types arrive at client vehicles. Roadside units stand along the street; each is a radio cell and a
+server. Service vehicles run work too, until they drive away. Cells and vehicles share their band among those that send
+to them, buildings block links, and a task that is not done by its deadline is missed.
+
+**Agents.** `client_0`, `client_1`, ...: seats for client vehicles. When a vehicle leaves, another one takes its seat.
+
+**Actions.** One integer for each client: 0 leaves things as they are, and 1 + cut x N + node starts the waiting task,
+with N nodes. Nodes 0 to R - 1 are the servers of the R roadside units, the others are the service vehicles. The client
+runs layers 1 to `cut` itself and sends the rest of the work to `node`. At `cut = L` or beyond it runs all layers. Only
+a client with a task that waits, and none in flight, has a choice; for the others every action means 0. So does a start
+at an empty service seat. The action mask has 0, every other cut at every present node, and all layers local once.
+
+**Steps.** A step is a slot. Tasks in flight pass through local work, sending, forwarding between units, and computing
+at the node, and their results return when the client hears a unit or its service vehicle.
+
+**Observations.** float32, with a row for each client, of order one: its own tasks and what is left of them, its speed,
+processor and energy queue; each unit and each service vehicle with distance, link now and one slot before, and load.
+`StreetObservation` lists the features and their scales. The channel of later slots is never observed.
+
+**Reward.** All agents share the reward. It is minus the cost of the slot, and minus the drift of the energy queues
+divided by V. The cost is the time that tasks spent in the system. A task that is missed costs, in addition, the rest of
+its deadline and a penalty, so it costs 15 s in all with the defaults, however early it is given up. Arrivals do not
+depend on decisions. So with `reward="delay"`, without the drift, a return is minus the times and penalties of what
+arrived, and neither holding tasks back nor giving them up gains anything.
+
+The drifts of an episode add up to what is in the energy queues at the end, and was in those of clients when they left.
+Look at the trend of `energy_queue_j` to find out whether the energy budget holds.
+
+**Infos.** Sums over clients: `cost_s`, `arrived`, `done`, `missed`, `withdrawn` (of clients that left), `task_time_s`
+(of the tasks done), `energy_j`, `energy_queue_j`, `in_flight`, `waiting`; and `drift`. The cost of a task is the sum of
+`cost_s` divided by the sum of `arrived`.
+
+**Episodes** are truncated after 240 slots of 0.5 s. They begin without tasks.
+"""
+
+from vec_envs.interfaces.factories import EnvironmentFactory, lazily
+from vec_envs.problems.mobile_inference import MobileInference
+
+factory = EnvironmentFactory(
+    env_id="VEC-MobileInference-v0",
+    problem_type=MobileInference,
+    default_mobility="straight",
+    load_references=lazily("vec_envs.problems.mobile_inference.policies:REFERENCES"),
+)
+
+parallel_env = factory.parallel_env
+env = factory.env
+joint_env = factory.joint_env
+vector_env = factory.vector_env
+
+__doc__ = factory.described(__doc__)
