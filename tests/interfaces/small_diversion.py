@@ -18,8 +18,8 @@ SMALL: dict[str, Any] = {
     "observation": "extended",
 }
 INFOS = {
-    "cost", "penalised_cost", "time_s", "energy_j", "vehicle_energy_j", "missed", "failed", "offloaded", "queue_s", "cut",
-    "battery", "low_battery", "low_battery_energy_j",
+    "cost", "penalised_cost", "time_s", "energy_j", "vehicle_energy_j", "missed", "failed", "offloaded", "queue_s",
+    "cut", "battery", "low_battery", "low_battery_energy_j",
 }  # fmt: skip
 IDLE = np.zeros(3)
 
