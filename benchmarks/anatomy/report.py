@@ -16,6 +16,8 @@ from vec_envs.registration import ENVIRONMENTS
 STORE = Path(__file__).with_name("measured.jsonl")
 SECTION = "anatomy"
 """The name of the measured section of a page."""
+OVERVIEW = Path("results") / "what-is-hard.md"
+"""The page with the tables of all environments."""
 
 
 def written(anatomy: Anatomy) -> dict[str, Any]:
@@ -51,14 +53,17 @@ def page_of(env_id: str) -> str | None:
 
 
 def pages_of(lines: Sequence[Mapping[str, Any]], folder: Path) -> dict[Path, str]:
-    """Returns the pages of the environments in a folder, with the tables of their measured cases."""
-    pages: dict[Path, str] = {}
+    """Returns the pages of a folder with the tables of measured cases: that of each environment, and the overview."""
+    texts: dict[Path, str] = {}
     for env_id in dict.fromkeys(line["env_id"] for line in lines):
-        if (name := page_of(env_id)) is not None:
-            path = folder / name
-            of_env = [line for line in lines if line["env_id"] == env_id]
-            pages[path] = with_section(path.read_text(encoding="utf-8"), SECTION, table_of(of_env))
-    return pages
+        name = page_of(env_id)
+        if name is None:
+            continue
+        table = table_of([line for line in lines if line["env_id"] == env_id])
+        for path, section in ((folder / name, SECTION), (folder / OVERVIEW, f"{SECTION} of {env_id}")):
+            if path.exists():
+                texts[path] = with_section(texts.get(path) or path.read_text(encoding="utf-8"), section, table)
+    return texts
 
 
 def table_of(lines: Sequence[Mapping[str, Any]]) -> str:

@@ -47,7 +47,7 @@ def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]], more
     if not shares[largest]:
         where = " and ".join(map(str, paths))
         raise ValueError(
-            f"{where} has no results of the policies of {' or '.join(ranked)}, which the scores of others need: run "
+            f"{where} has no results of the policies of {' or '.join(ranked)}, which the ranks of others need: run "
             f"these first (python -m benchmarks.run {next(iter(ranked))}, with the same --output), or name your own "
             "suite (--suite package.module:NAME)"
         )

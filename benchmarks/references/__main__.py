@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.references.find import Budget, find
-from benchmarks.references.store import STORE, shown, written
+from benchmarks.references.store import shown, written
 from benchmarks.results.case_lines import store
+from benchmarks.results.stored_references import STORE
 from benchmarks.suites import cases_of
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Finds the references of the cases of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.references", description=__doc__)
     parser.add_argument("action", choices=["find"])
@@ -25,8 +27,8 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=Budget.episodes, help="evaluation episodes of the seer")
     parser.add_argument("--tables-s", type=float, default=Budget.tables_s, help="CPU seconds of the search for tables")
     parser.add_argument("--seer-s", type=float, default=Budget.seer_s, help="CPU seconds of the seer in an episode")
-    parser.add_argument("--output", type=Path, default=STORE, help="the file to write into")
-    arguments = parser.parse_args()
+    parser.add_argument("--output", type=Path, help="the file to write into (default: that of the case)")
+    arguments = parser.parse_args(argv)
     try:
         cases = cases_of(arguments.suite, env_id=arguments.env_id, name=arguments.case)
     except ValueError as error:
@@ -35,7 +37,7 @@ def main() -> None:
     for case in cases:
         found = find(case, budget)
         print(shown(found), flush=True)
-        store(arguments.output, written(found, budget))
+        store(arguments.output or Path(case.references or STORE), written(found, budget))
 
 
 if __name__ == "__main__":

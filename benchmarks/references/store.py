@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,6 @@ import numpy as np
 from benchmarks.jobs.plan import options_of
 from benchmarks.references.find import TUNING_SEED, BlindReference, Budget, CaseReferences
 from benchmarks.results.case_lines import rounded
-
-STORE = Path(__file__).with_name("found.jsonl")
 
 
 def written(found: CaseReferences, budget: Budget) -> dict[str, Any]:

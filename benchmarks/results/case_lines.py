@@ -1,4 +1,7 @@
-"""Files of lines of JSON, one for each case, sorted by environment and case."""
+"""Files of lines of JSON, one for each case, sorted by environment and case.
+
+A case is known by its environment and the options of it, so that cases of several suites share a line.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 def store(path: Path, case: Mapping[str, Any]) -> None:
     """Writes a case into a file, in place of its earlier line."""
-    others = [line for line in lines_of(path) if _key(line) != _key(case)]
-    text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in sorted([*others, case], key=_key))
+    others = [line for line in lines_of(path) if (line["env_id"], line["env"]) != (case["env_id"], case["env"])]
+    text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in sorted([*others, case], key=_order))
     part = path.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
@@ -30,5 +33,5 @@ def rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def _key(case: Mapping[str, Any]) -> tuple[str, str]:
+def _order(case: Mapping[str, Any]) -> tuple[str, str]:
     return case["env_id"], case["case"]

@@ -6,12 +6,13 @@ by its environment and its options, so cases of several suites share a line.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from benchmarks.results.case_lines import lines_of
 
 STORE = Path(__file__).parents[1] / "references" / "found.jsonl"
 """The references of the project's own cases."""
@@ -57,4 +58,4 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 @cache
 def _read(path: Path, changed_ns: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return lines_of(path)

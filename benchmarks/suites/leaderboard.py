@@ -201,7 +201,7 @@ MAIN_1 = replace(
         for case in (_FEW, _MIDDLE, _MANY, *_on_other_roads(_MANY), *_DIVERSION_CASES[:5], *_INFERENCE_CASES[:4])
     ),
 )
-"""The cases of version 1, so that its results stay readable. Its scores are no longer computed."""
+"""The cases of version 1, so that its results stay readable. Its scores, from the random policy to the best reference, are no longer computed."""
 
 # In minutes -----------------------------------------------------------------------------------------------------------
 
