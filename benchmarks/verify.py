@@ -117,7 +117,7 @@ def verify(
     names = sorted(set(found) & set(jobs))
     if not names:
         return [*reasons, f"{submission.folder / 'results'} holds no result of {submission.policy}"]
-    # A recording is only shown: results of before a case asked for one stay valid.
+    # A recording is for display only, so older results without one stay valid.
     lacking = {name: found[name].kept.lacking(replace(jobs[name].kept, recorded=False)) for name in names}
     reasons += [f"{name} lacks {', '.join(of_name)}" for name, of_name in lacking.items() if of_name]
     of_runs = {name: _run_reasons(jobs[name], submission.folder) for name in names}

@@ -1,11 +1,10 @@
-"""Builds the shipped roads from the blueprints in this file.
+"""Builds the shipped roads from their blueprints.
 
 `python -m sumo_scenarios.build [NAME ...]` writes the files of the named roads, or of all roads. With `--check` it
 compares them with the files on disk instead. It needs netconvert, from the `eclipse-sumo` package.
 
-The geometry of a road is a list of pieces (length, radius), as in road design: a positive radius bends to the left, and
-an infinite radius is straight. A road has one carriageway, or two that share their centre line. The origin of the plane
-is the middle of the centre line, next to the roadside unit.
+A road has one carriageway, or two that share their centre line, and streets may cross it. The origin of the plane is
+the middle of the centre line, next to the roadside unit.
 """
 
 from __future__ import annotations
@@ -16,133 +15,68 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
+from sumo_scenarios.blueprints import BLUEPRINTS, Blueprint
+
 FOLDER = Path(__file__).parent
-STRAIGHT = math.inf
+Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleType:
-    """A SUMO vehicle type and its share of the traffic. `attributes` are copied into the `vType` element."""
+class Edge:
+    """A stretch of a way: its name in SUMO, its first and last node, and the points of its line."""
 
     name: str
-    share: float
-    attributes: dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Blueprint:
-    """The definition of a shipped road. The numbers of lanes and vehicles and the headway apply to each carriageway."""
-
-    title: str
-    pieces: tuple[tuple[float, float], ...]
-    lanes: int
-    lane_width_m: float
-    speed_limit_mps: float
-    rsu_offset_m: float
-    rsu_height_m: float
-    range_m: float
-    prefill_vehicles: int
-    headway_s: float
-    types: tuple[VehicleType, ...]
-    two_way: bool = False
-    warm_up_s: float = 5.0
-    chord_m: float = 60.0
-
-
-# Published data of FDR Drive southbound in New York: three lanes in one direction, a limit of 40 mph (17.9 m/s), cars
-# only. The bends are our own: gentle, and in both directions, as is usual for a riverside parkway.
-_FDR_DRIVE = Blueprint(
-    title="FDR Drive southbound, New York: three lanes one way, 40 mph, gentle bends (authored geometry)",
-    pieces=(
-        (260.0, STRAIGHT),
-        (330.0, 900.0),
-        (180.0, STRAIGHT),
-        (420.0, -1100.0),
-        (150.0, STRAIGHT),
-        (300.0, -700.0),
-        (140.0, STRAIGHT),
-        (420.0, 1200.0),
-    ),
-    lanes=3,
-    lane_width_m=3.35,
-    speed_limit_mps=17.9,
-    rsu_offset_m=15.0,
-    rsu_height_m=8.0,
-    range_m=750.0,
-    prefill_vehicles=54,
-    headway_s=2.5,
-    types=(
-        VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
-        VehicleType(name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}),
-    ),
-)
-BLUEPRINTS = {
-    "fdr-drive": _FDR_DRIVE,
-    "fdr-drive-dense": replace(
-        _FDR_DRIVE,
-        title="FDR Drive southbound with twice the traffic of fdr-drive (authored geometry)",
-        prefill_vehicles=108,
-        headway_s=1.25,
-    ),
-    "motorway": Blueprint(
-        title="A three-lane motorway carriageway at 31 m/s (112 km/h) with wide bends",
-        pieces=((700.0, STRAIGHT), (800.0, 2400.0), (500.0, STRAIGHT), (700.0, -3000.0), (500.0, STRAIGHT)),
-        lanes=3,
-        lane_width_m=3.75,
-        speed_limit_mps=31.0,
-        rsu_offset_m=25.0,
-        rsu_height_m=10.0,
-        range_m=1200.0,
-        prefill_vehicles=54,
-        headway_s=2.0,
-        types=(
-            VehicleType(name="car", share=0.85, attributes={"length": "4.6", "speedFactor": "normc(1,0.1,0.75,1.25)"}),
-            VehicleType(name="truck", share=0.15, attributes={"length": "12", "maxSpeed": "25", "vClass": "truck"}),
-        ),
-    ),
-    "two-way-road": Blueprint(
-        title="A straight two-way road, three 3.5 m lanes each way, 60 km/h",
-        pieces=((2400.0, STRAIGHT),),
-        lanes=3,
-        lane_width_m=3.5,
-        speed_limit_mps=16.7,
-        rsu_offset_m=15.0,
-        rsu_height_m=4.0,
-        range_m=1000.0,
-        prefill_vehicles=28,
-        headway_s=5.4,
-        types=(
-            VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
-            VehicleType(
-                name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}
-            ),
-        ),
-        two_way=True,
-    ),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Carriageway:
-    """One direction of a road: the name of its edge in SUMO, the suffix of its routes, and its first and last node."""
-
-    edge: str
-    suffix: str
     nodes: tuple[str, str]
-    points: list[tuple[float, float]]
+    points: Points
 
 
-def carriageways(blueprint: Blueprint) -> list[Carriageway]:
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One direction of a road, or of a street that crosses it: the suffix of its routes, and its edges in order."""
+
+    suffix: str
+    edges: list[Edge]
+
+
+def carriageways(blueprint: Blueprint) -> list[Way]:
     """Returns the carriageways of a road: along the axis and, on a two-way road, in the other direction."""
     points = axis(blueprint)
-    forward = Carriageway(edge="road", suffix="", nodes=("in", "out"), points=points)
-    back = Carriageway(edge="road-back", suffix="-back", nodes=("out", "in"), points=points[::-1])
-    return [forward, back] if blueprint.two_way else [forward]
+    if blueprint.crossings is None:
+        forward = [Edge(name="road", nodes=("in", "out"), points=points)]
+    else:
+        nodes = ["in", *(f"crossing{k}" for k in range(len(points) - 2)), "out"]
+        pairs = zip(pairwise(nodes), pairwise(points), strict=True)
+        forward = [Edge(name=f"road{k}", nodes=ends, points=list(piece)) for k, (ends, piece) in enumerate(pairs)]
+    ways = [Way(suffix="", edges=forward), Way(suffix="-back", edges=_reversed(forward))]
+    return ways if blueprint.two_way else ways[:1]
+
+
+def side_streets(blueprint: Blueprint) -> list[Way]:
+    """Returns both directions of the streets that cross a road: to the left of the axis, and to the right."""
+    ways: list[Way] = []
+    points = axis(blueprint)[1:-1] if blueprint.crossings is not None else []
+    for k, (x, y) in enumerate(points):
+        arm_m = blueprint.crossings.arm_m if blueprint.crossings is not None else 0.0
+        right, left = (x, y - arm_m), (x, y + arm_m)
+        there = [
+            Edge(name=f"side{k}-right", nodes=(f"right{k}", f"crossing{k}"), points=[right, (x, y)]),
+            Edge(name=f"side{k}-left", nodes=(f"crossing{k}", f"left{k}"), points=[(x, y), left]),
+        ]
+        ways += [Way(suffix=f"-side{k}", edges=there), Way(suffix=f"-side{k}-back", edges=_reversed(there))]
+    return ways
+
+
+def _reversed(edges: list[Edge]) -> list[Edge]:
+    return [
+        Edge(name=f"{edge.name}-back", nodes=(edge.nodes[1], edge.nodes[0]), points=edge.points[::-1])
+        for edge in reversed(edges)
+    ]
 
 
 def axis(blueprint: Blueprint) -> list[tuple[float, float]]:
@@ -168,22 +102,23 @@ def rsu(blueprint: Blueprint) -> tuple[float, float, float]:
     return (round(x + offset * math.sin(heading), 2), round(y - offset * math.cos(heading), 2), blueprint.rsu_height_m)
 
 
+def units(blueprint: Blueprint) -> list[tuple[float, float, float]]:
+    """Returns the places of all roadside units [m], at regular spacing along a straight road."""
+    x, y, height = rsu(blueprint)
+    first = (1 - blueprint.num_units) / 2.0
+    return [(round(x + (first + k) * blueprint.unit_spacing_m, 2), y, height) for k in range(blueprint.num_units)]
+
+
 def network(blueprint: Blueprint) -> str:
     """Returns the text of `net.xml`, made by netconvert. Raises `SystemExit` if netconvert is missing or fails."""
-    points = axis(blueprint)
-    nodes = "".join(f'<node id="{i}" x="{x}" y="{y}"/>' for i, (x, y) in (("in", points[0]), ("out", points[-1])))
-    edges = "".join(
-        f'<edge id="{way.edge}" from="{way.nodes[0]}" to="{way.nodes[1]}" numLanes="{blueprint.lanes}" '
-        f'width="{blueprint.lane_width_m}" speed="{blueprint.speed_limit_mps}" '
-        f'spreadType="{"right" if blueprint.two_way else "center"}" '
-        f'shape="{" ".join(f"{x},{y}" for x, y in way.points)}"/>'
-        for way in carriageways(blueprint)
-    )
+    nodes, edges = "".join(_nodes(blueprint)), "".join(_edges(blueprint))
     with tempfile.TemporaryDirectory() as folder:
         node_file, edge_file, net_file = (Path(folder, name) for name in ("nod.xml", "edg.xml", "net.xml"))
         node_file.write_text(f"<nodes>{nodes}</nodes>", encoding="utf-8")
         edge_file.write_text(f"<edges>{edges}</edges>", encoding="utf-8")
         arguments = ["--node-files", node_file, "--edge-files", edge_file, "--output-file", net_file]
+        if blueprint.crossings is not None:
+            arguments += ["--tls.cycle.time", str(blueprint.crossings.cycle_s)]
         run = subprocess.run(
             [_netconvert(), *arguments, "--offset.disable-normalization", "--no-turnarounds"],
             capture_output=True,
@@ -193,6 +128,32 @@ def network(blueprint: Blueprint) -> str:
         if run.returncode:
             raise SystemExit(f"netconvert failed on the geometry of the road: {run.stderr.strip()}")
         return _without_header(net_file.read_text(encoding="utf-8"))
+
+
+def _nodes(blueprint: Blueprint) -> Iterator[str]:
+    """Yields the elements of the nodes; all crossings have signals."""
+    ends = [end for way in (*carriageways(blueprint), *side_streets(blueprint)) for end in _ends(way)]
+    for name, (x, y) in dict(ends).items():
+        kind = ' type="traffic_light"' if name.startswith("crossing") else ""
+        yield f'<node id="{name}" x="{x}" y="{y}"{kind}/>'
+
+
+def _ends(way: Way) -> Iterator[tuple[str, tuple[float, float]]]:
+    for edge in way.edges:
+        yield edge.nodes[0], edge.points[0]
+        yield edge.nodes[1], edge.points[-1]
+
+
+def _edges(blueprint: Blueprint) -> Iterator[str]:
+    """Yields the elements of the edges."""
+    spread = "right" if blueprint.two_way else "center"
+    for ways, lanes in ((carriageways(blueprint), blueprint.lanes), (side_streets(blueprint), 1)):
+        for edge in (edge for way in ways for edge in way.edges):
+            yield (
+                f'<edge id="{edge.name}" from="{edge.nodes[0]}" to="{edge.nodes[1]}" numLanes="{lanes}" '
+                f'width="{blueprint.lane_width_m}" speed="{blueprint.speed_limit_mps}" spreadType="{spread}" '
+                f'shape="{" ".join(f"{x},{y}" for x, y in edge.points)}"/>'
+            )
 
 
 def routes(blueprint: Blueprint) -> str:
@@ -206,27 +167,37 @@ def routes(blueprint: Blueprint) -> str:
         + "/>\n"
         for kind in blueprint.types
     )
-    ways, vehicles = carriageways(blueprint), blueprint.prefill_vehicles
-    through = "".join(f'    <route id="through{way.suffix}" edges="{way.edge}"/>\n' for way in ways)
-    # SUMO needs flows in order of time, and ignores those that are out of order.
-    initial = "".join(
-        _flow("there", way, f'begin="0" end="1" number="{vehicles}" departPos="random_free"') for way in ways
+    through = "".join(
+        f'    <route id="through{way.suffix}" edges="{" ".join(edge.name for edge in way.edges)}"/>\n'
+        for way in (*carriageways(blueprint), *side_streets(blueprint))
     )
-    new = "".join(
-        _flow("new", way, f'begin="1" end="1000000" period="{blueprint.headway_s}" departPos="base"') for way in ways
-    )
+    crossing = '    <vType id="crossing" length="4.6"/>\n' if blueprint.crossings is not None else ""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<routes>\n"
         f'    <vTypeDistribution id="traffic">\n{types}    </vTypeDistribution>\n'
-        f"{through}{initial}{new}"
+        f"{crossing}{through}{_flows(blueprint)}"
         "</routes>\n"
     )
 
 
-def _flow(name: str, way: Carriageway, when_and_where: str) -> str:
+def _flows(blueprint: Blueprint) -> str:
+    """Returns the flows in order of time, since SUMO ignores those that are out of order."""
+    ways, vehicles = carriageways(blueprint), blueprint.prefill_vehicles
+    anywhere = 'departEdge="random" ' if blueprint.crossings is not None else ""
+    prefill = f'begin="0" end="1" number="{vehicles}" {anywhere}departPos="random_free"'
+    inflow = 'begin="{begin}" end="1000000" period="{period}" departPos="base"'
+    flows = [_flow("there", way, prefill) for way in ways]
+    if blueprint.crossings is not None:
+        across = inflow.format(begin=0, period=blueprint.crossings.headway_s)
+        flows += [_flow("new", way, across, kind="crossing") for way in side_streets(blueprint)]
+    flows += [_flow("new", way, inflow.format(begin=1, period=blueprint.headway_s)) for way in ways]
+    return "".join(flows)
+
+
+def _flow(name: str, way: Way, when_and_where: str, kind: str = "traffic") -> str:
     """Returns the element of one flow of vehicles."""
-    common = f'type="traffic" route="through{way.suffix}" departLane="random" departSpeed="desired"'
+    common = f'type="{kind}" route="through{way.suffix}" departLane="random" departSpeed="desired"'
     return f'    <flow id="{name}{way.suffix}" {when_and_where} {common}/>\n'
 
 
@@ -234,6 +205,12 @@ def description(blueprint: Blueprint) -> str:
     """Returns the text of `scenario.toml`."""
     x, y, height = rsu(blueprint)
     points = "".join(f"    [{px}, {py}],\n" for px, py in axis(blueprint))
+    roles = '# client_types = ["car"]\n# service_types = ["van"]\n'
+    if blueprint.crossings is not None:
+        names = ", ".join(f'"{kind.name}"' for kind in blueprint.types)
+        roles = f"client_types = [{names}]\nservice_types = [{names}]\n"
+    places = "".join(f"    [{ux}, {uy}, {uz}],\n" for ux, uy, uz in units(blueprint))
+    listed = f"# All units in the order of the road.\nunits_xyz_m = [\n{places}]\n" if blueprint.num_units > 1 else ""
     return (
         f"# {blueprint.title}.\n"
         "# Written by sumo_scenarios/build.py. Every position is in metres, in the plane of net.xml.\n"
@@ -243,12 +220,12 @@ def description(blueprint: Blueprint) -> str:
         "# A vehicle that seems faster than this was teleported by SUMO.\n"
         f"top_speed_mps = {round(1.5 * blueprint.speed_limit_mps, 1)}\n"
         "# SUMO vehicle types that may be clients or service vehicles. By default every vehicle may be either.\n"
-        '# client_types = ["car"]\n'
-        '# service_types = ["van"]\n'
+        f"{roles}"
         "\n[road]\n"
         f"speed_limit_mps = {blueprint.speed_limit_mps}\n"
         f"range_m = {blueprint.range_m}\n"
         f"rsu_xyz_m = [{x}, {y}, {height}]\n"
+        f"{listed}"
         "# The centre line; positions along the road grow in its direction.\n"
         f"axis_xy_m = [\n{points}]\n"
     )

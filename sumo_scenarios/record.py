@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     windows: list[TrafficWindow] = []
     try:
         for window in islice(mobility.windows(options.seed, shape), options.episodes):
-            windows.append(window)
+            windows.append(with_roles(window))
             check_size(windows)
             print(f"\r{len(windows)} of {options.episodes} windows", end="", file=sys.stderr, flush=True)
     except (TrafficError, ValueError) as error:
@@ -78,6 +78,19 @@ def main(arguments: list[str] | None = None) -> int:
     average = sum(vehicles) / len(vehicles)
     print(f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles at a time, {average:.1f} on average")
     return 0
+
+
+def with_roles(window: TrafficWindow) -> TrafficWindow:
+    """Returns the window without the vehicles that may neither be clients nor service vehicles."""
+    may = window.may_be_client | window.may_be_service
+    return TrafficWindow(
+        xy_m=window.xy_m[:, may],
+        position_m=window.position_m[:, may],
+        speed_mps=window.speed_mps[:, may],
+        present=window.present[:, may],
+        may_be_client=window.may_be_client[may],
+        may_be_service=window.may_be_service[may],
+    )
 
 
 def _reason_not_to_write(output: Path, *, overwrite: bool) -> str:

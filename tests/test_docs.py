@@ -24,6 +24,7 @@ PAGES = [
     "docs/dnn-partition.md",
     "docs/task-diversion.md",
     "docs/cooperative-inference.md",
+    "docs/mobile-inference.md",
 ]
 
 

@@ -6,12 +6,18 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
+import pytest
 from pettingzoo.test import api_test, parallel_api_test
 
 from vec_envs import mobile_inference_v0
 from vec_envs.problems.mobile_inference.policies import REFERENCES
 
-SMALL: dict[str, Any] = {"num_client_vehicles": 3, "num_service_vehicles": 2, "episode_slots": 30}
+SMALL: dict[str, Any] = {
+    "mobility": "straight",
+    "num_client_vehicles": 3,
+    "num_service_vehicles": 2,
+    "episode_slots": 30,
+}
 
 
 def test_pettingzoo_checks_the_parallel_the_padded_and_the_aec_env() -> None:
@@ -28,16 +34,27 @@ def test_one_environment_and_a_batch_play_the_same_episode() -> None:
         alone, _ = env.reset(seed=4)
         together, _ = envs.reset(seed=[4, 9])
         policy = REFERENCES.named("access").make(env.problem)
-        cost_s = 0.0
+        infos = list[dict[str, Any]]()
         for _ in range(30):
             np.testing.assert_array_equal(alone, together[0])
             action = policy.act(together, envs.view)
             alone, reward, _, truncated, info = env.step(action[0])
             together, rewards, *_ = envs.step(action)
             assert reward == rewards[0]
-            cost_s += float(info["cost_s"])
+            infos.append(info)
         assert truncated
-        assert cost_s > 0.0
+    sums = {name: sum(float(of[name]) for of in infos) for name in ("cost_s", "missed", "arrived")}
+    assert sums["arrived"] > 0.0
+    means = {name: np.mean([of[name] for of in infos]) for name in ("cost_per_task_s", "missed_per_task")}
+    assert means["cost_per_task_s"] == pytest.approx(sums["cost_s"] / sums["arrived"], rel=1e-12)
+    assert means["missed_per_task"] == pytest.approx(sums["missed"] / sums["arrived"], rel=1e-12)
+
+
+def test_an_episode_without_arrivals_costs_nothing() -> None:
+    with closing(mobile_inference_v0.joint_env(**SMALL, arrival_rate_hz=1e-9)) as env:
+        env.reset(seed=1)
+        info = env.step(np.zeros(3, np.int64))[4]
+    assert (info["cost_per_task_s"], info["missed_per_task"]) == (0.0, 0.0)
 
 
 def test_an_agent_that_is_masked_does_nothing() -> None:

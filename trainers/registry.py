@@ -79,7 +79,7 @@ class Learner:
     revision: int = 1
     """Raised by every change of the code after which the same options and seed learn another policy.
 
-    Benchmark results carry it, so that those of mended code are not mistaken for older ones.
+    Benchmark results carry it, so that results of corrected code are not mistaken for older ones.
     """
 
 

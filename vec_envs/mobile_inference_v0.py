@@ -28,12 +28,13 @@ its deadline and a penalty, so it costs 15 s in all with the defaults, however e
 depend on decisions. So with `reward="delay"`, without the drift, a return is minus the times and penalties of what
 arrived, and neither holding tasks back nor giving them up gains anything.
 
-The drifts of an episode add up to what is in the energy queues at the end, and was in those of clients when they left.
+The drifts of an episode add up to the energy queues at its end, plus those of clients at the time when they left.
 Look at the trend of `energy_queue_j` to find out whether the energy budget holds.
 
 **Infos.** Sums over clients: `cost_s`, `arrived`, `done`, `missed`, `withdrawn` (of clients that left), `task_time_s`
-(of the tasks done), `energy_j`, `energy_queue_j`, `in_flight`, `waiting`; and `drift`. The cost of a task is the sum of
-`cost_s` divided by the sum of `arrived`.
+(of the tasks done), `energy_j`, `energy_queue_j`, `in_flight`, `waiting`; and `drift`. `cost_per_task_s` and
+`missed_per_task` are `cost_s` and `missed` divided by the mean arrivals of a slot of the episode: their means over an
+episode are per task that arrived. Policies are ranked by `cost_per_task_s`.
 
 **Episodes** are truncated after 240 slots of 0.5 s. They begin without tasks.
 """
@@ -44,8 +45,9 @@ from vec_envs.problems.mobile_inference import MobileInference
 factory = EnvironmentFactory(
     env_id="VEC-MobileInference-v0",
     problem_type=MobileInference,
-    default_mobility="straight",
+    default_scenario="arterial",
     load_references=lazily("vec_envs.problems.mobile_inference.policies:REFERENCES"),
+    load_drawing=lazily("vec_envs.problems.mobile_inference.drawing:draw"),
 )
 
 parallel_env = factory.parallel_env

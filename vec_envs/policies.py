@@ -22,6 +22,7 @@ from vec_envs.problems.dnn_partition.policies import (
     PaperGreedy,
     Random,
 )
+from vec_envs.problems.mobile_inference.policies import Access, LeastEstimate, Local, Predicted, Rollout
 from vec_envs.problems.policy import Policy, Reference, References
 from vec_envs.problems.task_diversion.policies import CheapestCut, RandomNumbers
 from vec_envs.registration import factory_of_problem
@@ -40,6 +41,7 @@ def references(problem: Problem | type[Any]) -> References:
 
 
 __all__ = [
+    "Access",
     "AllEdge",
     "AllLocal",
     "AllRSU",
@@ -51,12 +53,16 @@ __all__ = [
     "Genetic",
     "LargestCut",
     "LeastDelay",
+    "LeastEstimate",
+    "Local",
     "PaperGreedy",
     "Policy",
+    "Predicted",
     "Random",
     "RandomCuts",
     "RandomNumbers",
     "Reference",
     "References",
+    "Rollout",
     "references",
 ]

@@ -17,6 +17,7 @@ ENVIRONMENTS = {
     "VEC-DNNPartition-v0": "vec_envs.dnn_partition_v0",
     "VEC-TaskDiversion-v0": "vec_envs.task_diversion_v0",
     "VEC-CooperativeInference-v0": "vec_envs.cooperative_inference_v0",
+    "VEC-MobileInference-v0": "vec_envs.mobile_inference_v0",
 }
 """Id of an environment of this package -> module of its factory."""
 _REGISTERED: dict[str, EnvironmentFactory] = {}

@@ -1,1 +1,1 @@
-"""What is hard about a case: how much each thing that a policy could know or ignore is worth."""
+"""Measures what is hard about a case: how much a metric changes when one thing is changed."""

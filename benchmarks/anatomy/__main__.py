@@ -36,18 +36,22 @@ def main(argv: list[str] | None = None) -> int:
         return _pages(arguments.output, arguments.pages, check=arguments.check)
     try:
         cases = cases_of(arguments.suite, env_id=arguments.env_id, name=arguments.case)
+        for case in cases:
+            line = written(anatomy_of(case, episodes=arguments.episodes, policy=arguments.policy))
+            print(shown(line), flush=True)
+            store(arguments.output, line)
     except ValueError as error:
         sys.exit(str(error))
-    for case in cases:
-        line = written(anatomy_of(case, episodes=arguments.episodes, policy=arguments.policy))
-        print(shown(line), flush=True)
-        store(arguments.output, line)
     return 0
 
 
 def _pages(measured: Path, folder: Path, *, check: bool) -> int:
     """Writes the pages, or reports those that differ; returns 1 where one differs."""
-    differs = {path: text for path, text in pages_of(lines_of(measured), folder).items() if path.read_text() != text}
+    differs = {
+        path: text
+        for path, text in pages_of(lines_of(measured), folder).items()
+        if path.read_text(encoding="utf-8") != text
+    }
     for path, text in differs.items():
         if check:
             print(f"{path} differs from {measured.name}: run python -m benchmarks.anatomy --pages {folder}")

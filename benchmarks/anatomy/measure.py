@@ -1,7 +1,7 @@
-"""Measures what is hard about a case, by a reference policy on common episodes.
+"""Measures what is hard about a case: a reference policy plays the same episodes again, with one thing changed.
 
-A *picture* is a record that the policy sees in place of the true one, in which it plays. A *world* is a record that it
-both sees and plays in. A *policy* row compares another policy in the true episodes.
+A *picture* is a changed record that the policy sees, while it plays in the true episodes. A *world* is a changed record
+that the policy both sees and plays in. A *policy* row compares another policy in the true episodes.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from vec_envs.registration import factory_of
 
 EPISODES = 16
 TUNING_EPISODES = 8
-"""Episodes from `TUNING_SEED` on that choose the policy, and give the mean of the channel."""
+"""The number of episodes, from `TUNING_SEED` on, that choose the policy and give the mean of the channel."""
 LAG_S = 5.0
 """The age of an old picture."""
 FACTOR = 1e6
-"""How many times better a channel is that hardly takes any time."""
+"""How many times better a channel is on which sending hardly takes any time."""
 BLIND = {"static": "best fixed action", "timetable": "best table of actions"}
 
 Kind = Literal["picture", "world", "policy"]
@@ -52,7 +52,7 @@ Kind = Literal["picture", "world", "policy"]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """By how many per cent a change makes the metric of the policy larger, with its 95 % confidence interval."""
+    """The increase of the policy's metric by one change, in per cent, with its 95 % confidence interval."""
 
     name: str
     kind: Kind
@@ -73,7 +73,7 @@ class Anatomy:
     value: float
     """The mean of the metric of the policy on the evaluation episodes."""
     grows: bool
-    """Whether a queue of the policy grows on them."""
+    """Whether a queue of the policy grows on the evaluation episodes."""
     episodes: int
     rows: tuple[Row, ...]
 
@@ -84,7 +84,7 @@ def anatomy_of(case: Case, *, episodes: int = EPISODES, policy: str = "") -> Ana
     Args:
         case: The case.
         episodes: The number of evaluation episodes, from the case's seed on.
-        policy: The name of a reference; "" for the best fast one on the tuning episodes, whose queue does not grow.
+        policy: The name of a reference; "" for the best fast one whose queue does not grow, by the tuning episodes.
 
     Raises `ValueError` for a problem without reference policies, and for an unknown policy.
     """
@@ -112,8 +112,13 @@ class _CaseAnatomy:
         self.metric: str = kept_of(case, self.problem).metrics[0]
         self._case, self._nature, self._tuning = case, nature, tuning
         self._truth = self._episodes(nature.record)
-        known = references(self.problem).policies
-        names = [name for name, _ in fast_references(case, self.problem) if not policy or known[name].selfish]
+        known, fast = references(self.problem).policies, [name for name, _ in fast_references(case, self.problem)]
+        if not fast or policy not in ("", *fast):
+            raise ValueError(
+                f"the policy must be a fast reference with the options of the case {case.name!r}, "
+                f"{', '.join(fast) or 'of which there is none'}; got {policy!r}"
+            )
+        names = [name for name in fast if not policy or known[name].selfish]
         self._tuned = [self._tuning_play(name) for name in names]
         self._chosen = self._tuning_play(policy) if policy else _best_of(self._tuned)
         self.policy = self._chosen.name
@@ -156,7 +161,7 @@ class _CaseAnatomy:
         selfish = self._best_selfish()
         if selfish is not None:
             yield self._row(f"selfish ({selfish})", "policy", self._play(self._make(selfish)))
-        if stored is not None and stored.metric == self.metric and stored.seed == self._case.seed:
+        if stored is not None:
             yield self._compared("seer", "policy", np.array(stored.seer), grows=False)
 
     def _best_selfish(self) -> str | None:
@@ -169,7 +174,7 @@ class _CaseAnatomy:
         return self._compared(name, kind, changed.mean, grows=changed.grows)
 
     def _compared(self, name: str, kind: Kind, changed: Float[np.ndarray, "episodes"], *, grows: bool) -> Row:
-        """Returns the ratio of means over the first episodes, as many as both have."""
+        """Returns a row with the ratio of means over the first episodes, as many as both policies have."""
         count = min(len(changed), len(self.base.mean))
         above, below = (estimate(of[None, :count], name=self._case.name) for of in (changed, self.base.mean))
         ratio = above / below
@@ -194,5 +199,5 @@ class _CaseAnatomy:
 
 
 def _best_of(plays: Sequence[PlayedPolicy]) -> PlayedPolicy:
-    """Returns the best policy of which no queue grows; the best of all where every policy's grows."""
+    """Returns the best policy without a growing queue; the best of all if every policy has one."""
     return best_stable(plays) or min(plays, key=lambda of: of.mean.mean())

@@ -1,7 +1,7 @@
-"""Everything that episodes are made of, and changes of it: old positions, parked vehicles, no fading, other channels.
+"""The draws and traffic of episodes, and changes of them: old positions, parked vehicles, no fading, other channels.
 
-An exogenous record is a pure function of random draws and traffic. A changed record is therefore the record of changed
-draws and traffic, or has changed fields of its own.
+An exogenous record is a pure function of random draws and traffic. A changed record is therefore computed from changed
+draws and traffic, or by changing fields of the record.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vec_envs.records import stack
 
 ROLES = ("client", "service")
 MEASURED = ("xy_m", "position_m", "speed_mps")
-"""The arrays of a traffic block that follow from where the vehicles are."""
+"""The arrays of a traffic block that describe where the vehicles are and how they move."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Nature:
 
 
 def nature_of(batch: EnvironmentBatch, *, seed: int, episodes: int) -> Nature:
-    """Returns the nature of the episodes of the seeds from `seed` on, of at most as many as there are environments."""
+    """Returns the nature of the episodes of the seeds from `seed` on, at most one for each environment of the batch."""
     rows = range(batch.batch_size)
     batch.reset(list(rows), [seed + row for row in rows])
     return Nature(
@@ -60,18 +60,37 @@ def nature_of(batch: EnvironmentBatch, *, seed: int, episodes: int) -> Nature:
 
 
 def aged(nature: Nature, *, slots: int) -> Nature:
-    """Returns positions, speeds and fading as they were `slots` slots before.
+    """Returns the same episodes with the positions, speeds and fading of `slots` slots before.
 
     A vehicle that had no seat at that time is where it first had one. In the first slots, the fading is that of slot 0.
+    Where the draws are innovations of links that evolve (`link_noise`), they are old too, but not those of a link's
+    first slot. A link between two vehicles that took their seats at different times is then old only nearly.
     """
     traffic = _places_of(nature.traffic, lambda now, entry: np.maximum(now - slots, entry))
     old = replace(nature, traffic=traffic)
+    noise: Float[np.ndarray, "episodes slots clients nodes 2"] | None = getattr(nature.draws, "link_noise", None)
+    if noise is not None:
+        first = _first_slots(nature.traffic, num_nodes=noise.shape[-2])
+        index = np.maximum(np.arange(noise.shape[1])[:, None, None] - slots, first)
+        old = replace(old, draws=replace(nature.draws, link_noise=np.take_along_axis(noise, index[..., None], axis=1)))
     power = nature.fading_power
     return old if power is None else old.with_fading(power[:, np.maximum(np.arange(power.shape[1]) - slots, 0)])
 
 
+def _first_slots(traffic: TrafficBlock, *, num_nodes: int) -> Int[np.ndarray, "episodes slots clients nodes"]:
+    """Returns the slot in which each link began: when its client took the seat, or its service vehicle if later.
+
+    Nodes are roadside units, then the service vehicles.
+    """
+    client, service = entry_slot(traffic.client_vehicle), entry_slot(traffic.service_vehicle)
+    first = np.repeat(client[..., None], num_nodes, axis=-1)
+    units = num_nodes - service.shape[-1]
+    first[..., units:] = np.maximum(first[..., units:], service[..., None, :])
+    return first
+
+
 def frozen(nature: Nature) -> Nature:
-    """Returns vehicles that stand where they first had their seat. They come and go as they did."""
+    """Returns episodes whose vehicles stand where they first had their seat. They come and go as they did."""
     traffic = _places_of(nature.traffic, lambda now, entry: entry)
     still = {f"{role}_speed_mps": np.zeros_like(getattr(traffic, f"{role}_speed_mps")) for role in ROLES}
     return replace(nature, traffic=replace(traffic, **still))
@@ -100,13 +119,13 @@ def _places_of(traffic: TrafficBlock, slot_of: Callable[[np.ndarray, np.ndarray]
 def mean_channel(
     record: Any, fields: tuple[str, ...], *, decided: Bool[np.ndarray, "episodes epochs"]
 ) -> dict[str, float]:
-    """Returns the mean of each field over the links in reach, at the epochs that took place; 0 where no link is."""
+    """Returns the mean of each field over the links in reach, at the epochs that took place; 0 if none is in reach."""
     of_epochs = {name: getattr(record, name)[:, :-1][decided] for name in fields}
     return {name: float(of.sum() / max(np.count_nonzero(of), 1)) for name, of in of_epochs.items()}
 
 
 def constant_channel(record: Any, means: Mapping[str, float]) -> Any:
-    """Returns a record in which every link has the mean of its field; nothing is known about reach."""
+    """Returns a record in which every link has the mean of its field, so it does not tell which links are in reach."""
     return replace(record, **{name: np.full_like(getattr(record, name), mean) for name, mean in means.items()})
 
 

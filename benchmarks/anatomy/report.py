@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.anatomy.measure import Anatomy
-from benchmarks.jobs.plan import options_of, problem_of
+from benchmarks.jobs.plan import case_key, problem_of
 from benchmarks.reports.pages import escaped, with_section
 from benchmarks.results.case_lines import rounded
 from vec_envs.registration import ENVIRONMENTS
@@ -25,12 +25,9 @@ def written(anatomy: Anatomy) -> dict[str, Any]:
     case = anatomy.case
     rows = [asdict(row) for row in anatomy.rows]
     return {
-        "env_id": case.env_id,
+        **case_key(case),
         "case": case.name,
-        "env": options_of(case.env_id, case.env),
-        "metric": anatomy.metric,
         "policy": anatomy.policy,
-        "seed": case.seed,
         "episodes": anatomy.episodes,
         "value": rounded(anatomy.value),
         "grows": anatomy.grows,
@@ -69,7 +66,7 @@ def pages_of(lines: Sequence[Mapping[str, Any]], folder: Path) -> dict[Path, str
 def table_of(lines: Sequence[Mapping[str, Any]]) -> str:
     """Returns a Markdown table of cases of one environment, with a column for each case."""
     cells = [{row["name"]: _cell(row) for row in line["rows"]} for line in lines]
-    first = [("policy", *(f"`{line['policy']}`" for line in lines)), (_metric(lines[0]), *map(_value, lines))]
+    first = [("policy", *(f"`{line['policy']}`" for line in lines)), ("its metric", *map(_value, lines))]
     names = dict.fromkeys(name for of in cells for name in of)
     rows = [(escaped(name), *(of.get(name, "-") for of in cells)) for name in names]
     head = ("", *(escaped(line["case"]) for line in lines))
@@ -91,12 +88,8 @@ def _percent(value: float) -> str:
     return "0.0" if float(text) == 0.0 else text
 
 
-def _metric(line: Mapping[str, Any]) -> str:
-    return f"its `{line['metric']}`"
-
-
 def _value(line: Mapping[str, Any]) -> str:
-    return f"{line['value']:.4g} {_unit(line)}".rstrip() + _mark(line)
+    return f"`{line['metric']}` {line['value']:.4g} {_unit(line)}".rstrip() + _mark(line)
 
 
 def _unit(line: Mapping[str, Any]) -> str:

@@ -103,7 +103,7 @@ def playing_s(job: Job) -> float:
     env_id, evaluation = job.definition["env_id"], job.definition["evaluation"]
     name = job.definition["policy"].get("reference")
     known = factory_of(env_id).references.policies
-    slow = name in known and known[name].slow  # blind tables are none of them
+    slow = name in known and known[name].slow  # a blind table is not one of them
     slots = evaluation["episodes"] * slots_of(job, evaluation["env"])
     return 1e-3 * (SLOW_SLOT_MS if slow else PLAYED_SLOT_MS) * slots
 

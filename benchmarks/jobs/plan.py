@@ -28,6 +28,7 @@ from trainers.runs.env_options import env_options_type
 from trainers.runs.options import ADJUSTABLE, Run, preset_run
 from vec_envs.problems.base import Problem
 from vec_envs.registration import factory_of
+from vec_envs.validation import check_integer
 
 CHECKPOINT_S = 60.0
 DECISION_LIMIT_S = 5.0
@@ -83,11 +84,11 @@ def jobs_of_suites(suites: Sequence[Suite], seeds: int) -> list[Job]:
 
 
 def jobs_of(case: Case, policy: CasePolicy, seeds: int) -> list[Job]:
-    """Returns the jobs of a policy on a case: one for each training seed or draw, or else one.
+    """Returns the jobs of a policy on a case: one for each training seed or draw, or a single one.
 
-    The first one records an episode where the case asks for it. A custom policy that does not play the case has no
-    jobs, nor has a blind table that is not stored. Raises `ValueError` with the names of case and policy where one of
-    them does not exist, or an option is out of bounds.
+    Only the first job records an episode, where the case asks for it. There is no job for a custom policy that does not
+    play the case, and none for a blind table that is not stored. Raises `ValueError` with the names of case and policy
+    where one of them does not exist, or an option is out of bounds.
     """
     try:
         jobs = _all_jobs(case, policy, seeds)
@@ -106,12 +107,20 @@ def _all_jobs(case: Case, policy: CasePolicy, seeds: int) -> list[Job]:
 
 def references_of(case: Case) -> StoredReferences | None:
     """Returns the blind tables and the seer's values of a case; None where they have not been found yet."""
-    return stored_references(case.env_id, options_of(case.env_id, case.env), case.references)
+    return stored_references(case.references, **case_key(case))
+
+
+def case_key(case: Case) -> dict[str, Any]:
+    """Returns the fields by which the stored measurements of a case are found, `case_lines.KEY`."""
+    env = options_of(case.env_id, case.env)
+    metric = kept_of(case, problem_of(case.env_id, env)).metrics[0]
+    return {"env_id": case.env_id, "env": env, "metric": metric, "seed": case.seed}
 
 
 def _reference_jobs(case: Case, policy: Reference) -> list[Job]:
     known = factory_of(case.env_id).references.named(policy.name)
     env = options_of(case.env_id, {**case.env, **known.env})
+    check_integer(1, draws=policy.draws)
     draws: list[dict[str, int]] = [{"draw": draw} for draw in range(policy.draws)] if policy.draws > 1 else [{}]
     return [_job(case, {"reference": policy.name, **draw}, env) for draw in draws]
 
@@ -121,6 +130,8 @@ def _stored_table_jobs(case: Case, policy: Reference) -> list[Job]:
     stored = references_of(case)
     if stored is None:
         return []
+    if policy.name not in stored.tables:
+        raise ValueError(f"a stored blind policy must be one of {', '.join(stored.tables)}, got {policy.name!r}")
     table = {"reference": policy.name, "table": stored.tables[policy.name]}
     return [_job(case, table, options_of(case.env_id, case.env))]
 
@@ -178,7 +189,7 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
 
 
 def _revision(learner: Learner) -> dict[str, int]:
-    """Returns the revision of a learner for a definition, which has none of the first one."""
+    """Returns the revision of a learner for a definition; nothing for the first revision."""
     return {"revision": learner.revision} if learner.revision > 1 else {}
 
 

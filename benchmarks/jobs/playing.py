@@ -67,7 +67,7 @@ def play(
             policy declares other options in `sees`.
         kept: The metrics to keep.
         seed: The seed of the first episode; the others follow it.
-        policy_seed: The seed of the policy's own random numbers; None for that of the first episode.
+        policy_seed: The seed of the policy's own random numbers; None for the seed of the first episode.
         limit_s: The longest time of a decision, on average over the environments.
         timed: A second instance of the policy, to measure the time of a decision in one environment. It leaves the
             random numbers of the first instance unchanged.

@@ -19,7 +19,7 @@ from vec_envs.records import map_arrays
 MOST_FRAMES = 100
 """The largest number of slots in a recording: the first ones of an episode."""
 MOST_RECORDING_BYTES = 2**19
-"""The largest size of a recording, a quarter of that of a result. A longer episode is recorded up to this size."""
+"""The largest size of a recording, a quarter of the largest size of a result. A larger one is cut off there."""
 R = TypeVar("R")
 
 
@@ -100,6 +100,8 @@ class Recorder:
     def _slots(self) -> Iterator[PlayedSlot]:
         """Yields the slots of the episode, those without a decision too."""
         state = next((decisions[0].state for decisions in self._decisions.values()), None)
+        if state is None:  # no decision at all: nothing is known
+            return
         for slot in range(self._problem.episode_slots if self._in_turn else len(self._decisions)):
             decisions = tuple(self._decisions.get(slot, ()))
             yield PlayedSlot(

@@ -1,8 +1,9 @@
 """Statistics over the runs of policies: aggregates of skill, performance profiles, probabilities of improvement.
 
 A *run* is a training seed. One run plays all cases, so a resample draws whole runs, each with its values on all cases.
-Five runs show too little of the variation between runs: deviations are widened as in `statistics.small_sample_factor`.
-The episodes of a case are fixed, so a policy that does not train has one run, and its intervals are points.
+Few runs show too little of the variation between runs, so deviations are widened by `statistics.small_sample_factor`.
+The episodes of a case are fixed, so a policy without training and without random numbers has one run, and its intervals
+are points.
 
 The aggregates are those of Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice (2021).
 Differs: they resample the runs of each task on their own, and do not widen.
@@ -63,10 +64,12 @@ def _aggregates(name: str, runs: Float[np.ndarray, "runs cases"]) -> dict[str, I
         return of.mean(axis=1)
 
     functions = {"mean": mean, "iqm": iqm, "optimality_gap": gap}
-    return {
+    found = {
         kind: _interval(float(of(flat)[0]), of(drawn), factor=small_sample_factor(len(runs)))
         for kind, of in functions.items()
     }
+    value, low, high = found["optimality_gap"]
+    return found | {"optimality_gap": (value, max(low, 0.0), high)}
 
 
 def improvements(runs: Runs) -> dict[tuple[str, str], Interval]:
@@ -76,7 +79,7 @@ def improvements(runs: Runs) -> dict[tuple[str, str], Interval]:
     for one, other in permutations(runs, 2):
         wins = _wins(runs[one], runs[other])
         drawn = ((weights[one] @ wins) * weights[other]).sum(axis=1)
-        factor = small_sample_factor(max(wins.shape))
+        factor = max(map(small_sample_factor, wins.shape))
         value, low, high = _interval(float(wins.mean()), drawn, factor=factor)
         found[one, other] = value, max(low, 0.0), min(high, 1.0)
     return found
@@ -107,7 +110,7 @@ def _interval(value: float, drawn: Float[np.ndarray, "resamples"], *, factor: fl
 
 
 def _drawn(name: str, runs: int) -> np.ndarray:
-    """Returns the runs of each resample, `[resamples, runs]`: the same for a policy in every call."""
+    """Returns the runs of each resample, `[resamples, runs]`. A policy has the same ones in every call."""
     return np.random.default_rng((zlib.crc32(name.encode()), runs)).integers(0, runs, (RESAMPLES, runs))
 
 

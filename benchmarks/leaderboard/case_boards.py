@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from benchmarks.anatomy.report import STORE as ANATOMY
-from benchmarks.jobs.plan import options_of, problem_of
+from benchmarks.jobs.plan import case_key, options_of, problem_of
 from benchmarks.leaderboard.aggregates import interval
 from benchmarks.leaderboard.case_results import CaseResults
 from benchmarks.leaderboard.schema import CaseAnatomy, CaseBoard, Change, Head, Interval, Row
 from benchmarks.leaderboard.skill import Scale, best_of, grows, run_skills
 from benchmarks.reports.policy_results import DECISIONS, PolicyResults
 from benchmarks.reports.tables import unit_of
-from benchmarks.results.case_lines import lines_of
+from benchmarks.results.case_lines import line_of
 from benchmarks.results.result import Result
+from benchmarks.suites.suite import Case
 from trainers.runs.tables import label
 
 
@@ -27,7 +27,7 @@ def case_board(results: CaseResults, scale: Scale | None) -> CaseBoard:
         results: The results on the case, of one policy at least.
         scale: The scale of skill; None where the case's references are not known.
 
-    Rows are in the order of the first metric, which is that of skill.
+    Rows are sorted by the first metric, from which skill is computed.
     """
     case, found = results.case, results.found
     kept = next(iter(found.values())).kept
@@ -43,7 +43,7 @@ def case_board(results: CaseResults, scale: Scale | None) -> CaseBoard:
         unseen=case.unseen,
         ranked=scale is not None and scale.is_ranked,
         room=None if scale is None else scale.shown,
-        anatomy=_anatomy(case.env_id, options),
+        anatomy=_anatomy(case),
         episodes=case.episodes,
         seed=case.seed,
         options={name: value for name, value in options.items() if value != defaults.get(name)},
@@ -52,9 +52,9 @@ def case_board(results: CaseResults, scale: Scale | None) -> CaseBoard:
     )
 
 
-def _anatomy(env_id: str, options: Mapping[str, Any]) -> CaseAnatomy | None:
-    """Returns what has been measured of a case with these options; None where nothing has."""
-    line = next((of for of in lines_of(ANATOMY) if (of["env_id"], of["env"]) == (env_id, options)), None)
+def _anatomy(case: Case) -> CaseAnatomy | None:
+    """Returns what has been measured of a case; None where nothing has."""
+    line = line_of(ANATOMY, **case_key(case))
     if line is None:
         return None
     changes = tuple(

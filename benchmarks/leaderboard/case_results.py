@@ -68,11 +68,12 @@ def _checked(result: Result, cases: Sequence[Case]) -> Result:
     for name, trace in result.traces.items():
         if len(trace) != problem.episode_epochs and not problem.one_at_a_time:
             raise ValueError(f"its trace of {name} has {len(trace)} values, an episode {problem.episode_epochs} epochs")
-    metric = kept_of(cases[0], problem).metrics[0]
-    if metric not in result.values:
-        raise ValueError(f"it lacks {metric}, which ranks policies")
-    if have_references(cases) and not (mean := result.values[metric].mean()) > 0.0:
-        raise ValueError(f"its {label(metric)} is {mean:g} on average, which is not above 0")
+    ranking = {kept_of(case, problem).metrics[0]: None for case in cases}
+    if not any(metric in result.values for metric in ranking):
+        raise ValueError(f"it lacks {' and '.join(ranking)}, which ranks policies")
+    for metric in ranking if have_references(cases) else ():
+        if metric in result.values and not (mean := result.values[metric].mean()) > 0.0:
+            raise ValueError(f"its {label(metric)} is {mean:g} on average, which is not above 0")
     return result
 
 

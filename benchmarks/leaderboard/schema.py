@@ -50,8 +50,8 @@ class Row:
 class Room:
     """How much better than a blind policy one can be on a case, by the first metric on the seer's episodes.
 
-    The part from `blind_value` to `present_value` is worth seeing the present, and that from there to `seer_value` is
-    worth foreseeing the episode.
+    The part from `blind_value` to `present_value` is what seeing the present is worth. The part from there to
+    `seer_value` is what foreseeing the episode is worth.
     """
 
     blind: str
@@ -69,7 +69,7 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """How much a reference policy's first metric changes with one thing changed, in per cent (`benchmarks.anatomy`)."""
+    """The change of a reference policy's first metric when one thing is changed, in per cent (`benchmarks.anatomy`)."""
 
     name: str
     kind: Literal["picture", "world", "policy"]
@@ -183,6 +183,8 @@ class Track:
     """The metric that ranks policies where the references of its cases are not known; None where they are."""
     entries: tuple[Entry, ...]
     cases: tuple[CaseBoard, ...]
+    cases_left_out: int = 0
+    """The number of cases that cannot be shown, because their references are not known or have no results."""
     profiles: Plot
     """Performance profiles: the share of runs with a skill above x."""
     improvements: tuple[Improvement, ...]

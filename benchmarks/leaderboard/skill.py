@@ -3,8 +3,8 @@
 In between, skill is linear in the logarithm of the first metric. A policy that is worse than seeing nothing has a skill
 below 0. The seer is the best plan that a search found with the whole episode known, not a bound: a policy may beat it.
 
-All policies of a case play the same episodes. The seer played the first of them. Its distance to the blind policy, the
-*room* of the case, is measured on those, and the distance of a policy to the blind one on all.
+All policies of a case play the same episodes. The seer played only the first of them, so its distance to the blind
+policy, the *room* of the case, is measured on these. The distance of a policy to the blind one is measured on all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.jobs.plan import references_of
 from benchmarks.leaderboard.schema import Interval, Room
 from benchmarks.reports.policy_results import PolicyResults
 from benchmarks.results.statistics import Estimate, estimate
-from benchmarks.results.stored_references import BLIND, StoredReferences
+from benchmarks.results.stored_references import StoredReferences
 from benchmarks.suites.suite import Case, Reference
 
 RANKED_FROM = 0.10
@@ -66,15 +66,16 @@ def have_references(cases: Sequence[Case]) -> bool:
 
 
 def scale_of(case: Case, found: Mapping[str, PolicyResults]) -> Scale:
-    """Returns a case's scale. Raises `ValueError` where its references are not stored or have no results."""
+    """Returns a case's scale. Raises `ValueError` where blind policies and seer are not stored or have no results."""
     stored = references_of(case)
     if stored is None:
         raise ValueError("its blind policies and seer are not known: python -m benchmarks.references find")
-    blind = best_of(case, [found[name] for name in BLIND if name in found])
+    names = [of.name for of in case.policies if isinstance(of, Reference) and of.stored]
+    if missing := [name for name in names if name not in found]:
+        raise ValueError(f"it has no results of {' and '.join(missing)}, whose skill may be 0")
+    blind = best_of(case, [found[name] for name in names])
     if blind is None:
-        raise ValueError(f"it has no results of {' or '.join(BLIND)}, whose skill may be 0")
-    if blind.ranked_by != stored.metric or stored.seed != case.seed:
-        raise ValueError("its stored references are of another metric or of other episodes")
+        raise ValueError("it lists no blind policy, whose skill is 0: add Reference(name='timetable', stored=True)")
     count = min(len(stored.seer), case.episodes)
     seer = estimate(np.array([stored.seer[:count]]), name="seer")
     if not seer.value > 0.0:
@@ -88,7 +89,7 @@ def scale_of(case: Case, found: Mapping[str, PolicyResults]) -> Scale:
 
 
 def best_of(case: Case, results: Sequence[PolicyResults]) -> PolicyResults | None:
-    """Returns the best results among those whose queues do not grow; of all, if every one's queues grow."""
+    """Returns the best results among those whose queues do not grow; the best of all, if every one's queues grow."""
     settled = [of for of in results if not grows(case, of)] or list(results)
     return min(settled, key=lambda of: of.mean(of.ranked_by).value, default=None)
 

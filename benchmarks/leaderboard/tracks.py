@@ -1,8 +1,8 @@
 """A track of a leaderboard: the ranking of policies over the cases of an environment, and its plots.
 
 Policies are ranked by their mean skill over the cases that are ranked: those in which the seer is at least 10 % below
-the best blind policy. The other cases replicate a paper's setting: they have tables, and no ranks. Where the references
-of no case are known, policies are ranked by the mean of the problem's first metric over all cases.
+the best blind policy. The other cases replicate a paper's setting: they have tables, and no ranks. Where the blind
+policies and the seer of no case are known, policies are ranked by the mean of the first metric over all cases.
 """
 
 from __future__ import annotations
@@ -44,16 +44,17 @@ class CaseOfTrack:
         """Whether the case counts for the ranking."""
         return self.scale is None or self.scale.is_ranked
 
-    def metric_of(self, results: PolicyResults) -> str:
-        """Returns the metric that ranks policies on the case."""
-        return results.ranked_by if self.scale is None else self.scale.metric
+    @property
+    def metric(self) -> str:
+        """The metric that ranks policies on the case."""
+        return next(iter(self.results.found.values())).ranked_by
 
     def run_values(self, name: str) -> Float[np.ndarray, "runs"]:
         """Returns a value of each run of a policy, the greater the better: its skill, or minus its metric."""
         results = self.results.found[name]
         if self.scale is not None:
             return run_skills(self.scale, results)
-        return -results.values(self.metric_of(results)).mean(axis=1)
+        return -results.values(self.metric).mean(axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +65,9 @@ class TrackResults:
     cases: tuple[CaseOfTrack, ...]
     """The cases that can be shown."""
     left_out: tuple[Rejected, ...]
-    """The cases that cannot, and the reasons."""
+    """The cases that cannot be shown, and the reasons."""
     has_skill: bool
-    """Whether the references of any case are known, so that policies are ranked by skill."""
+    """Whether the blind policies and the seer of any case are known, so that policies are ranked by skill."""
     suite: str
     """The suite's name on a command line."""
     seeds: int
@@ -90,8 +91,9 @@ class TrackResults:
 
     @property
     def ranked(self) -> tuple[CaseOfTrack, ...]:
-        """The cases that count for the ranking."""
-        return tuple(case for case in self.cases if case.is_ranked)
+        """The cases that count for the ranking; without known references, those with the metric of the first one."""
+        first = next((case.metric for case in self.cases), "")
+        return tuple(case for case in self.cases if case.is_ranked and (self.has_skill or case.metric == first))
 
     @cached_property
     def names(self) -> list[str]:
@@ -111,9 +113,15 @@ class TrackResults:
             return []
         return [name for name in self.names if all(_is_complete(case.results.found.get(name)) for case in self.ranked)]
 
+    def run_values(self, name: str) -> Float[np.ndarray, "runs cases"]:
+        """Returns the values of each run on all ranked cases; of the first runs, where a case has more than another."""
+        values = [case.run_values(name) for case in self.ranked]
+        count = min(map(len, values))
+        return np.stack([of_case[:count] for of_case in values], axis=1)
+
     def ranked_results(self, name: str) -> list[tuple[CaseOfTrack, PolicyResults]]:
         """Returns a policy's results on each ranked case that it plays."""
-        return [(case, of_policy) for case, of_policy in self.of_policy(name) if case.is_ranked]
+        return [(case, of_policy) for case, of_policy in self.of_policy(name) if case in self.ranked]
 
     def of_policy(self, name: str) -> list[tuple[CaseOfTrack, PolicyResults]]:
         """Returns a policy's results on each case that it plays."""
@@ -131,7 +139,7 @@ class TrackResults:
 
 def track_of(results: TrackResults, *, title: str, sweeps: Sequence[Plot]) -> Track:
     """Returns a track with its ranking and plots. `sweeps` are plots of trade-offs on the same environment."""
-    values = {name: np.stack([case.run_values(name) for case in results.ranked], axis=1) for name in results.complete}
+    values = {name: results.run_values(name) for name in results.complete}
     skills = aggregates(values) if values and results.has_skill else {}
     entries = [_with_rank_value(_entry(name, results), results, skills) for name in results.names]
     ranked = [entry.name for entry in sorted(entries, key=_order) if entry.name in values]
@@ -142,6 +150,7 @@ def track_of(results: TrackResults, *, title: str, sweeps: Sequence[Plot]) -> Tr
         metric=None if results.has_skill else _metric_head(results),
         entries=_with_ranks(entries),
         cases=tuple(case_board(case.results, case.scale) for case in results.cases),
+        cases_left_out=len(results.left_out),
         profiles=Plot(
             title="Performance profiles",
             x_label="skill",
@@ -163,11 +172,8 @@ def track_of(results: TrackResults, *, title: str, sweeps: Sequence[Plot]) -> Tr
 
 
 def _metric_head(results: TrackResults) -> Head | None:
-    """Returns the head of the metric that ranks policies, the same on all cases of a problem; None without cases."""
-    if not results.cases:
-        return None
-    first = results.cases[0]
-    return head_of(first.metric_of(next(iter(first.results.found.values()))))
+    """Returns the head of the metric that ranks policies; None without cases."""
+    return head_of(results.ranked[0].metric) if results.ranked else None
 
 
 def _settled(results: CaseResults) -> list[PolicyResults]:
@@ -189,9 +195,7 @@ def _with_rank_value(entry: Entry, results: TrackResults, skills: Mapping[str, M
     of_cases = results.ranked_results(entry.name)
     if results.has_skill:
         return replace(entry, skill=skills[entry.name], times_seer=_times_seer(of_cases))
-    return replace(
-        entry, metric=interval(mean_of([of_policy.mean(case.metric_of(of_policy)) for case, of_policy in of_cases]))
-    )
+    return replace(entry, metric=interval(mean_of([of_policy.mean(case.metric) for case, of_policy in of_cases])))
 
 
 def _times_seer(of_cases: Sequence[tuple[CaseOfTrack, PolicyResults]]) -> float:

@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seer-s", type=float, default=Budget.seer_s, help="CPU seconds of the seer in an episode")
     parser.add_argument("--output", type=Path, help="the file to write into (default: that of the case)")
     arguments = parser.parse_args(argv)
+    if arguments.episodes < 1:
+        parser.error(f"--episodes must be at least 1, got {arguments.episodes}")
     try:
         cases = cases_of(arguments.suite, env_id=arguments.env_id, name=arguments.case)
     except ValueError as error:

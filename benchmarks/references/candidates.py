@@ -20,7 +20,7 @@ def neighbours(
 ) -> Shaped[np.ndarray, "neighbours ..."]:
     """Returns the actions that differ in one agent's decision, or in one number of it.
 
-    `mask` says which decisions are tried; None where actions are numbers.
+    `mask` says which decisions are tried; None where actions are continuous.
     """
     if mask is None:
         return _other_numbers(action)
@@ -31,14 +31,14 @@ def neighbours(
 
 
 def legal_now(problem: Problem, state: Any, exogenous: Any) -> Bool[np.ndarray, "agents actions"] | None:
-    """Returns the legal decisions in a state, whose records have a batch axis of length 1; None for numbers."""
+    """Returns the legal decisions in a state, whose records have a batch axis of length 1; None for continuous ones."""
     if isinstance(problem.actions, ContinuousActions):
         return None
     return cast(DiscreteProblem, problem).action_mask(state, exogenous)[0]
 
 
 def legal_ever(problem: Problem) -> Bool[np.ndarray, "agents actions"] | None:
-    """Returns the decisions that a table may hold: all that exist, since no state is known; None for numbers."""
+    """Returns the decisions that a table may hold: all that exist, as no state is known; None for continuous ones."""
     return None if isinstance(problem.actions, ContinuousActions) else action_exists(cast(DiscreteProblem, problem))
 
 

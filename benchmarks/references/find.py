@@ -157,7 +157,7 @@ class _CaseSearch:
     def _bounds(self) -> list[Mapping[str, float]]:
         """The last queues of the two best policies whose queue does not grow, the tighter ones first.
 
-        Where every policy's grows, those of the two best policies.
+        If every policy has a growing queue, those of the two best policies.
         """
         settled = [play for play in self._tuning if not play.grows] or self._tuning
         settled = sorted(settled, key=lambda play: play.mean.mean())
@@ -202,6 +202,6 @@ class _CaseSearch:
 
 
 def best_stable(plays: Sequence[PlayedPolicy]) -> PlayedPolicy | None:
-    """Returns the best policy of which no queue grows; of all, where every policy's grows; None where there is none."""
+    """Returns the best policy without a growing queue, or the best of all if every one has one; None without plays."""
     stable = [play for play in plays if not play.grows] or plays
     return min(stable, key=lambda play: play.mean.mean(), default=None)

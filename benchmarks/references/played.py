@@ -101,7 +101,7 @@ def _decided(policy: Policy, progress: Progress, seen: KnownEpisodes) -> Shaped[
 
 
 def _clipped_step(episodes: KnownEpisodes, progress: Progress, action: Shaped[np.ndarray, "episodes ..."]) -> Progress:
-    """Returns the progress after actions; where the problem refuses them, masked ones are clipped to legal ones."""
+    """Returns the progress after actions. If the problem refuses them, illegal ones are clipped to legal ones."""
     try:
         return episodes.step(progress, action)
     except ValueError:

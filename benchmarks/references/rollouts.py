@@ -23,7 +23,7 @@ TOLERANCE = 1e-9
 EXCESS_WEIGHT = 10.0
 """The relative penalty of a final metric that is twice its bound: it makes a plan eleven times as bad."""
 LEAST_BOUND = 1e-3
-"""A smaller bound counts as this in penalties."""
+"""Penalties use this value in place of a smaller bound."""
 
 
 @dataclass(frozen=True, kw_only=True)

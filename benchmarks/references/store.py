@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.jobs.plan import options_of
+from benchmarks.jobs.plan import case_key
 from benchmarks.references.find import TUNING_SEED, BlindReference, Budget, CaseReferences
 from benchmarks.results.case_lines import rounded
 
@@ -15,15 +15,12 @@ def written(found: CaseReferences, budget: Budget) -> dict[str, Any]:
     """Returns the references of a case as JSON values."""
     case = found.case
     return {
-        "env_id": case.env_id,
+        **case_key(case),
         "case": case.name,
-        "env": options_of(case.env_id, case.env),
-        "metric": found.metric,
         "tuning": {"seed": TUNING_SEED, "episodes": budget.tuning_episodes},
         "static": _blind(found.static, found.metric),
         "timetable": _blind(found.timetable, found.metric),
         "seer": {
-            "seed": case.seed,
             "budget_s": budget.seer_s,
             **{name: [rounded(episode[name]) for episode in found.seer] for name in found.seer[0]},
         },

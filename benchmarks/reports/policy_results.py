@@ -45,7 +45,7 @@ class PolicyResults:
         found, expected = len(self.found), len(self.expected)
         learns = any("-seed" in name for name in self.expected)
         if found < expected:
-            return f"{found} of {expected} seeds" if learns else "missing"
+            return f"{found} of {expected} {'seeds' if learns else 'draws'}" if expected > 1 else "missing"
         return ("1 seed" if expected == 1 else f"{expected} seeds") if learns else ""
 
     @property

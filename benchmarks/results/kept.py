@@ -42,7 +42,7 @@ class Kept:
 
     @property
     def unrecorded(self) -> Kept:
-        """The same without a recording."""
+        """The same metrics, without a recording."""
         return replace(self, recorded=False)
 
     def __or__(self, other: Kept) -> Kept:

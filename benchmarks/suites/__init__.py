@@ -10,6 +10,7 @@ from benchmarks.policies.importing import import_source, is_source
 from benchmarks.suites.leaderboard import MAIN, MAIN_1, QUICK, QUICK_V
 from benchmarks.suites.lymdo import LYMDO, LYMDO_FIG4
 from benchmarks.suites.mad2rl import MAD2RL, MAD2RL_FIG9
+from benchmarks.suites.mobile import MOBILE
 from benchmarks.suites.rtd import RTD
 from benchmarks.suites.suite import Case, CustomPolicy, Suite
 
@@ -17,6 +18,7 @@ SUITES: Mapping[str, tuple[Suite, ...]] = {
     "quick": (QUICK, QUICK_V),
     "main": (MAIN, MAD2RL_FIG9),
     "main-1": (MAIN_1,),
+    "mobile": (MOBILE,),
     "rtd": RTD,
     **{suite.name: (suite,) for suite in RTD},
     "lymdo": LYMDO,

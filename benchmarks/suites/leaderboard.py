@@ -57,9 +57,9 @@ def _on_other_roads(case: Case, suffix: str = "") -> tuple[Case, ...]:
 
 
 _RADIO = {"carrier_ghz": 5.9, "noise_figure_db": 9.0, "v2v_range_m": 300.0, "episode_slots": 60}
-"""The radio of vehicles, in the place of the paper's: losses of 5.9 GHz, noise as physics has it, a limited reach.
+"""A radio in place of the paper's: path loss at 5.9 GHz, thermal noise, and a limited reach.
 
-Episodes are twice as long, so that queues that fill at the beginning decide less.
+Episodes are twice as long, so that the filling of queues at the beginning matters less.
 """
 
 
@@ -70,9 +70,9 @@ def _radio_case(clients: int, services: int, *policies: CasePolicy, **env: Any) 
 
 
 _HALF_AS_MANY = {"run": {"episodes": 960}}
-"""Training episodes, as these are twice as long."""
+"""Half as many training episodes, because each is twice as long."""
 _SLOW = {"optimum-bound", "optimum-drift", "genetic-drift"}
-"""References that take minutes here, and are within a few per cent of the best responses."""
+"""References that take minutes on these cases. Their metric is within a few per cent of that of the best responses."""
 _PARTITION_RADIO = tuple(
     replace(of, **_HALF_AS_MANY) if isinstance(of, Learned) else of for of in _PARTITION if of.name not in _SLOW
 )
@@ -156,7 +156,7 @@ _STREAMS = replace(_streams("0.5 to 2.5 tasks/s", *_INFERENCE), recorded=True)
 _PEAK_HZ = tuple(2.5 if slot in range(75, 110) else 1.5 for slot in range(200))
 _EXCHANGED = {"energy_budget_j": (0.060, 0.040), "memory_budget_gb": (0.030, 0.100)}
 _WIDE = {"mobility": "sumo", "scenario": "fdr-drive", "bandwidth_mhz": 20.0, "episode_slots": 60}
-"""Driving with 20 MHz: the channel then decides whether the server is worth it."""
+"""Driving with 20 MHz: the channel then decides whether sending to the server pays."""
 _LARGE = {"dnns": ("mobilenetv2", "resnet50"), "memory_budget_gb": (0.01, 0.08)}
 _INFERENCE_CASES = (
     _STREAMS,
@@ -201,7 +201,10 @@ MAIN_1 = replace(
         for case in (_FEW, _MIDDLE, _MANY, *_on_other_roads(_MANY), *_DIVERSION_CASES[:5], *_INFERENCE_CASES[:4])
     ),
 )
-"""The cases of version 1, so that its results stay readable. Its scores, from the random policy to the best reference, are no longer computed."""
+"""The cases of version 1, so that its results stay readable.
+
+Its scores, from the random policy to the best reference, are no longer computed.
+"""
 
 # In minutes -----------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ class Reference:
     stored: bool = False
     """Whether it is instead a blind table of the case: `static` or `timetable` of `benchmarks.references`."""
     draws: int = 1
-    """How often it plays the episodes, each time with other random numbers of its own."""
+    """How often it plays the episodes, each time with other random numbers of its own; at least 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.jobs.plan import custom_policy_job, jobs_of, kept_of, options_of, problem_of
+from benchmarks.jobs.plan import case_key, custom_policy_job, jobs_of, kept_of, options_of, problem_of
 from benchmarks.leaderboard.schema import Board, Entry
 from benchmarks.results import result as results
 from benchmarks.results.kept import Kept
@@ -55,9 +55,8 @@ TWIN = {"given": "his:Policy", "sha256": "cd" * 8}
 def write_references(path: Path, *cases: Case, seer: float = SEER) -> None:
     """Writes references of cases: tables of all-local actions, and the value of a seer on every episode."""
     table = {"table": [[0] * 7]}
-    values = {"seed": BASE.seed, "completion_time_s": [seer] * EPISODES}
-    shared = {"metric": "completion_time_s", "static": table, "timetable": table, "seer": values}
-    lines = [{"env_id": case.env_id, "env": options_of(case.env_id, case.env), **shared} for case in cases]
+    shared = {"static": table, "timetable": table, "seer": {"completion_time_s": [seer] * EPISODES}}
+    lines = [{**case_key(case), **shared} for case in cases]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 

@@ -16,6 +16,7 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "VEC-DNNPartition-v0": {"mobility": "straight", "num_client_vehicles": 7, "num_service_vehicles": 5},
     "VEC-TaskDiversion-v0": {"mobility": "straight"},
     "VEC-CooperativeInference-v0": {},
+    "VEC-MobileInference-v0": {"mobility": "straight"},
 }
 """Options of each environment that need no SUMO."""
 

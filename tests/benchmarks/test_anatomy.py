@@ -16,7 +16,7 @@ from benchmarks.anatomy.__main__ import main
 from benchmarks.anatomy.measure import Row, anatomy_of
 from benchmarks.anatomy.nature import Nature, nature_of
 from benchmarks.anatomy.report import page_of, written
-from benchmarks.jobs.plan import options_of
+from benchmarks.jobs.plan import case_key, options_of
 from benchmarks.references.played import play
 from benchmarks.references.rollouts import Goal, KnownEpisodes
 from benchmarks.suites.suite import Case
@@ -24,7 +24,7 @@ from tests.benchmarks import reach_problem
 from tests.made_up import assert_same
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.mobility import StraightMobility
-from vec_envs.mobility.traffic import TrafficBlock
+from vec_envs.mobility.traffic import TrafficBlock, entry_slot
 from vec_envs.policies import references
 from vec_envs.records import stack
 from vec_envs.registration import ENVIRONMENTS, factory_of
@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "VEC-DNNPartition-v0": {"num_client_vehicles": 2, "num_service_vehicles": 2, "episode_slots": 8},
     "VEC-TaskDiversion-v0": {"num_client_vehicles": 4, "episode_slots": 20},
     "VEC-CooperativeInference-v0": {"episode_slots": 12},
+    "VEC-MobileInference-v0": {"num_client_vehicles": 3, "num_service_vehicles": 2, "episode_slots": 30},
 }
 HOLDERS = np.array([[0, 1], [0, 1], [2, 1], [2, -1], [2, 3]])
 """Two seats in five slots: vehicle 2 follows vehicle 0, and vehicle 3 takes the seat that vehicle 1 left empty."""
@@ -117,6 +118,22 @@ def test_the_record_of_nature_is_that_of_the_environment(env_id: str) -> None:
     for name in problem.channel_fields:
         assert not np.array_equal(getattr(changes.aged(nature, slots=3).record, name), getattr(truth, name))
         assert not np.array_equal(getattr(changes.frozen(nature).record, name), getattr(truth, name))
+
+
+def test_an_old_picture_of_a_street_has_its_old_links() -> None:
+    problem: Any = factory_of("VEC-MobileInference-v0").problem(
+        num_client_vehicles=3, num_service_vehicles=2, episode_slots=90
+    )
+    nature = nature_of(EnvironmentBatch(problem, StraightMobility(range_m=400.0), 2), seed=5, episodes=2)
+    truth, old = nature.record, changes.aged(nature, slots=10).record
+    client, service = entry_slot(nature.traffic.client_vehicle), entry_slot(nature.traffic.service_vehicle)
+    assert client.max() > 0, "some vehicles leave"
+    then = np.maximum(np.arange(91)[:, None] - 10, client)
+    expected = np.take_along_axis(truth.v2i_efficiency, then[..., None], axis=1)
+    np.testing.assert_allclose(old.v2i_efficiency, expected, atol=1e-9)
+    at_once = (client[..., None] == 0) & (service[..., None, :] == 0)
+    expected = np.take_along_axis(truth.v2v_efficiency, then[..., None], axis=1)
+    np.testing.assert_allclose(old.v2v_efficiency[at_once], expected[at_once], atol=1e-9)
 
 
 def episodes_of(problem: Any, record: Any, metric: str) -> KnownEpisodes:
@@ -215,13 +232,10 @@ def test_stored_references_are_compared_too(tmp_path: Path) -> None:
     case, path = reach_problem.CASE, tmp_path / "found.jsonl"
     alone = anatomy_of(case, episodes=2).value
     line = {
-        "env_id": case.env_id,
-        "case": case.name,
-        "env": options_of(case.env_id, case.env),
-        "metric": "delay_s",
+        **case_key(case),
         "static": {"table": [[0, 0, 0]]},
         "timetable": {"table": [[0, 0, 0], [0, 0, 0]]},
-        "seer": {"seed": 40, "delay_s": [0.25 * alone, 0.75 * alone]},
+        "seer": {"delay_s": [0.25 * alone, 0.75 * alone]},
     }
     path.write_text(json.dumps(line) + "\n")
     anatomy = anatomy_of(replace(case, references=str(path)), episodes=4)
@@ -230,6 +244,16 @@ def test_stored_references_are_compared_too(tmp_path: Path) -> None:
     assert percent == pytest.approx(
         {"best fixed action": blind, "best table of actions": blind, "selfish (computes)": blind, "seer": -50.0}
     )
+
+
+@pytest.mark.parametrize("policy", ["typo", "optimum-drift", "gbs-best"])
+def test_a_policy_must_be_a_fast_reference_with_the_options_of_the_case(policy: str) -> None:
+    """Another reference would play other options under its name."""
+    env = {"mobility": "straight", "num_client_vehicles": 4, "episode_slots": 5}
+    kind = "VEC-DNNPartition-v0" if policy == "optimum-drift" else "VEC-TaskDiversion-v0"
+    case = Case(name="a", env_id=kind, env=env, policies=(), episodes=2)
+    with pytest.raises(ValueError, match=f"must be a fast reference .*; got '{policy}'"):
+        anatomy_of(case, episodes=2, policy=policy)
 
 
 @pytest.mark.slow
@@ -280,6 +304,7 @@ def test_pages_show_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixt
         "env_id": env_id,
         "env": options_of(env_id, {}),
         "metric": "completion_time_s",
+        "seed": 1000,
         "value": 2.034,
         "grows": False,
         "rows": [row],
@@ -294,7 +319,7 @@ def test_pages_show_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "old" in page.read_text(), "a check writes nothing"
     assert main(arguments) == 0
     assert "| no fading | -0.3 % [-0.4, +120], grows | -0.3 % [-0.4, +120], grows |" in page.read_text()
-    assert "| its `completion_time_s` | 2.034 s | 2.034 s |" in page.read_text()
+    assert "| its metric | `completion_time_s` 2.034 s | `completion_time_s` 2.034 s |" in page.read_text()
     assert "prose" in page.read_text()
     assert main([*arguments, "--check"]) == 0
 

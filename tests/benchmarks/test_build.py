@@ -109,6 +109,33 @@ def test_a_case_without_stored_references_is_left_out(folder: Path, tmp_path: Pa
     assert [entry.name for entry in track.entries][:2] == ["optimum-drift", THEIRS["given"]]
 
 
+def test_every_blind_policy_of_a_case_must_have_results(folder: Path, tmp_path: Path) -> None:
+    """Otherwise the meaning of skill 0 would depend on which results are present."""
+    policies = (*BASE.policies, Reference(name="static", stored=True))
+    suite = replace(SUITE, cases=(replace(BASE, policies=policies), UNSEEN))
+    board = board_of((suite,), SEEDS, folder)
+    assert [case.name for case in board.tracks[0].cases] == ["new road"]
+    assert "no results of static" in board.left_out[0].why
+    assert "No case of this environment is ranked" not in markdown(board)
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    definitions = [job.definition for job in jobs_of(BASE, policies[-1], 1)]
+    write(other, BASE, "static", 25.0, growing=False, definitions=definitions)
+    assert case_of(board_of((suite,), SEEDS, other).tracks[0], "seen").room.blind == "static"
+
+
+def test_a_policy_may_have_more_runs_on_one_case_than_on_another(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    drawn = Reference(name="random", draws=2)
+    write(other, BASE, "random", 110.0, growing=False, definitions=[j.definition for j in jobs_of(BASE, drawn, 1)])
+    suite = replace(SUITE, cases=(replace(BASE, policies=(*BASE.policies[:-1], drawn)), UNSEEN))
+    of = entries(board_of((suite,), SEEDS, other))["random"]
+    assert (of.rank is None, of.seeds) == (False, 2)
+    with pytest.raises(ValueError, match="draws must be an integer of at least 1, got 0"):
+        jobs_of(BASE, Reference(name="random", draws=0), 1)
+
+
 def test_policies_with_equal_printed_skills_share_a_rank(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     shutil.copytree(folder, other)
@@ -200,7 +227,7 @@ def test_a_blind_policy_must_have_results(folder: Path, tmp_path: Path) -> None:
     (other / f"{job.name}.json").unlink()
     board = board_of((SUITE,), SEEDS, other)
     assert [case.name for case in board.tracks[0].cases] == ["new road"]
-    assert "no results of static or timetable, whose skill may be 0" in board.left_out[0].why
+    assert "no results of timetable, whose skill may be 0" in board.left_out[0].why
 
 
 @pytest.mark.slow
@@ -253,6 +280,7 @@ def test_aggregates_and_profiles() -> None:
     assert of["a"]["mean"][0] == pytest.approx(metrics.aggregate_mean(RUNS["a"]))
     assert of["a"]["optimality_gap"][0] == pytest.approx(metrics.aggregate_optimality_gap(RUNS["a"]))
     assert of["a"]["iqm"][1] < of["a"]["iqm"][0] < of["a"]["iqm"][2]
+    assert aggregates({"a": np.array([[1.0], [0.9], [1.3]])})["a"]["optimality_gap"][1] == 0.0, "no gap is below 0"
     assert of["c"]["iqm"][1] == of["c"]["iqm"][2] == pytest.approx(of["c"]["iqm"][0])  # a single run does not vary
     many = aggregates({"c": np.repeat(RUNS["c"], 5, axis=0)})
     for kind, value in many["c"].items():  # a single run counts as often as others have runs

@@ -29,19 +29,33 @@ def board() -> Board:
     return board_of(MAIN, seeds_of(MAIN), *PUBLISHED)
 
 
+TO_BE_TRAINED = {"mad2rl": "5.9 GHz", "p-qmix": "5.9 GHz", "rtd": "tight", "disdqn": "tight", "disdqn-best": "tight"}
+"""Learners, and a word of the names of the cases on which their trainings are still to be done."""
+
+
 def test_every_policy_of_the_project_has_played_every_case_with_all_seeds() -> None:
     published = {name for path in PUBLISHED for name in open_results(path).names}
     for case in MAIN[0].cases:
         for policy in case.policies:
-            assert {job.name for job in jobs_of(case, policy, 5)} <= published, (case.name, policy.name)
+            if TO_BE_TRAINED.get(policy.name, "-") not in case.name:
+                assert {job.name for job in jobs_of(case, policy, 5)} <= published, (case.name, policy.name)
 
 
-def test_every_policy_is_ranked(board: Board) -> None:
+def test_every_complete_policy_is_ranked(board: Board) -> None:
     assert board.left_out == ()
-    assert [len(track.cases) for track in board.tracks] == [6, 5, 4]
+    assert [len(track.cases) for track in board.tracks] == [9, 8, 7]
     for track in board.tracks:
-        assert all(entry.rank is not None for entry in track.entries)
-        assert {entry.seeds for entry in track.entries} == {1, 5}
+        unranked = {entry.name for entry in track.entries if entry.rank is None}
+        assert unranked <= TO_BE_TRAINED.keys()
+        assert all(entry.skill for entry in track.entries if entry.rank is not None)
+        assert sum(case.ranked for case in track.cases) >= 2
+
+
+def test_seeing_pays_on_the_ranked_cases_and_a_track_leaves_room_for_foresight(board: Board) -> None:
+    for track in board.tracks[:2]:
+        rooms = [case.room for case in track.cases if case.ranked and case.room is not None]
+        worth = [1.0 - room.seer_value / room.present_value for room in rooms if room.present_value is not None]
+        assert sum(share >= 0.05 for share in worth) >= 2, track.env_id
 
 
 def test_the_docs_have_the_ranking_that_follows_from_the_results(board: Board) -> None:

@@ -14,9 +14,12 @@ import pytest
 
 from benchmarks.jobs.plan import custom_policy_job, jobs_of
 from benchmarks.leaderboard.build import board_of
+from benchmarks.leaderboard.case_results import read_all
 from benchmarks.leaderboard.command import main
 from benchmarks.leaderboard.schema import Board
 from benchmarks.results import result as results
+from benchmarks.results.stores import open_results
+from benchmarks.suites.leaderboard import MAIN
 from benchmarks.suites.suite import Reference
 from tests.benchmarks.known import BASE, EPISODES, SEEDS, SUITE, SWEEP, THEIRS, UNSEEN, entries, kept_by, write
 
@@ -171,13 +174,29 @@ def test_a_case_that_cannot_be_ranked_is_left_out(folder: Path, tmp_path: Path) 
         if case is BASE:
             board = board_of((SUITE,), SEEDS, other)
             assert [case.name for case in board.tracks[0].cases] == ["new road"]
-            assert "no results of static or timetable" in board.left_out[0].why
+            assert "no results of timetable" in board.left_out[0].why
             for entry in board.tracks[0].entries:
                 assert (entry.rank, "not ranked: seen cannot be ranked" in entry.note) == (None, True)
     with pytest.raises(ValueError, match="no results of the suite two that can be ranked"):
         board_of((SUITE,), SEEDS, other)
     with pytest.raises(ValueError, match="no suite has a ranking"):
         board_of((SWEEP,), SEEDS, folder)
+
+
+def test_the_metric_of_every_case_must_be_above_0(tmp_path: Path) -> None:
+    """A track may have cases with several metrics; a value of 0 would be an infinite skill."""
+    (case,) = (case for case in MAIN.cases if case.name == "tight deadlines")
+    jobs = jobs_of(case, Reference(name="leo-best"), 1)
+    values = {name: np.full(case.episodes, 1.0) for name in jobs[0].kept.values} | {
+        "penalised_cost": np.zeros(case.episodes)
+    }
+    results.write(
+        tmp_path, jobs[0].definition, jobs[0].kept, values=values, decisions=np.full(case.episodes, 9), traces={},
+        curve=None, training_s=0.0, evaluation_s=1.0,
+    )  # fmt: skip
+    found, rejected = read_all([open_results(tmp_path)], MAIN.cases)
+    assert found == {}
+    assert "its penalised cost is 0 on average, which is not above 0" in rejected[0].why
 
 
 def put(folder: Path, definition: dict[str, Any]) -> Path:

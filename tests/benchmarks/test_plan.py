@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.jobs import plan
 from benchmarks.jobs.execute import execute
-from benchmarks.jobs.plan import jobs_of, jobs_of_suites, options_of, problem_of
+from benchmarks.jobs.plan import case_key, jobs_of, jobs_of_suites, problem_of
 from benchmarks.jobs.playing import play
 from benchmarks.results.kept import Kept
 from benchmarks.results.result import read
@@ -73,12 +73,14 @@ def test_a_blind_table_is_a_job_that_plays_its_rows(tmp_path: Path) -> None:
     )  # fmt: skip
     assert jobs_of(case, case.policies[0], 1) == []  # not found yet
     line = {
-        "env_id": case.env_id, "env": options_of(case.env_id, case.env), "metric": "cost",
-        "static": {"table": table[:1]}, "timetable": {"table": table}, "seer": {"seed": 1000, "cost": [1.0]},
+        **case_key(case), "static": {"table": table[:1]}, "timetable": {"table": table}, "seer": {"cost": [1.0]},
     }  # fmt: skip
     (tmp_path / "references.jsonl").write_text(json.dumps(line))
     (job,) = jobs_of(case, case.policies[0], 1)
     assert job.definition["policy"] == {"reference": "timetable", "table": table}
+    assert jobs_of(replace(case, seed=2000), case.policies[0], 1) == [], "found for other episodes"
+    with pytest.raises(ValueError, match="must be one of static, timetable, got 'typo'"):
+        jobs_of(case, Reference(name="typo", stored=True), 1)
     execute(job, tmp_path)
     (path,) = (tmp_path / "results").glob("timetable-*.json")
     with closing(factory_of(case.env_id).vector_env(num_envs=2, **case.env)) as env:

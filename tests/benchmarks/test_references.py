@@ -18,7 +18,7 @@ from benchmarks.references.rollouts import Goal, KnownEpisodes
 from benchmarks.references.seer import Seer
 from benchmarks.references.store import shown, written
 from benchmarks.references.tables import TableSearch
-from benchmarks.results.case_lines import store
+from benchmarks.results.case_lines import line_of, lines_of, store
 from benchmarks.suites.suite import Case
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.dnn import DNNProfile, Layer
@@ -197,11 +197,17 @@ def test_a_case_gets_blind_references_and_a_seer() -> None:
 
 
 def test_a_case_replaces_its_earlier_line(tmp_path: Path) -> None:
-    path = tmp_path / "references.jsonl"
-    for env_id, case, value in (("B", "one", 1), ("A", "two", 2), ("B", "one", 3)):
-        store(path, {"env_id": env_id, "case": case, "value": value})
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [(line["env_id"], line["value"]) for line in lines] == [("A", 2), ("B", 3)]
+    """A case is known by its environment, its options, its metric and its episodes, not by its name."""
+    path, key = tmp_path / "references.jsonl", {"env": {"x": 1}, "metric": "m", "seed": 5}
+    lines = [("B", "one", {}, 1), ("A", "two", {}, 2), ("B", "renamed", {}, 3), ("B", "one", {"seed": 6}, 4)]
+    for env_id, case, other, value in lines:
+        store(path, {"env_id": env_id, **key, **other, "case": case, "value": value})
+    assert [(line["env_id"], line["value"]) for line in lines_of(path)] == [("A", 2), ("B", 4), ("B", 3)]
+    assert line_of(path, env_id="B", **key)["value"] == 3
+    assert line_of(path, env_id="B", **{**key, "metric": "n"}) is None
+    path.write_text("{}\n\n")
+    with pytest.raises(ValueError, match=r"references\.jsonl, line 2"):
+        lines_of(path)
 
 
 def test_an_unknown_case_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:

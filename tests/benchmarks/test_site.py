@@ -367,6 +367,10 @@ SHOWN = {
     "VEC-DNNPartition-v0": (["Waiting [Gcycles]"], ["client vehicle", "service vehicle", "roadside unit"]),
     "VEC-TaskDiversion-v0": (["Busy for [s]"], ["vehicle", "roadside unit"]),
     "VEC-CooperativeInference-v0": (["Energy queue", "Memory queue"], ["device", "server"]),
+    "VEC-MobileInference-v0": (
+        ["Work [Gcycles]", "Energy queue [J]"],
+        ["client vehicle", "service vehicle", "roadside unit"],
+    ),
     "driving": (["Energy queue", "Memory queue"], ["device", "server"]),
 }
 """Kinds of queues and of nodes."""

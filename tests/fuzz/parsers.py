@@ -183,7 +183,7 @@ def parse_recording(folder: Path) -> None:
 def recordings() -> list[Arrays]:
     """Returns the arrays of small recordings, of both versions of the format."""
     found: list[Arrays] = []
-    for name in ("fdr-drive", "two-way-road"):
+    for name in ("fdr-drive", "two-way-road", "arterial"):
         with np.load(RECORDINGS / f"{name}.npz") as file:
             arrays = {of: file[of] for of in file.files}
         number = int(arrays["vehicles"][:1].sum())
@@ -194,7 +194,8 @@ def recordings() -> list[Arrays]:
             small = {of: array[:, stay] for of, array in small.items()}
             flags, number = {of: array[stay] for of, array in flags.items()}, len(stay)
         vehicles = np.array([number], dtype=np.int32)
-        found.append({"header": arrays["header"], "vehicles": vehicles, **small, **flags})
+        header = np.array(str(arrays["header"]).replace('"slot_s": 0.5', '"slot_s": 1.0'))
+        found.append({"header": header, "vehicles": vehicles, **small, **flags})
     return found
 
 

@@ -20,7 +20,9 @@ from vec_envs import cooperative_inference_v0, dnn_partition_v0, task_diversion_
 from vec_envs.problems.base import ContinuousActions
 from vec_envs.registration import ENVIRONMENTS, factory_of
 
-EXTENDED = [(env_id, kind) for env_id in ENVIRONMENTS for kind in ("paper", "extended")]
+KINDS = {"VEC-MobileInference-v0": ("local",)}
+"""The observations of environments that have others than those of a paper and the extended ones."""
+EXTENDED = [(env_id, kind) for env_id in ENVIRONMENTS for kind in KINDS.get(env_id, ("paper", "extended"))]
 
 
 @EVERY_ID

@@ -53,6 +53,22 @@ def test_seats_on_roads_of_one_way(scenario: str) -> None:
     mobility.close()
 
 
+@pytest.mark.parametrize("source", [pytest.param("sumo", marks=needs_sumo), "replay"])
+def test_seats_on_a_street_with_signals_and_cross_traffic(source: str) -> None:
+    mobility, wanted = make_mobility(source, scenario="arterial"), shape(8, 6, 241, 0.5, True)
+    try:
+        assert mobility.road == Scenario.load("arterial").road
+        for block in take(mobility.blocks(0, wanted), 2):
+            assert_seats_hold(mobility, block, top_speed_mps=20.9, slot_s=0.5, rounding_m=1 / 16)
+            vehicle, speed_mps = of_seats(block, "vehicle"), of_seats(block, "speed_mps")
+            assert vehicle.max() > 14  # some leave, and others take their seats
+            assert 0.1 < (np.abs(speed_mps) < 0.1).mean() < 0.6  # some wait at signals
+            assert np.abs(of_seats(block, "xy_m")[..., 1]).max() < 6.5  # none is from a street that crosses
+            assert {-1.0, 1.0} <= set(np.sign(speed_mps).ravel().tolist())
+    finally:
+        mobility.close()
+
+
 @pytest.mark.parametrize("wanted", [SEATS, shape(10, 0, slots=2, come_and_go=True), shape(25, 0, 201, 1.0, True)])
 def test_seats_on_a_recording(wanted) -> None:
     mobility = ReplayMobility("two-way-road")

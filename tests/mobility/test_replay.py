@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sumo_scenarios import record
+from sumo_scenarios.record import with_roles
 from tests.mobility.conftest import assert_in_range, of_seats, same, shape, start_script, take
 from tests.waiting import LIMIT_S
 from vec_envs.mobility import ReplayMobility, Scenario, SumoMobility, TrafficError, make_mobility
@@ -53,7 +54,7 @@ def test_a_recording_of_vehicles_that_stay_serves_coming_and_going() -> None:
         assert (of_seats(block, "vehicle") == np.arange(12)).all()
 
 
-@pytest.mark.parametrize(("name", "version"), [("fdr-drive", 1), ("motorway", 1), ("two-way-road", 2)])
+@pytest.mark.parametrize(("name", "version"), [("fdr-drive", 1), ("motorway", 1), ("two-way-road", 2), ("arterial", 2)])
 def test_a_recording_survives_a_round_trip(name: str, version: int, tmp_path: Path) -> None:
     with np.load(RECORDINGS / f"{name}.npz") as file:
         assert f'"version": {version}' in str(file["header"])
@@ -125,10 +126,19 @@ def test_coming_and_going_is_recorded_as_sumo_served_it(tmp_path: Path) -> None:
     live.close()
 
 
+def test_vehicles_without_a_role_are_not_recorded() -> None:
+    window = read_recording(RECORDINGS / "arterial.npz")[2][0]
+    assert (window.may_be_client & window.may_be_service).all()
+    client = np.arange(window.xy_m.shape[1]) % 3 == 0
+    kept = with_roles(replace(window, may_be_client=client, may_be_service=~client & (np.arange(len(client)) % 3 == 1)))
+    assert kept.may_be_client.tolist() == [True, False] * (len(client) // 3) + [True, False][: len(client) % 3]
+    np.testing.assert_array_equal(kept.xy_m[:, ::2], window.xy_m[:, ::3])
+
+
 def test_wrong_arguments_of_the_record_command_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         record.main(["nowhere"])
-    assert "must be one of fdr-drive, fdr-drive-dense, motorway, two-way-road" in capsys.readouterr().err
+    assert "must be one of arterial, fdr-drive, fdr-drive-dense, motorway, two-way-road" in capsys.readouterr().err
     assert record.main(["fdr-drive", "--clients", "99", "--slots", "3", "--output", str(tmp_path / "no.npz")]) == 1
     assert "99 clients" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

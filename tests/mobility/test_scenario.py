@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from sumo_scenarios import build
 from tests.mobility.conftest import needs_sumo
 from vec_envs.mobility import Road, Scenario, StraightMobility, make_mobility, roadside_units, scenario_names
 from vec_envs.mobility.axis import RoadAxis
+from vec_envs.mobility.recording import RECORDINGS, read_recording, write_recording
 
 
 def test_the_shipped_roads() -> None:
-    assert scenario_names() == ["fdr-drive", "fdr-drive-dense", "motorway", "two-way-road"]
-    city, dense, motorway, two_way = (Scenario.load(name).road for name in scenario_names())
+    assert scenario_names() == ["arterial", "fdr-drive", "fdr-drive-dense", "motorway", "two-way-road"]
+    street, city, dense, motorway, two_way = (Scenario.load(name).road for name in scenario_names())
+    assert (street.range_m, street.rsu_xyz_m, street.speed_limit_mps) == (960.0, (0.0, -12.0, 10.0), 13.9)
+    assert street.units_xyz_m == tuple((x, -12.0, 10.0) for x in (-600.0, 0.0, 600.0))
     assert (city.name, city.speed_limit_mps, city.range_m) == ("fdr-drive", 17.9, 750.0)
     assert (dense.name, dense.axis_xy_m, dense.rsu_xyz_m) == ("fdr-drive-dense", city.axis_xy_m, city.rsu_xyz_m)
     assert motorway.speed_limit_mps == 31.0
@@ -34,6 +38,18 @@ def test_the_roadside_unit_stands_at_half_the_length_off_the_road() -> None:
         assert abs(ends_m.sum()) < 1.0
         assert ends_m[0] < 0.0 < ends_m[1]
         assert np.hypot(*(np.array(road.axis_xy_m)[:, None] - road.rsu_xyz_m[:2]).T).min() > 10.0
+
+
+def test_the_arterial_has_signals_every_300_m_with_streets_that_cross() -> None:
+    net = ElementTree.parse(build.FOLDER / "arterial" / "net.xml")
+    crossings = [node for node in net.iter("junction") if node.get("type") == "traffic_light"]
+    assert sorted(float(node.get("x", "nan")) for node in crossings) == [-750.0, -450.0, -150.0, 150.0, 450.0, 750.0]
+    lanes = {edge.get("id"): len(edge.findall("lane")) for edge in net.iter("edge") if edge.get("function") is None}
+    road = {f"road{k}{back}": 2 for k in range(7) for back in ("", "-back")}
+    sides = {f"side{k}-{arm}{back}": 1 for k in range(6) for arm in ("left", "right") for back in ("", "-back")}
+    assert lanes == road | sides
+    points = np.array(Scenario.load("arterial").road.axis_xy_m)
+    assert np.hypot(*np.diff(points, axis=0).T).sum() >= 1800.0
 
 
 @needs_sumo
@@ -54,6 +70,15 @@ def test_a_folder_is_a_scenario_too(edited_scenario: Callable[..., Path]) -> Non
     assert Scenario.load(str(folder)).road.name == "mine"
 
 
+def test_a_road_can_list_several_units(edited_scenario: Callable[..., Path], tmp_path: Path) -> None:
+    listed = "units_xyz_m = [[-300, -15, 8], [1.0, -14.97, 8.0], [300.0, -15.0, 6.0]]"
+    road = Scenario.load(edited_scenario("scenario.toml", lambda t: t.replace("[road]", f"[road]\n{listed}"))).road
+    assert road.units_xyz_m == ((-300.0, -15.0, 8.0), (1.0, -14.97, 8.0), (300.0, -15.0, 6.0))
+    write_recording(tmp_path / "mine.npz", road, 1.0, read_recording(RECORDINGS / "fdr-drive.npz")[2][:1])
+    assert read_recording(tmp_path / "mine.npz")[0] == road
+    assert Scenario.load("fdr-drive").road.units_xyz_m == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -68,6 +93,18 @@ def test_a_folder_is_a_scenario_too(edited_scenario: Callable[..., Path]) -> Non
         ),
         ("rsu_xyz_m = [", "rsu_xyz_m = [0.0, ", "road.rsu_xyz_m must be 3 finite numbers"),
         ("axis_xy_m = [", "axis_xy_m = [[1],", "road.axis_xy_m must be two to 10000 points"),
+        ("[road]", "[road]\nunits_xyz_m = [[0.0, 1.0]]", "road.units_xyz_m must be one to 1000 places [x, y, z], got"),
+        ("[road]", "[road]\nunits_xyz_m = []", "road.units_xyz_m must be one to 1000 places [x, y, z], got []"),
+        (
+            "[road]",
+            "[road]\nunits_xyz_m = [[0.0, 0.0, 8.0]]",
+            "units_xyz_m must contain the road's own unit, rsu_xyz_m",
+        ),
+        (
+            "[road]",
+            "[road]\nunits_xyz_m = [[1.0, -14.97, 8.0], [-300.0, -14.97, 8.0]]",
+            "road.units_xyz_m must be in the order of the road, got the positions 0, -",
+        ),
         ('net_file = "net.xml"', 'net_file = "away.xml"', "names 'away.xml', but the file does not exist"),
         ('["rou.xml"]', "[]", "route_files must be a list of at least one string, got "),
         ("warm_up_s", "client_types = 'car'\nwarm_up_s", "client_types must be a list of at least one string"),
@@ -85,12 +122,15 @@ def test_a_wrong_file_names_the_key_and_the_bound(
 
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
-    known = "scenario must be one of fdr-drive, fdr-drive-dense, motorway, two-way-road, or a path to a folder .*, got"
+    roads = "arterial, fdr-drive, fdr-drive-dense, motorway, two-way-road"
+    known = f"scenario must be one of {roads}, or a path to a folder .*, got"
     with pytest.raises(ValueError, match=f"{known} 'nowhere'"):
         make_mobility("sumo", scenario="nowhere")
     with pytest.raises(ValueError, match=known):
         make_mobility("sumo", scenario=tmp_path)
-    recordings = "scenario must be one of fdr-drive, motorway, two-way-road, or a path to a file .*, got 'nowhere'"
+    recordings = (
+        "scenario must be one of arterial, fdr-drive, motorway, two-way-road, or a path to a file .*, got 'nowhere'"
+    )
     with pytest.raises(ValueError, match=recordings):
         make_mobility("replay", scenario="nowhere")
     with pytest.raises(ValueError, match=f"{known} 'nowhere'"):

@@ -16,6 +16,7 @@ SHORT: dict[str, dict[str, Any]] = {
     "VEC-DNNPartition-v0": {"num_client_vehicles": 4, "num_service_vehicles": 2, "reward": "drift"},
     "VEC-TaskDiversion-v0": {"num_client_vehicles": 4, "num_rsus": 2},
     "VEC-CooperativeInference-v0": {"episode_slots": 4},
+    "VEC-MobileInference-v0": {"num_client_vehicles": 3, "num_service_vehicles": 2, "arrival_rate_hz": 2.0},
 }
 TOO_SLOW = {"genetic-drift"}
 """`genetic-paper` is the same policy with fewer chromosomes."""

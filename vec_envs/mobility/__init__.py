@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vec_envs.mobility.axis import roadside_units
+from vec_envs.mobility.axis import roadside_units, units_of_road
 from vec_envs.mobility.replay import ReplayMobility
 from vec_envs.mobility.scenario import Scenario, scenario_names
 from vec_envs.mobility.selection import choose
@@ -38,6 +38,7 @@ __all__ = [
     "make_mobility",
     "roadside_units",
     "scenario_names",
+    "units_of_road",
 ]
 
 

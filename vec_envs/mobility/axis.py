@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Float
 
-from vec_envs.mobility.traffic import Road
+from vec_envs.mobility.traffic import Road, TrafficError
+from vec_envs.validation import check_at_most
+
+MOST_UNITS = 1000
+"""The largest number of roadside units that a road lists."""
 
 
 class RoadAxis:
@@ -76,3 +82,41 @@ def roadside_units(road: Road, count: int, spacing_m: float) -> Float[np.ndarray
     units_m = np.full((count, 3), road.rsu_xyz_m[2])
     units_m[:, :2] = xy_m + (offset_m @ along[0]) * forward + (offset_m @ across[0]) * left
     return units_m
+
+
+def check_units(road: Road) -> None:
+    """Raises `ValueError` unless the units that a road lists are in the order of the road, with its own among them."""
+    check_at_most(MOST_UNITS, **{"the number of units_xyz_m": len(road.units_xyz_m)})
+    if not road.units_xyz_m:
+        return
+    if road.rsu_xyz_m not in road.units_xyz_m:
+        raise ValueError(f"units_xyz_m must contain the road's own unit, rsu_xyz_m = {list(road.rsu_xyz_m)}")
+    axis = RoadAxis(road)
+    position_m = [float(axis.position_m(np.array(unit[:2]))) for unit in road.units_xyz_m]  # one by one, for the memory
+    if not all(after > before for before, after in pairwise(position_m)):
+        shown = ", ".join(f"{round(place, 1) + 0.0:g}" for place in position_m[:20])
+        raise ValueError(f"units_xyz_m must be in the order of the road, got the positions {shown} along it")
+
+
+def units_of_road(
+    road: Road, count: int, spacing_m: float
+) -> tuple[Float[np.ndarray, "units 3"], Float[np.ndarray, "units"]]:
+    """Returns the places [m] of `count` roadside units, and their positions along the road [m].
+
+    Where the road lists several units, these are the ones nearest to its own unit, in the order of the road. Otherwise
+    they are at regular spacing; see `roadside_units`.
+
+    Raises:
+        TrafficError: The road lists several units, but fewer than `count`.
+    """
+    if len(road.units_xyz_m) < 2:
+        return roadside_units(road, count, spacing_m), (np.arange(count) - (count - 1) / 2.0) * spacing_m
+    if count > len(road.units_xyz_m):
+        raise TrafficError(
+            f"num_rsus must be at most {len(road.units_xyz_m)}, the number of roadside units on the road "
+            f"{road.name!r}, got {count}: ask for fewer, or use a road that lists as many, or only its own"
+        )
+    units_m = np.array(road.units_xyz_m)
+    position_m = RoadAxis(road).position_m(units_m[:, :2])
+    nearest = np.sort(np.argsort(np.abs(position_m), kind="stable")[:count])
+    return units_m[nearest], position_m[nearest]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vec_envs.files import MOST_TEXT_BYTES, parse_json, read_arrays, shortened
+from vec_envs.mobility.axis import check_units
 from vec_envs.mobility.traffic import Road, TrafficError, TrafficWindow
 from vec_envs.validation import MOST_SLOTS, check_at_most, check_positive
 
@@ -36,7 +37,10 @@ ARRAYS = ("header", "vehicles", "present", *_FLAGS, *_MEASURED)
 
 def write_recording(path: Path, road: Road, slot_s: float, windows: list[TrafficWindow]) -> None:
     """Writes windows of one length to a file. Rounds numbers to 1/64 [m, m/s], so that they compress well."""
-    header = {"format": _FORMAT, "version": VERSION, "slot_s": slot_s, "road": asdict(road)}
+    entries = asdict(road)
+    if not road.units_xyz_m:
+        del entries["units_xyz_m"]  # older versions of this package read roads of one unit only
+    header = {"format": _FORMAT, "version": VERSION, "slot_s": slot_s, "road": entries}
     arrays: dict[str, np.ndarray] = {
         "header": np.array(json.dumps(header)),
         "vehicles": np.array([window.xy_m.shape[1] for window in windows], dtype=np.int32),
@@ -159,12 +163,19 @@ def _window(arrays: dict[str, np.ndarray], part: slice) -> TrafficWindow:
 def _road(entries: dict[str, Any]) -> Road:
     """Returns the road of a header. Raises `ValueError`, `KeyError` or `TypeError` where it is none."""
     axis = tuple((float(x), float(y)) for x, y in entries.pop("axis_xy_m"))
-    x, y, z = map(float, entries.pop("rsu_xyz_m"))
+    own, *units = (_place(place) for place in (entries.pop("rsu_xyz_m"), *entries.pop("units_xyz_m", ())))
     check_positive(range_m=entries["range_m"], speed_limit_mps=entries["speed_limit_mps"])
     if not isinstance(entries["name"], str):
         raise ValueError(f"the name of its road must be text, got {entries['name']!r}")
-    if not all(map(math.isfinite, (x, y, z, *chain(*axis)))):
+    if not all(map(math.isfinite, chain(own, *units, *axis))):
         raise ValueError("its road must have finite numbers")
     if len(axis) < 2 or any(one == other for one, other in pairwise(axis)):
         raise ValueError("the axis of its road must have at least two points, each different from the one before")
-    return Road(rsu_xyz_m=(x, y, z), axis_xy_m=axis, **entries)
+    road = Road(rsu_xyz_m=own, units_xyz_m=tuple(units), axis_xy_m=axis, **entries)
+    check_units(road)
+    return road
+
+
+def _place(entry: Any) -> tuple[float, float, float]:
+    x, y, z = map(float, entry)
+    return x, y, z

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from vec_envs.files import read_text, shortened
+from vec_envs.mobility.axis import MOST_UNITS, check_units
 from vec_envs.mobility.traffic import Road
 
 SHIPPED = Path(__file__).parents[2] / "sumo_scenarios"
@@ -54,6 +55,7 @@ class Scenario:
                 range_m=road.positive("range_m"),
                 speed_limit_mps=road.positive("speed_limit_mps"),
                 axis_xy_m=road.points("axis_xy_m"),
+                units_xyz_m=road.optional_places("units_xyz_m"),
             ),
             net_file=top.existing_file(top.string("net_file")),
             route_files=tuple(top.existing_file(name) for name in top.strings("route_files")),
@@ -69,6 +71,10 @@ class Scenario:
                 f"{top.file}: road.range_m must be above the height of the roadside unit, "
                 f"{loaded.road.rsu_xyz_m[2]:g}, got {loaded.road.range_m:g}"
             )
+        try:
+            check_units(loaded.road)
+        except ValueError as error:
+            raise ValueError(f"{top.file}: road.{error}") from error
         return loaded
 
 
@@ -151,6 +157,13 @@ class _Table:
         values = self.get(key, rule, _is_polyline)
         return tuple((float(x), float(y)) for x, y in values)
 
+    def optional_places(self, key: str) -> tuple[tuple[float, float, float], ...]:
+        if key not in self.entries:
+            return ()
+        rule = f"one to {MOST_UNITS} places [x, y, z]"
+        values = self.get(key, rule, _is_list_of_places)
+        return tuple((float(x), float(y), float(z)) for x, y, z in values)
+
     def existing_file(self, name: str) -> Path:
         path = self.file.parent / name
         with contextlib.suppress(OSError):  # a name may be longer than a file's name can be
@@ -170,7 +183,7 @@ class _Table:
             "road",
         }
         if self.name:
-            known = {"rsu_xyz_m", "range_m", "speed_limit_mps", "axis_xy_m"}
+            known = {"rsu_xyz_m", "range_m", "speed_limit_mps", "axis_xy_m", "units_xyz_m"}
         for key in self.entries.keys() - known:
             raise ValueError(
                 f"{self.file}: {self.name}{shortened(key)} is an unknown key; "
@@ -192,6 +205,13 @@ def _is_number_list(value: Any, count: int) -> bool:
 
 def _is_string_list(value: Any) -> bool:
     return isinstance(value, list) and value != [] and all(isinstance(item, str) for item in cast(list[Any], value))
+
+
+def _is_list_of_places(value: Any) -> bool:
+    if not isinstance(value, list):
+        return False
+    places = cast(list[Any], value)
+    return 1 <= len(places) <= MOST_UNITS and all(_is_number_list(place, 3) for place in places)
 
 
 def _is_polyline(value: Any) -> bool:

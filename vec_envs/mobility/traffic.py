@@ -20,6 +20,8 @@ class Road:
 
     Positions along the road are measured on the centre line, `axis_xy_m`. They are 0 at the point nearest to the
     roadside unit and grow in the direction of the axis, which is the direction of travel on a one-way road.
+
+    A road may list several units. Range and positions still refer to its own unit, `rsu_xyz_m`, which is one of them.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Road:
     range_m: float
     speed_limit_mps: float
     axis_xy_m: tuple[tuple[float, float], ...]
+    units_xyz_m: tuple[tuple[float, float, float], ...] = ()
+    """The places of all roadside units in the order of the road; empty where the road lists its own unit only."""
 
 
 @dataclass(frozen=True, kw_only=True)

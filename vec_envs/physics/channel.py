@@ -173,7 +173,7 @@ def street_efficiency(
 
     Args:
         distance_m: the distance in space; below 1 m it counts as 1 m.
-        z1: a standard normal number that decides on line of sight; -inf for certain, inf for none.
+        z1: a standard normal number that decides on line of sight: -inf is always in sight, inf never.
         z2: a standard normal number, the shadowing.
         link: `"v2i"`, to a roadside unit, or `"v2v"`, to a vehicle.
         bandwidth_mhz: the band over which noise is received.
@@ -182,7 +182,7 @@ def street_efficiency(
         noise_figure_db: the noise figure of the receiver.
 
     Raises:
-        ValueError: `link` is neither of the two.
+        ValueError: `link` is neither "v2i" nor "v2v".
     """
     check_one_of(STREET_LINKS, link=link)
     distance = np.asarray(np.maximum(distance_m, MINIMUM_DISTANCE_M))

@@ -57,7 +57,7 @@ class Reference:
     slow: bool = False
     """Whether the policy is slow or needs an extra. Such a policy is played only on request."""
     selfish: bool = False
-    """Whether each agent minimises its own cost alone, although other references decide jointly."""
+    """Whether each agent minimises its own cost alone, where other references decide jointly."""
 
 
 @dataclass(frozen=True, kw_only=True)

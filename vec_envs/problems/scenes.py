@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from vec_envs.mobility.traffic import Road, TrafficBlock
 
 RSU_Y_M = -7.0
-"""The place of roadside units beside the road, across it."""
+"""The place of roadside units across the road: they stand beside it."""
 _STRIP_M, _STRIPS, _MEDIAN_M = 3.5, 4, 3.5
 """Vehicles of one direction are shown on this many parallel strips, so that few overlap.
 
@@ -65,7 +65,7 @@ class SceneFrame:
     links: tuple[tuple[int, int, str], ...]
     """Index of the sending node, index of the receiving node, and a description such as "vgg16 from layer 5".
 
-    A node with a link to itself keeps what is described.
+    A link from a node to itself describes what the node keeps.
     """
     caption: str
     arrived: tuple[int, ...] = ()
@@ -117,20 +117,41 @@ def strip_y_m(index: int) -> float:
 def clients_on_road(traffic: TrafficBlock, slot: int) -> tuple[Numbers, Numbers]:
     """Returns the places of the clients along and across the road in a slot; None for a seat without a vehicle.
 
-    Vehicles against the direction of the axis are shown beyond the median, also while they stand.
+    Vehicles that drive against the direction of the axis are shown beyond the median, also while they stand still.
     """
-    vehicle, speed_mps = traffic.client_vehicle, traffic.client_speed_mps
+    return _on_road(traffic.client_vehicle, traffic.client_position_m, traffic.client_speed_mps, slot)
+
+
+def services_on_road(traffic: TrafficBlock, slot: int) -> tuple[Numbers, Numbers]:
+    """Returns the places of the service vehicles; see `clients_on_road`."""
+    return _on_road(traffic.service_vehicle, traffic.service_position_m, traffic.service_speed_mps, slot)
+
+
+def _on_road(
+    vehicle: Int[np.ndarray, "slots seats"],
+    position_m: Float[np.ndarray, "slots seats"],
+    speed_mps: Float[np.ndarray, "slots seats"],
+    slot: int,
+) -> tuple[Numbers, Numbers]:
     held = vehicle >= 0
     driven = np.bincount(vehicle[held], weights=speed_mps[held], minlength=1)
     against = driven[np.maximum(vehicle[slot], 0)] < 0.0
     beyond_m = np.where(against, _STRIPS * _STRIP_M + _MEDIAN_M, 0.0)
     y_m = np.array([strip_y_m(seat) for seat in range(vehicle.shape[-1])]) + beyond_m
-    x_m = rounded(traffic.client_position_m[slot], 1)
+    x_m = rounded(position_m[slot], 1)
     return where_present(x_m, held[slot]), where_present(rounded(y_m, 2), held[slot])
 
 
 def arrived_clients(traffic: TrafficBlock, slot: int) -> tuple[int, ...]:
     """Returns the clients' seats that have another vehicle than in the slot before."""
-    vehicle = traffic.client_vehicle
+    return _arrived(traffic.client_vehicle, slot)
+
+
+def arrived_services(traffic: TrafficBlock, slot: int) -> tuple[int, ...]:
+    """Returns the seats of service vehicles that have another vehicle than in the slot before."""
+    return _arrived(traffic.service_vehicle, slot)
+
+
+def _arrived(vehicle: Int[np.ndarray, "slots seats"], slot: int) -> tuple[int, ...]:
     changed = (vehicle[slot] != vehicle[max(slot - 1, 0)]) & (vehicle[slot] >= 0)
     return tuple(np.flatnonzero(changed).tolist())

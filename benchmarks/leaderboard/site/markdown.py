@@ -47,7 +47,7 @@ def ranking(track: Track) -> str:
     """Returns a track's ranking as a table, or a sentence where it has no entries."""
     if not track.entries:
         return "Nothing has been measured yet."
-    if track.metric is None and not any(case.ranked for case in track.cases):
+    if track.metric is None and not track.cases_left_out and not any(case.ranked for case in track.cases):
         return NO_RANKED_CASE
     head = HEAD if track.metric is None else ("rank", "policy", f"{_in_words(track.metric)}, 95%", *HEAD[6:])
     rows = [head, tuple("---" for _ in head), *(_row(entry, track.metric) for entry in track.entries)]

@@ -12,7 +12,7 @@ const KINDS = {
   server: { word: "server", shape: "diamond", beside: true },
 };
 
-/** Returns the least and the greatest of numbers; null is no number. */
+/** Returns the least and the greatest of numbers; null is left out. */
 function extent(numbers) {
   const known = numbers.filter((x) => x !== null);
   if (known.length === 0) return [0, 0];
@@ -52,7 +52,10 @@ function vehicleIndices(nodes) {
   return nodes.flatMap(({ kind }, index) => (KINDS[kind].beside ? [] : [index]));
 }
 
-/** Returns whether a node is absent in one of two slots in a row, another vehicle, or too far away to have driven. */
+/**
+ * Returns whether a node does not drive from one slot to the next: it is absent in one of them, is another vehicle, or
+ * is too far away.
+ */
 function jumps(map, from, to, index) {
   if (from.x_m[index] === null || to.x_m[index] === null || to.arrived.includes(index)) return true;
   return Math.abs(map.x(to.x_m[index]) - map.x(from.x_m[index])) > map.width / 3;

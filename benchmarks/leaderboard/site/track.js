@@ -15,7 +15,7 @@ const RANKING_NOTE =
   "0 is worse than seeing nothing. It is the mean over the ranked cases. Small print: 95% confidence interval over " +
   "training runs. × seer is the metric divided by the seer's. Decision: the median time for a decision of all agents.";
 const NO_RANKED_CASE_NOTE =
-  "No case of this environment is ranked: foreseeing a whole episode is worth less than 10% over seeing nothing in each.";
+  "No case of this environment is ranked: in each, the seer is less than 10% below the best blind policy.";
 const NO_REFERENCES_NOTE =
   "The blind policies and the seer of these cases are not known, so there is no skill. Policies are ranked by the mean " +
   "of the metric over the cases; less is better. Small print: 95% confidence interval over training runs and episodes. " +
@@ -81,7 +81,8 @@ function metricColumn({ metric }) {
 /** Returns the explanation of a ranking. */
 function rankingNote(track) {
   if (track.metric) return NO_REFERENCES_NOTE;
-  return track.cases.length === 0 || track.cases.some((board) => board.ranked) ? RANKING_NOTE : NO_RANKED_CASE_NOTE;
+  const isKnown = track.cases.length > 0 && track.cases_left_out === 0;
+  return isKnown && track.cases.every((board) => !board.ranked) ? NO_RANKED_CASE_NOTE : RANKING_NOTE;
 }
 
 /** Returns the columns of skill in a ranking. */

@@ -132,4 +132,4 @@ def slots(draw: st.DrawFn, batch: tuple[int, ...] = (6,)) -> Slot:
 
 def row(record: Any, *index: int) -> Any:
     """Returns one environment of a record."""
-    return type(record)(**{f.name: np.asarray(getattr(record, f.name))[index] for f in fields(record)})
+    return type(record)(**{f.name: np.asarray(getattr(record, f.name))[*index, ...] for f in fields(record)})

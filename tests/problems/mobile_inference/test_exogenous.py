@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.made_up import assert_same
-from vec_envs.mobility import EpisodeShape, Road, StillMobility, StraightMobility, TrafficBlock
+from vec_envs.mobility import EpisodeShape, Road, StillMobility, StraightMobility, TrafficBlock, TrafficError
 from vec_envs.physics.channel import line_of_sight_probability, shannon_efficiency, street_efficiency
 from vec_envs.problems.mobile_inference import Exogenous, MobileInference
 from vec_envs.problems.mobile_inference.links import headings, link_states
-from vec_envs.records import row_of, stack
+from vec_envs.records import map_arrays, row_of, stack
 
 SMALL = MobileInference(num_client_vehicles=3, num_service_vehicles=2, episode_slots=60)
 ROAD = StraightMobility(range_m=300.0, speed_mps=14.0)
@@ -117,8 +117,35 @@ def test_units_stand_along_the_road() -> None:
     found = problem.exogenous(
         problem.sample(np.random.default_rng(0)), block(np.zeros((2, 1), dtype=int), 0.0, clients=1), road
     )
-    np.testing.assert_array_equal(problem.links.unit_position_m, [-600.0, 0.0, 600.0])
+    np.testing.assert_array_equal(found.unit_position_m[0], [-600.0, 0.0, 600.0])
     np.testing.assert_allclose(found.v2i_distance_m[0, 0], [np.hypot(600.0, 15.0), 15.0, np.hypot(600.0, 15.0)])
+
+
+LISTED = Road(name="listed", rsu_xyz_m=(100.0, -9.0, 12.0), range_m=900.0, speed_limit_mps=14.0,
+              axis_xy_m=((-900.0, 0.0), (900.0, 0.0)),
+              units_xyz_m=((-250.0, 9.0, 5.0), (100.0, -9.0, 12.0), (500.0, -9.0, 5.0)))  # fmt: skip
+
+
+@pytest.mark.parametrize(("num_rsus", "at_m"), [(1, [0.0]), (2, [-350.0, 0.0]), (3, [-350.0, 0.0, 400.0])])
+def test_the_units_that_a_road_lists_are_used(num_rsus: int, at_m: list[float]) -> None:
+    problem = MobileInference(num_client_vehicles=2, num_service_vehicles=1, num_rsus=num_rsus, episode_slots=3)
+    traffic = block(np.tile(np.arange(3), (4, 1)), 5.0, clients=2)  # client 0 drives from x = 0 m to x = 15 m
+    found = problem.exogenous(problem.sample(np.random.default_rng(0)), traffic, LISTED)
+    np.testing.assert_allclose(found.unit_position_m, np.tile(at_m, (4, 1)))
+    places_m = np.array([place for place in LISTED.units_xyz_m if place[0] - 100.0 in at_m])
+    expected = np.linalg.norm(places_m - np.array([15.0, 0.0, 0.0]), axis=-1)
+    np.testing.assert_allclose(found.v2i_distance_m[3, 0], expected)
+    ahead = problem.observe(problem.initial_state(), map_arrays(lambda a: a[3], found))
+    features = ahead[0, problem.features.columns["unit_ahead"]] * 500.0
+    np.testing.assert_allclose(features, np.array(at_m) - traffic.client_position_m[3, 0], rtol=1e-5)
+
+
+def test_a_road_with_fewer_units_is_refused() -> None:
+    problem = MobileInference(num_client_vehicles=2, num_service_vehicles=1, num_rsus=4, episode_slots=3)
+    traffic = block(np.tile(np.arange(3), (4, 1)), 5.0, clients=2)
+    words = "num_rsus must be at most 3, the number of roadside units on the road 'listed', got 4"
+    with pytest.raises(TrafficError, match=words):
+        problem.exogenous(problem.sample(np.random.default_rng(0)), traffic, LISTED)
 
 
 def test_a_vehicle_that_stands_keeps_its_heading() -> None:

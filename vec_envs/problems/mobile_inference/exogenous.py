@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from vec_envs.mobility.axis import units_of_road
 from vec_envs.mobility.traffic import Road, TrafficBlock, entry_slot
 from vec_envs.problems.mobile_inference.links import StreetLinks, headings, leaves, slot_before
 from vec_envs.problems.mobile_inference.records import Draws, Exogenous
@@ -16,15 +17,21 @@ def exogenous_of(
     road: Road,
     *,
     links: StreetLinks,
+    rsu_spacing_m: float,
     arrival_probability: float,
     client_ghz: tuple[float, float],
     service_ghz: tuple[float, float],
 ) -> Exogenous:
-    """Returns links, positions, processors, arrivals and who leaves, `[*batch, slots, ...]`."""
-    unit_m, vehicle_m = links.distances_m(traffic, road)
+    """Returns links, positions, processors, arrivals and who leaves, `[*batch, slots, ...]`.
+
+    Raises `TrafficError` where the road lists several roadside units, but fewer than there are.
+    """
+    units_m, unit_position_m = units_of_road(road, links.num_rsus, rsu_spacing_m)
+    unit_m, vehicle_m = links.distances_m(traffic, units_m)
     v2i, v2v = links.of(draws.link_noise, traffic, unit_m, vehicle_m)
     client_leaves, service_leaves = leaves(traffic.client_vehicle), leaves(traffic.service_vehicle)
     present = traffic.client_vehicle >= 0
+    arrives = (draws.arrival < arrival_probability) & present & ~client_leaves
     stays = ~client_leaves[..., :-1, :, None] & present[..., :-1, :, None]
     service_stays = ~service_leaves[..., :-1, None, :] & (traffic.service_vehicle >= 0)[..., :-1, None, :]
     return Exogenous(
@@ -32,7 +39,7 @@ def exogenous_of(
         v2v_efficiency=v2v,
         client_ghz=_speed_of_holder(draws.client_speed, traffic.client_vehicle, client_ghz),
         service_ghz=_speed_of_holder(draws.service_speed, traffic.service_vehicle, service_ghz),
-        arrives=(draws.arrival < arrival_probability) & present & ~client_leaves,
+        arrives=arrives,
         arriving_type=draws.arriving_type,
         client_leaves=client_leaves,
         service_present=traffic.service_vehicle >= 0,
@@ -45,9 +52,21 @@ def exogenous_of(
         client_heading=headings(traffic.client_speed_mps, traffic.client_vehicle),
         v2i_efficiency_before=slot_before(v2i, np.broadcast_to(stays, v2i[..., 1:, :, :].shape)),
         v2v_efficiency_before=slot_before(v2v, stays & service_stays),
+        unit_position_m=np.broadcast_to(unit_position_m, (*present.shape[:-1], links.num_rsus)),
         v2i_distance_m=unit_m,
         v2v_distance_m=vehicle_m,
+        mean_arrivals=_mean_arrivals(arrives),
     )
+
+
+def _mean_arrivals(arrives: Bool[np.ndarray, "*batch slots clients"]) -> Float[np.ndarray, "*batch slots"]:
+    """Returns the arrivals of all clients in a slot, averaged over the slots with a decision: all but the last one.
+
+    An episode without arrivals counts as one with a single arrival, so that its cost per task is 0.
+    """
+    decided: int = arrives.shape[-2] - 1
+    total = np.maximum(np.count_nonzero(arrives[..., :-1, :], axis=(-2, -1)), 1)
+    return np.repeat(total[..., None] / decided, decided + 1, axis=-1)
 
 
 def _speed_of_holder(

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vec_envs.mobility.axis import roadside_units
-from vec_envs.mobility.traffic import Road, TrafficBlock
+from vec_envs.mobility.traffic import TrafficBlock
 from vec_envs.physics.channel import EfficiencyFunction, line_of_sight_probability
 
 SIGHT_DISTANCE_M, SHADOWING_DISTANCE_M = 50.0, 10.0
@@ -21,13 +20,9 @@ ToVehicles = Float[np.ndarray, "*batch slots clients services"]
 
 @dataclass(frozen=True, kw_only=True)
 class StreetLinks:
-    """Computes the efficiencies of all links of an episode, to the roadside units and to the service vehicles.
-
-    The units stand at regular spacing, symmetric about the road's own unit.
-    """
+    """Computes the efficiencies of all links of an episode, to the roadside units and to the service vehicles."""
 
     num_rsus: int
-    rsu_spacing_m: float
     rsu_bandwidth_mhz: float
     v2v_bandwidth_mhz: float
     carrier_ghz: float
@@ -35,11 +30,6 @@ class StreetLinks:
     noise_figure_db: float
     shadowing: bool
     efficiency: EfficiencyFunction
-
-    @property
-    def unit_position_m(self) -> Float[np.ndarray, "units"]:
-        """The positions of the units along the road."""
-        return (np.arange(self.num_rsus) - (self.num_rsus - 1) / 2.0) * self.rsu_spacing_m
 
     def of(
         self,
@@ -63,9 +53,8 @@ class StreetLinks:
         both = client[..., None] & service[..., None, :]
         return np.where(client[..., None], v2i, 0.0), np.where(both, v2v, 0.0)
 
-    def distances_m(self, traffic: TrafficBlock, road: Road) -> tuple[ToUnits, ToVehicles]:
-        """Returns the distances in space from the clients to the units and to the service vehicles."""
-        units_m = roadside_units(road, self.num_rsus, self.rsu_spacing_m)
+    def distances_m(self, traffic: TrafficBlock, units_m: Float[np.ndarray, "units 3"]) -> tuple[ToUnits, ToVehicles]:
+        """Returns the distances in space from the clients to the units at these places, and to the service vehicles."""
         to_unit = traffic.client_xy_m[..., None, :] - units_m[:, :2]
         to_vehicle = traffic.client_xy_m[..., :, None, :] - traffic.service_xy_m[..., None, :, :]
         unit_m = np.sqrt((to_unit**2).sum(axis=-1) + units_m[:, 2] ** 2)

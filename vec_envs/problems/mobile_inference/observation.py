@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float32, Int
 
 from vec_envs.problems.mobile_inference.loads import loads
 from vec_envs.problems.mobile_inference.records import Exogenous, State
@@ -87,16 +87,15 @@ class StreetObservation:
 
     num_types: int
     deadline_s: float
-    unit_position_m: Float[np.ndarray, "units"]
+    num_units: int
     num_services: int
 
     @cached_property
     def columns(self) -> Mapping[str, slice]:
         """The position of each kind of feature in an observation."""
-        num_units: int = len(self.unit_position_m)
         lengths = dict.fromkeys(_OWN, 1)
-        lengths |= {"dnn": self.num_types, "node": num_units + self.num_services}
-        lengths |= dict.fromkeys(_OF_UNIT, num_units) | dict.fromkeys(_OF_SERVICE, self.num_services)
+        lengths |= {"dnn": self.num_types, "node": self.num_units + self.num_services}
+        lengths |= dict.fromkeys(_OF_UNIT, self.num_units) | dict.fromkeys(_OF_SERVICE, self.num_services)
         ends = accumulate(lengths.values())
         return {name: slice(end - lengths[name], end) for name, end in zip(lengths, ends, strict=True)}
 
@@ -139,7 +138,7 @@ class StreetObservation:
             "processor": exogenous.client_ghz / CLIENT_SCALE_GHZ,
             "energy_queue": state.energy_queue_j / ENERGY_SCALE_J,
         }
-        nodes = np.arange(len(self.unit_position_m) + self.num_services)
+        nodes = np.arange(self.num_units + self.num_services)
         return {name: _given(value)[..., None] for name, value in numbers.items()} | {
             "dnn": waits & (state.waiting_type[..., None] == np.arange(self.num_types)),
             "node": state.node[..., None] == nodes,
@@ -147,7 +146,7 @@ class StreetObservation:
 
     def _units(self, exogenous: Exogenous) -> Features:
         heading, position = _given(exogenous.client_heading), _given(exogenous.client_position_m)
-        ahead_m = heading[..., None] * (self.unit_position_m - position[..., None])
+        ahead_m = heading[..., None] * (_given(exogenous.unit_position_m)[..., None, :] - position[..., None])
         return {
             "unit_ahead": ahead_m / DISTANCE_SCALE_M,
             "unit_efficiency": exogenous.v2i_efficiency / EFFICIENCY_SCALE,
@@ -174,7 +173,7 @@ class StreetObservation:
 
     def _busy(self, state: State, exogenous: Exogenous) -> Features:
         """Returns what cells and nodes are busy with, which all clients observe alike."""
-        num_units: int = len(self.unit_position_m)
+        num_units = self.num_units
         busy = loads(state, exogenous.v2i_efficiency, num_units + self.num_services)
         tasks, work = busy.tasks[..., None, :] / COUNT_SCALE, busy.gcycles[..., None, :] / EDGE_SCALE_GCYCLES
         return {

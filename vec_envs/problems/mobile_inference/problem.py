@@ -28,6 +28,8 @@ from vec_envs.problems.mobile_inference.objective import REWARDS, DriftPlusCost,
 from vec_envs.problems.mobile_inference.observation import StreetObservation, global_state
 from vec_envs.problems.mobile_inference.options import COUNTS, RANGES, check_options
 from vec_envs.problems.mobile_inference.records import Draws, Exogenous, Outcome, State
+from vec_envs.problems.mobile_inference.scene import scene_of, scenery_of
+from vec_envs.problems.scenes import PlayedSlot, SceneFrame, Scenery
 from vec_envs.validation import check_one_of
 
 __all__ = ["Draws", "Exogenous", "MobileInference", "Outcome", "State"]
@@ -43,9 +45,9 @@ class MobileInference:
     workload: str = "mad2rl"
     """How the work of the library's layers is counted. Profiles that are passed as objects keep their counts."""
     num_rsus: int = 3
-    """Number of roadside units, at regular spacing, symmetric about the road's own unit; at most 10,000."""
+    """Number of roadside units, at most 10,000. On a road that lists several, those nearest to its own unit."""
     rsu_spacing_m: float = 600.0
-    """Distance between neighbouring units."""
+    """Distance between neighbouring units on a road that lists one: symmetric about that unit."""
     num_client_vehicles: int = 8
     """Number of seats for clients, at most 10,000. When a vehicle leaves, another one takes its seat."""
     num_service_vehicles: int = 6
@@ -166,8 +168,7 @@ class MobileInference:
 
     def action_features(self) -> Float[np.ndarray, "agents actions features"]:
         """Returns features of every action, from 0 to 1: waiting, node, cut, and work and data for each DNN."""
-        features = self.starts.features()
-        return np.broadcast_to(features, (self.num_client_vehicles, *features.shape))
+        return np.repeat(self.starts.features()[None], self.num_client_vehicles, axis=0)
 
     def _present(self, service_present: Bool[np.ndarray, "*batch services"]) -> Bool[np.ndarray, "*batch nodes"]:
         units = np.ones((*service_present.shape[:-1], self.num_rsus), np.bool_)
@@ -207,12 +208,16 @@ class MobileInference:
         )
 
     def exogenous(self, draws: Draws, traffic: TrafficBlock, road: Road) -> Exogenous:
-        """Returns links, positions, processors and arrivals, `[*batch, slots, ...]`, from draws and traffic."""
+        """Returns links, positions, processors and arrivals, `[*batch, slots, ...]`, from draws and traffic.
+
+        Raises `TrafficError` where the road lists several roadside units, but fewer than `num_rsus`.
+        """
         return exogenous_of(
             draws,
             traffic,
             road,
             links=self.links,
+            rsu_spacing_m=float(self.rsu_spacing_m),
             arrival_probability=self.arrival_rate_hz * self.slot_s,
             client_ghz=self.client_ghz,
             service_ghz=self.service_ghz,
@@ -266,7 +271,8 @@ class MobileInference:
         next_state, terms = self.dynamics.slot(state, self.starts.checked(action, self.num_client_vehicles), exogenous)
         copied = ("done", "missed", "withdrawn", "arrived", "task_time_s", "in_system_s", "energy_j", "drift", "cost_s")
         values: dict[str, Any] = {name: getattr(terms, name) for name in copied}
-        return next_state, Outcome(**values, reward=-self.objective()(terms))
+        mean_arrivals = np.broadcast_to(np.asarray(exogenous.mean_arrivals), terms.drift.shape)
+        return next_state, Outcome(**values, mean_arrivals=mean_arrivals, reward=-self.objective()(terms))
 
     def objective(self, chosen: str | Objective | None = None) -> Objective:
         """Returns the objective of this name, or a function unchanged; by default the problem's own objective.
@@ -286,6 +292,14 @@ class MobileInference:
         """Returns the infos of a slot by name, as `[*batch]` arrays; `metrics_of` lists them."""
         return metrics_of(next_state, outcome)
 
+    def scenery(self) -> Scenery:
+        """Returns the nodes and the queues of all scenes."""
+        return scenery_of(self)
+
+    def scene(self, played: PlayedSlot) -> SceneFrame:
+        """Returns the scene of a slot."""
+        return scene_of(self, played)
+
     # Parts of the problem -----------------------------------------------------------------------------------------
 
     @cached_property
@@ -299,13 +313,13 @@ class MobileInference:
         return StreetObservation(
             num_types=len(self.dnns),
             deadline_s=float(self.deadline_s),
-            unit_position_m=self.links.unit_position_m,
+            num_units=self.num_rsus,
             num_services=self.num_service_vehicles,
         )
 
     @cached_property
     def links(self) -> StreetLinks:
-        """The places of the units, and the efficiencies of all links."""
+        """The efficiencies of all links."""
         return StreetLinks(**{field.name: getattr(self, field.name) for field in fields(StreetLinks)})
 
     @cached_property

@@ -77,12 +77,15 @@ class Exogenous:
     service_speed_mps: RealArray[np.ndarray, "*batch services"] | None = None
     client_heading: RealArray[np.ndarray, "*batch clients"] | None = None
     """1 in the direction of the road's axis, -1 against it; 1 by default. A vehicle that stands keeps its heading."""
+    unit_position_m: RealArray[np.ndarray, "*batch units"] | None = None
     v2i_efficiency_before: RealArray[np.ndarray, "*batch clients units"] | None = None
     """Efficiencies one slot before; by default, and in a vehicle's first slot, those of the slot itself."""
     v2v_efficiency_before: RealArray[np.ndarray, "*batch clients services"] | None = None
     v2i_distance_m: RealArray[np.ndarray, "*batch clients units"] | None = None
     """Distance in space; 0 by default."""
     v2v_distance_m: RealArray[np.ndarray, "*batch clients services"] | None = None
+    mean_arrivals: RealArray[np.ndarray, "*batch"] | None = None
+    """The tasks that arrive in the whole episode, divided by its slots; 1 by default. Only metrics use it."""
 
     def __post_init__(self) -> None:
         clients, services = np.shape(self.client_ghz), np.shape(self.service_ghz)
@@ -93,10 +96,12 @@ class Exogenous:
             "client_speed_mps": lambda: np.zeros(clients),
             "service_speed_mps": lambda: np.zeros(services),
             "client_heading": lambda: np.ones(clients),
+            "unit_position_m": lambda: np.zeros((*clients[:-1], np.shape(self.v2i_efficiency)[-1])),
             "v2i_efficiency_before": lambda: self.v2i_efficiency,
             "v2v_efficiency_before": lambda: self.v2v_efficiency,
             "v2i_distance_m": lambda: np.zeros(np.shape(self.v2i_efficiency)),
             "v2v_distance_m": lambda: np.zeros(np.shape(self.v2v_efficiency)),
+            "mean_arrivals": lambda: np.ones(clients[:-1]),
         }
         for name, default in defaults.items():
             if getattr(self, name) is None:
@@ -138,4 +143,6 @@ class Outcome:
     """The drift of the energy queues, in J^2."""
     cost_s: PerEnvironment
     """The time in the system, and the rest of the deadline and a penalty for each task that was missed."""
+    mean_arrivals: PerEnvironment
+    """The arrivals of a slot, averaged over the episode."""
     reward: PerEnvironment

@@ -76,7 +76,7 @@ class Predicted:
         env, _ = who
         speed = _rows(now.client_speed_mps, who)[:, None]
         place = _rows(now.client_position_m, who)[:, None]
-        unit_m = place - self._problem.links.unit_position_m
+        unit_m = place - np.asarray(now.unit_position_m)[env]
         vehicle_m = place - np.asarray(now.service_position_m)[env]
         vehicle_mps = np.asarray(now.service_speed_mps)[env]
         units = self._ahead("v2i", now.v2i_efficiency[who], _rows(now.v2i_distance_m, who), unit_m, speed, 0.0)

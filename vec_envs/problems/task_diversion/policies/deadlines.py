@@ -1,4 +1,4 @@
-"""A rule for tight deadlines: the cut and speeds of least cost, deadline penalty, and price of the unit's time."""
+"""A rule for tight deadlines: the least sum of cost, deadline penalty and a price of the unit's time."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SHARES = np.linspace(0.0, 1.0, 5)
 class DeadlineCut:
     """Takes the cut and speeds that minimise cost + penalty of a missed deadline + price of the unit's time.
 
-    A task keeps its unit from the next ones. The price is the cost of each second that it does, so the policy leaves
-    more layers on the vehicle than the cut of least cost for the task alone. Tasks with no unit in range are run on the
+    A task keeps its unit from later tasks. The price is the cost of each second of that time, so the policy leaves more
+    layers on the vehicle than the cut of least cost for the task alone. Tasks with no unit in range are run on the
     vehicle.
 
     Args:
         problem: The problem that the policy plays.
         price: The price of a second of the unit, in units of cost.
 
-    Differs from RTD's GBS: that one knows no deadlines and no later tasks.
+    Differs from RTD's GBS, which considers no deadlines and no later tasks.
     """
 
     def __init__(self, problem: TaskDiversion, *, price: float = 1.0) -> None:

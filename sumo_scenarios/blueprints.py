@@ -1,0 +1,158 @@
+"""The blueprints of the shipped roads. `python -m sumo_scenarios.build` builds the roads from them.
+
+The geometry of a road is a list of pieces (length, radius), as in road design: a positive radius bends to the left, and
+an infinite radius is straight.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+STRAIGHT = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class VehicleType:
+    """A SUMO vehicle type and its share of the traffic. `attributes` are copied into the `vType` element."""
+
+    name: str
+    share: float
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossings:
+    """Streets that cross a road at signals, at every inner point of its centre line, with one lane each way.
+
+    Their vehicles drive straight across and hold no seats.
+    """
+
+    arm_m: float
+    """Length of a street on each side of the road."""
+    headway_s: float
+    """Time between two vehicles of a direction."""
+    cycle_s: int
+    """Time of a cycle of the signals, with equal times of green for the road and the street."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """The definition of a shipped road. The numbers of lanes and vehicles and the headway apply to each carriageway.
+
+    A road with crossings has straight pieces only.
+    """
+
+    title: str
+    pieces: tuple[tuple[float, float], ...]
+    lanes: int
+    lane_width_m: float
+    speed_limit_mps: float
+    rsu_offset_m: float
+    rsu_height_m: float
+    range_m: float
+    prefill_vehicles: int
+    headway_s: float
+    types: tuple[VehicleType, ...]
+    two_way: bool = False
+    crossings: Crossings | None = None
+    num_units: int = 1
+    unit_spacing_m: float = 0.0
+    warm_up_s: float = 5.0
+    chord_m: float = 60.0
+
+
+# Published data of FDR Drive southbound in New York: three lanes in one direction, a limit of 40 mph (17.9 m/s), cars
+# only. The bends are our own: gentle, and in both directions, as is usual for a riverside parkway.
+_FDR_DRIVE = Blueprint(
+    title="FDR Drive southbound, New York: three lanes one way, 40 mph, gentle bends (authored geometry)",
+    pieces=(
+        (260.0, STRAIGHT),
+        (330.0, 900.0),
+        (180.0, STRAIGHT),
+        (420.0, -1100.0),
+        (150.0, STRAIGHT),
+        (300.0, -700.0),
+        (140.0, STRAIGHT),
+        (420.0, 1200.0),
+    ),
+    lanes=3,
+    lane_width_m=3.35,
+    speed_limit_mps=17.9,
+    rsu_offset_m=15.0,
+    rsu_height_m=8.0,
+    range_m=750.0,
+    prefill_vehicles=54,
+    headway_s=2.5,
+    types=(
+        VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
+        VehicleType(name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}),
+    ),
+)
+BLUEPRINTS = {
+    "fdr-drive": _FDR_DRIVE,
+    "fdr-drive-dense": replace(
+        _FDR_DRIVE,
+        title="FDR Drive southbound with twice the traffic of fdr-drive (authored geometry)",
+        prefill_vehicles=108,
+        headway_s=1.25,
+    ),
+    "motorway": Blueprint(
+        title="A three-lane motorway carriageway at 31 m/s (112 km/h) with wide bends",
+        pieces=((700.0, STRAIGHT), (800.0, 2400.0), (500.0, STRAIGHT), (700.0, -3000.0), (500.0, STRAIGHT)),
+        lanes=3,
+        lane_width_m=3.75,
+        speed_limit_mps=31.0,
+        rsu_offset_m=25.0,
+        rsu_height_m=10.0,
+        range_m=1200.0,
+        prefill_vehicles=54,
+        headway_s=2.0,
+        types=(
+            VehicleType(name="car", share=0.85, attributes={"length": "4.6", "speedFactor": "normc(1,0.1,0.75,1.25)"}),
+            VehicleType(name="truck", share=0.15, attributes={"length": "12", "maxSpeed": "25", "vClass": "truck"}),
+        ),
+    ),
+    "two-way-road": Blueprint(
+        title="A straight two-way road, three 3.5 m lanes each way, 60 km/h",
+        pieces=((2400.0, STRAIGHT),),
+        lanes=3,
+        lane_width_m=3.5,
+        speed_limit_mps=16.7,
+        rsu_offset_m=15.0,
+        rsu_height_m=4.0,
+        range_m=1000.0,
+        prefill_vehicles=28,
+        headway_s=5.4,
+        types=(
+            VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
+            VehicleType(
+                name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}
+            ),
+        ),
+        two_way=True,
+    ),
+    "arterial": Blueprint(
+        title="A straight city street, two 3.25 m lanes each way, 50 km/h, signals every 300 m, three roadside units",
+        pieces=7 * ((300.0, STRAIGHT),),
+        lanes=2,
+        lane_width_m=3.25,
+        speed_limit_mps=13.9,
+        rsu_offset_m=12.0,
+        rsu_height_m=10.0,
+        range_m=960.0,
+        prefill_vehicles=28,
+        headway_s=10.0,
+        types=(
+            VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
+            VehicleType(
+                name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}
+            ),
+        ),
+        two_way=True,
+        crossings=Crossings(arm_m=100.0, headway_s=15.0, cycle_s=60),
+        num_units=3,
+        unit_spacing_m=600.0,
+        warm_up_s=60.0,
+    ),
+}
