@@ -270,7 +270,7 @@ def _notes(name: str, results: TrackResults, growing: Sequence[str]) -> list[str
     missing = [f"{of_case.case} ({of_case.runs or 'missing'})" for _, of_case in ranked if not _is_complete(of_case)]
     missing += [f"{case} (not played)" for case in cases if case not in plays]
     notes = [f"its queue grows on {_named(growing, len(ranked))}"] if growing else []
-    notes += [f"not ranked: incomplete on {' and on '.join(missing)}"] if missing else []
+    notes += [f"not ranked: incomplete on {_named(missing, len(cases))}"] if missing else []
     if results.left_out:
         unranked = ", ".join(rejected.what for rejected in results.left_out)
         notes.append(f"not ranked: {unranked} cannot be ranked")
@@ -280,7 +280,7 @@ def _notes(name: str, results: TrackResults, growing: Sequence[str]) -> list[str
 
 
 def _named(cases: Sequence[str], number: int) -> str:
-    """Returns cases in words: their names where they are few, or else their number."""
+    """Returns cases in words, of a number of cases: their names where they are few, or else how many they are."""
     if len(cases) == number > 1:
         return "every case"
     return " and on ".join(cases) if len(cases) <= MOST_NAMED else f"{len(cases)} of {number} cases"
