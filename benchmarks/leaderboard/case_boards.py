@@ -84,7 +84,7 @@ def _row(results: CaseResults, of_policy: PolicyResults, scale: Scale | None, me
     means = {name: of_policy.mean(name) for name in metrics if of_policy.has(name)}
     skill: Interval | None = None
     if scale is not None and scale.is_ranked:
-        _, low, high = scale.interval(means[scale.metric])
+        _, low, high = scale.interval(of_policy)
         skill = float(run_skills(scale, of_policy).mean()), low, high
     exact = best_of(results.case, [results.found[name] for name in results.case.optima if name in results.found])
     return Row(

@@ -3,8 +3,8 @@
 In between, skill is linear in the logarithm of the first metric. A policy that is worse than seeing nothing has a skill
 below 0. The seer is the best plan that a search found with the whole episode known, not a bound: a policy may beat it.
 
-All policies of a case play the same episodes. The seer played only the first of them, so its distance to the blind
-policy, the *room* of the case, is measured on these. The distance of a policy to the blind one is measured on all.
+All policies of a case play the same episodes. The seer played the first of them, and skill is measured on those alone:
+a blind policy may take twice as long in others, and would then seem to leave more room than the seer found.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ class Scale:
     """The values of the first metric that are the skills 0 and 1 on a case."""
 
     metric: str
+    episodes: int
+    """The number of episodes that count: those that the seer played."""
     zero: Estimate
     """The metric of the best blind policy."""
     room: Estimate
-    """The logarithm of the blind policy's metric divided by the seer's, on the episodes of the seer."""
+    """The logarithm of the blind policy's metric divided by the seer's."""
     shown: Room
 
     @property
@@ -48,8 +50,13 @@ class Scale:
         """Returns the skill of values of the metric, which are above 0; less is better."""
         return np.log(self.zero.value / value) / self.room.value
 
-    def interval(self, of: Estimate) -> Interval:
-        """Returns the skill of an estimate with its interval, paired with the blind policy on the episodes."""
+    def mean(self, results: PolicyResults) -> Estimate:
+        """Returns the mean of a policy's metric over the episodes that count."""
+        return _first(results, self.metric, self.episodes)
+
+    def interval(self, results: PolicyResults) -> Interval:
+        """Returns the skill of a policy with its interval, paired with the blind policy on the episodes."""
+        of = self.mean(results)
         zero, draws, room = (_above_0(estimate) for estimate in (self.zero, of, self.room))
         low, high = np.percentile(np.log(zero / draws) / room, (2.5, 97.5))
         return float(self.skill(of.value)), float(low), float(high)
@@ -82,7 +89,8 @@ def scale_of(case: Case, found: Mapping[str, PolicyResults]) -> Scale:
         raise ValueError(f"the seer reaches {seer.value:g}, which is not above 0")
     return Scale(
         metric=stored.metric,
-        zero=blind.mean(stored.metric),
+        episodes=count,
+        zero=_first(blind, stored.metric, count),
         room=_logarithm(_first(blind, stored.metric, count) / seer),
         shown=_room(case, found, blind, stored),
     )
@@ -131,4 +139,4 @@ def _logarithm(of: Estimate) -> Estimate:
 
 def run_skills(scale: Scale, results: PolicyResults) -> Float[np.ndarray, "runs"]:
     """Returns the skill of each training run."""
-    return scale.skill(results.values(scale.metric).mean(axis=1))
+    return scale.skill(results.values(scale.metric)[:, : scale.episodes].mean(axis=1))

@@ -201,7 +201,7 @@ def _with_rank_value(entry: Entry, results: TrackResults, skills: Mapping[str, M
 def _times_seer(of_cases: Sequence[tuple[CaseOfTrack, PolicyResults]]) -> float:
     """Returns the geometric mean over cases of a policy's metric divided by the seer's."""
     logarithms = [
-        (1.0 - case.scale.skill(of_policy.mean(case.scale.metric).value)) * case.scale.room.value
+        (1.0 - case.scale.skill(case.scale.mean(of_policy).value)) * case.scale.room.value
         for case, of_policy in of_cases
         if case.scale is not None
     ]

@@ -20,7 +20,7 @@ for needed in ("altair", "vl_convert"):
     pytest.importorskip(needed)
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-PUBLISHED = tuple(ROOT / "benchmarks" / "published" / f"{name}.jsonl" for name in ("main", "mad2rl"))
+PUBLISHED = tuple(ROOT / "benchmarks" / "published" / f"{name}.jsonl" for name in ("main", "main-1", "mad2rl"))
 MAIN = SUITES["main"]
 
 
@@ -29,15 +29,21 @@ def board() -> Board:
     return board_of(MAIN, seeds_of(MAIN), *PUBLISHED)
 
 
-TO_BE_TRAINED = {"mad2rl": "5.9 GHz", "p-qmix": "5.9 GHz", "rtd": "tight", "disdqn": "tight", "disdqn-best": "tight"}
-"""Learners, and a word of the names of the cases on which their trainings are still to be done."""
+TO_BE_PLAYED = {
+    **dict.fromkeys(("mad2rl", "p-qmix"), "5.9 GHz"),
+    **dict.fromkeys(("rtd", "disdqn", "disdqn-best"), "tight"),
+    **dict.fromkeys(("genetic-drift", "genetic-paper"), ""),
+}
+"""Policies that have not played or not been trained for some cases yet, and a part of the names of these cases."""
+SLOW = {"optimum-bound", "optimum-drift", "genetic-drift"}
+"""References that are too slow for the cases with 5.9 GHz, and have no rank."""
 
 
 def test_every_policy_of_the_project_has_played_every_case_with_all_seeds() -> None:
     published = {name for path in PUBLISHED for name in open_results(path).names}
     for case in MAIN[0].cases:
         for policy in case.policies:
-            if TO_BE_TRAINED.get(policy.name, "-") not in case.name:
+            if TO_BE_PLAYED.get(policy.name, "-") not in case.name:
                 assert {job.name for job in jobs_of(case, policy, 5)} <= published, (case.name, policy.name)
 
 
@@ -46,7 +52,7 @@ def test_every_complete_policy_is_ranked(board: Board) -> None:
     assert [len(track.cases) for track in board.tracks] == [9, 8, 7]
     for track in board.tracks:
         unranked = {entry.name for entry in track.entries if entry.rank is None}
-        assert unranked <= TO_BE_TRAINED.keys()
+        assert unranked <= TO_BE_PLAYED.keys() | SLOW
         assert all(entry.skill for entry in track.entries if entry.rank is not None)
         assert sum(case.ranked for case in track.cases) >= 2
 

@@ -135,8 +135,8 @@ def test_the_units_that_a_road_lists_are_used(num_rsus: int, at_m: list[float]) 
     places_m = np.array([place for place in LISTED.units_xyz_m if place[0] - 100.0 in at_m])
     expected = np.linalg.norm(places_m - np.array([15.0, 0.0, 0.0]), axis=-1)
     np.testing.assert_allclose(found.v2i_distance_m[3, 0], expected)
-    ahead = problem.observe(problem.initial_state(), map_arrays(lambda a: a[3], found))
-    features = ahead[0, problem.features.columns["unit_ahead"]] * 500.0
+    ahead = problem.observe(problem.initial_state((1,)), map_arrays(lambda a: a[3:4], found))
+    features = ahead[0, 0, problem.features.columns["unit_ahead"]] * 500.0
     np.testing.assert_allclose(features, np.array(at_m) - traffic.client_position_m[3, 0], rtol=1e-5)
 
 

@@ -47,7 +47,7 @@ class LeastEstimate:
 
 
 class Predicted:
-    """As `LeastEstimate`, with the mean efficiencies of the next seconds, as far as they can be predicted.
+    """Every client takes the start of least estimated time, with the mean efficiencies predicted for the next seconds.
 
     Vehicles are expected to drive straight on at their present speeds. The mean path loss at the expected distance is
     corrected by how far the present efficiency is off its own mean, less and less as the link decorrelates.
