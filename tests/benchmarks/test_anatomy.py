@@ -140,6 +140,7 @@ def episodes_of(problem: Any, record: Any, metric: str) -> KnownEpisodes:
     return KnownEpisodes(problem, record, Goal(metric=metric, bounds={}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
 def test_who_sees_the_truth_plays_as_in_the_environment(env_id: str) -> None:
     problem: Any = factory_of(env_id).problem(**SMALL[env_id])

@@ -289,6 +289,7 @@ def test_aggregates_and_profiles() -> None:
     assert line.value == pytest.approx((1.0, float((RUNS["a"] > 0.8).mean()), 0.0), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_mean_covers_95_of_100() -> None:
     """Runs that are good or bad on all cases alike: their number is that of the runs, not of runs times cases."""
     rng, covered = np.random.default_rng(0), 0

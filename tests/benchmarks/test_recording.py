@@ -89,6 +89,7 @@ def test_a_recording_of_dnn_partition_has_the_bytes_of_the_published_ones() -> N
     assert hashlib.sha256(text.encode()).hexdigest() == OF_BEFORE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
 def test_every_environment_is_recorded_slot_by_slot(env_id: str, tmp_path: Path) -> None:
     content = content_of(env_id)

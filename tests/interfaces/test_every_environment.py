@@ -82,6 +82,7 @@ def features(observation: Any) -> np.ndarray:
 # The APIs -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @QUIET
 @EVERY_ID
 @EVERY_MOBILITY

@@ -94,6 +94,7 @@ def test_no_damaged_copy_loads_with_other_values(where: str, finished: Path, tmp
     assert refused > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["resume", "init-from", "evaluate", "export"])
 def test_a_checkpoint_with_one_changed_weight_is_refused_by_every_reader(reader: str, copied: Path) -> None:
     content = bytearray((copied / "checkpoint.pt").read_bytes())

@@ -94,6 +94,7 @@ def test_illegal_alternatives_are_neither_taken_nor_explored() -> None:
     assert (algorithm.policy.add_exploration_noise(chosen, batch) == chosen).all()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_holds_the_number_of_gradient_steps() -> None:
     algorithm = fresh()
     learn(algorithm, filled(algorithm), 7)

@@ -254,6 +254,7 @@ def test_the_same_command_continues_and_another_is_refused(tmp_path: Path) -> No
         made(tmp_path)
 
 
+@pytest.mark.slow
 def test_expert_episodes_can_be_shared_but_not_with_other_options(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     own = read_checkpoint(made(tmp_path / "own"))["algorithm"]

@@ -38,6 +38,7 @@ def test_a_run_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
     run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
 
 
+@pytest.mark.slow
 def test_resume_refuses_what_it_cannot_change_and_takes_what_it_can(tmp_path: Path) -> None:
     run("qmix", tmp_path / "run", "--episodes", "8", "--evaluation-episodes", "0")
     with pytest.raises(SystemExit, match="episodes cannot be changed, only device"):

@@ -143,6 +143,7 @@ def test_values_continue_after_truncation() -> None:
     assert value.item() == pytest.approx(5.0, abs=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target_entropy", "bound"), [(-100.0, 0.1), (100.0, 0.3)])
 def test_the_temperature_stays_in_its_range(target_entropy: float, bound: float) -> None:
     algorithm = fresh(temperature=0.2, temperature_range=(0.1, 0.3), target_entropy=target_entropy, learning_rate=0.05)

@@ -62,6 +62,7 @@ def test_the_learning_rate_of_a_run_falls_as_its_options_say(learner: str, tmp_p
     assert [float(rate) for rate in rates] == [pytest.approx(0.006)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("per_step", "updates"), [("0.5", 9), ("2", 36)])
 def test_a_run_learns_as_often_as_its_options_say(per_step: str, updates: int, tmp_path: Path) -> None:
     """Four rounds of six steps, the first of them to warm up."""

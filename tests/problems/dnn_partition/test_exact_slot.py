@@ -32,7 +32,12 @@ def loaded(view: View, times: float) -> View:
 @OBJECTIVES
 @pytest.mark.parametrize("allocation", ["exact", "capped", "eq46"])
 @pytest.mark.parametrize(
-    "times", [pytest.param(0.0, marks=pytest.mark.slow), 1.0, pytest.param(20.0, marks=pytest.mark.slow)]
+    "times",
+    [
+        pytest.param(0.0, marks=pytest.mark.slow),
+        pytest.param(1.0, marks=pytest.mark.slow),
+        pytest.param(20.0, marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("problem", SMALL.values(), ids=SMALL)
 def test_optimum_costs_the_least_of_all_decisions(
@@ -82,6 +87,7 @@ def test_optimum_of_a_full_slot_is_at_most_any_other_decision(objective: Any) ->
         assert (cost(view, policy.act(blank(problem, 4), view), objective) >= least - 1e-9 * np.abs(least)).all()
 
 
+@pytest.mark.slow
 @OBJECTIVES
 def test_a_slot_that_runs_out_of_time_is_marked_and_bounded(objective: Any) -> None:
     view = random_view(DNNPartition(num_client_vehicles=5, num_service_vehicles=2), 4, seed=7)

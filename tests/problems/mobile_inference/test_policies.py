@@ -83,6 +83,7 @@ def time_of(state: State, action: int, futures: list[Exogenous]) -> float:
     return total_s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_estimate_of_a_task_alone_is_its_time(seed: int) -> None:
     state, now = lone(seed)
@@ -132,6 +133,7 @@ def test_the_prediction_prefers_the_node_that_comes_nearer() -> None:
     assert (LeastEstimate(PROBLEM).act(blank(view), view)[0, 0] - 1) % PROBLEM.num_nodes == 3
 
 
+@pytest.mark.slow
 def test_the_clairvoyant_waits_for_a_link_and_finds_the_least_cost() -> None:
     state, now = lone(1)
     deaf = replace(
@@ -153,6 +155,7 @@ def test_the_clairvoyant_waits_for_a_link_and_finds_the_least_cost() -> None:
     assert total_s <= at_once_s + 1e-9
 
 
+@pytest.mark.slow
 def test_references_rank_as_they_should() -> None:
     problem = MobileInference(episode_slots=120)
     mobility = StraightMobility(range_m=900.0, speed_mps=13.5, speed_spread=0.25)

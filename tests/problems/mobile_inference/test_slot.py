@@ -128,6 +128,7 @@ def test_a_task_alone_takes_what_its_phases_take(seed: int, slot_s: float) -> No
 # Costs ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @common
 @given(st.integers(0, 2**32))
 def test_the_return_is_minus_the_times_and_penalties_of_what_arrived(seed: int) -> None:

@@ -74,6 +74,7 @@ def test_terms_are_the_work_and_transmission_time_of_each_cut() -> None:
                     np.testing.assert_allclose(terms[dnn, units * cut + unit, :4], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
