@@ -143,7 +143,7 @@ def _played(suites: Sequence[Suite]) -> Iterator[tuple[Case, CasePolicy]]:
 
 
 def _run(suites: Sequence[Suite], seeds: int, policies: tuple[str, ...], options: argparse.Namespace) -> list[Failure]:
-    """Runs the jobs that are not done, and returns those that failed. SIGTERM stops them as Ctrl-C does."""
+    """Runs the unfinished jobs, and returns the failed ones. SIGTERM stops the run like Ctrl-C."""
     engine = engine_of(options.engine, options.workers, options.ray_address)
     jobs: list[Job] = [replace(job, decision_limit_s=options.decision_limit) for job in jobs_of_suites(suites, seeds)]
     if not jobs and policies:

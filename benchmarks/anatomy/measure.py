@@ -60,7 +60,7 @@ class Row:
     low: float
     high: float
     grows: bool
-    """Whether a queue grows, so that the value depends on the length of an episode."""
+    """Whether a queue grows. Longer episodes would then give another value."""
 
 
 @dataclass(frozen=True, kw_only=True)

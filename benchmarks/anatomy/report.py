@@ -50,7 +50,7 @@ def page_of(env_id: str) -> str | None:
 
 
 def pages_of(lines: Sequence[Mapping[str, Any]], folder: Path) -> dict[Path, str]:
-    """Returns the pages of a folder with the tables of measured cases: that of each environment, and the overview."""
+    """Returns the text of each page that shows measured cases: the pages of the environments, and the overview."""
     texts: dict[Path, str] = {}
     for env_id in dict.fromkeys(line["env_id"] for line in lines):
         name = page_of(env_id)

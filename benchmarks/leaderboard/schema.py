@@ -73,7 +73,7 @@ class Change:
 
     name: str
     kind: Literal["picture", "world", "policy"]
-    """What is changed: what the policy sees, the world, or the policy itself."""
+    """The thing that is changed: the picture that the policy sees, the world, or the policy."""
     percent: Interval
     grows: bool
     """Whether a queue then grows."""

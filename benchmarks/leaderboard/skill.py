@@ -97,7 +97,7 @@ def scale_of(case: Case, found: Mapping[str, PolicyResults]) -> Scale:
 
 
 def best_of(case: Case, results: Sequence[PolicyResults]) -> PolicyResults | None:
-    """Returns the best results among those whose queues do not grow; the best of all, if every one's queues grow."""
+    """Returns the best results without a growing queue. If every policy has one, returns the best of all."""
     settled = [of for of in results if not grows(case, of)] or list(results)
     return min(settled, key=lambda of: of.mean(of.ranked_by).value, default=None)
 

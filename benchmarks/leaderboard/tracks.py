@@ -92,8 +92,10 @@ class TrackResults:
     @property
     def ranked(self) -> tuple[CaseOfTrack, ...]:
         """The cases that count for the ranking; without known references, those with the metric of the first one."""
-        first = next((case.metric for case in self.cases), "")
-        return tuple(case for case in self.cases if case.is_ranked and (self.has_skill or case.metric == first))
+        return tuple(case for case in self.cases if self._counts(case))
+
+    def _counts(self, case: CaseOfTrack) -> bool:
+        return case.is_ranked and (self.has_skill or case.metric == self.cases[0].metric)
 
     @cached_property
     def names(self) -> list[str]:
@@ -121,7 +123,7 @@ class TrackResults:
 
     def ranked_results(self, name: str) -> list[tuple[CaseOfTrack, PolicyResults]]:
         """Returns a policy's results on each ranked case that it plays."""
-        return [(case, of_policy) for case, of_policy in self.of_policy(name) if case in self.ranked]
+        return [(case, of_policy) for case, of_policy in self.of_policy(name) if self._counts(case)]
 
     def of_policy(self, name: str) -> list[tuple[CaseOfTrack, PolicyResults]]:
         """Returns a policy's results on each case that it plays."""

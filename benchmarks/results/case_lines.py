@@ -1,6 +1,6 @@
 """Files of lines of JSON, one for each case, sorted by environment and case.
 
-A case is identified by its environment and its options, so that cases of several suites share a line.
+A case is identified by the fields of `KEY` and not by its name, so cases of several suites share a line.
 """
 
 from __future__ import annotations

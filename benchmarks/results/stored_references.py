@@ -1,7 +1,6 @@
 """The stored references of cases: blind tables, and the values of the seer.
 
-`python -m benchmarks.references find` finds them and writes them as lines of JSON, one for each case. A case is
-identified by its environment and its options, so cases of several suites share a line.
+`python -m benchmarks.references find` finds them and writes them as lines of JSON, one for each case (`case_lines`).
 """
 
 from __future__ import annotations

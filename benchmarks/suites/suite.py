@@ -87,7 +87,7 @@ class Case:
     optima: tuple[str, ...] = ()
     """References that are exact in each decision epoch. The tables show the difference to the best of them."""
     references: str = ""
-    """The file of the case's blind tables and the seer's values; "" for that of the project."""
+    """The file that holds the case's blind tables and the seer's values; "" for the project's file."""
     recorded: bool = False
     """Whether the first episode is recorded for the leaderboard's page, where the problem can be recorded."""
     seed: int = 1000
