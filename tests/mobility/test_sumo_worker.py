@@ -7,14 +7,20 @@ from typing import Any
 import pytest
 
 from vec_envs.mobility.sumo_worker import windows
-from vec_envs.mobility.sumo_worker.simulators import Place, WorkerError
+from vec_envs.mobility.sumo_worker.simulators import WorkerError
+from vec_envs.mobility.sumo_worker.survey import Place, Survey, Vehicle
 from vec_envs.mobility.sumo_worker.windows import Server, Tape, Window
 
 SETTINGS: dict[str, Any] = {
     "backend": "libsumo",
+    "folder": None,
     "net_file": "net.xml",
     "route_files": ["rou.xml"],
+    "additional_files": [],
+    "sumo": [],
     "warm_up_s": 0.0,
+    "start_s": None,
+    "end_s": None,
     "top_speed_mps": 30.0,
     "client_types": None,
     "service_types": ["bus"],
@@ -75,6 +81,16 @@ class Script:
 
     def speeds(self, vehicles: list[str]) -> list[float]:
         return [20.0] * len(vehicles)
+
+    def survey(self) -> Survey:
+        vehicles = [
+            Vehicle(type=name, vehicle_class="passenger", place=place)
+            for name in self.routes
+            if (place := self.now(name)) is not None
+        ]
+        return Survey(
+            time_s=float(self.steps), vehicles=tuple(vehicles), expected=len(self.routes), corners=((0, 0), (1, 1))
+        )
 
     def close(self) -> None: ...
 

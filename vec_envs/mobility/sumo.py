@@ -33,6 +33,7 @@ FIRST_TAPE, LONGEST_TAPE = 2, 32
 ANSWER_TIMEOUT_S = 300.0
 """The default time limit of a worker's answer, hundreds of times what the shipped scenarios need."""
 SumoBackend = Literal["libsumo", "traci", "traci-gui"]
+_MARKS = (",", ";", "$")
 _Places = Float[np.ndarray, "slots vehicles 2"]
 _Numbers = Float[np.ndarray, "slots vehicles"]
 
@@ -267,14 +268,42 @@ def _worker_settings(scenario: Scenario, backend: str, gui_delay_ms: int) -> dic
     return {
         "backend": backend,
         "gui_delay_ms": gui_delay_ms,
-        "net_file": str(scenario.net_file.resolve()),
-        "route_files": [str(path.resolve()) for path in scenario.route_files],
+        **_files(scenario),
+        "sumo": scenario.sumo,
         "warm_up_s": scenario.warm_up_s,
+        "start_s": scenario.start_s,
+        "end_s": scenario.end_s,
         "top_speed_mps": scenario.top_speed_mps,
         "client_types": scenario.client_types,
         "service_types": scenario.service_types,
         "rsu_xyz_m": scenario.road.rsu_xyz_m,
         "range_m": scenario.road.range_m,
+    }
+
+
+def _files(scenario: Scenario) -> dict[str, Any]:
+    """Returns the files of a worker's settings, and the folder that they are relative to: `None` for absolute paths.
+
+    SUMO splits lists of files at commas and replaces `${...}`. So paths that contain them are given relative to the
+    scenario's folder, in which the worker then runs. Raises `ValueError` where that is not enough.
+    """
+    files = (scenario.net_file, *scenario.route_files, *scenario.additional_files)
+    folder, names = None, [str(path.resolve()) for path in files]
+    if any(mark in name for name in names for mark in _MARKS):
+        folder = str(scenario.net_file.parent.resolve())
+        names = [os.path.relpath(name, folder) for name in names]
+    for name in names:
+        if any(mark in name for mark in _MARKS):
+            raise ValueError(
+                f"the file {name!r} of the scenario {scenario.road.name!r} must have none of {' '.join(_MARKS)} in its "
+                "name, which SUMO would not read as it stands: rename it"
+            )
+    routes = 1 + len(scenario.route_files)
+    return {
+        "folder": folder,
+        "net_file": names[0],
+        "route_files": names[1:routes],
+        "additional_files": names[routes:],
     }
 
 

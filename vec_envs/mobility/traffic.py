@@ -16,10 +16,13 @@ class TrafficError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Road:
-    """A road: its centre line, its speed limit, and the place and range of its roadside unit.
+    """A road or an area: its centre line, its speed limit, and the place and range of its roadside unit.
 
     Positions along the road are measured on the centre line, `axis_xy_m`. They are 0 at the point nearest to the
     roadside unit and grow in the direction of the axis, which is the direction of travel on a one-way road.
+
+    A crossing, a grid of streets or a district has no axis. There, the position of a vehicle is its distance to the
+    unit in the plane, negative while the vehicle approaches the unit. Its speed is that along its heading.
 
     A road may list several units. Range and positions still refer to its own unit, `rsu_xyz_m`, which is one of them.
     """
@@ -28,7 +31,8 @@ class Road:
     rsu_xyz_m: tuple[float, float, float]
     range_m: float
     speed_limit_mps: float
-    axis_xy_m: tuple[tuple[float, float], ...]
+    axis_xy_m: tuple[tuple[float, float], ...] = ()
+    """The points of the centre line; empty where vehicles do not follow one road."""
     units_xyz_m: tuple[tuple[float, float, float], ...] = ()
     """The places of all roadside units in the order of the road; empty where the road lists its own unit only."""
 
