@@ -169,8 +169,8 @@ def _road(entries: dict[str, Any]) -> Road:
         raise ValueError(f"the name of its road must be text, got {entries['name']!r}")
     if not all(map(math.isfinite, chain(own, *units, *axis))):
         raise ValueError("its road must have finite numbers")
-    if len(axis) < 2 or any(one == other for one, other in pairwise(axis)):
-        raise ValueError("the axis of its road must have at least two points, each different from the one before")
+    if len(axis) == 1 or any(one == other for one, other in pairwise(axis)):
+        raise ValueError("the axis of its road must have none or several points, each different from the one before")
     road = Road(rsu_xyz_m=own, units_xyz_m=tuple(units), axis_xy_m=axis, **entries)
     check_units(road)
     return road

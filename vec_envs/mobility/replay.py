@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+from vec_envs.mobility.motion import Motion
 from vec_envs.mobility.recording import find_recording, read_recording
 from vec_envs.mobility.selection import EpisodeRandom, choose
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError, TrafficWindow
@@ -66,7 +67,7 @@ class ReplayMobility:
         random = EpisodeRandom(seed)
         if shape not in self._sources:
             self._sources[shape] = self._find_sources(shape)
-        return _stream(self._sources[shape], random, shape, start)
+        return _stream(self._sources[shape], random, shape, start, Motion(self._road))
 
     def close(self) -> None:
         """Does nothing: no process or file is open."""
@@ -121,23 +122,24 @@ def suffices(
     return enough & (np.count_nonzero(either, axis=-1) >= clients + services)
 
 
-def _stream(sources: list[_Source], random: EpisodeRandom, shape: EpisodeShape, start: int) -> Iterator[TrafficBlock]:
+def _stream(
+    sources: list[_Source], random: EpisodeRandom, shape: EpisodeShape, start: int, motion: Motion
+) -> Iterator[TrafficBlock]:
     for episode in count(start):
         rng = random.at(episode)
         source = sources[int(rng.integers(len(sources)))]
         index = int(rng.integers(len(source.beginnings))) if len(source.beginnings) > 1 else 0
-        yield choose(rng, _part(source, int(source.beginnings[index]), shape), shape)
+        yield choose(rng, _part(source, int(source.beginnings[index]), shape, motion), shape)
 
 
-def _part(source: _Source, first: int, shape: EpisodeShape) -> TrafficWindow:
+def _part(source: _Source, first: int, shape: EpisodeShape, motion: Motion) -> TrafficWindow:
     """Returns the slots of an episode, with the vehicles that are present in enough of them."""
     window = source.window
     if shape.num_slots < len(window.present):
         window = _slots(window, slice(first, first + shape.num_slots))
     if shape.come_and_go:
         # Vehicles in the first slot count as arriving then, so their first speed is that of the next slot.
-        moved_m = np.where(window.present[0], window.position_m[1] - window.position_m[0], 0.0)
-        window = replace(window, speed_mps=np.vstack((moved_m / shape.slot_s, window.speed_mps[1:])))
+        window = motion.with_first_speeds(window, shape.slot_s)
     if source.all_stay:
         return window
     slots_present = np.count_nonzero(window.present, axis=0)

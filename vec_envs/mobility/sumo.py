@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vec_envs.mobility.axis import RoadAxis
+from vec_envs.mobility.motion import Motion
 from vec_envs.mobility.scenario import Scenario
 from vec_envs.mobility.selection import EpisodeRandom, choose, choose_vehicles, split, staying_vehicles
 from vec_envs.mobility.sumo_pool import RawWindow, WindowJob, WorkerPool
@@ -96,7 +96,7 @@ class SumoMobility:
         self._scenario = Scenario.load(scenario)
         self._num_workers, self._answer_timeout_s = int(num_workers), float(answer_timeout_s)
         self._settings = _worker_settings(self._scenario, sumo_backend, gui_delay_ms)
-        self._axis = RoadAxis(self._scenario.road)
+        self._motion = Motion(self._scenario.road, self._scenario.top_speed_mps)
         self._keep_pools()
         self._pool()
 
@@ -169,10 +169,18 @@ class SumoMobility:
                     jobs.pop(0)
                 if part.window >= part.num_windows // 2 and len(jobs) == 1:
                     jobs.append(request(tape_part(episode + part.num_windows - part.window)))
-                yield jobs[0].get()
+                window = jobs[0].get()
+                if episode == start:
+                    self._check(window, shape)
+                yield window
         finally:
             for job in jobs:
                 job.cancelled = True
+
+    def _check(self, raw: RawWindow, shape: EpisodeShape) -> None:
+        """Raises `TrafficError` where the axis is not that of the road, judged by all vehicles of a window."""
+        self._motion.check(raw.xy_m)
+        self._window(raw, shape)
 
     def _block(self, raw: RawWindow, rng: np.random.Generator, shape: EpisodeShape) -> TrafficBlock:
         if shape.come_and_go:
@@ -203,24 +211,16 @@ class SumoMobility:
         """Returns places, positions and speeds of some vehicles, of those that are present throughout."""
         of_all = raw.xy_m.reshape(len(raw.num_slots), shape.num_slots, 2)
         xy_m = np.ascontiguousarray(of_all[vehicles].swapaxes(0, 1))
-        position_m = self._axis.position_m(xy_m)
-        speed_mps = np.empty_like(position_m)
-        speed_mps[0] = raw.first_speed_mps[vehicles]
-        np.divide(position_m[1:] - position_m[:-1], shape.slot_s, out=speed_mps[1:])
-        if shape.num_slots > 1:
-            # SUMO's own speed has no direction.
-            np.copysign(speed_mps[0], position_m[1] - position_m[0], out=speed_mps[0])
-        return xy_m, position_m, speed_mps
+        return xy_m, *self._motion.of_staying(xy_m, raw.first_speed_mps[vehicles], shape.slot_s)
 
     def _coming_and_going(
         self, raw: RawWindow, shape: EpisodeShape, present: Bool[np.ndarray, "slots vehicles"]
     ) -> tuple[_Places, _Numbers, _Numbers]:
         """Returns places, positions and speeds of all vehicles, 0.0 where they are absent."""
-        xy_m, position_m = np.zeros((*present.shape, 2)), np.zeros(present.shape)
+        xy_m = np.zeros((*present.shape, 2))
         # Workers send a window stay by stay, hence the transposed order.
         xy_m.swapaxes(0, 1)[present.T] = raw.xy_m
-        position_m.T[present.T] = self._axis.position_m(raw.xy_m)
-        return xy_m, position_m, speeds_mps(position_m, present, shape.slot_s)
+        return xy_m, *self._motion.of_coming_and_going(xy_m, present, shape.slot_s)
 
     def _pool(self) -> WorkerPool:
         pid = os.getpid()
@@ -228,20 +228,6 @@ class SumoMobility:
             pool = WorkerPool(self._settings, self._num_workers, self._answer_timeout_s)
             return self._pools.setdefault(pid, pool)
         return self._pools[pid]
-
-
-def speeds_mps(
-    position_m: Float[np.ndarray, "slots vehicles"], present: Bool[np.ndarray, "slots vehicles"], slot_s: float
-) -> Float[np.ndarray, "slots vehicles"]:
-    """Returns the speeds [m/s] of vehicles that come and go, each present for two slots or more.
-
-    A speed is the distance since the previous slot, divided by the slot's length. In the slot of a vehicle's arrival it
-    is the distance to the next slot. It is 0.0 where the vehicle is absent.
-    """
-    moved_mps = np.diff(position_m, axis=0, append=0.0) / slot_s
-    arrives = present.copy()
-    arrives[1:] &= ~present[:-1]
-    return np.where(arrives, moved_mps, np.where(present, np.roll(moved_mps, 1, axis=0), 0.0))
 
 
 def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int]:

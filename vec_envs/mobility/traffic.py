@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from vec_envs.mobility.headings import headings_rad, kept_seats
+
 
 class TrafficError(RuntimeError):
     """A source of traffic cannot provide an episode. The message says why, and what to do."""
@@ -51,7 +53,8 @@ class TrafficWindow:
     position_m: Float[np.ndarray, "slots vehicles"]
     """Position along the road; 0.0 where the vehicle is absent."""
     speed_mps: Float[np.ndarray, "slots vehicles"]
-    """Speed along the road, negative against the direction of the axis; 0.0 where the vehicle is absent."""
+    """Speed along the road, negative against the direction of the axis; 0.0 where the vehicle is absent. That of a
+    vehicle that drives across the axis, and on a road without an axis, is its speed in the plane."""
     present: Bool[np.ndarray, "slots vehicles"]
     """Whether the vehicle is in range: from the slot of its arrival to the last one before it leaves."""
     may_be_client: Bool[np.ndarray, " vehicles"]
@@ -78,6 +81,16 @@ class TrafficBlock:
     service_speed_mps: Float[np.ndarray, "*batch slots services"]
     client_vehicle: Int[np.ndarray, "*batch slots clients"]
     service_vehicle: Int[np.ndarray, "*batch slots services"]
+
+    @property
+    def client_heading_rad(self) -> Float[np.ndarray, "*batch slots clients"]:
+        """The headings of clients in the plane, counter-clockwise from the x axis; see `headings.directions`."""
+        return headings_rad(self.client_xy_m, kept_seats(self.client_vehicle))
+
+    @property
+    def service_heading_rad(self) -> Float[np.ndarray, "*batch slots services"]:
+        """The headings of service vehicles in the plane."""
+        return headings_rad(self.service_xy_m, kept_seats(self.service_vehicle))
 
 
 def entry_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Int[np.ndarray, "*batch slots seats"]:
