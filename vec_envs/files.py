@@ -273,3 +273,11 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     except (MemoryError, tokenize.TokenError) as error:  # of Python's own parser
         raise ValueError("its header cannot be read") from error
     return shape, dtype
+
+
+def reason_not_to_write(folder: Path) -> str:
+    """Returns why no file can be written in a folder, which may not exist yet; "" where nothing speaks against it."""
+    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+    if not there.is_dir():
+        return f"{there} is not a folder"
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"the folder {there} is read-only"

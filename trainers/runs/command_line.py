@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 
 from trainers.registry import Learner
-from trainers.runs.configuration import configured
+from trainers.runs.configuration import configured, located_run
 from trainers.runs.directory import newest_path
 from trainers.runs.options import R, Run, check_fit, preset_run
 
@@ -54,7 +54,7 @@ def parse(
         check_fit(learner, run)
     except (TypeError, ValueError) as error:
         sys.exit(f"trainers.{module}: {error}")
-    return run
+    return located_run(run)
 
 
 def _dashed(argument: str) -> str:

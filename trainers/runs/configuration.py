@@ -14,8 +14,9 @@ from typing import Any
 from trainers.registry import Learner
 from trainers.runs import provenance
 from trainers.runs.directory import CONFIG, RunDirectory
-from trainers.runs.options import ADJUSTABLE, Run, preset_run
+from trainers.runs.options import ADJUSTABLE, R, Run, preset_run
 from vec_envs.files import parse_json, shortened
+from vec_envs.mobility.scenario import located
 
 
 def as_json(run: Run, learner: str) -> str:
@@ -100,7 +101,12 @@ def configured(learner: Learner, path: Path) -> Run:
             f"{path} is a pre-training, which cannot be resumed here: repeat its own command to continue it, or give "
             f"--init-from {path} to start a training with its weights"
         )
-    return dataclasses.replace(run, output=path, resume=True)
+    return dataclasses.replace(located_run(run), output=path, resume=True)
+
+
+def located_run(run: R) -> R:
+    """Returns the run with the absolute path of a scenario of your own, so that other folders find it too."""
+    return dataclasses.replace(run, env=dataclasses.replace(run.env, scenario=located(run.env.scenario)))
 
 
 def resumed(written: Run, requested: Run) -> Run:

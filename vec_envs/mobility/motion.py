@@ -17,8 +17,9 @@ LEAST_M, LANE_M = 0.1, (2.0, 4.5)
 that hardly drives moves by such a distance then."""
 ROAD_M, NEAR_M = 15.0, 50.0
 """A vehicle farther from the axis is on another road, and one farther than `NEAR_M` is not near the road at all."""
-BEND_M = 20.0
-"""How far the position of a vehicle on the inner side of a bend may jump."""
+BEND_M, LEAST_ALONG, FEW = 20.0, 0.5, 3
+"""How far the position of a vehicle on the inner side of a bend may jump, and which share of its way a vehicle on the
+road drives along the axis at least; fewer than `FEW` vehicles may all be on other roads."""
 
 Places = Float[np.ndarray, "slots vehicles 2"]
 Numbers = Float[np.ndarray, "slots vehicles"]
@@ -89,17 +90,28 @@ class Motion:
         first_mps = np.where(window.present[0], steps_mps[0], 0.0)
         return replace(window, speed_mps=np.vstack((first_mps, window.speed_mps[1:])))
 
-    def check(self, xy_m: Float[np.ndarray, "places 2"]) -> None:
-        """Raises `TrafficError` where no vehicle of a window is near the axis. `xy_m` are all places in the window."""
-        if self._axis is None or not len(xy_m):
+    def check(self, window: TrafficWindow) -> None:
+        """Raises `TrafficError` where no vehicle of a window is near the axis, or none drives along it."""
+        if self._axis is None or not window.present.any():
             return
-        _, beside_m = self._axis.nearest_m(xy_m)
+        beside_m = self._beside_m(window.xy_m[window.present])
         if beside_m.min() > NEAR_M:
-            raise TrafficError(
-                f"the axis of {self._road.name!r} misses the road: the nearest of {len(xy_m)} places of vehicles in "
-                f"range is {beside_m.min():.0f} m beside it; give axis_xy_m of scenario.toml along the road in metres, "
-                "in the plane of the network, or leave it out"
+            raise self._misses(f"the nearest of {len(beside_m)} places of vehicles is {beside_m.min():.0f} m beside it")
+        stays = (window.present[1:] & window.present[:-1])[..., None]
+        moved_m = np.sqrt((np.where(stays, np.diff(window.xy_m, axis=0), 0.0) ** 2).sum(axis=-1)).sum(axis=0)
+        along_m = np.abs(np.where(stays[..., 0], np.diff(window.position_m, axis=0), 0.0)).sum(axis=0)
+        drives = moved_m > NEAR_M
+        if drives.sum() >= FEW and (along_m < LEAST_ALONG * moved_m)[drives].all():
+            best = int(np.where(drives, along_m / np.maximum(moved_m, LEAST_M), -1.0).argmax())
+            raise self._misses(
+                f"the vehicle that follows it best drives {moved_m[best]:.0f} m, but only {along_m[best]:.0f} m along it"
             )
+
+    def _misses(self, why: str) -> TrafficError:
+        return TrafficError(
+            f"the axis of {self._road.name!r} misses the road in range: {why}; give axis_xy_m of scenario.toml along "
+            "the road in metres, in the plane of the network, or leave it out"
+        )
 
     def steps_mps(self, xy_m: Places, position_m: Numbers, stays: Stays, slot_s: float) -> Steps:
         """Returns the speeds from each slot to the next one on a road with an axis, negative against it."""
@@ -120,7 +132,7 @@ class Motion:
         against = (along_m < -LEAST_M * moved_m) & across
         return np.where(across | jumps, np.where(against, -moved_m, moved_m) / slot_s, step_mps)
 
-    def _beside_m(self, xy_m: Places) -> Numbers:
+    def _beside_m(self, xy_m: Float[np.ndarray, "*points 2"]) -> Float[np.ndarray, "*points"]:
         assert self._axis is not None
         return self._axis.nearest_m(xy_m)[1]
 

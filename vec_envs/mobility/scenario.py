@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -56,6 +59,9 @@ SUMO_OPTIONS = (
 )
 """The options of SUMO's command line that a scenario may set: those that change how vehicles drive. This package sets
 the others itself, and lets no scenario write files."""
+_HEAD_BYTES = 2**16
+_BOUNDARY = re.compile(rb'<location\b[^>]*\bconvBoundary="([^"]*)"')
+"""The extent of a network, which its file says at its beginning."""
 _ROAD_KEYS = ("rsu_xyz_m", "range_m", "speed_limit_mps", "axis_xy_m", "units_xyz_m")
 _TOP_KEYS = (
     "name",
@@ -156,6 +162,7 @@ def _check(loaded: Scenario, file: Path) -> None:
             f"{file}: end_s must be above start_s + warm_up_s = {first_s:g}, got {loaded.end_s:g}: no time is left for "
             "episodes"
         )
+    _check_place(loaded, file)
     try:
         check_axis(road)
         check_units(road)
@@ -163,9 +170,46 @@ def _check(loaded: Scenario, file: Path) -> None:
         raise ValueError(f"{file}: road.{error}") from error
 
 
+def _check_place(loaded: Scenario, file: Path) -> None:
+    """Raises `ValueError` for a unit that is out of range of the whole network."""
+    corners = _corners_m(loaded.net_file)
+    if corners is None:
+        return
+    left, low, right, high = corners
+    x, y, z = loaded.road.rsu_xyz_m
+    away_m = math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0), z)
+    if away_m > loaded.road.range_m:
+        raise ValueError(
+            f"{file}: road.rsu_xyz_m must be in range of the network, which spans x from {left:.0f} to {right:.0f} and "
+            f"y from {low:.0f} to {high:.0f}, got [{x:g}, {y:g}, {z:g}], {away_m:.0f} m away, with range_m = "
+            f"{loaded.road.range_m:g}: give the unit in metres, in the plane of the network"
+        )
+
+
+def _corners_m(net_file: Path) -> tuple[float, float, float, float] | None:
+    """Returns the least x and y and the largest of a network, as its file says; `None` where it does not."""
+    try:
+        with gzip.open(net_file) if net_file.suffix == ".gz" else net_file.open("rb") as file:
+            found = _BOUNDARY.search(file.read(_HEAD_BYTES))
+        left, low, right, high = map(float, found[1].decode().split(",")) if found else ()
+    except (OSError, EOFError, ValueError):
+        return None
+    return left, low, right, high
+
+
 def scenario_names() -> list[str]:
     """Returns the names of the shipped scenarios."""
     return sorted(path.parent.name for path in SHIPPED.glob("*/scenario.toml"))
+
+
+def located(scenario: str) -> str:
+    """Returns the name of a shipped scenario or recording as it is, and the path of another one as an absolute path.
+
+    A path that does not exist is returned as it is, too.
+    """
+    path = Path(scenario)
+    shipped = (SHIPPED / scenario / "scenario.toml").is_file() or not path.exists()
+    return scenario if shipped else str(path.absolute())
 
 
 def _folder(scenario: str | Path) -> Path:

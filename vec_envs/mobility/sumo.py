@@ -179,8 +179,7 @@ class SumoMobility:
 
     def _check(self, raw: RawWindow, shape: EpisodeShape) -> None:
         """Raises `TrafficError` where the axis is not that of the road, judged by all vehicles of a window."""
-        self._motion.check(raw.xy_m)
-        self._window(raw, shape)
+        self._motion.check(self._window(raw, shape))
 
     def _block(self, raw: RawWindow, rng: np.random.Generator, shape: EpisodeShape) -> TrafficBlock:
         if shape.come_and_go:

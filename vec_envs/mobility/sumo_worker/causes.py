@@ -42,11 +42,13 @@ def explained(
 ) -> str:
     """Returns the message of an error: what was there in the windows, what an episode needs, and what to change."""
     when, fewer = ("in the first slot", "fewer") if come_and_go else ("throughout", "fewer or for shorter episodes")
+    windows = "a window" if misses.windows == 1 else f"{misses.windows} windows in a row"
     found = (
-        f"{misses.windows} windows in a row had at most {misses.most} vehicles in range {when}, but an episode needs "
+        f"{windows} had at most {misses.most} vehicles in range {when}, but an episode needs "
         f"{num_clients} clients and {num_services} service vehicles"
     )
-    times = f"simulated time {misses.surveys[0].time_s:g} to {misses.surveys[-1].time_s:g} s"
+    ends_s = sorted({survey.time_s for survey in misses.surveys})
+    times = f"simulated time {' to '.join(f'{end:g}' for end in (*ends_s[:1], *ends_s[1:][-1:]))} s"
     roles = [role for role, count in (("client_types", num_clients), ("service_types", num_services)) if count]
     said = (
         _not_begun(misses, settings)
