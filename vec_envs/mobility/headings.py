@@ -11,7 +11,9 @@ STANDING_M = 0.05
 Places = Float[np.ndarray, "*batch slots seats 2"]
 Stays = Bool[np.ndarray, "*batch slots-1 seats"]
 """Whether the vehicle of a slot is still there in the next one."""
-Steps = Int[np.ndarray, "*batch slots-1 seats"]
+_Vectors = Float[np.ndarray, "*batch steps seats 2"]
+_Flags = Bool[np.ndarray, "*batch steps seats"]
+_Steps = Int[np.ndarray, "*batch steps seats"]
 
 
 def kept_seats(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Stays:
@@ -48,7 +50,7 @@ def directions(xy_m: Places, stays: Stays) -> Places:
     return np.where((step >= 0)[..., None], _at(unit, step), (1.0, 0.0))
 
 
-def _changes_lane(unit: Places, drives: Stays, stays: Stays) -> Stays:
+def _changes_lane(unit: _Vectors, drives: _Flags, stays: _Flags) -> _Flags:
     """Returns which steps go to the side, while the vehicle drives straight on before and after."""
     before, after = np.full(drives.shape, -1), np.full(drives.shape, -1)
     last, following = _last(drives, stays), _next(drives, stays)
@@ -59,7 +61,7 @@ def _changes_lane(unit: Places, drives: Stays, stays: Stays) -> Stays:
     return drives & aside & ((come * go).sum(axis=-1) > 0.5) & (before >= 0) & (after >= 0)
 
 
-def _last(drives: Stays, stays: Stays) -> Steps:
+def _last(drives: _Flags, stays: _Flags) -> _Steps:
     """Returns the last step up to each one in which the vehicle drove; -1 where it has not driven in its stay."""
     number = np.arange(drives.shape[-2])[:, None]
     begin = np.maximum.accumulate(np.where(stays, 0, number + 1), axis=-2)
@@ -67,13 +69,15 @@ def _last(drives: Stays, stays: Stays) -> Steps:
     return np.where(last >= begin, last, -1)
 
 
-def _next(drives: Stays, stays: Stays) -> Steps:
+def _next(drives: _Flags, stays: _Flags) -> _Steps:
     """Returns the first step from each one on in which the vehicle drives; -1 where it drives no more in its stay."""
     backwards = _last(drives[..., ::-1, :], stays[..., ::-1, :])[..., ::-1, :]
     return np.where(backwards >= 0, drives.shape[-2] - 1 - backwards, -1)
 
 
-def _at(unit: Places, step: Int[np.ndarray, "*batch steps seats"]) -> Float[np.ndarray, "*batch steps seats 2"]:
+def _at(
+    unit: Float[np.ndarray, "*batch steps seats 2"], step: Int[np.ndarray, "*batch places seats"]
+) -> Float[np.ndarray, "*batch places seats 2"]:
     """Returns the unit vectors of steps; (0, 0) for step -1 of a window of one slot."""
     if not unit.shape[-3]:
         return np.zeros((*step.shape, 2))

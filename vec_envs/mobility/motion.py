@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from vec_envs.mobility.axis import RoadAxis
-from vec_envs.mobility.headings import Stays, directions
+from vec_envs.mobility.headings import directions
 from vec_envs.mobility.traffic import Road, TrafficError, TrafficWindow
 
 LEAST_M, LANE_M = 0.1, (2.0, 4.5)
@@ -25,6 +25,7 @@ Places = Float[np.ndarray, "slots vehicles 2"]
 Numbers = Float[np.ndarray, "slots vehicles"]
 Present = Bool[np.ndarray, "slots vehicles"]
 Steps = Float[np.ndarray, "steps vehicles"]
+Flags = Bool[np.ndarray, "steps vehicles"]
 
 
 class Motion:
@@ -104,7 +105,7 @@ class Motion:
         if drives.sum() >= FEW and (along_m < LEAST_ALONG * moved_m)[drives].all():
             best = int(np.where(drives, along_m / np.maximum(moved_m, LEAST_M), -1.0).argmax())
             raise self._misses(
-                f"the vehicle that follows it best drives {moved_m[best]:.0f} m, but only {along_m[best]:.0f} m along it"
+                f"the vehicle that follows it best drives {moved_m[best]:.0f} m, {along_m[best]:.0f} m of them along it"
             )
 
     def _misses(self, why: str) -> TrafficError:
@@ -113,7 +114,7 @@ class Motion:
             "the road in metres, in the plane of the network, or leave it out"
         )
 
-    def steps_mps(self, xy_m: Places, position_m: Numbers, stays: Stays, slot_s: float) -> Steps:
+    def steps_mps(self, xy_m: Places, position_m: Numbers, stays: Flags, slot_s: float) -> Steps:
         """Returns the speeds from each slot to the next one on a road with an axis, negative against it."""
         along_m = position_m[1:] - position_m[:-1]
         step_mps = along_m / slot_s
@@ -136,7 +137,7 @@ class Motion:
         assert self._axis is not None
         return self._axis.nearest_m(xy_m)[1]
 
-    def _check_jumps(self, xy_m: Places, along_m: Steps, jumps: Stays, slot_s: float) -> None:
+    def _check_jumps(self, xy_m: Places, along_m: Steps, jumps: Flags, slot_s: float) -> None:
         """Raises `TrafficError` for a vehicle on the road whose position jumps farther than it can drive."""
         far = jumps & (np.abs(along_m) > self._top_speed_mps * slot_s)
         if far.any():
@@ -149,7 +150,7 @@ class Motion:
                 "vehicles pass them, or leave it out"
             )
 
-    def _in_plane(self, xy_m: Places, stays: Stays, slot_s: float) -> tuple[Numbers, Steps]:
+    def _in_plane(self, xy_m: Places, stays: Flags, slot_s: float) -> tuple[Numbers, Steps]:
         """Returns signed distances to the unit, and the speeds from each slot to the next one along the heading."""
         direction, offset_m = directions(xy_m, stays), xy_m - self._unit_m
         approaches = (offset_m * direction).sum(axis=-1) < 0.0
@@ -170,7 +171,7 @@ def speeds_mps(step_mps: Steps, present: Present) -> Numbers:
     return np.where(arrives, to_next, np.where(present, since_last, 0.0))
 
 
-def _in_runs_of_three(across: Stays) -> Stays:
+def _in_runs_of_three(across: Flags) -> Flags:
     """Returns which steps belong to at least three steps across in a row."""
     padded = np.pad(across, ((2, 2), (0, 0)))
     runs = padded[:-2] & padded[1:-1] & padded[2:]

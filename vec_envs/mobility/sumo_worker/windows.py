@@ -15,8 +15,9 @@ from .simulators import SumoRefusal, WorkerError, simulator
 from .survey import Place
 
 MAX_MISSES = 20
-MAX_FRESH = 5
-"""How many simulations that begin at times drawn over the hours of demand may have no window, one after the other."""
+MAX_FRESH, FRESH_MISSES = 20, 3
+"""Where the beginnings of simulations are drawn, so many of them in a row may have no window, each after so many
+misses: the hours of demand may have times with few vehicles."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ class Server:
                 "scenario.toml"
             )
         begin_s = first_s + int(draws.random() * (int(room_s) + 1))
-        self._slots_left = (end_s - begin_s - warm_up_s) // slot_s
+        self._slots_left = math.floor((end_s - begin_s - warm_up_s) / slot_s + 1e-6)
         return ["--begin", f"{begin_s:.3f}"]
 
     def _next_valid(self, tape: Tape) -> Window:
@@ -168,8 +169,8 @@ class Server:
             self._simulate(tape)
 
     def _search(self, tape: Tape) -> Window | None:
-        """Returns the next window with enough vehicles; `None` after `MAX_MISSES` without, or where the demand ends."""
-        for _ in range(MAX_MISSES):
+        """Returns the next window with enough vehicles; `None` after too many without, or where the demand ends."""
+        for _ in range(MAX_MISSES if self._settings["end_s"] is None else FRESH_MISSES):
             if self._slots_left < tape.num_slots:
                 return None
             window = self._coming_and_going(tape) if tape.come_and_go else self._staying(tape)
