@@ -63,7 +63,8 @@ def _changes_lane(unit: _Vectors, drives: _Flags, stays: _Flags) -> _Flags:
 
 def _last(drives: _Flags, stays: _Flags) -> _Steps:
     """Returns the last step up to each one in which the vehicle drove; -1 where it has not driven in its stay."""
-    number = np.arange(drives.shape[-2])[:, None]
+    steps: int = drives.shape[-2]
+    number = np.arange(steps)[:, None]
     begin = np.maximum.accumulate(np.where(stays, 0, number + 1), axis=-2)
     last = np.maximum.accumulate(np.where(drives, number, -1), axis=-2)
     return np.where(last >= begin, last, -1)

@@ -119,7 +119,7 @@ class Motion:
         along_m = position_m[1:] - position_m[:-1]
         step_mps = along_m / slot_s
         step_m = xy_m[1:] - xy_m[:-1]
-        moved_m = np.sqrt((step_m * step_m).sum(axis=-1))
+        moved_m: Steps = np.sqrt((step_m * step_m).sum(axis=-1))
         across = stays & (moved_m > 2.0 * np.abs(along_m) + LEAST_M)
         far_m = 2.0 * moved_m + BEND_M
         jumps = stays & (np.abs(along_m) > np.minimum(far_m, self._top_speed_mps * slot_s))
@@ -154,7 +154,7 @@ class Motion:
         """Returns signed distances to the unit, and the speeds from each slot to the next one along the heading."""
         direction, offset_m = directions(xy_m, stays), xy_m - self._unit_m
         approaches = (offset_m * direction).sum(axis=-1) < 0.0
-        distance_m = np.sqrt((offset_m * offset_m).sum(axis=-1))
+        distance_m: Numbers = np.sqrt((offset_m * offset_m).sum(axis=-1))
         along_m = ((xy_m[1:] - xy_m[:-1]) * direction[1:]).sum(axis=-1)
         return np.where(approaches, -distance_m, distance_m), np.maximum(along_m, 0.0) / slot_s
 

@@ -191,7 +191,7 @@ def _corners_m(net_file: Path) -> tuple[float, float, float, float] | None:
     try:
         with gzip.open(net_file) if net_file.suffix == ".gz" else net_file.open("rb") as file:
             found = _BOUNDARY.search(file.read(_HEAD_BYTES))
-        left, low, right, high = map(float, found[1].decode().split(",")) if found else ()
+        left, low, right, high = map(float, found[1].decode().split(",") if found else ())
     except (OSError, EOFError, ValueError):
         return None
     return left, low, right, high

@@ -37,32 +37,33 @@ class Misses:
         self.fastest_mps = max(self.fastest_mps, speed_mps)
 
 
-def explained(
-    misses: Misses, settings: dict[str, Any], *, num_clients: int, num_services: int, come_and_go: bool
-) -> str:
+def explained(misses: Misses, settings: dict[str, Any], tape: Any) -> str:
     """Returns the message of an error: what was there in the windows, what an episode needs, and what to change."""
-    when, fewer = ("in the first slot", "fewer") if come_and_go else ("throughout", "fewer or for shorter episodes")
-    windows = "a window" if misses.windows == 1 else f"{misses.windows} windows in a row"
+    when, fewer = (
+        ("in the first slot", "fewer") if tape.come_and_go else ("throughout", "fewer or for shorter episodes")
+    )
+    windows = "a window" if misses.windows == 1 else f"{misses.windows} windows"
     found = (
-        f"{windows} had at most {misses.most} vehicles in range {when}, but an episode needs "
-        f"{num_clients} clients and {num_services} service vehicles"
+        f"{windows} of {tape.num_slots} slots in a row had at most {misses.most} vehicles in range {when}, but an "
+        f"episode needs {tape.num_clients} clients and {tape.num_services} service vehicles"
     )
     ends_s = sorted({survey.time_s for survey in misses.surveys})
     times = f"simulated time {' to '.join(f'{end:g}' for end in (*ends_s[:1], *ends_s[1:][-1:]))} s"
-    roles = [role for role, count in (("client_types", num_clients), ("service_types", num_services)) if count]
+    of_role = (("client_types", tape.num_clients), ("service_types", tape.num_services))
     said = (
         _not_begun(misses, settings)
         or _over(misses, settings)
         or _out_of_range(misses, settings)
-        or _types(misses, settings, roles)
+        or _types(misses, settings, [role for role, needed in of_role if needed])
         or _top_speed(misses, settings)
     )
-    if said is None:
-        said = (
-            f"{_counted(v for survey in misses.surveys for v in _in_range(survey, settings))} were in range; ask for "
-            f"{fewer}, or use a scenario with denser traffic, a wider range or more types for the roles"
-        )
-    return f"{found} ({times}): {said}"
+    if said is not None:
+        return f"{found} ({times}): {said}"
+    types = _counted(vehicle for survey in misses.surveys for vehicle in _in_range(survey, settings))
+    return (
+        f"{found}; ask for {fewer}, or use a scenario with denser traffic, a wider range or more types for the roles "
+        f"({times}; in range were {types})"
+    )
 
 
 def _not_begun(misses: Misses, settings: dict[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ import gzip
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any
 from xml.etree import ElementTree
 
 MOST_DEPARTURES = 10_000
@@ -36,8 +36,8 @@ def _first_of(file: Path) -> float | None:
     return first
 
 
-def _opened(file: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
+def _opened(file: Path) -> Any:
+    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")
 
 
 def seconds_of(said: str) -> float | None:

@@ -31,6 +31,7 @@ class Survey:
 def survey(sumo: Any) -> Survey:
     """Returns the survey of a simulation; `sumo` is the module libsumo, or a connection of TraCI."""
     domain = sumo.vehicle
+    (left, low), (right, high) = sumo.simulation.getNetBoundary()
     return Survey(
         time_s=float(sumo.simulation.getTime()),
         vehicles=tuple(
@@ -42,5 +43,5 @@ def survey(sumo: Any) -> Survey:
             for name in domain.getIDList()
         ),
         expected=int(sumo.simulation.getMinExpectedNumber()),
-        corners=tuple(map(tuple, sumo.simulation.getNetBoundary())),
+        corners=((left, low), (right, high)),
     )

@@ -165,7 +165,7 @@ class Server:
                 return window
             fresh += self._windows_of_simulation == 0
             if fresh >= (1 if self._settings["end_s"] is None else MAX_FRESH):
-                raise WorkerError(self._too_few(tape))
+                raise WorkerError(explained(self._misses, self._settings, tape))
             self._simulate(tape)
 
     def _search(self, tape: Tape) -> Window | None:
@@ -182,15 +182,6 @@ class Server:
             if survey.expected == 0:
                 return None
         return None
-
-    def _too_few(self, tape: Tape) -> str:
-        return explained(
-            self._misses,
-            self._settings,
-            num_clients=tape.num_clients,
-            num_services=tape.num_services,
-            come_and_go=tape.come_and_go,
-        )
 
     def _staying(self, tape: Tape) -> Window:
         """Returns the next window of vehicles that are in range in every slot."""

@@ -134,7 +134,8 @@ class Exogenous:
 
     def _ahead(self, of_node: Any, of_client: Any, in_plane: Any) -> Any:
         """Returns the difference along the road, in the direction of each client, or that in the plane."""
-        heading, plane = np.asarray(self.client_heading)[..., None], np.asarray(self.in_plane)[..., None, None]
+        heading: Any = np.asarray(self.client_heading)[..., None]
+        plane: Any = np.asarray(self.in_plane)[..., None, None]
         return np.where(plane, in_plane, heading * (of_node[..., None, :] - of_client[..., None]))
 
 
