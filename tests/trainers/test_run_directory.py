@@ -135,3 +135,30 @@ def test_a_run_of_another_version_is_refused_by_the_version_that_wrote_it(tmp_pa
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     with pytest.raises(SystemExit, match=r"written by an unknown version of vec-envs .*: 'env_id' is missing"):
         evaluate_main([str(tmp_path / "run")])
+
+
+def test_a_road_of_ones_own_is_found_from_other_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainers.qmix import LEARNER
+    from trainers.runs.configuration import as_json, configured, resumed
+
+    (tmp_path / "here" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    begun = parse(LEARNER, ["--env.scenario", "mine"])
+    assert begun.env.scenario == str(tmp_path / "here" / "mine")
+    RunDirectory(tmp_path / "run").create(as_json(begun, "qmix"))
+    again = ["--resume", "--output", str(tmp_path / "run")]
+    assert resumed(begun, parse(LEARNER, [*again, "--env.scenario", "mine"])).env == begun.env
+    monkeypatch.chdir(tmp_path)
+    assert configured(LEARNER, tmp_path / "run").env.scenario == begun.env.scenario
+    assert parse(LEARNER, ["--env.scenario", "motorway"]).env.scenario == "motorway"
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(PermissionError, match="file is not a folder: choose another folder"):
+        RunDirectory(tmp_path / "file" / "run").check_free()
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(PermissionError, match=f"the folder {tmp_path} is read-only: choose another folder"):
+        RunDirectory(tmp_path / "new" / "run").check_free()

@@ -136,7 +136,8 @@ class Exogenous:
         """Returns the difference along the road, in the direction of each client, or that in the plane."""
         heading: Any = np.asarray(self.client_heading)[..., None]
         plane: Any = np.asarray(self.in_plane)[..., None, None]
-        return np.where(plane, in_plane, heading * (of_node[..., None, :] - of_client[..., None]))
+        along: Any = heading * (of_node[..., None, :] - of_client[..., None])
+        return np.where(plane, in_plane, along)
 
 
 @dataclass(frozen=True, kw_only=True)
