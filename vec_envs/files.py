@@ -15,6 +15,7 @@ import math
 import os
 import stat
 import struct
+import tempfile
 import tokenize
 import zipfile
 import zlib
@@ -276,8 +277,15 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def reason_not_to_write(folder: Path) -> str:
-    """Returns why no file can be written in a folder, which may not exist yet; "" where nothing speaks against it."""
+    """Returns why no file can be written in a folder, which may not exist yet; "" where one can.
+
+    Writes a temporary file without a name: the rights of a folder do not say whether its disk is read-only.
+    """
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
     if not there.is_dir():
         return f"{there} is not a folder"
-    return "" if os.access(there, os.W_OK | os.X_OK) else f"the folder {there} is read-only"
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except OSError as error:
+        return f"no file can be written in the folder {there} ({error.strerror})"

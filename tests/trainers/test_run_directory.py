@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from sumo_scenarios import record
 from tests.trainers.runs import SMALL, run
 from trainers import qmix
 from trainers.evaluate import main as evaluate_main
@@ -153,12 +155,18 @@ def test_a_road_of_ones_own_is_found_from_other_folders(tmp_path: Path, monkeypa
     assert parse(LEARNER, ["--env.scenario", "motorway"]).env.scenario == "motorway"
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_played(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_played(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(PermissionError, match="file is not a folder: choose another folder"):
         RunDirectory(tmp_path / "file" / "run").check_free()
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
-    with pytest.raises(PermissionError, match=f"the folder {tmp_path} is read-only: choose another folder"):
-        RunDirectory(tmp_path / "new" / "run").check_free()
+    RunDirectory(tmp_path / "new" / "run").check_free()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no files, not even from root")
+def test_a_folder_without_room_for_files_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(PermissionError, match=r"no file can be written in the folder /proc .*: choose another folder"):
+        RunDirectory(Path("/proc/run")).check_free()
+    with pytest.raises(SystemExit):
+        record.main(["two-way-road", "--output", "/proc/x.npz"])
+    assert "must be in a folder that you may write to" in capsys.readouterr().err
