@@ -34,6 +34,7 @@ from benchmarks.policies.importing import is_source
 from benchmarks.reports.policy_results import run_grows
 from benchmarks.results import result as results
 from benchmarks.results.result import Result
+from benchmarks.results.traffic_versions import warn_of_other_sumo
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.suite import Case, Suite
 from trainers.registry import learner_named
@@ -111,6 +112,7 @@ def verify(
     Raises `ValueError` where the suite or policy is unknown.
     """
     found, reasons = _read_all(submission.folder / "results")
+    warn_of_other_sumo(found.values())
     jobs, missing = _jobs(submission, known, found)
     reasons += [f"{name}.json does not belong to this submission" for name in sorted(set(found) - set(jobs))]
     reasons += [f"{name} is missing: {case}" for name, case in missing.items()]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vec_envs.files import reason_not_to_write
 from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError, TrafficWindow
+from vec_envs.mobility.origin import SUMO, sumo_version
 from vec_envs.mobility.recording import check_size, write_recording
 
 
@@ -60,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     output: Path = options.output or Path(f"{mobility.road.name}.npz")
-    if problem := _reason_not_to_write(output, overwrite=options.overwrite):
+    if problem := output_problem(output, overwrite=options.overwrite):
         mobility.close()
         parser.error(problem)
     windows: list[TrafficWindow] = []
@@ -74,7 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     finally:
         mobility.close()
-    write_recording(output, mobility.road, options.slot_s, windows)
+    made_by = sumo_version()
+    origin = {SUMO: made_by} if made_by else {}
+    write_recording(output, mobility.road, options.slot_s, windows, origin=origin)
     vehicles = [int(number) for window in windows for number in window.present.sum(axis=1)]
     average = sum(vehicles) / len(vehicles)
     print(f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles at a time, {average:.1f} on average")
@@ -94,7 +97,7 @@ def with_roles(window: TrafficWindow) -> TrafficWindow:
     )
 
 
-def _reason_not_to_write(output: Path, *, overwrite: bool) -> str:
+def output_problem(output: Path, *, overwrite: bool) -> str:
     """Returns why a recording cannot be written to a file, or "" if it can; checked before the simulation."""
     if output.suffix != ".npz":
         return f"--output must end in .npz, got {output}"

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from vec_envs.mobility.motion import Motion
+from vec_envs.mobility.origin import SUMO, TRACE, origin_of_recording, sumo_version, warn_of_other_version
 from vec_envs.mobility.recording import find_recording, read_recording
 from vec_envs.mobility.selection import EpisodeRandom, choose
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError, TrafficWindow
@@ -45,6 +46,9 @@ class ReplayMobility:
         self._path = find_recording(recording)
         self._recording = recording if self._path != Path(recording) else self._path.resolve()
         self._road, self._slot_s, self._windows = read_recording(self._path)
+        self._origin = origin_of_recording(self._path)
+        if made_by := self._origin.get(SUMO):
+            warn_of_other_version(made_by, sumo_version(), f"the recording {self._path.name}")
         self._sources: dict[EpisodeShape, list[_Source]] = {}
 
     def __reduce__(self) -> tuple[type[ReplayMobility], tuple[str | Path]]:
@@ -72,15 +76,23 @@ class ReplayMobility:
     def close(self) -> None:
         """Does nothing: no process or file is open."""
 
+    def _remedy(self, shape: EpisodeShape) -> str:
+        """Returns how to make a recording for episodes of a shape."""
+        slots = f"--slots {shape.num_slots} --slot-s {shape.slot_s:g}"
+        if TRACE in self._origin:
+            return f"ask for shorter episodes, or convert {self._origin[TRACE]!r} again with {slots}"
+        return (
+            f"record them with: python -m sumo_scenarios.record {self._road.name} {slots} --clients "
+            f"{shape.num_client_vehicles} --services {shape.num_service_vehicles}"
+            f"{' --come-and-go' if shape.come_and_go else ''}"
+        )
+
     def _find_sources(self, shape: EpisodeShape) -> list[_Source]:
         slots = self._windows[0].xy_m.shape[0]
         if shape.num_slots > slots or abs(shape.slot_s - self._slot_s) > 1e-9:
             raise TrafficError(
                 f"{self._path.name} has {slots} slots of {self._slot_s:g} s, but an episode needs {shape.num_slots} of "
-                f"{shape.slot_s:g} s; record them with: python -m sumo_scenarios.record {self._road.name} --slots "
-                f"{shape.num_slots} --slot-s {shape.slot_s:g} --clients {shape.num_client_vehicles} --services "
-                f"{shape.num_service_vehicles}{' --come-and-go' if shape.come_and_go else ''}, and give the file's "
-                "path as the scenario"
+                f"{shape.slot_s:g} s; {self._remedy(shape)}, and give the file's path as the scenario"
             )
         eligible = [eligible_vehicles(window, shape) for window in self._windows]
         sources = [

@@ -149,7 +149,7 @@ class Traci:
             raise WorkerError("traci is missing; install it with: pip install traci") from error
         self._traci: Any = traci
         self._errors: tuple[type[Exception], ...] = (traci.TraCIException, traci.FatalTraCIError, OSError)
-        self._command = [_program(program), *arguments]
+        self._command = [program_path(program), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self._sumo: Any = None
         self._subscribed: set[str] = set()
@@ -281,7 +281,7 @@ def simulator(settings: dict[str, Any]) -> Simulator:
     return Traci("sumo-gui", ["--start", "--quit-on-end", "--delay", str(settings["gui_delay_ms"])])
 
 
-def _program(name: str) -> str:
+def program_path(name: str) -> str:
     """Returns the path of a SUMO program: of the `eclipse-sumo` package if it is installed, else from PATH."""
     spec = find_spec("sumo")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
