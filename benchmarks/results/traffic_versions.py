@@ -21,8 +21,9 @@ def warn_of_other_sumo(found: Iterable[Result]) -> None:
             others[said, str(now)] += 1
     if others:
         (said, now), _ = others.most_common(1)[0]
+        have = "result has" if others.total() == 1 else "results have"
         warnings.warn(
-            f"{others.total()} results have traffic of SUMO {said}, but the traffic here is of SUMO {now}: equal seeds "
+            f"{others.total()} {have} traffic of SUMO {said}, but the traffic here is of SUMO {now}: equal seeds "
             f"give other traffic. Install libsumo=={said}, or choose another --output and run all policies again",
             RuntimeWarning,
             stacklevel=2,
