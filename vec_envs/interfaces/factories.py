@@ -165,16 +165,19 @@ class EnvironmentFactory:
             num_workers=num_workers,
         )
 
-    def described(self, text: str | None) -> str:
-        """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
+    def options(self) -> list[tuple[str, str, str]]:
+        """Returns the name, the default and the documentation of every keyword that all interfaces share."""
         docs = TRAFFIC_DOCS | field_docs(self.problem_type)
         defaults = {"mobility": self.default_mobility, "scenario": self.default_scenario}
         defaults |= {"sumo_backend": "libsumo", "num_workers": 1}
         defaults |= {f.name: f.default for f in fields(self.problem_type) if f.default is not MISSING}
-        lines = (
-            f"{name} = {getattr(value, '__name__', repr(value))}: {docs.get(name, '')}"
-            for name, value in defaults.items()
-        )
+        return [
+            (name, getattr(value, "__name__", repr(value)), docs.get(name, "")) for name, value in defaults.items()
+        ]
+
+    def described(self, text: str | None) -> str:
+        """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
+        lines = (f"{name} = {default}: {doc}" for name, default, doc in self.options())
         wrapped = (textwrap.fill(line, 116, initial_indent="    ", subsequent_indent=" " * 8) for line in lines)
         return "\n".join([text or "", "**Options**, keywords of every interface:", "", *wrapped, ""])
 
