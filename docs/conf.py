@@ -21,10 +21,11 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "myst_nb",
+    "markdown_docstrings",
     "repository_links",
 ]
 exclude_patterns = ["_extensions", "results/*.svg"]
-default_role = "code"  # docstrings are Markdown: a single backtick is code
+
 nitpick_ignore_regex = [(r"py:.*", r".*")]
 
 html_theme = "furo"
@@ -44,3 +45,4 @@ autodoc_class_signature = "mixed"
 nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
+suppress_warnings = ["myst.header"]  # measured pages skip a level

@@ -1,0 +1,37 @@
+"""Turns the Markdown of docstrings into reStructuredText, which autodoc reads: code, and tables."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)(\w?)")
+_STAR = re.compile(r"(?<![\w*`])\*(?=[,)\s])")
+"""The star of a signature, which would begin an emphasis."""
+_TABLE = re.compile(r"(?:^\|.*\|$\n?)+", re.MULTILINE)
+BEFORE_NAPOLEON = 400
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Registers the conversion with Sphinx."""
+    app.connect("autodoc-process-docstring", _convert, priority=BEFORE_NAPOLEON)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _convert(app: Any, what: str, name: str, of: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = converted("\n".join(lines)).split("\n")
+
+
+def converted(text: str) -> str:
+    """Returns a docstring with its code spans as literals, and its tables as blocks that are shown as they stand."""
+    return _CODE.sub(_literal, _STAR.sub(r"\\*", _TABLE.sub(_block, text)))
+
+
+def _literal(match: re.Match[str]) -> str:
+    code, letter = " ".join(match[1].split()), match[2]
+    return f"``{code}``" + (f"\\ {letter}" if letter else "")
+
+
+def _block(match: re.Match[str]) -> str:
+    rows = "".join(f"    {row.replace('`', '')}\n" for row in match[0].splitlines())
+    return f"::\n\n{rows}\n"
