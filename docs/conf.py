@@ -15,6 +15,7 @@ author = "The VEC-Envs developers"
 project_copyright = author
 release = version = vec_envs.__version__
 language = "en"
+smartquotes = False
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -22,12 +23,14 @@ extensions = [
     "sphinx_copybutton",
     "myst_nb",
     "markdown_docstrings",
+    "mathml",
     "repository_links",
 ]
 exclude_patterns = ["_extensions", "results/*.svg"]
 
 nitpick_ignore_regex = [(r"py:.*", r".*")]
 
+html_math_renderer = "mathml"  # needs no script from the network
 html_theme = "furo"
 html_title = "VEC-Envs"
 html_static_path = ["_static"]

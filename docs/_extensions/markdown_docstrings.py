@@ -19,12 +19,14 @@ def setup(app: Any) -> dict[str, Any]:
 
 
 def _convert(app: Any, what: str, name: str, of: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = converted("\n".join(lines)).split("\n")
+    # Napoleon reads the first line of an attribute as "type: description"; an empty line before it is none.
+    first = [""] if what in ("attribute", "data", "property") else []
+    lines[:] = [*first, *converted("\n".join(lines)).split("\n")]
 
 
 def converted(text: str) -> str:
-    """Returns a docstring with its code spans as literals, and its tables as blocks that are shown as they stand."""
-    return _CODE.sub(_literal, _STAR.sub(r"\\*", _TABLE.sub(_block, text)))
+    """Returns a docstring with its code spans as literals, and its tables as tables."""
+    return _CODE.sub(_literal, _TABLE.sub(_block, _STAR.sub(r"\\*", text)))
 
 
 def _literal(match: re.Match[str]) -> str:
@@ -33,5 +35,7 @@ def _literal(match: re.Match[str]) -> str:
 
 
 def _block(match: re.Match[str]) -> str:
-    rows = "".join(f"    {row.replace('`', '')}\n" for row in match[0].splitlines())
-    return f"::\n\n{rows}\n"
+    """Returns the reStructuredText of a table, without the line of dashes below its head."""
+    rows = [row.strip("|").split("|") for row in match[0].splitlines()]
+    cells = [f"   {mark} - {cell.strip()}\n" for row in rows[:1] + rows[2:] for mark, cell in zip("*" + " " * 9, row)]
+    return f".. list-table::\n   :header-rows: 1\n\n{''.join(cells)}\n"
