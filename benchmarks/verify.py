@@ -42,6 +42,7 @@ from trainers.runs.configuration import check_env_id, from_json
 from trainers.runs.directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
 from trainers.runs.tables import label
 from vec_envs.files import check_archive, read_json, read_text, shortened
+from vec_envs.version_option import add_version
 
 SUBMISSION = "submission.json"
 MOST_SEEDS = 1000
@@ -290,6 +291,7 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     Returns the exit code: 0 for a valid submission, 1 for a rejected one, 2 where it cannot be checked.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description="Checks a submission.")
+    add_version(parser)
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="folder with submission.json")
     parser.add_argument("--sample", type=int, default=3, help="results to play again (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="seed of the draw of these results (default: a random one)")

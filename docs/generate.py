@@ -14,7 +14,6 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.anatomy.report import page_of
 from benchmarks.reports.pages import with_section
 from trainers.registry import LEARNERS, Learner, learner_named
 from trainers.runs.options import Run
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def pages() -> dict[Path, str]:
     """Returns the text of every page with its generated sections as the code has them now."""
-    sections = {DOCS / str(page_of(env_id)): environment_sections(env_id) for env_id in ENVIRONMENTS}
+    sections = {DOCS / page_of(env_id): environment_sections(env_id) for env_id in ENVIRONMENTS}
     sections |= {DOCS / "learners" / f"{name}.md": learner_sections(learner_named(name)) for name in LEARNERS}
     sections[DOCS / "learners" / "index.md"] = {"run": table(("option", "default", "meaning"), _run_options())}
     texts: dict[Path, str] = {}
@@ -52,6 +51,11 @@ def pages() -> dict[Path, str]:
             text = with_section(text, name, section, kind="generated")
         texts[path] = text
     return texts
+
+
+def page_of(env_id: str) -> str:
+    """Returns the name of an environment's page, such as `dnn-partition.md`."""
+    return ENVIRONMENTS[env_id].rpartition(".")[2].removesuffix("_v0").replace("_", "-") + ".md"
 
 
 def environment_sections(env_id: str) -> dict[str, str]:
@@ -78,7 +82,7 @@ def _spaces(env_id: str) -> Iterable[tuple[str, str]]:
     yield "PettingZoo", f"`{module}.parallel_env()`, `{module}.env()`, with {len(agents.possible_agents)} agents"
     yield f"action space of `{name}`", f"`{agents.action_space(name)}`"
     yield f"observation space of `{name}`", f"`{_shape(agents.observation_space(name))}`"
-    yield "length of an episode", f"{joint.problem.episode_epochs} steps of Gymnasium's environment"
+    yield "length of an episode", f"at most {joint.problem.episode_epochs} steps of Gymnasium's environment"
     yield "ranked by", ", ".join(f"`{metric.name}`" for metric in joint.problem.reported_metrics[:1])
     joint.close()
     agents.close()

@@ -16,6 +16,7 @@ from vec_envs.files import reason_not_to_write
 from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError, TrafficWindow
 from vec_envs.mobility.origin import SUMO, sumo_version
 from vec_envs.mobility.recording import check_size, write_recording
+from vec_envs.version_option import add_version
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m sumo_scenarios.record", description="Records the traffic of a scenario."
     )
+    add_version(parser)
     parser.add_argument("scenario", metavar="SCENARIO", help="the name of a shipped scenario, or a folder")
     parser.add_argument(
         "--output", type=Path, metavar="FILE.npz", help="default: SCENARIO.npz in the working directory"

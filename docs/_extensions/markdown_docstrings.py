@@ -37,5 +37,9 @@ def _literal(match: re.Match[str]) -> str:
 def _block(match: re.Match[str]) -> str:
     """Returns the reStructuredText of a table, without the line of dashes below its head."""
     rows = [row.strip("|").split("|") for row in match[0].splitlines()]
-    cells = [f"   {mark} - {cell.strip()}\n" for row in rows[:1] + rows[2:] for mark, cell in zip("*" + " " * 9, row)]
+    cells = [
+        f"   {' ' if column else '*'} - {cell.strip()}\n"
+        for row in rows[:1] + rows[2:]
+        for column, cell in enumerate(row)
+    ]
     return f".. list-table::\n   :header-rows: 1\n\n{''.join(cells)}\n"

@@ -1,6 +1,6 @@
 """Plays reference policies on the same recorded episodes, and prints what each one reaches.
 
-    python docs/examples/play_references.py
+python docs/examples/play_references.py
 """
 
 from __future__ import annotations

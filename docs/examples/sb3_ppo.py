@@ -1,7 +1,7 @@
 """Trains PPO of Stable-Baselines3 on recorded traffic for some seconds.
 
-    pip install stable-baselines3
-    python docs/examples/sb3_ppo.py
+pip install stable-baselines3
+python docs/examples/sb3_ppo.py
 """
 
 from __future__ import annotations

@@ -19,7 +19,16 @@ from vec_envs.registration import factory_of
 
 OPTIONS = [
     *("--env.mobility", "replay", "--env.num-client-vehicles", "3"),
-    *("--episodes", "48", "--learner.warm-up-episodes", "16", "--learner.updates-per-step", "1", "--evaluation-episodes", "4"),
+    *(
+        "--episodes",
+        "48",
+        "--learner.warm-up-episodes",
+        "16",
+        "--learner.updates-per-step",
+        "1",
+        "--evaluation-episodes",
+        "4",
+    ),
 ]
 
 

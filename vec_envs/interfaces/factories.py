@@ -171,9 +171,7 @@ class EnvironmentFactory:
         defaults = {"mobility": self.default_mobility, "scenario": self.default_scenario}
         defaults |= {"sumo_backend": "libsumo", "num_workers": 1}
         defaults |= {f.name: f.default for f in fields(self.problem_type) if f.default is not MISSING}
-        return [
-            (name, getattr(value, "__name__", repr(value)), docs.get(name, "")) for name, value in defaults.items()
-        ]
+        return [(name, getattr(value, "__name__", repr(value)), docs.get(name, "")) for name, value in defaults.items()]
 
     def described(self, text: str | None) -> str:
         """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
