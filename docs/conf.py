@@ -48,4 +48,5 @@ autodoc_class_signature = "mixed"
 nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # progress bars
 suppress_warnings = ["myst.header"]  # measured pages skip a level

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-
-import vec_envs
+import importlib
 
 
 def version_text() -> str:
     """Returns what `--version` prints."""
-    return f"VEC-Envs {vec_envs.__version__}"
+    package = importlib.import_module("vec_envs")  # a static import would let every room below see all others
+    return f"VEC-Envs {package.__version__}"
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
