@@ -2,7 +2,7 @@
 
     python docs/examples/train_and_play.py
 
-The options are those of the command line, `python -m trainers.qmix --help`. 48 episodes are far too few to learn well.
+The options are those of the command line, `python -m trainers.qmix --help`. 32 episodes are far too few to learn well.
 """
 
 from __future__ import annotations

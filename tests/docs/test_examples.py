@@ -18,7 +18,7 @@ OF_CLIENTS = {"benchmarl_mappo.py", "rllib_ppo.py"}
 ARGUMENTS = {
     "my_learner.py": [
         *("--env.mobility", "replay", "--env.num-client-vehicles", "2", "--env.num-service-vehicles", "1"),
-        *("--episodes", "32", "--num-envs", "8", "--learner.warm-up-episodes", "8", "--evaluation-episodes", "2"),
+        *("--episodes", "32", "--num-envs", "8", "--learner.warm-up-episodes", "8", "--evaluation-episodes", "1"),
     ]
 }
 
