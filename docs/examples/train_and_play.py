@@ -18,17 +18,8 @@ from trainers.runs.directory import new_path
 from vec_envs.registration import factory_of
 
 OPTIONS = [
-    *("--env.mobility", "replay", "--env.num-client-vehicles", "3"),
-    *(
-        "--episodes",
-        "48",
-        "--learner.warm-up-episodes",
-        "16",
-        "--learner.updates-per-step",
-        "1",
-        "--evaluation-episodes",
-        "4",
-    ),
+    *("--env.mobility", "replay", "--env.num-client-vehicles", "3", "--episodes", "32"),
+    *("--learner.warm-up-episodes", "16", "--learner.updates-per-step", "1", "--evaluation-episodes", "2"),
 ]
 
 
