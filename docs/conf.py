@@ -27,7 +27,6 @@ extensions = [
     "repository_links",
 ]
 exclude_patterns = ["_extensions", "results/*.svg"]
-
 nitpick_ignore_regex = [(r"py:.*", r".*")]
 
 html_math_renderer = "mathml"  # needs no script from the network
@@ -46,7 +45,7 @@ autodoc_typehints = "none"
 autodoc_class_signature = "mixed"
 
 nb_execution_mode = "force"
-nb_execution_timeout = 120
+nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"  # progress bars
 suppress_warnings = ["myst.header"]  # measured pages skip a level
