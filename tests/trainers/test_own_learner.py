@@ -18,7 +18,7 @@ def no_learners_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_registered_learner_is_found_by_its_name() -> None:
     own = dataclasses.replace(LEARNER, name="my_learner")
-    with pytest.raises(ValueError, match="'my_learner' is unknown; known are: 'dqn', .*import the module"):
+    with pytest.raises(ValueError, match=r"'my_learner' is unknown; known are: 'dqn', .*import the module"):
         learner_named("my_learner")
     assert register(own) is own
     assert learner_named("my_learner") is own
