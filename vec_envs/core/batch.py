@@ -131,7 +131,7 @@ class EnvironmentBatch:
         )
 
     def last_decision(self, row: int) -> Decision | None:
-        """Returns the last decision in one environment's episode, with a batch axis of length 1; None before the first."""
+        """Returns the last decision in one environment's episode, with a batch axis of length 1; None without one."""
         if self._last is None or not self._has_decided[row]:
             return None
         return self._last_of_ended.get(row) or row_of(self._last, slice(row, row + 1))

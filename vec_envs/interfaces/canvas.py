@@ -69,7 +69,9 @@ class Page:
         self.image: Any = images.new("RGB", (width, height), PAPER)
         self._draw: Any = draws.Draw(self.image)
 
-    def text(self, at: Point, text: str, size: int = 11, colour: str = INK, anchor: str = "lm", *, bold: bool = False) -> None:
+    def text(
+        self, at: Point, text: str, size: int = 11, colour: str = INK, anchor: str = "lm", *, bold: bool = False
+    ) -> None:
         """Writes a text; `anchor` is Pillow's, such as "lm" for left and middle, or "mm" for both middles."""
         if text:
             mask, (left, top) = _stencil(text, size, bold, anchor)
@@ -121,7 +123,9 @@ class Shapes:
         box = [_FINE * (middle + sign * radius) for sign in (-1, 1) for middle in at]
         self._draw.ellipse(box, fill=colour, outline=edge, width=round(_FINE * edge_width) if edge else 0)
 
-    def badge(self, at: Point, half: Point, colour: str, *, edge: str = PAPER, edge_width: float = 1.0, radius: float = 4.0) -> None:
+    def badge(
+        self, at: Point, half: Point, colour: str, *, edge: str = PAPER, edge_width: float = 1.0, radius: float = 4.0
+    ) -> None:
         """Fills a rectangle with round corners around a point, `half` as wide and as high."""
         box = [_FINE * (middle + sign * extent) for sign in (-1, 1) for middle, extent in zip(at, half, strict=True)]
         self._draw.rounded_rectangle(box, _FINE * radius, fill=colour, outline=edge, width=round(_FINE * edge_width))
@@ -137,7 +141,9 @@ class Shapes:
         neck = tip[0] - 7.0 * ahead[0], tip[1] - 7.0 * ahead[1]
         steps = [k / (_CURVE_POINTS - 1) for k in range(_CURVE_POINTS)]
         curve = [
-            tuple((1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c for a, b, c in zip(start, middle, neck, strict=True))
+            tuple(
+                (1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c for a, b, c in zip(start, middle, neck, strict=True)
+            )
             for t in steps
         ]
         fine, rgba = [(_FINE * x, _FINE * y) for x, y in curve], f"{colour}d0"

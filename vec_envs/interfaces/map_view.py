@@ -36,7 +36,12 @@ DECIDING = "#f0b400"
 _ASPHALT, _KERB, _MIDDLE = "#d5d7da", "#b9bcc1", "#f4f5f6"
 _SIDE, _MARGIN, _LEGEND, _MOST_HEIGHT = 34, 16, 26, 300
 """Margins beside the map and around its labels, the height of the legend, and the greatest height of the street."""
-_LEVELS = {"client": (-20.0, -37.0, -54.0, -71.0), "service": (20.0, 37.0, 54.0), "unit": (82.0,), "unit alone": (40.0,)}
+_LEVELS = {
+    "client": (-20.0, -37.0, -54.0, -71.0),
+    "service": (20.0, 37.0, 54.0),
+    "unit": (82.0,),
+    "unit alone": (40.0,),
+}
 """Distances between the road and the labels above or below it, in turn, so that few labels overlap.
 
 Labels of units are below those of service vehicles, where there are any.
@@ -63,9 +68,7 @@ class Projection:
         return np.array(self.origin) + turned * np.array((self.pixels_per_m, -self.pixels_per_m))
 
 
-def projection(
-    road: Road, street: Street, units: Sequence[Place], width: int, *, services: bool = True
-) -> Projection:
+def projection(road: Road, street: Street, units: Sequence[Place], width: int, *, services: bool = True) -> Projection:
     """Returns the projection of a road, within the range of its unit, into a map of some width in pixels.
 
     Without `services`, the map needs no room for the labels of service vehicles.

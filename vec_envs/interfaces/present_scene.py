@@ -94,9 +94,7 @@ def _played(batch: EnvironmentBatch, row: int, last: Decision) -> PlayedSlot:
     return _slot_of(batch, row, slot, last.state, (last,))
 
 
-def _slot_of(
-    batch: EnvironmentBatch, row: int, slot: int, state: Any, decisions: tuple[Decision, ...]
-) -> PlayedSlot:
+def _slot_of(batch: EnvironmentBatch, row: int, slot: int, state: Any, decisions: tuple[Decision, ...]) -> PlayedSlot:
     traffic = batch.traffic(row)
     known = min(slot, len(traffic.client_vehicle) - 1)  # no slot follows the last one
     return PlayedSlot(slot=known, state=state, decisions=decisions, traffic=traffic, road=batch.mobility.road)

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import warnings
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -21,6 +21,7 @@ HEADLESS = (
 )
 
 
+@runtime_checkable
 class Screen(Protocol):
     """A place for pictures. It is not open where nothing can be shown, or after its user has closed it."""
 
