@@ -13,8 +13,10 @@ import numpy as np
 from vec_envs.interfaces.rendering import Picture
 
 ENDINGS = (".html", ".gif", ".mp4")
-_GIF_COLOURS, _HOLD_FRAMES = 64, 6
-"""The number of colours of a GIF, and how many times longer it shows its last picture."""
+_FLAT_COLOURS, _BLENDED_COLOURS = 32, 96
+"""The colours of a GIF: the most frequent ones of the pictures, which fill areas, and others for the edges of text."""
+_HOLD_FRAMES, _SAMPLED = 6, 4
+"""How many times longer a GIF shows its last picture, and the number of pictures that give its colours."""
 
 
 def check_output(path: Path) -> None:
@@ -63,11 +65,29 @@ def write_gif(path: Path, pictures: Sequence[Picture], *, frames_per_s: float, w
         width: The width to reduce the pictures to; None for their own.
     """
     images = [_resized(picture, width) for picture in pictures]
-    palette = images[len(images) // 2].quantize(_GIF_COLOURS)
+    step = max(len(images) // _SAMPLED, 1)
+    palette = _palette(pictures[::step], images[::step])
     few = [image.quantize(palette=palette, dither=0) for image in images]
     shown_ms = [round(1000.0 / frames_per_s)] * (len(few) - 1) + [round(_HOLD_FRAMES * 1000.0 / frames_per_s)]
     with replaced(path) as partial:
         few[0].save(partial, save_all=True, append_images=few[1:], duration=shown_ms, loop=0, optimize=True)
+
+
+def _palette(pictures: Sequence[Picture], images: Sequence[Any]) -> Any:
+    """Returns an image with a palette for some pictures, and for the images of them that may be smaller."""
+    from PIL import Image
+
+    colours, counts = np.unique(
+        np.concatenate([picture.reshape(-1, 3) for picture in pictures]), axis=0, return_counts=True
+    )
+    flat = colours[np.argsort(-counts, kind="stable")[:_FLAT_COLOURS]]
+    together = Image.new("RGB", (images[0].width, sum(image.height for image in images)))
+    for index, image in enumerate(images):
+        together.paste(image, (0, index * image.height))
+    blended = together.quantize(_BLENDED_COLOURS).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*flat.ravel().tolist(), *blended])
+    return palette
 
 
 def _resized(picture: Picture, width: int | None) -> Any:
@@ -76,7 +96,7 @@ def _resized(picture: Picture, width: int | None) -> Any:
     image = Image.fromarray(picture)
     if width is None or width >= image.width:
         return image
-    return image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    return image.resize((width, round(image.height * width / image.width)), Image.Resampling.HAMMING)
 
 
 def write_mp4(path: Path, pictures: Sequence[Picture], *, frames_per_s: float, width: int | None = None) -> None:

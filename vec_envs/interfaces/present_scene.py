@@ -56,7 +56,7 @@ def present_scene(batch: EnvironmentBatch, row: int) -> PresentScene:
         here = {node for node, x in enumerate(now.x_m) if x is not None} - set(now.arrived)
         links = tuple(link for link in then.links if here.issuperset(link[:2]))
         cuts = tuple(cut for cut in then.cuts if cut[0] in here)
-        frame = replace(now, links=links, cuts=cuts, caption=f"Last slot: {then.caption}")
+        frame = replace(now, links=links, cuts=cuts, caption=f"Last {_epoch_word(batch)}: {then.caption}")
     return PresentScene(
         scenery=scenery,
         frame=frame,
@@ -67,6 +67,10 @@ def present_scene(batch: EnvironmentBatch, row: int) -> PresentScene:
         num_slots=getattr(problem, "episode_slots", problem.traffic_shape.num_slots),
         deciding=_deciding(batch, row, scenery.nodes),
     )
+
+
+def _epoch_word(batch: EnvironmentBatch) -> str:
+    return "decision" if isinstance(batch.problem, SequentialProblem) else "slot"
 
 
 def _present(batch: EnvironmentBatch, row: int) -> PlayedSlot:
