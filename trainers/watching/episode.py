@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from trainers.loop.episodes import Tally, play_out
+from trainers.runs.progress import bar
 from vec_envs.interfaces.recording import EpisodeRecorder
 from vec_envs.interfaces.rendering import Picture
 from vec_envs.interfaces.vector_env import BatchVectorEnv
@@ -47,7 +46,7 @@ def play_episode(
     Raises:
         ValueError: The problem has no scenes, which a recording needs.
     """
-    with closing(env), tqdm(total=env.problem.episode_epochs, unit="decision", disable=not sys.stderr.isatty()) as bar:
+    with closing(env), bar(env.problem.episode_epochs, unit="decision") as progress:
         policy = make(env.problem)
         policy.reset(seed)
         env.reset(seed=seed)
@@ -62,7 +61,7 @@ def play_episode(
             action = policy.act(observation, view, **mask_keyword(policy, view))
             if recorder is not None:
                 recorder.add(view, action)
-            bar.update(int(env.batch.epoch[0]) - bar.n)
+            progress.update(int(env.batch.epoch[0]) - progress.n)
             return action
 
         tally = play_out(env.batch, decide, env.problem.reported_metrics)
