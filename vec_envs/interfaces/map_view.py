@@ -101,7 +101,9 @@ def projection(road: Road, street: Street, units: Sequence[Place], width: int, *
     )
 
 
-def _turned(points: Float[np.ndarray, "points 2"], centre: tuple[float, float], turn: float) -> np.ndarray:
+def _turned(
+    points: Float[np.ndarray, "points 2"], centre: tuple[float, float], turn: float
+) -> Float[np.ndarray, "points 2"]:
     cosine, sine = math.cos(turn), math.sin(turn)
     return (points - np.array(centre)) @ np.array(((cosine, -sine), (sine, cosine)))
 
@@ -114,7 +116,7 @@ def _direction(road: Road, street: Street) -> float:
     return math.atan2(end[1] - begin[1], end[0] - begin[0])
 
 
-def _dense(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
+def _dense(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "dense_points 2"]:
     """Returns a line with a point every 25 m at most, so that the part within the map has points."""
     steps = np.hypot(*(points[1:] - points[:-1]).T)
     passed = np.concatenate(([0.0], np.cumsum(steps)))

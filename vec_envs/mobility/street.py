@@ -21,7 +21,8 @@ MOST_NET_BYTES = 2**27
 _LANE_WIDTH_M, _ROAD_WIDTH_M = 3.2, 11.0
 """SUMO's width of a lane without one, and the width of a road that is known by its centre line alone."""
 
-Line = Float[np.ndarray, "points 2"]
+Line = Float[np.ndarray, "_ 2"]
+"""The points of a line or of an area [m], as many as it needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
