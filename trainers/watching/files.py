@@ -84,7 +84,7 @@ def _palette(pictures: Sequence[Picture], images: Sequence[Any]) -> Any:
     together = Image.new("RGB", (images[0].width, sum(image.height for image in images)))
     for index, image in enumerate(images):
         together.paste(image, (0, index * image.height))
-    blended = together.quantize(_BLENDED_COLOURS).getpalette()
+    blended = together.quantize(_BLENDED_COLOURS).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette([*flat.ravel().tolist(), *blended])
     return palette

@@ -120,7 +120,8 @@ def _dense(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "dense_po
     """Returns a line with a point every 25 m at most, so that the part within the map has points."""
     steps = np.hypot(*(points[1:] - points[:-1]).T)
     passed = np.concatenate(([0.0], np.cumsum(steps)))
-    at = np.linspace(0.0, passed[-1], int(passed[-1] // 25.0) + 2)
+    length_m = float(passed[-1])
+    at: Float[np.ndarray, "dense_points"] = np.linspace(0.0, length_m, int(length_m // 25.0) + 2)
     return np.stack([np.interp(at, passed, points[:, axis]) for axis in (0, 1)], axis=-1)
 
 
