@@ -22,7 +22,7 @@ from vec_envs import cooperative_inference_v0
 from vec_envs import dnn_partition_v0 as factory
 from vec_envs.interfaces.joint_env import JointEnv
 from vec_envs.interfaces.present_scene import PresentScene, present_scene
-from vec_envs.interfaces.scene_picture import EpisodePictures
+from vec_envs.interfaces.scene_picture import ScenePictures
 from vec_envs.interfaces.window import _Pace
 from vec_envs.mobility import ReplayMobility, StillMobility, StraightMobility
 from vec_envs.mobility.street import Street, street_of
@@ -218,9 +218,9 @@ def test_the_scale_of_the_bars_grows_with_the_longest_queue_and_begins_anew() ->
     env = factory.joint_env(**SMALL)
     scales = [1.0]
 
-    class Noted(EpisodePictures):
-        def _scales(self, scene: PresentScene) -> list[float]:
-            scales.append(super()._scales(scene)[0])
+    class Noted(ScenePictures):
+        def _scales(self, scene: PresentScene, row: int) -> list[float]:
+            scales.append(super()._scales(scene, row)[0])
             return scales[-1:]
 
     env.reset(seed=0)

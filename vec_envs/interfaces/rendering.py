@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.interfaces.canvas import load_pillow
 from vec_envs.interfaces.present_scene import present_scene
-from vec_envs.interfaces.scene_picture import EpisodePictures
+from vec_envs.interfaces.scene_picture import ScenePictures
 from vec_envs.mobility.street import street_of
 from vec_envs.problems.base import Frame, HasScenes
 
@@ -48,11 +48,11 @@ class Renderer:
 
     def __init__(self, batch: EnvironmentBatch, load_drawing: LoadDrawing = no_drawing) -> None:
         self._batch, self._load_drawing = batch, load_drawing
-        self._pictures: dict[int, EpisodePictures] = {}
+        self._pictures: ScenePictures | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns all but what is kept between pictures."""
-        return self.__dict__ | {"_pictures": {}}
+        return self.__dict__ | {"_pictures": None}
 
     def picture(self, row: int = 0) -> Picture:
         """Returns a picture of one environment of the batch, given by its row.
@@ -72,9 +72,9 @@ class Renderer:
             raise RuntimeError("there is nothing to draw yet: call reset() first")
         if draw is not None:
             return _drawn(draw, self._batch.frame(row))
-        if row not in self._pictures:
-            self._pictures[row] = EpisodePictures(street=street_of(self._batch.mobility))
-        return self._pictures[row].picture(present_scene(self._batch, row))
+        if self._pictures is None:
+            self._pictures = ScenePictures(street=street_of(self._batch.mobility))
+        return self._pictures.picture(present_scene(self._batch, row), row)
 
 
 def _drawn(draw: Draw, frame: Frame) -> Picture:

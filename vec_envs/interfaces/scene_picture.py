@@ -22,8 +22,8 @@ _EMPTY, _LINE = "#eceef0", "#e1e3e6"
 
 
 @dataclass(kw_only=True)
-class EpisodePictures:
-    """Draws the pictures of one environment. It keeps the street, and the scales of the bars during an episode.
+class ScenePictures:
+    """Draws the pictures of a batch's environments. It keeps the street, and each environment's scales of the bars.
 
     The scale of a queue's bars is 1, 2 or 5 times a power of 10, and grows with the longest queue of the episode so
     far. So bars of two slots can be compared.
@@ -31,36 +31,37 @@ class EpisodePictures:
 
     street: Street
     _map: MapView | None = None
-    _longest: list[float] = field(default_factory=list[float])
+    _longest: dict[int, list[float]] = field(default_factory=dict[int, list[float]])
 
-    def picture(self, scene: PresentScene) -> UInt8[np.ndarray, "height width 3"]:
-        """Returns the picture of a scene."""
+    def picture(self, scene: PresentScene, row: int = 0) -> UInt8[np.ndarray, "height width 3"]:
+        """Returns the picture of a scene, which is one of the environment of this row of the batch."""
         nodes = scene.scenery.nodes
         if self._map is None:
             self._map = MapView(scene.road, self.street, nodes, scene.places, WIDTH)
-        scales = self._scales(scene)
+        scales = self._scales(scene, row)
         top = _TITLE + self._map.onto.size[1]
         left, right = _rows_of(scene)
-        row = _row_height(max(len(left), len(right)))
-        height = top + _HEAD + row * max(len(left), len(right)) + _MARGIN
+        rows = max(len(left), len(right))
+        row_height = _row_height(rows)
+        height = top + _HEAD + row_height * rows + _MARGIN
         page = Page(WIDTH, height + height % 2)  # videos need even numbers
         _draw_title(page, scene)
         self._map.draw(page, _TITLE, scene)
-        table = _Table(page=page, scene=scene, scales=scales, row=row, top=top)
+        table = _Table(page=page, scene=scene, scales=scales, row=row_height, top=top)
         right_width = _NAME + len(table.kinds(right)) * (_BAR + _NUMBER) if right else 0
         table.draw(left, _MARGIN, WIDTH - 2 * _MARGIN - (right_width + _GAP if right else 0), sends=True)
         if right:
             table.draw(right, WIDTH - _MARGIN - right_width, right_width, sends=False)
         return page.pixels()
 
-    def _scales(self, scene: PresentScene) -> list[float]:
+    def _scales(self, scene: PresentScene, row: int) -> list[float]:
         """Returns the value of a full bar of each kind of queue."""
         nodes, kinds = len(scene.scenery.nodes), len(scene.scenery.queues)
         waits = [scene.frame.waits[kind * nodes : (kind + 1) * nodes] for kind in range(kinds)]
         most = [max((wait for wait in of if wait is not None), default=0.0) for of in waits]
-        known = self._longest if scene.slot and len(self._longest) == kinds else [0.0] * kinds
-        self._longest = [max(pair) for pair in zip(known, most, strict=True)]
-        return [_round_above(value) for value in self._longest]
+        known = self._longest.get(row, [0.0] * kinds) if scene.slot else [0.0] * kinds
+        self._longest[row] = [max(pair) for pair in zip(known, most, strict=True)]
+        return [_round_above(value) for value in self._longest[row]]
 
 
 def _round_above(value: float) -> float:
