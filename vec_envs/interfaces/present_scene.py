@@ -149,12 +149,12 @@ def _moves(traffic: TrafficBlock, role: str, before: int, after: int) -> list[fl
 
 
 class _OnRoad:
-    """Finds places in the plane by their positions along a road."""
+    """Finds places in the plane by their positions along a road, or to the east of the unit where it has no axis."""
 
     def __init__(self, road: Road) -> None:
-        self._axis = RoadAxis(road) if len(road.axis_xy_m) > 1 else None
-        self._units = road.units_xyz_m or (road.rsu_xyz_m,)
-        self._own = road.rsu_xyz_m
+        self._axis = RoadAxis(road)
+        self._units = [unit[:2] for unit in road.units_xyz_m or (road.rsu_xyz_m,)]
+        self._own = np.array(road.rsu_xyz_m[:2])
 
     def place(self, x_m: float, y_m: float, *, stands: bool) -> tuple[float, float]:
         """Returns the place of a position along and across the road.
@@ -162,21 +162,16 @@ class _OnRoad:
         A unit that stands at the position of one that the road lists has that unit's place. Other units are as far
         beside the axis as the road's own.
         """
-        if self._axis is None:
-            return self._own[0] + x_m, self._own[1] + y_m
-        points = np.array([unit[:2] for unit in self._units])
-        if stands:
-            distance_m = np.abs(self._axis.position_m(points) - x_m)
+        if stands and self._units:
+            distance_m = np.abs(self._axis.position_m(np.array(self._units)) - x_m)
             if float(distance_m.min()) < _SAME_PLACE_M:
-                x, y = points[int(distance_m.argmin())].tolist()
-                return x, y
+                return self._units.pop(int(distance_m.argmin()))
         middle, _, left = self._axis.frame(np.array([x_m]))
         aside_m = self._own_aside_m() if stands else y_m
         x, y = (middle[0] + aside_m * left[0]).tolist()
         return x, y
 
     def _own_aside_m(self) -> float:
-        assert self._axis is not None
         middle, _, left = self._axis.frame(np.zeros(1))
-        offset: Float[np.ndarray, "2"] = np.array(self._own[:2]) - middle[0]
+        offset: Float[np.ndarray, "2"] = self._own - middle[0]
         return float(offset @ left[0])
