@@ -16,6 +16,7 @@ from trainers.comparing.plot import Final, check_plot, write_plot
 from trainers.comparing.runs import Group, curve_of, grouped, metrics_of, read_run
 from trainers.comparing.tables import evaluations, final_rows, print_ends_of_training, print_evaluations
 from trainers.runs.env_options import problem_of
+from vec_envs.version_option import add_version
 
 SMOOTHED_PART = 40
 """The default moving average takes the number of rounds divided by this, so that curves can be told apart."""
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m trainers.compare",
         description="Compares runs of one environment: learning curves with bands over seeds, and final tables.",
     )
+    add_version(parser)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR", help="folders that trainers wrote")
     parser.add_argument("--output", type=Path, metavar="FILE", help="a plot to write, in .png, .svg or .pdf")
     parser.add_argument("--metric", metavar="NAME", help="the metric of the plot (default: the first reported one)")

@@ -28,6 +28,7 @@ from vec_envs.mobility import TrafficError
 from vec_envs.problems.policy import Policy
 from vec_envs.registration import factory_of
 from vec_envs.validation import check_integer, check_positive
+from vec_envs.version_option import add_version
 
 DEFAULT_ENV_ID = "VEC-DNNPartition-v0"
 IN_TURN_FPS = 10
@@ -120,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         "environment come after RUN_DIR, as --env.NAME VALUE, such as --env.mobility replay.",
         allow_abbrev=False,
     )
+    add_version(parser)
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--policy", metavar="NAME", help="a reference policy, instead of a run")
     parser.add_argument("--env-id", help=f"the environment of --policy (default: {DEFAULT_ENV_ID})")

@@ -23,8 +23,8 @@ from vec_envs import dnn_partition_v0
 from vec_envs.policies import ExactSlot
 from vec_envs.problems.base import DiscreteActions, Problem
 from vec_envs.problems.cooperative_inference.problem import CooperativeInference, Exogenous, State
-from vec_envs.version_option import add_version
 from vec_envs.registration import ENVIRONMENTS, factory_of
+from vec_envs.version_option import add_version
 
 REPETITIONS = 40
 
