@@ -119,8 +119,12 @@ def configured(learner: Learner, path: Path) -> Run:
 
 
 def located_run(run: R) -> R:
-    """Returns the run with the absolute path of a scenario of your own, so that other folders find it too."""
-    return dataclasses.replace(run, env=dataclasses.replace(run.env, scenario=located(run.env.scenario)))
+    """Returns the run with the absolute paths of a scenario of your own and of its first weights.
+
+    So they are found from other working directories, too.
+    """
+    env = dataclasses.replace(run.env, scenario=located(run.env.scenario))
+    return dataclasses.replace(run, env=env, init_from=run.init_from and run.init_from.absolute())
 
 
 def resumed(written: Run, requested: Run) -> Run:

@@ -137,7 +137,8 @@ class Exogenous:
         heading: Any = np.asarray(self.client_heading)[..., None]
         plane: Any = np.asarray(self.in_plane)[..., None, None]
         along: Any = heading * (of_node[..., None, :] - of_client[..., None])
-        return np.where(plane, in_plane, along)
+        found: Any = np.where(plane, in_plane, along)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
