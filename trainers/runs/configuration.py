@@ -162,7 +162,12 @@ def _flag(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return f"--{group}.{name}" if value else f"--{group}.no-{name}"
     values = value if isinstance(value, tuple) else (value,)
-    return shlex.join([f"--{group}.{name}", *map(str, typing.cast(tuple[Any, ...], values))])
+    return shlex.join([f"--{group}.{name}", *map(_word, typing.cast(tuple[Any, ...], values))])
+
+
+def _word(value: Any) -> str:
+    """Returns the word of a value on a command line; for the document of a network, the name of its file."""
+    return f"{value['name']}.json" if isinstance(value, dict) else str(value)
 
 
 def other_options(run: Run, learner: Learner, checkpoint: Path) -> list[str]:

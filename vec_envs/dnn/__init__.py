@@ -4,6 +4,7 @@
 output. The costs of a cut after any layer are then entries of arrays. A profile comes from
 
 - the library: `DNNProfile.load("vgg16")`;
+- a file: `DNNProfile.read("mine.json")`, which `profile.write("mine.json")` wrote;
 - a torch module: `DNNProfile.from_torch(module, example_input, name="mine")`, the only source that needs torch;
 - your own numbers: `DNNProfile(name="mine", input_mbit=4.8, layers=(Layer(...), ...))`.
 
@@ -13,11 +14,14 @@ Modules, from the lowest to the highest:
 - `geometry`: the shapes of convolutions, poolings and matrix products
 - `workload`: the work of operations, by each paper's convention
 - `torch_operations`, `torch_profile`: the layers of a torch module
+- `measured`: the record of times on a device
+- `documents`: the JSON document of a profile, as files and runs hold it; `profile.schema.json` is its schema
 - `profile`: the profile of a network
 - `architectures`: the networks of the library, which `python -m vec_envs.dnn.build_library` writes to `library/*.json`
 """
 
 from vec_envs.dnn.layer import Layer
+from vec_envs.dnn.measured import MeasuredTimes
 from vec_envs.dnn.profile import DNNProfile
 
-__all__ = ["DNNProfile", "Layer"]
+__all__ = ["DNNProfile", "Layer", "MeasuredTimes"]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float
 
+from vec_envs.dnn.documents import checked_document, counted
 from vec_envs.dnn.layer import Layer
+from vec_envs.dnn.measured import MeasuredTimes
 from vec_envs.dnn.workload import WORKLOADS, mbit
-from vec_envs.files import parse_json, shortened
+from vec_envs.files import parse_json, read_json
 from vec_envs.validation import (
     MOST_DNNS,
     MOST_LAYERS,
@@ -21,14 +25,15 @@ from vec_envs.validation import (
     check_list,
     check_not_negative,
     check_one_of,
+    check_path,
     shown,
 )
 
 if TYPE_CHECKING:
     import torch
 
-MOST_CHARACTERS = 200
-"""The largest length of a name in a file."""
+MOST_FILE_BYTES = 2**22
+"""The largest size of a profile's file: about 10,000 layers by three conventions."""
 _LIBRARY = resources.files("vec_envs.dnn") / "library"
 
 
@@ -40,7 +45,8 @@ class DNNProfile:
     nothing. The arrays below are read-only, and indexed by the cut unless they say otherwise.
 
     Raises:
-        ValueError: There is no layer, there are more than 10,000, or the input size is negative or not finite.
+        ValueError: There is no layer, there are more than 10,000, or the input size is negative or not finite. The
+            convention is unknown, or measured times do not fit the layers.
 
     Paper: RTD Eq. (2).
     """
@@ -49,6 +55,10 @@ class DNNProfile:
     input_mbit: float
     """Size of the raw input in Mbit (1e6 bits)."""
     layers: tuple[Layer, ...]
+    workload: str | None = None
+    """How the layers' `gflops` are counted, one of `vec_envs.dnn.workload.WORKLOADS`; None where it is not known."""
+    measured: tuple[MeasuredTimes, ...] = ()
+    """Measured times of the layers, an entry a device."""
 
     def __post_init__(self) -> None:
         check_not_negative(**{f"input_mbit of profile {self.name!r}": self.input_mbit})
@@ -61,6 +71,24 @@ class DNNProfile:
         if not self.layers:
             raise ValueError(f"profile {self.name!r} must have at least 1 layer, got 0 layers")
         check_at_most(MOST_LAYERS, **{f"the number of layers of profile {self.name!r}": len(self.layers)})
+        if self.workload is not None:
+            check_one_of(tuple(WORKLOADS), **{f"workload of profile {self.name!r}": self.workload})
+        self._check_measured()
+
+    def _check_measured(self) -> None:
+        check_list(measured=self.measured)
+        object.__setattr__(self, "measured", tuple(self.measured))
+        for times in self.measured:
+            if not isinstance(times, MeasuredTimes):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"measured of profile {self.name!r} must hold MeasuredTimes, got {shown(times)}")
+            if len(times.layer_s) != self.num_layers:
+                raise ValueError(
+                    f"measured of profile {self.name!r} on {times.device!r} must have a time for each of "
+                    f"{self.num_layers} layers, got {len(times.layer_s)}"
+                )
+        devices = [times.device for times in self.measured]
+        if len(set(devices)) < len(devices):
+            raise ValueError(f"measured of profile {self.name!r} must name each device once, got {shown(devices)}")
 
     @property
     def num_layers(self) -> int:
@@ -142,6 +170,38 @@ class DNNProfile:
         return profile_of((_LIBRARY / f"{name}.json").read_text(encoding="utf-8"), workload=workload)
 
     @classmethod
+    def read(cls, path: str | Path, workload: str = "mad2rl") -> DNNProfile:
+        """Returns the profile in a JSON file, such as `write` makes; `profile.schema.json` is its schema.
+
+        Args:
+            path: The file.
+            workload: The convention to take where the file has `gflops` by several; see `WORKLOADS`.
+
+        Raises:
+            ValueError: The file is not JSON, too large, or no profile. The message names the field and its bounds.
+            OSError: There is no such file.
+        """
+        check_path(path=path)
+        check_one_of(tuple(WORKLOADS), workload=workload)
+        content = read_json(Path(path), most_bytes=MOST_FILE_BYTES)
+        try:
+            return _from_document(content, workload)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def write(self, path: str | Path) -> None:
+        """Writes the profile to a JSON file, from which `read` returns an equal profile.
+
+        Raises:
+            ValueError: A name has more than 200 characters.
+            OSError: The file cannot be written.
+        """
+        check_path(path=path)
+        text = rendered(asdict(self))
+        _from_document(parse_json(text), "mad2rl")
+        Path(path).write_text(text, encoding="utf-8")
+
+    @classmethod
     def from_torch(
         cls, module: torch.nn.Module, example_input: torch.Tensor, *, name: str, workload: str = "mad2rl"
     ) -> DNNProfile:
@@ -164,70 +224,130 @@ class DNNProfile:
         except ImportError as error:
             raise ImportError('DNNProfile.from_torch needs torch: pip install "vec-envs[train]"') from error
         layers = layers_of_module(module, example_input, name=name, workload=workload)
-        return cls(name=name, input_mbit=mbit(example_input.numel()), layers=layers)
+        return cls(name=name, input_mbit=mbit(example_input.numel()), layers=layers, workload=workload)
 
 
 def profile_of(text: str, *, workload: str) -> DNNProfile:
-    """Returns the profile in the JSON text of a file of the library.
+    """Returns the profile in a JSON text.
 
     Args:
-        text: The text.
-        workload: How `gflops` are counted, one of `vec_envs.dnn.workload.WORKLOADS`.
+        text: The text of a document (`vec_envs.dnn.documents`).
+        workload: The convention to take where the text has `gflops` by several; see `WORKLOADS`.
 
     Raises:
         ValueError: The text is not JSON, lacks a field, or has a field of the wrong kind.
     """
-    try:
-        table = parse_json(text)
-        layers = tuple(_layer(row, workload) for row in table["layers"])
-        name, input_mbit = table["name"], table["input_mbit"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"a DNN profile must have a name, input_mbit, and layers, which lack {error}") from error
-    return DNNProfile(name=_name(name), input_mbit=input_mbit, layers=layers)
+    return _from_document(parse_json(text), workload)
 
 
-def _name(name: Any) -> str:
-    if not isinstance(name, str) or len(name) > MOST_CHARACTERS:
-        raise ValueError(f"a name must be text of at most {MOST_CHARACTERS} characters, got {shortened(repr(name))}")
-    return name
+def _from_document(content: Any, workload: str) -> DNNProfile:
+    fields = counted(checked_document(content), workload)
+    layers = tuple(Layer(**row) for row in fields["layers"])
+    measured = tuple(MeasuredTimes(**times) for times in fields["measured"])
+    return DNNProfile(**{**fields, "layers": layers, "measured": measured})
 
 
-def _layer(row: Any, workload: str) -> Layer:
-    return Layer(
-        name=_name(row["name"]),
-        gflops=row["gflops"][workload],
-        gmacs=row["gmacs"],
-        output_mbit=row["output_mbit"],
-        parameter_mbyte=row["parameter_mbyte"],
-    )
+def rendered(document: Mapping[str, Any]) -> str:
+    """Returns the text of a document's file: JSON with one line for each layer."""
+    fields = {name: value for name, value in document.items() if name != "layers"}
+    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items() if value not in (None, ())]
+    rows = ",\n".join(f"    {json.dumps(row)}" for row in document["layers"])
+    return "{\n" + ",\n".join([*lines, f'  "layers": [\n{rows}\n  ]']) + "\n}\n"
 
 
 def as_profiles(dnns: Any, *, workload: str) -> tuple[DNNProfile, ...]:
-    """Returns DNN types as profiles. Loads those that are given by their name in the library.
+    """Returns DNN types as profiles.
 
     Args:
-        dnns: A list or tuple of profiles and names.
-        workload: How the work of DNNs given by name is counted, one of `vec_envs.dnn.workload.WORKLOADS`.
+        dnns: A list or tuple. An entry is a profile, a name of the library, the path of a profile's file, or the
+            document of a profile, as options of a run hold it.
+        workload: The convention for the names, and for files and documents that have several; see `WORKLOADS`.
 
     Raises:
-        ValueError: `dnns` is empty or not a list of profiles and names, a name or the workload is unknown, or two DNN
-            types share a name. Metrics are reported by name, so names must differ.
+        ValueError: `dnns` is empty or not such a list, a name or the workload is unknown, or a file is no profile. Two
+            DNN types share a name; metrics are reported by name, so names must differ. Or their work is counted by
+            different conventions, so that their times could not be compared.
     """
-    if not isinstance(dnns, tuple | list) or not all(isinstance(d, str | DNNProfile) for d in cast(list[Any], dnns)):
+    kinds = str | Path | Mapping | DNNProfile
+    if not isinstance(dnns, tuple | list) or not all(isinstance(d, kinds) for d in cast(list[Any], dnns)):
         raise ValueError(
-            f"dnns must be a list of DNN types, each a profile or a name of the library, got {shown(dnns)}"
+            "dnns must be a list of DNN types, each a profile, a name of the library or a profile's file, "
+            f"got {shown(dnns)}"
         )
-    given = cast(list[str | DNNProfile], dnns)
+    given = cast(list[Any], dnns)
     if not given:
         raise ValueError("dnns is empty; at least one DNN type is needed")
     check_at_most(MOST_DNNS, **{"the length of dnns": len(given)})
     check_one_of(tuple(WORKLOADS), workload=workload)
-    profiles = tuple(DNNProfile.load(d, workload=workload) if isinstance(d, str) else d for d in given)
+    profiles = tuple(_as_profile(dnn, workload) for dnn in given)
     names = [profile.name for profile in profiles]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"dnns has {name!r} twice; give one of them another name: replace(profile, name=...)")
+    _check_one_convention(profiles)
     return profiles
+
+
+def as_options(dnns: Any) -> Any:
+    """Returns DNN types as plain values that a run can store: names of the library, and documents of all others.
+
+    A file is read here, once. So a run keeps its networks when the file changes or is deleted. Anything that is no list
+    of DNN types is returned unchanged, for `as_profiles` to refuse.
+
+    Raises:
+        ValueError: A name is unknown, or a file is no profile.
+    """
+    if not isinstance(dnns, tuple | list):
+        return dnns
+    return tuple(as_option(dnn) for dnn in cast(list[Any], dnns))
+
+
+def as_option(dnn: Any) -> Any:
+    """Returns a DNN type as a plain value, see `as_options`."""
+    if isinstance(dnn, DNNProfile):
+        return checked_document(asdict(dnn))
+    if isinstance(dnn, Mapping):
+        return checked_document(dnn)
+    if isinstance(dnn, str | Path) and str(dnn) not in DNNProfile.library():
+        return checked_document(_file_content(dnn))
+    return dnn
+
+
+def _as_profile(dnn: str | Path | Mapping[str, Any] | DNNProfile, workload: str) -> DNNProfile:
+    if isinstance(dnn, DNNProfile):
+        return dnn
+    if isinstance(dnn, Mapping):
+        return _from_document(dnn, workload)
+    if str(dnn) in DNNProfile.library():
+        return DNNProfile.load(str(dnn), workload=workload)
+    content = _file_content(dnn)
+    try:
+        return _from_document(content, workload)
+    except ValueError as error:
+        raise ValueError(f"{dnn}: {error}") from error
+
+
+def _file_content(path: str | Path) -> Any:
+    """Returns the JSON content of a profile's file. Raises `ValueError` where there is none, or it is no JSON."""
+    try:
+        return read_json(Path(path), most_bytes=MOST_FILE_BYTES)
+    except FileNotFoundError:
+        if Path(path).suffix == ".json" or len(Path(path).parts) > 1:
+            raise ValueError(f"dnns names the file {shown(str(path))}, which does not exist") from None
+        check_one_of(DNNProfile.library(), **{"a DNN type is a profile's file (.json) or a name; the name": str(path)})
+        raise
+    except OSError as error:
+        raise ValueError(f"dnns names {shown(str(path))}, which cannot be read: {error.strerror}") from error
+
+
+def _check_one_convention(profiles: Iterable[DNNProfile]) -> None:
+    by_workload = {profile.workload: profile.name for profile in profiles if profile.workload is not None}
+    if len(by_workload) > 1:
+        counts = ", ".join(f"{name!r} by {workload!r}" for workload, name in by_workload.items())
+        raise ValueError(
+            f"dnns must count their work by one convention, got {counts}; set the environment's workload, or profile "
+            "the network by that convention: workload=..."
+        )
 
 
 def by_type(rows: Iterable[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "types cuts"]:

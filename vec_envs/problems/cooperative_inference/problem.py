@@ -73,7 +73,7 @@ class CooperativeInference:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18")
-    """The DNN types: names of the library, or from Python also `DNNProfile`s. Section V.A."""
+    """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. Section V.A."""
     dnn_of_device: tuple[int, ...] = (0, 0, 1, 1, 1)
     """The index into `dnns` of each device. Its length is the number of devices, at most 10,000.
     Section V.A."""

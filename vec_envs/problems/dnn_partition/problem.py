@@ -56,7 +56,7 @@ class DNNPartition:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18", "vgg16")
-    """The DNN types: names from the library, or profiles (in Python). Section 8.1."""
+    """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. Section 8.1."""
     workload: str = "mad2rl"
     """The rule by which the work of the library's layers is counted. Profiles that are passed as objects keep their
     counts."""

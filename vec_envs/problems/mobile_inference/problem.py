@@ -40,8 +40,8 @@ class MobileInference:
     """The problem. Its fields are the options of the environment."""
 
     dnns: tuple[DNNProfile | str, ...] = ("resnet18", "tinyyolov2", "resnet50", "vgg16")
-    """The DNN types: names of the library or, from Python, also profiles. A task is of any type with equal
-    probability."""
+    """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. A task is of any
+    type with equal probability."""
     workload: str = "mad2rl"
     """How the work of the library's layers is counted. Profiles that are passed as objects keep their counts."""
     num_rsus: int = 3

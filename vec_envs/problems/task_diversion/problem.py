@@ -67,8 +67,8 @@ class TaskDiversion:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "vgg16", "nin", "tinyyolov2")
-    """The DNN types: names of the library or, in Python, also profiles. A task is of any type with equal probability.
-    Section IV.A."""
+    """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. A task is of any
+    type with equal probability. Section IV.A."""
     workload: str = "rtd"
     """How the operations of the library's layers are counted. Profiles that are passed as objects keep their counts."""
     num_client_vehicles: int = 15
