@@ -6,6 +6,7 @@ output. The costs of a cut after any layer are then entries of arrays. A profile
 - the library: `DNNProfile.load("vgg16")`;
 - a file: `DNNProfile.read("mine.json")`, which `profile.write("mine.json")` wrote;
 - a torch module: `DNNProfile.from_torch(module, example_input, name="mine")`, the only source that needs torch;
+- an ONNX file: `DNNProfile.from_onnx("mine.onnx")`, which needs the extra `onnx`;
 - your own numbers: `DNNProfile(name="mine", input_mbit=4.8, layers=(Layer(...), ...))`.
 
 Modules, from the lowest to the highest:
@@ -16,7 +17,9 @@ Modules, from the lowest to the highest:
 - `torch_operations`, `torch_profile`: the layers of a torch module
 - `measured`: the record of times on a device
 - `documents`: the JSON document of a profile, as files and runs hold it; `profile.schema.json` is its schema
+- `onnx_model`, `onnx_operations`, `onnx_profile`: the layers of an ONNX file
 - `profile`: the profile of a network
+- `sources`, `plot`: networks named on a command line, and their pictures, for `python -m vec_envs.dnn`
 - `architectures`: the networks of the library, which `python -m vec_envs.dnn.build_library` writes to `library/*.json`
 """
 

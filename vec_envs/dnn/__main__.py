@@ -17,10 +17,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from vec_envs.dnn.documents import checked_document, merged
 from vec_envs.dnn.profile import DNNProfile, as_profiles, rendered
+from vec_envs.dnn.sources import argument_of, example_inputs, made_by_factory
 from vec_envs.dnn.workload import WORKLOADS
 
 MADE_BY = "python -m vec_envs.dnn profile"
@@ -67,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="[NAME=]VALUE",
-        help="an argument of the factory, a Python literal or text; repeat it for more",
+        help="argument of the factory, a Python literal or text, or the size of a symbolic axis of an ONNX file "
+        "(height=224); repeat it for more",
     )
     profile.add_argument("--name", help="name of the network (default: that of the output file)")
     profile.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="file to write, my_net.json")
@@ -102,19 +105,16 @@ def _show(options: argparse.Namespace) -> None:
 
 def _profile(options: argparse.Namespace) -> None:
     name: str = options.name or options.output.stem
-    if Path(options.source).suffix == ".onnx":
-        if options.input or options.argument:
-            raise ValueError("an ONNX file has its own inputs: leave out --input and --argument")
-        profiles = {
-            workload: DNNProfile.from_onnx(options.source, name=name, workload=workload) for workload in WORKLOADS
-        }
+    source: str = options.source
+    if Path(source).suffix == ".onnx":
+        if options.input:
+            raise ValueError("an ONNX file has its own inputs: leave out --input")
+        sizes = dict(map(argument_of, options.argument))
+        counted = partial(DNNProfile.from_onnx, source, sizes=sizes)
     else:
-        from vec_envs.dnn.sources import example_inputs, made_by_factory
-
-        module, inputs = made_by_factory(options.source, options.argument), example_inputs(options.input)
-        profiles = {
-            workload: DNNProfile.from_torch(module, inputs, name=name, workload=workload) for workload in WORKLOADS
-        }
+        module, inputs = made_by_factory(source, options.argument), example_inputs(options.input)
+        counted = partial(DNNProfile.from_torch, module, inputs)
+    profiles = {workload: counted(name=name, workload=workload) for workload in WORKLOADS}
     document = checked_document(merged({workload: asdict(profile) for workload, profile in profiles.items()}))
     options.output.write_text(rendered({**document, "made_by": MADE_BY}), encoding="utf-8")
     _, layers, gflops, gmacs, *_ = _summary(profiles["mad2rl"])

@@ -33,7 +33,7 @@ def write_plot(profile: DNNProfile, path: Path) -> None:
     work.set_ylabel("work of the layer (Gflop)")
     work.set_title(f"{profile.name}: {profile.local_gflops[-1]:.3g} Gflop in {profile.num_layers} layers", loc="left")
     data.bar(cuts[:-1], profile.cut_mbit[:-1], color="#ccbb44")
-    data.set_ylabel("sent at a cut here (Mbit)")
+    data.set_ylabel("sent by a cut after it (Mbit)")
     _label(data, profile)
     try:
         figure.savefig(path)
@@ -47,7 +47,7 @@ def _label(axes: Any, profile: DNNProfile) -> None:
     shown = range(0, len(names), step)
     labels = [names[i] if len(names[i]) <= 24 else f"...{names[i][-21:]}" for i in shown]
     axes.set_xticks(list(shown), labels, rotation=90, fontsize=8)
-    axes.set_xlabel("layer; a cut sends the output of the layer before it")
+    axes.set_xlabel("layer; a cut after it sends its output")
     axes.set_xlim(-0.6, len(names) - 0.4)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -226,6 +226,38 @@ class DNNProfile:
         layers = layers_of_module(module, example_input, name=name, workload=workload)
         return cls(name=name, input_mbit=mbit(example_input.numel()), layers=layers, workload=workload)
 
+    @classmethod
+    def from_onnx(
+        cls,
+        path: str | Path,
+        *,
+        name: str | None = None,
+        workload: str = "mad2rl",
+        sizes: Mapping[str, int] | None = None,
+    ) -> DNNProfile:
+        """Returns the profile of an ONNX file. Neither runs the model nor reads weights that lie in other files.
+
+        Work is counted as `from_torch` counts the same network.
+
+        Args:
+            path: The file.
+            name: The name of the profile; by default that of the file.
+            workload: How `gflops` are counted, one of `vec_envs.dnn.workload.WORKLOADS`.
+            sizes: The sizes of symbolic axes by name. A symbolic first axis is the batch, and has the size 1.
+
+        Raises:
+            ImportError: The package onnx is not installed.
+            ValueError: The file is no ONNX model, a size is missing, or an operation cannot be profiled.
+            OSError: There is no such file.
+        """
+        check_path(path=path)
+        try:
+            from vec_envs.dnn.onnx_profile import layers_of_onnx
+        except ImportError as error:
+            raise ImportError('DNNProfile.from_onnx needs onnx: pip install "vec-envs[onnx]"') from error
+        input_mbit, layers = layers_of_onnx(path, workload=workload, sizes=sizes or {})
+        return cls(name=name or Path(path).stem, input_mbit=input_mbit, layers=layers, workload=workload)
+
 
 def profile_of(text: str, *, workload: str) -> DNNProfile:
     """Returns the profile in a JSON text.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 MOST_AXES = 16
+"""The largest number of axes of an input."""
 
 
 def made_by_factory(source: str, arguments: Sequence[str] = ()) -> torch.nn.Module:
@@ -35,7 +36,7 @@ def made_by_factory(source: str, arguments: Sequence[str] = ()) -> torch.nn.Modu
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"{source} cannot be imported: {error}") from error
     if not isinstance(made, torch.nn.Module):
-        values = [_argument(argument) for argument in arguments]
+        values = [argument_of(argument) for argument in arguments]
         try:
             made = made(*(value for name, value in values if not name), **{name: of for name, of in values if name})
         except Exception as error:
@@ -70,7 +71,8 @@ def _zeros(shape: str) -> torch.Tensor:
     return torch.empty(tuple(map(int, parts)), dtype=dtype, device="meta")
 
 
-def _argument(text: str) -> tuple[str, Any]:
+def argument_of(text: str) -> tuple[str, Any]:
+    """Returns the name ("" for none) and the value of an argument, `VALUE` or `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
         name, value = "", text
