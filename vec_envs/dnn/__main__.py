@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         help="argument of the factory, a Python literal or text, or the size of a symbolic axis of an ONNX file "
         "(height=224); repeat it for more",
     )
+    profile.add_argument("--times", type=Path, metavar="CSV", help="measured times: columns layer, device, seconds")
     profile.add_argument("--name", help="name of the network (default: that of the output file)")
     profile.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="file to write, my_net.json")
     profile.set_defaults(do=_profile)
@@ -115,6 +116,8 @@ def _profile(options: argparse.Namespace) -> None:
         module, inputs = made_by_factory(source, options.argument), example_inputs(options.input)
         counted = partial(DNNProfile.from_torch, module, inputs)
     profiles = {workload: counted(name=name, workload=workload) for workload in WORKLOADS}
+    if options.times is not None:
+        profiles = {workload: profile.with_times(options.times) for workload, profile in profiles.items()}
     document = checked_document(merged({workload: asdict(profile) for workload, profile in profiles.items()}))
     options.output.write_text(rendered({**document, "made_by": MADE_BY}), encoding="utf-8")
     _, layers, gflops, gmacs, *_ = _summary(profiles["mad2rl"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from vec_envs.dnn.documents import checked_document, counted
 from vec_envs.dnn.layer import Layer
-from vec_envs.dnn.measured import MeasuredTimes
+from vec_envs.dnn.measured import MeasuredTimes, read_times
 from vec_envs.dnn.workload import WORKLOADS, mbit
 from vec_envs.files import parse_json, read_json
 from vec_envs.validation import (
@@ -147,6 +147,32 @@ class DNNProfile:
     def edge_parameter_mbyte(self) -> Float[np.ndarray, " cuts"]:
         """Memory of the parameters of layers c+1..L in Mbyte, shape [L + 1]."""
         return _work_after([layer.parameter_mbyte for layer in self.layers])
+
+    def layer_s(self, device: str) -> tuple[float, ...]:
+        """Returns the measured time of each layer on a device, in s. Raises `ValueError` where it was not measured."""
+        by_device = {times.device: times.layer_s for times in self.measured}
+        if device not in by_device:
+            known = ", ".join(map(repr, by_device)) or "no device"
+            raise ValueError(f"{self.name!r} was not measured on {shown(device)}; it was measured on {known}")
+        return by_device[device]
+
+    def with_times(self, path: str | Path, *, source: str = "") -> DNNProfile:
+        """Returns this profile with the measured times of a CSV file: layer, device, seconds.
+
+        Times on a device that the profile has already are replaced.
+
+        Args:
+            path: The file. It has a row for each layer and device.
+            source: Who measured, and how; by default the name of the file.
+
+        Raises:
+            ValueError: A column or a layer is missing, a layer is unknown, or a time is no number of at least 0.
+            OSError: There is no such file.
+        """
+        check_path(path=path)
+        found = read_times(path, [layer.name for layer in self.layers], source=source)
+        devices = {times.device for times in found}
+        return replace(self, measured=(*(old for old in self.measured if old.device not in devices), *found))
 
     @classmethod
     def library(cls) -> tuple[str, ...]:

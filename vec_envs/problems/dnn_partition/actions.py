@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from vec_envs.dnn.processors import Processors, work_by_cut
 from vec_envs.dnn.profile import DNNProfile, by_type
 
 MOST_CUT_COLUMNS = 64
@@ -49,6 +50,8 @@ class PartitionActions:
     profiles: tuple[DNNProfile, ...]
     client_types: Int[np.ndarray, "clients"]
     num_nodes: int
+    processors: Processors | None = None
+    """The devices whose measured times are the work; None to count operations."""
 
     @cached_property
     def num_layers(self) -> Int[np.ndarray, "clients"]:
@@ -85,9 +88,10 @@ class PartitionActions:
         mask = self.mask()
         cut, node = np.divmod(np.where(mask, np.arange(self.max_count), 0), self.num_nodes)
         types, clients = self.client_types[:, None], np.arange(len(mask))[:, None]
+        local, edge = work_by_cut(self.profiles, self.processors)
         return ActionTable(
-            local_gflops=by_type(p.local_gflops for p in self.profiles)[types, cut],
-            edge_gflops=by_type(p.edge_gflops for p in self.profiles)[types, cut],
+            local_gflops=local[types, cut],
+            edge_gflops=edge[types, cut],
             sent_mbit=by_type(p.cut_mbit for p in self.profiles)[types, cut],
             server=np.where(node == 0, types, len(self.profiles) + node - 1),
             link=clients * self.num_nodes + node,
