@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from tests.dnn.test_profile import profiles, tiny
 from vec_envs import cooperative_inference_v0, dnn_partition_v0, mobile_inference_v0, task_diversion_v0
 from vec_envs.dnn import DNNProfile, MeasuredTimes
+from vec_envs.dnn.choices import as_options, as_profiles
 from vec_envs.dnn.documents import merged
-from vec_envs.dnn.profile import as_options, as_profiles, profile_of, rendered
+from vec_envs.dnn.profile import profile_of, rendered
 from vec_envs.dnn.workload import WORKLOADS
 
 LIBRARY = resources.files("vec_envs.dnn") / "library"
@@ -84,7 +85,7 @@ def test_files_of_the_library_follow_the_schema_and_hold_every_convention():
         (changed("layers", ...), "must have name, input_mbit, layers.*; it lacks layers"),
         (changed("layers", {}), "layers must be a list, got an object"),
         (changed("layers", []), "layers must have from 1 to 10000 entries, got 0"),
-        (changed("layers", [{}] * 10**6), "layers must have from 1 to 10000 entries, got 1000000"),
+        (changed("layers", [{}] * 20_000), "layers must have from 1 to 10000 entries, got 20000"),
         (changed("layers.1", "x"), r"layers\[1\] must be an object, got text"),
         (changed("layers.1.gmacs", ...), r"layers\[1\] must have .*; it lacks gmacs"),
         (changed("layers.1.gmacs", -1.0), r"gmacs of layers\[1\] must be a finite number of at least 0, got -1.0"),

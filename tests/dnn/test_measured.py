@@ -9,6 +9,8 @@ import pytest
 
 from tests.dnn.test_profile import tiny
 from vec_envs.dnn import DNNProfile, MeasuredTimes
+from vec_envs.dnn.__main__ import main
+from vec_envs.problems.dnn_partition import DNNPartition
 
 TABLE = "layer,device,seconds,note\nb,board,0.25,x\na,board,1e-3,y\na,phone,0,z\nb,phone,2,\n"
 
@@ -24,6 +26,25 @@ def test_a_table_is_read_in_the_order_of_the_layers(tmp_path: Path) -> None:
     assert measured(TABLE, tmp_path) == (board, phone)
     old = replace(board, layer_s=(9.0, 9.0)), MeasuredTimes(device="laptop", layer_s=(1.0, 1.0))
     assert measured(TABLE, tmp_path, replace(tiny(), measured=old)) == (old[1], board, phone)
+
+
+@pytest.mark.parametrize("name", DNNProfile.library())
+def test_the_library_has_a_table_for_each_network(name: str) -> None:
+    (times,) = DNNProfile.load(name).with_times().measured
+    assert times.device == "x86-core"
+    assert 0.0 < sum(times.layer_s) < 10.0
+
+
+def test_an_environment_runs_on_the_library_s_tables(tmp_path: Path) -> None:
+    for name in ("nin", "vgg16"):
+        main(["profile", name, "--times", "library", "-o", str(tmp_path / f"{name}.json")])
+    files = [str(tmp_path / f"{name}.json") for name in ("nin", "vgg16")]
+    problem = DNNPartition(dnns=files, processors=("x86-core", "x86-core"), client_ghz=(5.0, 5.0), rsu_ghz=50.0)
+    seconds = sum(problem.profiles[0].layer_s("x86-core"))
+    assert problem.choices.table.local_gflops[0].max() == pytest.approx(5.0 * seconds)
+    assert problem.choices.table.edge_gflops[0].max() == pytest.approx(50.0 * seconds)
+    with pytest.raises(ValueError, match=r"a network with times in the library must be one of 'alexnet'.*, got 'tiny'"):
+        tiny().with_times()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from vec_envs.dnn.profile import DNNProfile, as_options
+from vec_envs.dnn.choices import as_options
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.field_docs import field_docs
 from vec_envs.interfaces.factories import TRAFFIC_DOCS, EnvironmentFactory
 from vec_envs.mobility import SumoBackend

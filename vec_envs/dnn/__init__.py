@@ -19,12 +19,15 @@ Modules, from the lowest to the highest:
 - `documents`: the JSON document of a profile, as files and runs hold it; `profile.schema.json` is its schema
 - `onnx_model`, `onnx_operations`, `onnx_profile`: the layers of an ONNX file
 - `profile`: the profile of a network
+- `choices`: DNN types as users give them, with files and names, for environments and for the options of a run
+- `processors`, `latency`: the work of cuts by measured times, and measuring them
 - `sources`, `plot`: networks named on a command line, and their pictures, for `python -m vec_envs.dnn`
 - `architectures`: the networks of the library, which `python -m vec_envs.dnn.build_library` writes to `library/*.json`
 """
 
+from vec_envs.dnn.latency import measure_latency
 from vec_envs.dnn.layer import Layer
 from vec_envs.dnn.measured import MeasuredTimes
 from vec_envs.dnn.profile import DNNProfile
 
-__all__ = ["DNNProfile", "Layer", "MeasuredTimes"]
+__all__ = ["DNNProfile", "Layer", "MeasuredTimes", "measure_latency"]

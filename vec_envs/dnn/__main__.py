@@ -6,6 +6,7 @@
     python -m vec_envs.dnn profile torchvision.models:resnet18 --input 1,3,224,224 -o resnet18.json
     python -m vec_envs.dnn profile timm:create_model --argument mobilenetv3_small_100 --input 1,3,224,224 -o small.json
     python -m vec_envs.dnn profile my_net.onnx -o my_net.json
+    python -m vec_envs.dnn profile vgg16 --times my_measurements.csv -o vgg16-measured.json
 
 A file that `profile` writes holds the work of the layers by every convention, so it fits every environment:
 `--env.dnns my_net.json vgg16`.
@@ -15,13 +16,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+from vec_envs.dnn.choices import as_profiles
 from vec_envs.dnn.documents import checked_document, merged
-from vec_envs.dnn.profile import DNNProfile, as_profiles, rendered
+from vec_envs.dnn.profile import DNNProfile, rendered
 from vec_envs.dnn.sources import argument_of, example_inputs, made_by_factory
 from vec_envs.dnn.workload import WORKLOADS
 
@@ -55,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("dnn", metavar="NAME|FILE", help="a name of the library, or the file of a profile")
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw the layers to a file, such as net.svg or net.png")
     show.set_defaults(do=_show)
-    profile = commands.add_parser("profile", help="write the profile of a torch module or an ONNX file")
-    profile.add_argument("source", metavar="SOURCE", help="package.module:factory, or a file that ends in .onnx")
+    profile = commands.add_parser("profile", help="write the profile of a torch module or an ONNX file, or add times")
+    profile.add_argument("source", metavar="SOURCE", help="package.module:factory, FILE.onnx, FILE.json or NAME")
     profile.add_argument(
         *("--input", "-i"),
         action="append",
@@ -72,8 +74,14 @@ def _parser() -> argparse.ArgumentParser:
         help="argument of the factory, a Python literal or text, or the size of a symbolic axis of an ONNX file "
         "(height=224); repeat it for more",
     )
-    profile.add_argument("--times", type=Path, metavar="CSV", help="measured times: columns layer, device, seconds")
-    profile.add_argument("--name", help="name of the network (default: that of the output file)")
+    profile.add_argument(
+        *("--times", "-t"),
+        action="append",
+        default=[],
+        metavar="CSV",
+        help="measured times, with the columns layer, device and seconds, or the word library; repeat it for more",
+    )
+    profile.add_argument("--name", help="name of the network (default: that of the output file, or its own)")
     profile.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="file to write, my_net.json")
     profile.set_defaults(do=_profile)
     return parser
@@ -90,7 +98,9 @@ def _show(options: argparse.Namespace) -> None:
         from vec_envs.dnn.plot import write_plot
 
         write_plot(profile, options.plot)
-    rows = [("0", "(input)", "", "", "", _shown(profile.input_mbit), *("" for _ in profile.measured))]
+    rows: list[tuple[str, ...]] = [
+        ("0", "(input)", "", "", "", _shown(profile.input_mbit), *("" for _ in profile.measured))
+    ]
     for index, layer in enumerate(profile.layers):
         numbers = (layer.gflops, layer.gmacs, layer.parameter_mbyte, layer.output_mbit)
         times = (1e3 * measured.layer_s[index] for measured in profile.measured)
@@ -105,23 +115,36 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _profile(options: argparse.Namespace) -> None:
-    name: str = options.name or options.output.stem
+    counted = _source(options)
+    profiles = {workload: counted(workload=workload) for workload in WORKLOADS}
+    for table in options.times:
+        path = None if table == "library" else table
+        profiles = {workload: profile.with_times(path) for workload, profile in profiles.items()}
+    if options.name:
+        profiles = {workload: replace(profile, name=options.name) for workload, profile in profiles.items()}
+    document = checked_document(merged({workload: asdict(profile) for workload, profile in profiles.items()}))
+    options.output.write_text(rendered({**document, "made_by": MADE_BY}), encoding="utf-8")
+    _, layers, gflops, gmacs, *_ = _summary(profiles["mad2rl"])
+    print(f"written to {options.output}: {layers} layers, {gflops} Gflop by 'mad2rl', {gmacs} GMAC")
+
+
+def _source(options: argparse.Namespace) -> Callable[..., DNNProfile]:
+    """Returns a function that profiles the source of the command line by a convention, `workload=`."""
     source: str = options.source
     if Path(source).suffix == ".onnx":
         if options.input:
             raise ValueError("an ONNX file has its own inputs: leave out --input")
         sizes = dict(map(argument_of, options.argument))
-        counted = partial(DNNProfile.from_onnx, source, sizes=sizes)
-    else:
-        module, inputs = made_by_factory(source, options.argument), example_inputs(options.input)
-        counted = partial(DNNProfile.from_torch, module, inputs)
-    profiles = {workload: counted(name=name, workload=workload) for workload in WORKLOADS}
-    if options.times is not None:
-        profiles = {workload: profile.with_times(options.times) for workload, profile in profiles.items()}
-    document = checked_document(merged({workload: asdict(profile) for workload, profile in profiles.items()}))
-    options.output.write_text(rendered({**document, "made_by": MADE_BY}), encoding="utf-8")
-    _, layers, gflops, gmacs, *_ = _summary(profiles["mad2rl"])
-    print(f"written to {options.output}: {layers} layers, {gflops} Gflop by 'mad2rl', {gmacs} GMAC")
+        return partial(DNNProfile.from_onnx, source, name=options.output.stem, sizes=sizes)
+    if ":" not in source:
+        return partial(_known, source)
+    module, inputs = made_by_factory(source, options.argument), example_inputs(options.input)
+    return partial(DNNProfile.from_torch, module, inputs, name=options.output.stem)
+
+
+def _known(dnn: str, *, workload: str) -> DNNProfile:
+    (profile,) = as_profiles((dnn,), workload=workload)
+    return profile
 
 
 def _summary(profile: DNNProfile) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def _check_conventions(gflops: list[Any], workload: str | None) -> None:
 
 
 def _measured(given: Any, *, num_layers: int) -> tuple[dict[str, Any], ...]:
-    rows = [] if given is None else _list(given, "measured", least=0, most=MOST_DEVICES)
+    rows: Sequence[Any] = () if given is None else _list(given, "measured", least=0, most=MOST_DEVICES)
     tables = [
         _object(row, f"measured[{n}]", ("device", "layer_s", "source"), (), optional=("source",))
         for n, row in enumerate(rows)
@@ -163,4 +163,4 @@ def _text(value: Any, what: str, *, most: int) -> str:
 
 def _kind(content: Any) -> str:
     kinds = {dict: "an object", list: "a list", tuple: "a list", str: "text", bool: "a truth value", type(None): "null"}
-    return kinds.get(type(content), "a number")
+    return kinds.get(type(cast(object, content)), "a number")

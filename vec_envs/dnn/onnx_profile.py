@@ -132,10 +132,12 @@ def _pieces(graph: Graph) -> list[tuple[list[Any], int]]:
             continue
         needed, idle = _needed_by(node, idle)
         piece += [*needed, node]
-        for name in filter(None, node.output):
+        produced: list[str] = [name for name in node.output if name]
+        for name in produced:
             _check_shape(name, node, graph.tensors)
-            root[name] = root.get(node.input[0], name) if node.op_type in VIEWS else name
-        alive = {name for name in {*alive, *filter(None, node.output)} if last_use.get(name, -1) > index}
+            source: str = node.input[0]
+            root[name] = root.get(source, name) if node.op_type in VIEWS else name
+        alive = {name for name in {*alive, *produced} if last_use.get(name, -1) > index}
         if len({root[name] for name in alive}) == 1 and index < end - 1:
             pieces.append((piece, max(graph.tensors[name].size_bits for name in alive)))
             piece = []

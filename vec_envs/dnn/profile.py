@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +19,6 @@ from vec_envs.dnn.measured import MeasuredTimes, read_times
 from vec_envs.dnn.workload import WORKLOADS, mbit
 from vec_envs.files import parse_json, read_json
 from vec_envs.validation import (
-    MOST_DNNS,
     MOST_LAYERS,
     check_at_most,
     check_list,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 MOST_FILE_BYTES = 2**22
 """The largest size of a profile's file: about 10,000 layers by three conventions."""
 _LIBRARY = resources.files("vec_envs.dnn") / "library"
+_TIMES = Path(__file__).parent / "times"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,19 +156,24 @@ class DNNProfile:
             raise ValueError(f"{self.name!r} was not measured on {shown(device)}; it was measured on {known}")
         return by_device[device]
 
-    def with_times(self, path: str | Path, *, source: str = "") -> DNNProfile:
+    def with_times(self, path: str | Path | None = None, *, source: str = "") -> DNNProfile:
         """Returns this profile with the measured times of a CSV file: layer, device, seconds.
 
         Times on a device that the profile has already are replaced.
 
         Args:
-            path: The file. It has a row for each layer and device.
+            path: The file. It has a row for each layer and device. None takes the table of the library, for a network
+                of the library: CPU times of one thread on "x86-core", a core of an Intel Xeon, with torch in float32.
             source: Who measured, and how; by default the name of the file.
 
         Raises:
-            ValueError: A column or a layer is missing, a layer is unknown, or a time is no number of at least 0.
+            ValueError: A column or a layer is missing, a layer is unknown, or a time is no number of at least 0. The
+                library has no table of this network.
             OSError: There is no such file.
         """
+        if path is None:
+            check_one_of(self.library(), **{"the name of a network with times in the library": self.name})
+            path, source = _TIMES / f"{self.name}.csv", source or "VEC-Envs: torch, float32, 1 thread, CPU time"
         check_path(path=path)
         found = read_times(path, [layer.name for layer in self.layers], source=source)
         devices = {times.device for times in found}
@@ -211,7 +216,7 @@ class DNNProfile:
         check_one_of(tuple(WORKLOADS), workload=workload)
         content = read_json(Path(path), most_bytes=MOST_FILE_BYTES)
         try:
-            return _from_document(content, workload)
+            return from_document(content, workload)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
@@ -224,7 +229,7 @@ class DNNProfile:
         """
         check_path(path=path)
         text = rendered(asdict(self))
-        _from_document(parse_json(text), "mad2rl")
+        from_document(parse_json(text), "mad2rl")
         Path(path).write_text(text, encoding="utf-8")
 
     @classmethod
@@ -295,14 +300,19 @@ def profile_of(text: str, *, workload: str) -> DNNProfile:
     Raises:
         ValueError: The text is not JSON, lacks a field, or has a field of the wrong kind.
     """
-    return _from_document(parse_json(text), workload)
+    return from_document(parse_json(text), workload)
 
 
-def _from_document(content: Any, workload: str) -> DNNProfile:
+def from_document(content: Any, workload: str) -> DNNProfile:
+    """Returns the profile in the content of a JSON file, see `profile_of`."""
     fields = counted(checked_document(content), workload)
-    layers = tuple(Layer(**row) for row in fields["layers"])
-    measured = tuple(MeasuredTimes(**times) for times in fields["measured"])
-    return DNNProfile(**{**fields, "layers": layers, "measured": measured})
+    return DNNProfile(
+        name=fields["name"],
+        input_mbit=fields["input_mbit"],
+        layers=tuple(Layer(**row) for row in fields["layers"]),
+        workload=fields["workload"],
+        measured=tuple(MeasuredTimes(**times) for times in fields["measured"]),
+    )
 
 
 def rendered(document: Mapping[str, Any]) -> str:
@@ -311,101 +321,6 @@ def rendered(document: Mapping[str, Any]) -> str:
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items() if value not in (None, ())]
     rows = ",\n".join(f"    {json.dumps(row)}" for row in document["layers"])
     return "{\n" + ",\n".join([*lines, f'  "layers": [\n{rows}\n  ]']) + "\n}\n"
-
-
-def as_profiles(dnns: Any, *, workload: str) -> tuple[DNNProfile, ...]:
-    """Returns DNN types as profiles.
-
-    Args:
-        dnns: A list or tuple. An entry is a profile, a name of the library, the path of a profile's file, or the
-            document of a profile, as options of a run hold it.
-        workload: The convention for the names, and for files and documents that have several; see `WORKLOADS`.
-
-    Raises:
-        ValueError: `dnns` is empty or not such a list, a name or the workload is unknown, or a file is no profile. Two
-            DNN types share a name; metrics are reported by name, so names must differ. Or their work is counted by
-            different conventions, so that their times could not be compared.
-    """
-    kinds = str | Path | Mapping | DNNProfile
-    if not isinstance(dnns, tuple | list) or not all(isinstance(d, kinds) for d in cast(list[Any], dnns)):
-        raise ValueError(
-            "dnns must be a list of DNN types, each a profile, a name of the library or a profile's file, "
-            f"got {shown(dnns)}"
-        )
-    given = cast(list[Any], dnns)
-    if not given:
-        raise ValueError("dnns is empty; at least one DNN type is needed")
-    check_at_most(MOST_DNNS, **{"the length of dnns": len(given)})
-    check_one_of(tuple(WORKLOADS), workload=workload)
-    profiles = tuple(_as_profile(dnn, workload) for dnn in given)
-    names = [profile.name for profile in profiles]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"dnns has {name!r} twice; give one of them another name: replace(profile, name=...)")
-    _check_one_convention(profiles)
-    return profiles
-
-
-def as_options(dnns: Any) -> Any:
-    """Returns DNN types as plain values that a run can store: names of the library, and documents of all others.
-
-    A file is read here, once. So a run keeps its networks when the file changes or is deleted. Anything that is no list
-    of DNN types is returned unchanged, for `as_profiles` to refuse.
-
-    Raises:
-        ValueError: A name is unknown, or a file is no profile.
-    """
-    if not isinstance(dnns, tuple | list):
-        return dnns
-    return tuple(as_option(dnn) for dnn in cast(list[Any], dnns))
-
-
-def as_option(dnn: Any) -> Any:
-    """Returns a DNN type as a plain value, see `as_options`."""
-    if isinstance(dnn, DNNProfile):
-        return checked_document(asdict(dnn))
-    if isinstance(dnn, Mapping):
-        return checked_document(dnn)
-    if isinstance(dnn, str | Path) and str(dnn) not in DNNProfile.library():
-        return checked_document(_file_content(dnn))
-    return dnn
-
-
-def _as_profile(dnn: str | Path | Mapping[str, Any] | DNNProfile, workload: str) -> DNNProfile:
-    if isinstance(dnn, DNNProfile):
-        return dnn
-    if isinstance(dnn, Mapping):
-        return _from_document(dnn, workload)
-    if str(dnn) in DNNProfile.library():
-        return DNNProfile.load(str(dnn), workload=workload)
-    content = _file_content(dnn)
-    try:
-        return _from_document(content, workload)
-    except ValueError as error:
-        raise ValueError(f"{dnn}: {error}") from error
-
-
-def _file_content(path: str | Path) -> Any:
-    """Returns the JSON content of a profile's file. Raises `ValueError` where there is none, or it is no JSON."""
-    try:
-        return read_json(Path(path), most_bytes=MOST_FILE_BYTES)
-    except FileNotFoundError:
-        if Path(path).suffix == ".json" or len(Path(path).parts) > 1:
-            raise ValueError(f"dnns names the file {shown(str(path))}, which does not exist") from None
-        check_one_of(DNNProfile.library(), **{"a DNN type is a profile's file (.json) or a name; the name": str(path)})
-        raise
-    except OSError as error:
-        raise ValueError(f"dnns names {shown(str(path))}, which cannot be read: {error.strerror}") from error
-
-
-def _check_one_convention(profiles: Iterable[DNNProfile]) -> None:
-    by_workload = {profile.workload: profile.name for profile in profiles if profile.workload is not None}
-    if len(by_workload) > 1:
-        counts = ", ".join(f"{name!r} by {workload!r}" for workload, name in by_workload.items())
-        raise ValueError(
-            f"dnns must count their work by one convention, got {counts}; set the environment's workload, or profile "
-            "the network by that convention: workload=..."
-        )
 
 
 def by_type(rows: Iterable[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "types cuts"]:

@@ -17,8 +17,9 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
+from vec_envs.dnn.choices import as_profiles
 from vec_envs.dnn.processors import Processors, as_processors
-from vec_envs.dnn.profile import DNNProfile, as_profiles
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics.channel import PAPER_CARRIER_GHZ, RateFunction, v2i_rate_mbps, v2v_rate_mbps
 from vec_envs.problems.base import DiscreteActions, Metric, View

@@ -15,8 +15,9 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
+from vec_envs.dnn.choices import as_profiles
 from vec_envs.dnn.processors import Processors, as_processors
-from vec_envs.dnn.profile import DNNProfile, as_profiles
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics.channel import EfficiencyFunction, street_efficiency
 from vec_envs.problems.base import DiscreteActions, Metric

@@ -20,8 +20,9 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped
 from jaxtyping import Real as RealArray
 
+from vec_envs.dnn.choices import as_profiles
 from vec_envs.dnn.processors import as_processors
-from vec_envs.dnn.profile import DNNProfile, as_profiles
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, entry_slot
 from vec_envs.physics import diversion
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps
