@@ -162,5 +162,12 @@ def _text(value: Any, what: str, *, most: int) -> str:
 
 
 def _kind(content: Any) -> str:
-    kinds = {dict: "an object", list: "a list", tuple: "a list", str: "text", bool: "a truth value", type(None): "null"}
+    kinds: dict[type, str] = {
+        dict: "an object",
+        list: "a list",
+        tuple: "a list",
+        str: "text",
+        bool: "a truth value",
+        type(None): "null",
+    }
     return kinds.get(type(cast(object, content)), "a number")
