@@ -33,8 +33,8 @@ def made_by_factory(source: str, arguments: Sequence[str] = ()) -> torch.nn.Modu
         raise ValueError(f"the source must be package.module:factory or a file.onnx, got {shown(source)}")
     try:
         made: Any = resolve_name(source)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{source} cannot be imported: {error}") from error
+    except Exception as error:  # the module's own code runs
+        raise ValueError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
     if not isinstance(made, torch.nn.Module):
         values = [argument_of(argument) for argument in arguments]
         try:
