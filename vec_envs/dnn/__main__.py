@@ -26,6 +26,7 @@ from vec_envs.dnn.documents import checked_document, merged
 from vec_envs.dnn.profile import DNNProfile, rendered
 from vec_envs.dnn.sources import argument_of, example_inputs, made_by_factory
 from vec_envs.dnn.workload import WORKLOADS
+from vec_envs.version_option import add_version
 
 MADE_BY = "python -m vec_envs.dnn profile"
 
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="list|show|profile")
     workload = argparse.ArgumentParser(add_help=False)
     workload.add_argument("--workload", default="mad2rl", choices=tuple(WORKLOADS), help="how Gflop are counted")
