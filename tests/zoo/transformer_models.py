@@ -63,6 +63,7 @@ def _config(name: str) -> Any:
     for field, value in _FEWER.items():
         if isinstance(getattr(config, field, None), int) and "layer_types" not in vars(config):
             setattr(config, field, value)
+    config._experts_implementation = "batched_mm"  # the default reads which experts are chosen
     return config
 
 

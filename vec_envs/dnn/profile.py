@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -152,6 +152,7 @@ class DNNProfile:
         example_keywords: Mapping[str, Any] | None = None,
         max_tensors: int = 1,
         activation_bits: int | None = None,
+        residents: Collection[str | int] = ("past_key_values", "cache"),
     ) -> DNNProfile:
         """Returns the profile of a torch module. Neither runs the module nor copies its weights.
 
@@ -170,6 +171,8 @@ class DNNProfile:
                 as U-Nets and detectors, have more cuts with 2 or more.
             activation_bits: The bits in which a floating-point number is sent, 8, 16 or 32; None sends its own type.
                 Integers keep their own type.
+            residents: What is never sent because it stays on the device that runs its layer, such as the caches of a
+                language model: names of arguments and of entries of the output, or positions in the output.
 
         Raises:
             ImportError: torch is not installed.
@@ -191,6 +194,7 @@ class DNNProfile:
             keywords=example_keywords,
             max_tensors=max_tensors,
             activation_bits=activation_bits,
+            residents=residents,
         )
         return cls(name=name, input_mbit=input_mbit, layers=layers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import sysconfig
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from vec_envs.dnn.torch_modules import Arguments
 _NO_CODE_OF_USERS = tuple(
     os.path.dirname(file) + os.sep for file in (torch.__file__, jaxtyping.__file__, __file__) if file
 )
+_PYTHON = sysconfig.get_path("stdlib")
 _NEEDS_VALUES = (
     "its code needs the values of tensors, and a profile knows their shapes only. Try: decide by a shape or by an "
     "argument of __init__; use torch.where; or profile the part before this line, such as the backbone"
@@ -78,6 +80,8 @@ def explanation(
 
 def _is_about_values(error: Exception) -> bool:
     names = {base.__name__ for base in type(error).__mro__}
+    if ".numpy()" in str(error):
+        return True
     return bool(names & {"DataDependentOutputException", "DynamicOutputShapeException", "GuardOnDataDependentSymNode"})
 
 
@@ -117,7 +121,7 @@ def _where(error: Exception) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((*_NO_CODE_OF_USERS, "<"))
+        if not frame.filename.startswith((*_NO_CODE_OF_USERS, "<")) and os.path.dirname(frame.filename) != _PYTHON
     ]
     if not frames:
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,7 +32,7 @@ class Arguments:
     @property
     def tensors(self) -> list[torch.Tensor]:
         """All tensors in the arguments, also those in lists and dictionaries."""
-        return tensors_of((self.positional, dict(self.keywords)))
+        return tensors_of(opened((self.positional, dict(self.keywords))))
 
     @property
     def shapes(self) -> str:
@@ -52,7 +52,7 @@ def arguments_of(module: torch.nn.Module, example_input: Any, keywords: Mapping[
     one argument, as is a list.
 
     Raises:
-        ValueError: There is no tensor, or there are several samples.
+        ValueError: There is no tensor.
     """
     given = dict(keywords or {})
     if isinstance(example_input, tuple):
@@ -66,7 +66,6 @@ def arguments_of(module: torch.nn.Module, example_input: Any, keywords: Mapping[
             f"example_input must be a tensor, got {type(example_input).__name__} without one; a tuple (arguments) or a "
             "dict (keywords) of tensors is allowed too"
         )
-    _check_one_sample(arguments)
     return arguments
 
 
@@ -111,10 +110,29 @@ def without_data(module: torch.nn.Module, mode: FakeTensorMode) -> torch.nn.Modu
 
 def inputs_without_data(arguments: Arguments, mode: FakeTensorMode) -> Arguments:
     """Returns the arguments with fake tensors in place of tensors."""
-    positional, keywords = pytree.tree_map_only(
-        torch.Tensor, lambda tensor: _fake(tensor, mode), (arguments.positional, dict(arguments.keywords))
+    positional, keywords = with_tensors(
+        (arguments.positional, dict(arguments.keywords)), lambda tensor: _fake(tensor, mode)
     )
     return Arguments(positional=positional, keywords=keywords)
+
+
+def with_tensors(value: Any, replace: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Returns a copy of a value in which all tensors are replaced, also those in objects such as caches."""
+    memo = {id(tensor): replace(tensor) for tensor in tensors_of(opened(value))}
+    return pytree.tree_map(lambda leaf: memo.get(id(leaf)) if id(leaf) in memo else copy.deepcopy(leaf, memo), value)
+
+
+def opened(value: Any, depth: int = 5) -> Any:
+    """Returns a value with lists of attributes in place of objects, to a depth; nothing but tensors and nodes stays."""
+
+    def of_leaf(leaf: Any) -> Any:
+        if isinstance(leaf, torch.Tensor | torch.fx.Node):
+            return leaf
+        if isinstance(leaf, type | torch.nn.Module) or not hasattr(leaf, "__dict__") or not depth:
+            return None
+        return [opened(inner, depth - 1) for inner in vars(leaf).values()]
+
+    return pytree.tree_map(of_leaf, value)
 
 
 def _are_keywords(module: torch.nn.Module, names: Mapping[Any, Any]) -> bool:
@@ -125,8 +143,8 @@ def _are_keywords(module: torch.nn.Module, names: Mapping[Any, Any]) -> bool:
     return bool(names) and set(names) <= set(parameters)
 
 
-def _check_one_sample(arguments: Arguments) -> None:
-    """Checks that the input is one sample. Several tensors count as a batch if all begin with the same axis."""
+def check_one_sample(arguments: Arguments) -> None:
+    """Raises `ValueError` if the input is several samples. Tensors that all begin with the same axis are a batch."""
     direct = [*arguments.positional, *arguments.keywords.values()]
     shapes = [tuple(value.shape) for value in direct if isinstance(value, torch.Tensor)]
     if len(direct) == 1 and shapes:
@@ -162,6 +180,11 @@ def _tensors_in(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 def _shadow(tensor: torch.Tensor, name: str, mode: FakeTensorMode) -> torch.Tensor:
     if isinstance(tensor, UninitializedTensorMixin):
         raise ValueError(f"parameter {name!r} has no shape yet; run the module once on an input, then profile it")
+    if tensor.layout is not torch.strided:
+        raise ValueError(
+            f"{name.strip('.')!r} is a tensor of layout {tensor.layout}, whose work depends on its values; make it "
+            "dense: tensor.to_dense()"
+        )
     if isinstance(tensor, torch.nn.Parameter):
         return torch.nn.Parameter(_fake(tensor, mode), requires_grad=False)
     if tensor.device.type == "cpu" and type(tensor) is torch.Tensor and tensor.numel() <= _MOST_KEPT_VALUES:
@@ -171,10 +194,4 @@ def _shadow(tensor: torch.Tensor, name: str, mode: FakeTensorMode) -> torch.Tens
 
 def _fake(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
     with mode:
-        if tensor.layout is not torch.strided:
-            return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
-        return torch.empty_strided(tensor.shape, _strides(tensor), dtype=tensor.dtype, device="cpu")
-
-
-def _strides(tensor: torch.Tensor) -> Sequence[int]:
-    return tensor.stride()
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")

@@ -27,6 +27,7 @@ _UNKNOWN = re.compile(
     r"_scaled_dot_product_\w+"
 )
 """Names of torch's functions with much work that nobody counts; those that torch's counter knows are taken out."""
+_PRODUCTS = (_aten.mul, _aten.mul_, _aten.pow, _aten.pow_, _aten.square, _aten.square_)
 _VIEWS = (
     _aten.view,
     _aten._unsafe_view,
@@ -59,7 +60,7 @@ def products_of(
     """Returns the operations of a torch call; empty where it does none. Updates which tensors are products."""
     if packet is _aten.sum:
         return _summed_product(args[0], result, products)
-    if packet in (_aten.mul, _aten.pow, _aten.square) and isinstance(result, torch.Tensor):
+    if packet in _PRODUCTS and isinstance(result, torch.Tensor):
         if _is_product(packet, args):
             products[result] = True
     elif packet in _VIEWS and args and isinstance(args[0], torch.Tensor) and args[0] in products:
@@ -81,9 +82,10 @@ def has_unknown_work(function: Any) -> bool:
 
 def _is_product(packet: Any, args: Sequence[Any]) -> bool:
     """Returns whether a call multiplies two tensors, or squares one. A factor that is one number makes no product."""
-    if packet is _aten.mul:
+    if packet in (_aten.mul, _aten.mul_):
         return all(isinstance(factor, torch.Tensor) and factor.numel() > 1 for factor in args[:2])
-    return packet is _aten.square or args[1:2] in ((2,), [2], (2.0,), [2.0])
+    exponent = args[1] if len(args) > 1 else 2
+    return isinstance(exponent, int | float) and exponent == 2
 
 
 def _summed_product(source: Any, result: Any, products: MutableMapping[torch.Tensor, bool]) -> list[Operation]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,10 +24,17 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from vec_envs.dnn.layer import Layer
 from vec_envs.dnn.torch_failures import explanation
 from vec_envs.dnn.torch_graph import Segment, Segments, segments_of, sent_bits
-from vec_envs.dnn.torch_modules import Arguments, arguments_of, inputs_without_data, unwrapped, without_data
+from vec_envs.dnn.torch_modules import (
+    Arguments,
+    arguments_of,
+    check_one_sample,
+    inputs_without_data,
+    unwrapped,
+    without_data,
+)
+from vec_envs.dnn.torch_residents import CACHES, Residents, divided, keep
 from vec_envs.dnn.torch_trace import no_data_mode, plain_kernels, ways
 from vec_envs.dnn.workload import convention, layer_of
-from vec_envs.validation import check_one_of
 
 ACTIVATION_BITS = (8, 16, 32)
 """The bits in which a floating-point number may be sent."""
@@ -41,24 +49,32 @@ def profile_of_module(
     keywords: Mapping[str, Any] | None = None,
     max_tensors: int = 1,
     activation_bits: int | None = None,
+    residents: Residents = CACHES,
 ) -> tuple[float, tuple[Layer, ...]]:
     """Returns the size of the input in Mbit and the logical layers of `module` on one sample.
 
     `DNNProfile.from_torch` describes the arguments and the errors. The module and its mode stay unchanged.
     """
     convention(workload)
-    if activation_bits is not None:
-        check_one_of(ACTIVATION_BITS, activation_bits=activation_bits)
+    if activation_bits not in (None, *ACTIVATION_BITS):
+        raise ValueError(f"activation_bits must be 8, 16, 32 or None, got {activation_bits!r}")
     if not isinstance(max_tensors, int) or max_tensors < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"max_tensors must be a whole number of at least 1, got {max_tensors!r}")
     module = unwrapped(module)
-    arguments = arguments_of(module, example_input, keywords)
+    network = _network(module, arguments_of(module, example_input, keywords), residents)
     label = f"{name!r} ({type(module).__name__})"
-    found = _segments(label, module, arguments, max_tensors=max_tensors, activation_bits=activation_bits)
-    _warn_of_unknown(label, found)
+    found = _segments(label, network, max_tensors=max_tensors, activation_bits=activation_bits)
     merged = _merge(found.segments)
+    unknown = ", ".join(f"{operation} in {path!r}" for operation, path in found.unknown)
     if not merged[0].operations:
-        raise ValueError(f"{label} has no convolution, pooling or matrix product to count")
+        of_unknown_work = f"; the work of these operations is unknown: {unknown}" if unknown else ""
+        raise ValueError(f"{label} has no convolution, pooling or matrix product to count{of_unknown_work}")
+    if unknown:
+        warnings.warn(
+            f"{label}: the work of these operations is unknown and counted as 0: {unknown}; "
+            "add it to gflops and gmacs of the layer with dataclasses.replace if it matters",
+            stacklevel=3,
+        )
     layers = tuple(
         layer_of(
             segment.name,
@@ -69,43 +85,48 @@ def profile_of_module(
         )
         for segment in merged
     )
-    return sent_bits(arguments.tensors, activation_bits) / 1e6, layers
+    return sent_bits(network.arguments.tensors, activation_bits) / 1e6, layers
 
 
-def _segments(
-    label: str, module: torch.nn.Module, arguments: Arguments, *, max_tensors: int, activation_bits: int | None
-) -> Segments:
+@dataclass(frozen=True, kw_only=True)
+class _Network:
+    """A module with the arguments that are sent to it, and those that are resident."""
+
+    module: torch.nn.Module
+    arguments: Arguments
+    kept: Mapping[str, Any]
+    residents: Residents
+
+    def without_data(self, mode: FakeTensorMode) -> tuple[torch.nn.Module, Arguments]:
+        """Returns a copy of the module that has its resident arguments, and its other arguments, without data."""
+        copied = without_data(self.module, mode)
+        kept = inputs_without_data(Arguments(positional=(), keywords=self.kept), mode)
+        keep(copied, kept.keywords)
+        return copied, inputs_without_data(self.arguments, mode)
+
+
+def _network(module: torch.nn.Module, arguments: Arguments, residents: Residents) -> _Network:
+    sent, kept = divided(module, arguments, residents)
+    check_one_sample(sent)
+    return _Network(module=module, arguments=sent, kept=kept, residents=residents)
+
+
+def _segments(label: str, network: _Network, *, max_tensors: int, activation_bits: int | None) -> Segments:
     """Returns the segments by the first way of tracing that succeeds."""
     failures: list[Exception] = []
     with plain_kernels():
-        for way in ways(module):
+        for way in ways(network.module):
             mode = no_data_mode()
-            shadow, inputs = _without_data(module, arguments, mode)
+            shadow, inputs = network.without_data(mode)
             try:
-                traced = way(shadow, inputs, mode)
+                traced = way(shadow, inputs, mode, network.residents)
                 return segments_of(shadow, traced, mode, max_tensors=max_tensors, activation_bits=activation_bits)
             except Exception as error:
                 failures.append(error)
         mode = no_data_mode()
-        shadow, inputs = _without_data(module, arguments, mode)
+        shadow, inputs = network.without_data(mode)
         message = explanation(label, shadow, inputs, mode, failures)
     raise ValueError(message) from failures[-1]
-
-
-def _without_data(
-    module: torch.nn.Module, arguments: Arguments, mode: FakeTensorMode
-) -> tuple[torch.nn.Module, Arguments]:
-    return without_data(module, mode), inputs_without_data(arguments, mode)
-
-
-def _warn_of_unknown(label: str, found: Segments) -> None:
-    if found.unknown:
-        named = ", ".join(f"{operation} in {path!r}" for operation, path in found.unknown)
-        warnings.warn(
-            f"{label}: the work of these operations is unknown and counted as 0: {named}; "
-            "add it to gflops and gmacs of the layer with dataclasses.replace if it matters",
-            stacklevel=4,
-        )
 
 
 def _merge(segments: Iterable[Segment]) -> list[Segment]:

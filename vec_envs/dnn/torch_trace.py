@@ -10,9 +10,10 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from typing import Any
+from io import StringIO
+from typing import Any, TypeAlias
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -20,6 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
 from vec_envs.dnn.torch_modules import Arguments
+from vec_envs.dnn.torch_residents import Residents, sent_part
 
 _CONTAINERS = (torch.nn.Transformer, torch.nn.TransformerEncoder, torch.nn.TransformerDecoder)
 _CONSTANTS = (int, float, str, type(None))
@@ -33,12 +35,16 @@ class Traced:
     inputs: tuple[Any, ...]
 
 
+Way: TypeAlias = Callable[[torch.nn.Module, Arguments, FakeTensorMode, Residents], Traced]
+"""Traces a module; the last argument names what is not sent."""
+
+
 def no_data_mode() -> FakeTensorMode:
     """Returns the mode in which tensors have shapes and types but no data."""
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
-def ways(module: torch.nn.Module) -> tuple[Callable[[torch.nn.Module, Arguments, FakeTensorMode], Traced], ...]:
+def ways(module: torch.nn.Module) -> tuple[Way, ...]:
     """Returns the functions that may trace a module, best first."""
     return (_by_script,) if isinstance(module, torch.jit.ScriptModule) else (_by_fx, _by_export)
 
@@ -70,14 +76,18 @@ class _Tracer(torch.fx.Tracer):
         return isinstance(m, torch.jit.ScriptModule) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _by_fx(module: torch.nn.Module, arguments: Arguments, mode: FakeTensorMode) -> Traced:
+def _by_fx(module: torch.nn.Module, arguments: Arguments, mode: FakeTensorMode, residents: Residents) -> Traced:
     """Traces with torch.fx. Arguments without a tensor are constants, so that code may branch on them."""
+    if module._forward_pre_hooks or module._forward_hooks:
+        raise ValueError("torch.fx does not call the hooks of the whole module")
     signature = inspect.signature(module.forward)
     bound = signature.bind(*arguments.positional, **arguments.keywords)
     bound.apply_defaults()
     constants = {name: value for name, value in bound.arguments.items() if isinstance(value, _CONSTANTS)}
     tracer = _Tracer()
     graph = tracer.trace(module, concrete_args=constants)
+    output = graph.output_node()
+    output.args = (sent_part(output.args[0], residents),)
     inputs = tuple(_bound_value(node, bound.arguments) for node in graph.find_nodes(op="placeholder"))
     return Traced(graph_module=torch.fx.GraphModule(tracer.root, graph), inputs=inputs)
 
@@ -92,27 +102,26 @@ def _bound_value(placeholder: torch.fx.Node, bound: dict[str, Any]) -> Any:
     return bound[name] if name in bound else bound[name.rpartition("_")[0]]
 
 
-def _by_export(module: torch.nn.Module, arguments: Arguments, mode: FakeTensorMode) -> Traced:
-    with mode:
+def _by_export(module: torch.nn.Module, arguments: Arguments, mode: FakeTensorMode, residents: Residents) -> Traced:
+    module.register_forward_hook(lambda _module, _inputs, output: sent_part(output, residents))
+    with mode, redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # torch prints the graph before some errors
         program = torch.export.export(module, arguments.positional, dict(arguments.keywords), strict=False)
-    return _exported(program, mode)
-
-
-def _by_script(module: torch.nn.Module, arguments: Arguments, mode: FakeTensorMode) -> Traced:
-    from torch._export.converter import TS2EPConverter
-
-    real = pytree.tree_map_only(torch.Tensor, _zeros, (arguments.positional, dict(arguments.keywords)))
-    return _exported(TS2EPConverter(module, *real).convert(), mode)  # type: ignore[arg-type]
-
-
-def _exported(program: Any, mode: FakeTensorMode) -> Traced:
-    graph_module: torch.fx.GraphModule = program.module(check_guards=False)
+    graph_module = program.module(check_guards=False)
     with mode:
         inputs = tuple(
             pytree.tree_map_only(torch.Tensor, _fresh, node.meta["val"])
             for node in graph_module.graph.find_nodes(op="placeholder")
         )
     return Traced(graph_module=graph_module, inputs=inputs)
+
+
+def _by_script(module: torch.nn.Module, arguments: Arguments, mode: FakeTensorMode, residents: Residents) -> Traced:
+    from torch._export.converter import TS2EPConverter
+
+    real = pytree.tree_map_only(torch.Tensor, _zeros, (arguments.positional, dict(arguments.keywords)))
+    program = TS2EPConverter(module, *real).convert()
+    inputs = tuple(pytree.tree_leaves((arguments.positional, dict(arguments.keywords))))
+    return Traced(graph_module=program.module(check_guards=False), inputs=inputs)
 
 
 def _zeros(tensor: torch.Tensor) -> torch.Tensor:
