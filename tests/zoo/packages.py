@@ -59,7 +59,10 @@ def _torchvision(name: str, group: str) -> tuple[torch.nn.Module, Any]:
     import torchvision.models as models
 
     options = {"weights": None, **({"weights_backbone": None} if group in ("segmentation", "detection") else {})}
-    with torch.device("meta" if group != "detection" else "cpu"):
+    try:
+        with torch.device("meta" if group != "detection" else "cpu"):
+            module = models.get_model(name, **options)
+    except NotImplementedError:  # its widths are computed with tensors
         module = models.get_model(name, **options)
     if group == "video":
         frames = 16

@@ -136,7 +136,10 @@ def opened(value: Any, depth: int = 5) -> Any:
 
 
 def _are_keywords(module: torch.nn.Module, names: Mapping[Any, Any]) -> bool:
-    parameters = inspect.signature(module.forward).parameters
+    try:
+        parameters = inspect.signature(module.forward).parameters
+    except ValueError:  # a script
+        return False
     kinds = [parameter.kind for parameter in parameters.values()]
     if inspect.Parameter.VAR_KEYWORD in kinds and not set(parameters).isdisjoint(names):
         return all(isinstance(name, str) for name in names)

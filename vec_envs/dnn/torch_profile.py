@@ -41,7 +41,7 @@ ACTIVATION_BITS = (8, 16, 32)
 
 
 def profile_of_module(
-    module: torch.nn.Module,
+    module: object,
     example_input: Any,
     *,
     name: str,
@@ -60,9 +60,9 @@ def profile_of_module(
         raise ValueError(f"activation_bits must be 8, 16, 32 or None, got {activation_bits!r}")
     if not isinstance(max_tensors, int) or max_tensors < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"max_tensors must be a whole number of at least 1, got {max_tensors!r}")
-    module = unwrapped(module)
-    network = _network(module, arguments_of(module, example_input, keywords), residents)
-    label = f"{name!r} ({type(module).__name__})"
+    inner = unwrapped(module)
+    network = _network(inner, arguments_of(inner, example_input, keywords), residents)
+    label = f"{name!r} ({type(inner).__name__})"
     found = _segments(label, network, max_tensors=max_tensors, activation_bits=activation_bits)
     merged = _merge(found.segments)
     unknown = ", ".join(f"{operation} in {path!r}" for operation, path in found.unknown)

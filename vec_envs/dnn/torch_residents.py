@@ -33,17 +33,29 @@ def divided(module: torch.nn.Module, arguments: Arguments, residents: Residents)
         raise ValueError(f"residents must be a list of names or positions, got {residents!r}")
     if not residents:
         return arguments, {}
-    bound = inspect.signature(module.forward).bind(*arguments.positional, **arguments.keywords)
-    named = {**bound.arguments, **bound.arguments.get("kwargs", {})}
+    named = _by_name(module, arguments)
     kept = {name: value for name, value in named.items() if name in residents}
     if not kept:
         return arguments, {}
-    sent = Arguments(
-        positional=(), keywords={name: value for name, value in named.items() if name not in {*kept, "kwargs"}}
-    )
+    sent = Arguments(positional=(), keywords={name: value for name, value in named.items() if name not in kept})
     if not sent.tensors:
         raise ValueError(f"residents must leave a tensor that is sent, got {tuple(residents)!r}, which are all inputs")
     return sent, kept
+
+
+def _by_name(module: torch.nn.Module, arguments: Arguments) -> Mapping[str, Any]:
+    """Returns the arguments by the names that `forward` gives them; empty if some have no name."""
+    try:
+        signature = inspect.signature(module.forward)
+        bound = signature.bind(*arguments.positional, **arguments.keywords)
+    except (TypeError, ValueError):  # a script without a signature, or arguments that do not fit
+        return arguments.keywords if not arguments.positional else {}
+    named: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+            return {}
+        named |= value if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value}
+    return named
 
 
 def keep(module: torch.nn.Module, kept: Mapping[str, Any]) -> None:

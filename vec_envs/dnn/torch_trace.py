@@ -56,6 +56,7 @@ def plain_kernels() -> Generator[None]:
     fast_attention = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.device("cpu"))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(_quiet("torch"))
