@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/zoo.md"))
     told = parser.parse_args()
     if told.command == "table":
-        told.page.write_text(render([json.loads(line) for line in told.rows.read_text().splitlines()]))
+        told.page.write_text(
+            render([json.loads(line) for line in _lines(told.rows)], of_each_family=told.of_each_family)
+        )
         return
     done = {tuple(json.loads(line)[key] for key in ("package", "name")) for line in _lines(told.rows)}
     for package in told.packages:

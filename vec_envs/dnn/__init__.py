@@ -12,7 +12,9 @@ Modules, from the lowest to the highest:
 - `layer`: the record of one logical layer
 - `geometry`: the shapes of convolutions, poolings and matrix products
 - `workload`: the work of operations, by each paper's convention
-- `torch_operations`, `torch_profile`: the layers of a torch module
+- `torch_products`, `torch_operations`: the operations of torch code
+- `torch_modules`, `torch_residents`, `torch_trace`, `torch_graph`, `torch_failures`: from a module to its graph
+- `torch_profile`: the layers of a torch module
 - `profile`: the profile of a network
 - `architectures`: the networks of the library, which `python -m vec_envs.dnn.build_library` writes to `library/*.json`
 """

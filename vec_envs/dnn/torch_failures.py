@@ -1,5 +1,9 @@
 """Why a torch module cannot be profiled: the operation, the line of its code, and what to try."""
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import linecache

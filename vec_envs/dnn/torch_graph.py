@@ -7,6 +7,10 @@ What does not depend on values of the input (weights, positions, masks made from
 sent. It belongs to the segment where it is first used.
 """
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import re

@@ -4,6 +4,10 @@ The copies hold fake tensors on the CPU: torch computes shapes and types with th
 Small tensors that are no parameters (anchors, strides, window indices) keep their values, because code may read them.
 """
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import copy

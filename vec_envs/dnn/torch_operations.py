@@ -8,6 +8,10 @@ A padding counts as 0 too. It does not enlarge the input of the operation that f
 itself or receives a padded tensor.
 """
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import math

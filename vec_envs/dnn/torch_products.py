@@ -7,6 +7,10 @@ Free by convention are operations without a sum over products: additions, elemen
 normalisations, activations, interpolation, embeddings, sorting and whatever moves data.
 """
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import math

@@ -11,6 +11,10 @@ flattening, is merged into a neighbour:
 `torch_operations` and `torch_products` define which operations are counted.
 """
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import warnings

@@ -4,6 +4,10 @@ A resident is never sent: among the arguments it is like a weight, and among the
 decoding is a network whose input is a token, although the module also takes and returns its caches.
 """
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import inspect
@@ -29,7 +33,9 @@ def divided(module: torch.nn.Module, arguments: Arguments, residents: Residents)
     Raises:
         ValueError: A resident is neither text nor a whole number, or all tensors are resident.
     """
-    if isinstance(residents, str) or not all(isinstance(resident, str | int) for resident in residents):
+    if isinstance(residents, str) or not all(
+        isinstance(resident, str | int) for resident in cast(Collection[Any], residents)
+    ):
         raise ValueError(f"residents must be a list of names or positions, got {residents!r}")
     if not residents:
         return arguments, {}

@@ -4,6 +4,10 @@ torch.fx keeps a call of a layer of `torch.nn` as one node. torch.export follows
 that its nodes are torch functions; each knows the module that called it.
 """
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import inspect
@@ -13,7 +17,7 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -120,7 +124,7 @@ def _by_script(module: torch.nn.Module, arguments: Arguments, mode: FakeTensorMo
     from torch._export.converter import TS2EPConverter
 
     real = pytree.tree_map_only(torch.Tensor, _zeros, (arguments.positional, dict(arguments.keywords)))
-    program = TS2EPConverter(module, *real).convert()
+    program = TS2EPConverter(cast(torch.jit.ScriptModule, module), *real).convert()
     inputs = tuple(pytree.tree_leaves((arguments.positional, dict(arguments.keywords))))
     return Traced(graph_module=program.module(check_guards=False), inputs=inputs)
 
