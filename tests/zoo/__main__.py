@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 from pathlib import Path
 
 from tests.zoo.packages import PACKAGES, cases
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=list(PACKAGES))
     parser.add_argument("--only", help="try the models whose name contains this")
     parser.add_argument("--of-each-family", type=int, default=2, help="timm: models of each family; 0 tries all")
+    parser.add_argument("--seed", type=int, default=0, help="of the order: a run may be stopped early")
     parser.add_argument("--rows", type=Path, default=Path("zoo.jsonl"), help="the file of results, a model a line")
     parser.add_argument("--page", type=Path, default=Path("docs/zoo.md"))
     told = parser.parse_args()
@@ -31,7 +33,9 @@ def main() -> None:
         return
     done = {tuple(json.loads(line)[key] for key in ("package", "name")) for line in _lines(told.rows)}
     for package in told.packages:
-        for case in cases(package, of_each_family=told.of_each_family or None):
+        listed = cases(package, of_each_family=told.of_each_family or None)
+        random.Random(told.seed).shuffle(listed)
+        for case in listed:
             if (case.package, case.name) in done or (told.only and told.only not in case.name):
                 continue
             row = tried(case)

@@ -19,7 +19,7 @@ python -m tests.zoo table --rows zoo.jsonl
 What was tried: of torchvision all models that are not quantized, and of its detectors the backbones; of timm {timm} of
 each source file of its models; of ultralytics every configuration at its smallest scale; of transformers models with
 two layers; of segmentation-models-pytorch every architecture on one encoder, and U-Nets on others. A row says how many
-models of it were tried; the list in `tests/zoo` is longer where a run was stopped early.
+models were tried. They are tried in a random order, and the list in `tests/zoo` is longer where the run was stopped.
 
 *Passed* means profiled, with multiply-accumulates and parameters within 1 % of torch's. *Not built* means that the
 package itself could not make the model without trained weights, or without a download.

@@ -38,6 +38,7 @@ _ONLY_TRACING = (
     "the module runs on this input all the same. Try: return tensors, tuples or dictionaries; or profile a part of it"
 )
 _UNTRACED = "cannot be traced by torch.fx or torch.export"
+_NONE = "its first operation"
 _IN_PYTHON = {
     "aten._local_scalar_dense": "item(), or a branch on a tensor",
     "aten.nonzero": "nonzero(), or an index by a mask",
@@ -77,7 +78,7 @@ def explanation(
         return f"{label} {_UNTRACED}: {operation}{inside}{where}: {_NEEDS_VALUES} ({cause})"
     if trial.error is None:
         return f"{label} {_UNTRACED}{where}: {cause}; {_ONLY_TRACING}"
-    if "Fake" in type(error).__name__ or isinstance(error, NotImplementedError):
+    if trial.operation != _NONE and ("Fake" in type(error).__name__ or isinstance(error, NotImplementedError)):
         return f"{label} {_UNTRACED}: {operation}{inside}{where}: {_NO_SHAPE_RULE} ({cause})"
     return f"{label} cannot be run on an input of shape {arguments.shapes}: {cause}{inside}{where}. {_REFUSED}"
 
@@ -94,7 +95,7 @@ class _LastOperation(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = "its first operation"
+        self.name = _NONE
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.name = str(func.overloadpacket)

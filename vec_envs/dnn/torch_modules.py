@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
 _MOST_KEPT_VALUES = 4096
@@ -185,7 +185,7 @@ def _tensors_in(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _shadow(tensor: torch.Tensor, name: str, mode: FakeTensorMode) -> torch.Tensor:
-    if isinstance(tensor, UninitializedTensorMixin):
+    if is_lazy(tensor):
         raise ValueError(f"parameter {name!r} has no shape yet; run the module once on an input, then profile it")
     if tensor.layout is not torch.strided:
         raise ValueError(
