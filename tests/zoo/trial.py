@@ -16,7 +16,7 @@ from vec_envs.dnn import DNNProfile
 from vec_envs.dnn.torch_modules import arguments_of, inputs_without_data, tensors_of, without_data
 from vec_envs.dnn.torch_trace import no_data_mode, plain_kernels
 
-TIME_LIMIT_S = 240
+TIME_LIMIT_S = 400
 
 
 class _Touched(TorchDispatchMode):
@@ -52,7 +52,7 @@ def tried(case: Case) -> dict[str, Any]:
     signal.alarm(TIME_LIMIT_S)
     try:
         row |= _compared(case)
-    except Exception as error:
+    except (Exception, _TooLongError) as error:
         row |= {"status": row.get("status", "failed"), "reason": f"{type(error).__name__}: {error}"}
         if isinstance(error, _NotBuiltError):
             row |= {"status": "not built", "reason": str(error)}
@@ -65,8 +65,12 @@ class _NotBuiltError(Exception):
     pass
 
 
+class _TooLongError(BaseException):
+    """No `Exception`, which tracing would take for its own failure."""
+
+
 def _stop(*_: Any) -> None:
-    raise TimeoutError(f"took more than {TIME_LIMIT_S} s")
+    raise _TooLongError(f"took more than {TIME_LIMIT_S} s")
 
 
 def _compared(case: Case) -> dict[str, Any]:

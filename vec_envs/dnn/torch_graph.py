@@ -156,7 +156,8 @@ def _pieces(
     pieces: list[list[torch.fx.Node]] = [[] for _ in outputs]
     for node in reversed(order):  # what is independent of the input belongs to the segment of its first user
         if node not in home:
-            home[node] = min((home[user] for user in node.users if user in home), default=-1)
+            used_in = [home[user] for user in node.users if home.get(user, -1) >= 0]  # checks of types use nothing
+            home[node] = min(used_in, default=-1)
     for node in order:
         if home[node] >= 0:
             pieces[home[node]].append(node)
