@@ -114,8 +114,7 @@ def _ultralytics(path: Path) -> tuple[torch.nn.Module, Any]:
 
     config = yaml_model_load(str(path))
     task = guess_model_task(config)
-    wrapper = RTDETR if "rtdetr" in path.stem else YOLO
-    module = wrapper(str(path), task=None if wrapper is RTDETR else task).model
+    module = RTDETR(str(path)).model if "rtdetr" in path.stem else YOLO(str(path), task=task).model
     return module.eval(), image(224 if task == "classify" else 320)
 
 

@@ -16,10 +16,11 @@ python -m tests.zoo run --rows zoo.jsonl
 python -m tests.zoo table --rows zoo.jsonl
 ```
 
-What was tried: of torchvision all models that are not quantized, and of its detectors the backbones; of timm {timm} of
+What is listed: of torchvision all models that are not quantized, and of its detectors the backbones; of timm {timm} of
 each source file of its models; of ultralytics every configuration at its smallest scale; of transformers models with
-two layers; of segmentation-models-pytorch every architecture on one encoder, and U-Nets on others. A row says how many
-models were tried. They are tried in a random order, and the list in `tests/zoo` is longer where the run was stopped.
+two layers; of segmentation-models-pytorch every architecture on one encoder, and U-Nets on others. Models are tried in
+a random order. This page holds {tried} models: its run was stopped before the end of the list, so shares are of those
+that were tried.
 
 *Passed* means profiled, with multiply-accumulates and parameters within 1 % of torch's. *Not built* means that the
 package itself could not make the model without trained weights, or without a download.
@@ -28,7 +29,7 @@ package itself could not make the model without trained weights, or without a do
 
 def render(rows: list[dict[str, Any]], *, of_each_family: int) -> str:
     """Returns the page."""
-    parts = [HEAD.format(timm="all" if of_each_family == 0 else of_each_family), *_summary(rows), *_reasons(rows)]
+    parts = [HEAD.format(timm=of_each_family or "all", tried=len(rows)), *_summary(rows), *_reasons(rows)]
     return "\n".join([*parts, *_unknown(rows)]).rstrip() + "\n"
 
 
