@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import resources
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from vec_envs.dnn.documents import checked_document, counted
 from vec_envs.dnn.layer import Layer
 from vec_envs.dnn.measured import MeasuredTimes, read_times
-from vec_envs.dnn.workload import WORKLOADS, mbit
+from vec_envs.dnn.workload import WORKLOADS
 from vec_envs.files import parse_json, read_json
 from vec_envs.validation import (
     MOST_LAYERS,
@@ -234,28 +234,60 @@ class DNNProfile:
 
     @classmethod
     def from_torch(
-        cls, module: torch.nn.Module, example_input: torch.Tensor, *, name: str, workload: str = "mad2rl"
+        cls,
+        module: torch.nn.Module,
+        example_input: Any,
+        *,
+        name: str,
+        workload: str = "mad2rl",
+        example_keywords: Mapping[str, Any] | None = None,
+        max_tensors: int = 1,
+        activation_bits: int | None = None,
+        residents: Collection[str | int] = ("past_key_values", "cache"),
     ) -> DNNProfile:
-        """Returns the profile of a module that torch.fx can trace. Neither runs the module nor copies its weights.
+        """Returns the profile of a torch module. Neither runs the module nor copies its weights.
 
-        `vec_envs.dnn.torch_profile` describes how the module is divided into layers.
+        The module is traced by torch.fx or, where that fails, by torch.export. It is profiled in evaluation mode.
+        Wrappers of torch.compile and of data parallelism are removed. `vec_envs.dnn.torch_profile` describes how the
+        module is divided into layers.
 
         Args:
             module: The network.
-            example_input: One sample with a batch axis of length 1. Only its shape and type are used.
+            example_input: One sample with a batch axis of length 1: a tensor, a tuple of arguments, or a dictionary of
+                keywords. Only shapes and types are used.
             name: The name of the profile.
             workload: How `gflops` are counted, one of `vec_envs.dnn.workload.WORKLOADS`.
+            example_keywords: More keywords of `forward`.
+            max_tensors: The largest number of tensors that a cut may send. Networks with long skip connections, such
+                as U-Nets and detectors, have more cuts with 2 or more.
+            activation_bits: The bits in which a floating-point number is sent, 8, 16 or 32; None sends its own type.
+                Integers keep their own type.
+            residents: What is never sent because it stays on the device that runs its layer, such as the caches of a
+                language model: names of arguments and of entries of the output, or positions in the output.
 
         Raises:
             ImportError: torch is not installed.
-            ValueError: The batch axis is longer than 1, the workload is unknown, or torch.fx cannot trace the module.
+            ValueError: An argument is not allowed, or the module cannot be traced. The message names the operation,
+                the line of code, and what to try.
+
+        Warns:
+            UserWarning: An operation has work that cannot be counted. The message names it.
         """
         try:
-            from vec_envs.dnn.torch_profile import layers_of_module
+            from vec_envs.dnn.torch_profile import profile_of_module
         except ImportError as error:
             raise ImportError('DNNProfile.from_torch needs torch: pip install "vec-envs[train]"') from error
-        layers = layers_of_module(module, example_input, name=name, workload=workload)
-        return cls(name=name, input_mbit=mbit(example_input.numel()), layers=layers, workload=workload)
+        input_mbit, layers = profile_of_module(
+            module,
+            example_input,
+            name=name,
+            workload=workload,
+            keywords=example_keywords,
+            max_tensors=max_tensors,
+            activation_bits=activation_bits,
+            residents=residents,
+        )
+        return cls(name=name, input_mbit=input_mbit, layers=layers, workload=workload)
 
     @classmethod
     def from_onnx(
