@@ -1,0 +1,44 @@
+"""The commands of the quick start, one after the other; trainings are made short."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "quick-start.md").read_text()
+COMMANDS = re.findall(r"^    python -m ((?:trainers|vec_envs)\b.*)$", PAGE, re.MULTILINE)
+SHORT = shlex.split(
+    "--env.mobility replay --env.episode-slots 6 --num-envs 2 --episodes 4 --evaluation-episodes 2 "
+    "--learner.warm-up-episodes 0 --learner.batch-size 8"
+)
+
+
+@pytest.mark.slow
+def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
+    for package in ("moviepy", "pygame"):
+        pytest.importorskip(package)
+    tutorial = (ROOT / "docs" / "tutorials" / "own-network.md").read_text()
+    (tmp_path / "my_nets.py").write_text(re.findall(r"^```python\n(.*?)^```$", tutorial, re.MULTILINE | re.DOTALL)[0])
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    for command in COMMANDS:
+        module, *arguments = shlex.split(command)
+        short = SHORT if module in {"trainers.qmix", "trainers.qmix_diffusion"} else []
+        run = subprocess.run(
+            [sys.executable, "-m", module, *arguments, *short],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, (command, run.stderr)
+    for made in ("runs/seven", "runs/five", "runs/small", "episode.html", "episode.gif", "curves.png", "small.json"):
+        assert (tmp_path / made).exists(), made
+    assert len(COMMANDS) >= 10
