@@ -59,13 +59,13 @@ class QMIXLearner:
 
 def build(problem: Any, options: QMIXLearner, *, seed: int) -> QMIX:
     """Returns P-QMIX; weights, noise and exploration are drawn from `seed`."""
-    from trainers.algorithms.qmix import action_knowledge, assemble
+    from trainers.algorithms.qmix import action_knowledge, assemble, num_networks
     from trainers.networks.agents import MLPAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
     with seeded_weights(seed) as decisions:
         network = MLPAgents(
-            num_agents=len(problem.agent_names),
+            num_agents=num_networks(problem, options.qmix),
             observation_size=problem.observation_size,
             num_actions=max(problem.actions.counts),
             hidden=options.qmix.hidden,

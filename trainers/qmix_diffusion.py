@@ -47,15 +47,16 @@ def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
     """Returns MAD2RL; weights, noise and exploration are drawn from `seed`."""
     import torch
 
-    from trainers.algorithms.qmix import action_knowledge, assemble
+    from trainers.algorithms.qmix import action_knowledge, assemble, num_networks
     from trainers.networks.denoiser import DenoisingAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
     with seeded_weights(seed) as decisions:
+        networks = num_networks(problem, options.qmix)
         network = DenoisingAgents(
-            num_agents=len(problem.agent_names),
+            num_agents=networks,
             observation_size=problem.observation_size,
-            action_mask=torch.as_tensor(action_exists(problem)),
+            action_mask=torch.as_tensor(action_exists(problem)[:networks]),
             hidden=options.qmix.hidden,
             hidden_layers=options.qmix.hidden_layers,
             options=options.denoiser,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.jobs.plan import kept_of, options_of
+from benchmarks.references.foresight import play_clairvoyant
 from benchmarks.references.played import PlayedPolicy, played
 from benchmarks.references.rollouts import Goal, KnownEpisodes
 from benchmarks.references.seer import Seer
@@ -78,7 +79,7 @@ def find(case: Case, budget: Budget) -> CaseReferences:
         others = [
             search.played(name, make(env.problem), case.seed) for name, make in fast_references(case, env.problem)
         ]
-        seer = list(search.seer([static.result, timetable.result, *others]))
+        seer = list(search.seer([static.result, timetable.result, *others, *search.clairvoyant()]))
     return CaseReferences(case=case, metric=search.metric, static=static, timetable=timetable, others=others, seer=seer)
 
 
@@ -103,6 +104,15 @@ class _CaseSearch:
     def played(self, name: str, policy: Any, seed: int) -> PlayedPolicy:
         """Returns a policy's results on the episodes from a seed on."""
         return played(name, policy, self._batch, seed=seed, metric=self.metric, queues=self._case.queues)
+
+    def clairvoyant(self) -> list[PlayedPolicy]:
+        """Returns the plays of the problem's reference that knows the future on the evaluation episodes, if any."""
+        make = references(self.problem).clairvoyant
+        if make is None:
+            return []
+        record = self._record(self._case.seed, self._batch.batch_size)
+        goal = Goal(metric=self.metric, bounds=dict.fromkeys(self._case.queues, np.inf))
+        return [play_clairvoyant(make(self.problem), KnownEpisodes(self.problem, record, goal))]
 
     def tables(self) -> dict[str, tuple[Table, float]]:
         """Returns the best static action and the best table, with the CPU time of their search."""

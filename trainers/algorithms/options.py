@@ -102,6 +102,8 @@ class QMIXOptions:
     """Neurons of each hidden layer of an agent. Section 8.1."""
     hidden_layers: int = 3
     """Hidden layers of an agent. Section 8.1."""
+    share_weights: bool = False
+    """Whether all agents share the weights of one network. Only for problems whose agents have the same actions."""
     action_features: bool = True
     """Whether the value of an action also depends on features that actions share, such as node, cut, work and data.
     Only for problems that have `action_features`."""

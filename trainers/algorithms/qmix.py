@@ -23,6 +23,7 @@ from trainers.networks.action_costs import KnownActionCosts
 from trainers.networks.agents import ActionKnowledge
 from trainers.networks.dense import compressed
 from trainers.networks.mixer import Mixer
+from trainers.networks.shared import SharedAgents
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 from trainers.tianshou_bridge.soft_update import soft_update
@@ -175,12 +176,36 @@ def action_knowledge(problem: DiscreteProblem, options: QMIXOptions) -> ActionKn
     Raises:
         ValueError: The options use action costs, and the observation lacks features that the costs depend on.
     """
-    features, costs = None, None
+    features, costs, networks = None, None, num_networks(problem, options)
     if options.action_features and isinstance(problem, HasActionFeatures):
-        features = torch.as_tensor(problem.action_features())
+        features = torch.as_tensor(problem.action_features()[:networks])
     if options.action_costs and isinstance(problem, HasActionCosts):
         costs = KnownActionCosts(problem.action_costs(), compressed=options.compress)
     return ActionKnowledge(features=features, costs=costs)
+
+
+def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:
+    """Returns the number of agent networks: one for all agents with `share_weights`, else one for each.
+
+    Raises:
+        ValueError: Agents would share weights, but their actions, features or costs of actions differ.
+    """
+    agents = len(problem.agent_names)
+    if not options.share_weights:
+        return agents
+    alike = len(set(problem.actions.counts)) == 1
+    if alike and isinstance(problem, HasActionFeatures):
+        features = problem.action_features()
+        alike = bool((features == features[:1]).all())
+    if alike and options.action_costs and isinstance(problem, HasActionCosts):
+        single = np.zeros((1, 1, problem.observation_size), np.float32)
+        alike = all(len(cost) == 1 for cost in problem.action_costs().of(single))
+    if not alike:
+        raise ValueError(
+            f"share_weights=True needs agents with the same actions, features and costs of actions, got {agents} "
+            "agents that differ: use share_weights=False"
+        )
+    return 1
 
 
 def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions, *, seed: int) -> QMIX:
@@ -193,7 +218,7 @@ def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions,
         seed: The seed of noise and exploration. The mixer's weights come from torch's global generator.
     """
     policy = QMIXPolicy(
-        network,
+        SharedAgents(network) if options.share_weights else network,
         action_space=gymnasium.spaces.MultiDiscrete(np.array(problem.actions.counts)),
         action_exists=action_exists(problem),
         compress=options.compress,
