@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from benchmarks.jobs.plan import kept_of, options_of
 from benchmarks.references.foresight import play_clairvoyant
@@ -22,7 +23,7 @@ from benchmarks.suites.suite import Case
 from trainers.runs.configuration import as_tuples
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.policies import references
-from vec_envs.problems.base import DiscreteActions, action_shape
+from vec_envs.problems.base import DiscreteActions, HasLastingEffects, action_shape
 from vec_envs.problems.timetable import Timetable
 from vec_envs.records import stack
 from vec_envs.registration import factory_of
@@ -176,9 +177,14 @@ class _CaseSearch:
 
     @cached_property
     def _starts(self) -> list[Table]:
-        """Tables of one row: zeros, and the first actions of the references."""
+        """Tables of one row: zeros, and the first actions of the references.
+
+        Where agents often have no choice, a first action says nothing: then the most frequent choice of each agent.
+        """
         dtype = np.int64 if isinstance(self.problem.actions, DiscreteActions) else np.float64
         zeros = np.zeros((1, *action_shape(self.problem)), dtype)
+        if isinstance(self.problem, HasLastingEffects):
+            return [*(_most_frequent(play.plan)[None] for play in self._tuning), zeros]
         return [zeros, *(play.plan[0, :1].astype(dtype) for play in self._tuning)]
 
     @cached_property
@@ -209,6 +215,12 @@ class _CaseSearch:
         rows = list(range(self._batch.batch_size))
         self._batch.reset(rows, [seed + row for row in rows])
         return stack([self._batch.episode(row) for row in range(count)])
+
+
+def _most_frequent(plan: Int[np.ndarray, "episodes epochs agents"]) -> Int[np.ndarray, "agents"]:
+    """Returns the most frequent action of each agent, of those that are not 0; 0 for an agent that takes only that."""
+    taken = [row[row > 0] for row in plan.reshape(-1, plan.shape[-1]).T]
+    return np.array([np.bincount(row).argmax() if len(row) else 0 for row in taken])
 
 
 def best_stable(plays: Sequence[PlayedPolicy]) -> PlayedPolicy | None:

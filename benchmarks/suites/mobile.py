@@ -27,7 +27,7 @@ def _street(name: str, **env: Any) -> Case:
         policies=_POLICIES,
         trends=("energy_queue_j",),
         queues=("energy_queue_j",),
-        episodes=64,
+        episodes=32,
     )
 
 

@@ -181,7 +181,8 @@ def action_knowledge(problem: DiscreteProblem, options: QMIXOptions) -> ActionKn
         features = torch.as_tensor(problem.action_features()[:networks])
     if options.action_costs and isinstance(problem, HasActionCosts):
         costs = KnownActionCosts(problem.action_costs(), compressed=options.compress)
-    return ActionKnowledge(features=features, costs=costs)
+    weight = 0.0 if costs is None else -options.cost_prior * options.reward_scale
+    return ActionKnowledge(features=features, costs=costs, cost_weight=weight)
 
 
 def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:

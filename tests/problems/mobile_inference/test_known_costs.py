@@ -51,15 +51,17 @@ def test_the_times_are_those_of_the_least_estimate(sizes: tuple[int, int]) -> No
     np.testing.assert_allclose(drift[rows, local], energy_j * state.energy_queue_j[who] / 100.0, rtol=2e-4, atol=1e-5)
 
 
-def test_waiting_costs_nothing_and_a_node_out_of_reach_much() -> None:
+def test_waiting_costs_a_slot_and_a_node_out_of_reach_much() -> None:
     problem = MobileInference(num_service_vehicles=2, **SMALL)
     state, exogenous = slot_of(problem, seed=2)
     exogenous = replace(exogenous, v2v_efficiency=np.zeros_like(exogenous.v2v_efficiency))
     observation = problem.observe(state, exogenous).transpose(1, 0, 2)
     total = sum(problem.action_costs().of(observation))
     assert np.isfinite(total).all()
-    assert (total[..., WAIT] == 0.0).all()
     waits = state.waiting.T
+    local = problem.starts.all_local(state.waiting_type).T[waits]
+    times = sum(problem.action_costs().of(observation)[:-1])[waits]
+    np.testing.assert_allclose(times[:, WAIT], times[np.arange(len(local)), local] + problem.slot_s, rtol=1e-5)
     assert (total[~waits] == 0.0).all()
     send = problem.action_costs().of(observation)[KINDS.index("send_s")]
     to_vehicle = 1 + problem.num_rsus  # cut 0

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from vec_envs.problems.mobile_inference.actions import StartActions
+from vec_envs.problems.mobile_inference.actions import WAIT, StartActions
 from vec_envs.problems.mobile_inference.observation import (
     CLIENT_SCALE_GHZ,
     COUNT_SCALE,
@@ -32,7 +32,8 @@ class StartCosts:
 
     The times are those whose sum the reference `least-estimate` minimises: of local work, sending, forwarding, and the
     work at the node. Present senders and tasks count, plus one. The drift is what the task's energy adds to that of the
-    client's energy queue, divided by V. Action 0 costs nothing, and so does every action while no task waits.
+    client's energy queue, divided by V. Action 0 costs a slot of waiting, and then all layers at the
+    client. While no task waits, every action costs nothing.
 
     All clients have the same actions. The axes of arrays end with `[types, actions]` or `[nodes, actions]`.
     """
@@ -40,6 +41,8 @@ class StartCosts:
     local_gcycles: Array
     edge_gcycles: Array
     task_mbit: Array
+    waits: Array
+    """1 for action 0, else 0."""
     unit_of: Array
     """1 where the node of the action is this unit, `[units, actions]`."""
     service_of: Array
@@ -60,7 +63,7 @@ class StartCosts:
     service_processor: Array
     numbers: Array
     """Bandwidth of a cell and of a vehicle (MHz), speed of a server (GHz), time of a hop (s), rate of a hop (Mbit/s),
-    kappa, transmit power (W), 1 / V."""
+    kappa, transmit power (W), 1 / V, length of a slot (s)."""
 
     @property
     def num_kinds(self) -> int:
@@ -72,7 +75,7 @@ class StartCosts:
 
         `observation` has the axes [clients, batch, features].
         """
-        cell_mhz, vehicle_mhz, rsu_ghz, hop_s, backhaul_mbps, kappa, transmit_w, per_v = self.numbers
+        cell_mhz, vehicle_mhz, rsu_ghz, hop_s, backhaul_mbps, kappa, transmit_w, per_v, slot_s = self.numbers
         dnn = observation[..., self.dnn]
         local, edge, mbit = dnn @ self.local_gcycles, dnn @ self.edge_gcycles, dnn @ self.task_mbit
         efficiency = observation[..., self.unit_efficiency]
@@ -93,7 +96,8 @@ class StartCosts:
         drift_s = ENERGY_SCALE_J * observation[..., self.energy_queue] * energy_j * per_v
         sends = 1.0 * (mbit > 0.0)
         forward_s = hops * (hop_s * sends + mbit / backhaul_mbps)
-        return [local / client_ghz, send_s, forward_s, edge * s_per_gcycle, drift_s]
+        local_s = local / client_ghz + slot_s * dnn.sum(-1)[..., None] * self.waits
+        return [local_s, send_s, forward_s, edge * s_per_gcycle, drift_s]
 
 
 def start_costs(starts: StartActions, columns: Mapping[str, slice], *, num_rsus: int, **numbers: float) -> StartCosts:
@@ -108,11 +112,16 @@ def start_costs(starts: StartActions, columns: Mapping[str, slice], *, num_rsus:
     tables = {name: getattr(starts, name)[rows, last] for name in ("local_gcycles", "edge_gcycles", "task_mbit")}
     is_node = nodes[:, None] == node
     hops = np.where(node < num_rsus, np.abs(units[:, None] - node), 0)
-    of_actions = tables | {"unit_of": is_node[:num_rsus], "service_of": is_node[num_rsus:], "hops": hops}
+    of_actions = {"unit_of": is_node[:num_rsus], "service_of": is_node[num_rsus:], "hops": hops}
     names = ("dnn", "processor", "energy_queue", "unit_efficiency", "unit_senders", "unit_tasks")
     names += ("service_efficiency", "service_tasks", "service_processor")
+    by_node, by_type = ({name: _with_wait(of) for name, of in group.items()} for group in (of_actions, tables))
+    for table in by_type.values():
+        table[:, WAIT] = table[:, -1]  # all layers at the client
     return StartCosts(
-        **{name: _with_wait(table) for name, table in of_actions.items()},
+        **by_node,
+        **by_type,
+        waits=(np.arange(starts.count) == WAIT).astype(np.float32),
         **{name: np.arange(columns[name].start, columns[name].stop) for name in names},
         units=units,
         numbers=np.array(list(numbers.values()), np.float32),

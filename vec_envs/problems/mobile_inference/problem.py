@@ -201,6 +201,7 @@ class MobileInference:
             kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2,
             transmit_power_w=self.transmit_power_w,
             per_v=1.0 / self.lyapunov_v,
+            slot_s=self.slot_s,
         )
 
     def _present(self, service_present: Bool[np.ndarray, "*batch services"]) -> Bool[np.ndarray, "*batch nodes"]:
