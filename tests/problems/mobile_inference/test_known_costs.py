@@ -10,18 +10,26 @@ import pytest
 
 from tests.made_up import LONG, SHORT
 from tests.problems.mobile_inference.street_slots import played, random_exogenous
+from vec_envs.core.batch import EnvironmentBatch
+from vec_envs.mobility import StraightMobility
 from vec_envs.problems.mobile_inference import MobileInference
 from vec_envs.problems.mobile_inference.actions import WAIT
 from vec_envs.problems.mobile_inference.known_costs import KINDS
+from vec_envs.problems.mobile_inference.policies import Predicted
 from vec_envs.problems.mobile_inference.policies.estimates import start_times_s, who_decides
 
 SMALL: dict[str, Any] = {"dnns": (SHORT, LONG), "num_client_vehicles": 3, "rsu_ghz": 60.0}
 
 
 def slot_of(problem: MobileInference, seed: int) -> tuple[Any, Any]:
-    """Returns a state in the midst of random play in which nobody sends to a service vehicle, and its slot."""
+    """Returns a state in the midst of random play in which everybody stands, and its slot.
+
+    Nobody has sent all data to a service vehicle.
+    """
     rng = np.random.default_rng(seed)
     state, exogenous = played(problem, rng, (40,), 5), random_exogenous(problem, rng, (40,))
+    still = {name: np.zeros_like(getattr(exogenous, name)) for name in ("client_speed_mps", "service_speed_mps")}
+    exogenous = replace(exogenous, **still)
     at_vehicle = state.node >= problem.num_rsus
     return replace(state, send_mbit=np.where(at_vehicle & (state.send_mbit == 0.0), 1e-3, state.send_mbit)), exogenous
 
@@ -49,6 +57,24 @@ def test_the_times_are_those_of_the_least_estimate(sizes: tuple[int, int]) -> No
     energy_j = problem.kappa_j_per_gcycle_ghz2 * exogenous.client_ghz[who] ** 2 * work
     rows = np.arange(len(local))
     np.testing.assert_allclose(drift[rows, local], energy_j * state.energy_queue_j[who] / 100.0, rtol=2e-4, atol=1e-5)
+
+
+def test_starts_of_least_cost_are_mostly_those_of_the_prediction() -> None:
+    """A client observes no distance across the road, so the two differ a little."""
+    batch = EnvironmentBatch(MobileInference(num_client_vehicles=8, episode_slots=60), StraightMobility(), 4)
+    batch.reset(range(4), range(4))
+    problem: Any = batch.problem
+    policy, costs, agree = Predicted(problem), problem.action_costs(), list[bool]()
+    while not batch.ended.all():
+        observation, view = batch.observe(), batch.view
+        action = policy.act(observation, view)
+        times_s = sum(costs.of(observation.transpose(1, 0, 2))[:-1]).transpose(1, 0, 2)
+        legal = problem.action_mask(view.state, view.exogenous)
+        found = np.where(legal, times_s, np.inf).argmin(axis=-1)
+        agree += list((found == action)[problem.deciders(view.state, view.exogenous)])
+        batch.step(action)
+    assert len(agree) > 50
+    assert np.mean(agree) > 0.8
 
 
 def test_waiting_costs_a_slot_and_a_node_out_of_reach_much() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from vec_envs.problems.mobile_inference.actions import WAIT, StartActions
+from vec_envs.problems.mobile_inference.ahead import KNOTS_M, MeanEfficiency, expected_efficiency
 from vec_envs.problems.mobile_inference.observation import (
     CLIENT_SCALE_GHZ,
     COUNT_SCALE,
+    DISTANCE_SCALE_M,
     EFFICIENCY_SCALE,
     ENERGY_SCALE_J,
     SERVICE_SCALE_GHZ,
+    SPEED_SCALE_MPS,
 )
 
 KINDS = ("local_s", "send_s", "forward_s", "edge_s", "drift_s")
@@ -28,12 +31,12 @@ Array: TypeAlias = Any
 
 @dataclass(frozen=True, kw_only=True)
 class StartCosts:
-    """Four times and a drift of every start, in s, with the links and the loads as they are in the present slot.
+    """Four times and a drift of every start, in s, with present loads and the links of the next seconds.
 
-    The times are those whose sum the reference `least-estimate` minimises: of local work, sending, forwarding, and the
-    work at the node. Present senders and tasks count, plus one. The drift is what the task's energy adds to that of the
-    client's energy queue, divided by V. Action 0 costs a slot of waiting, and then all layers at the
-    client. While no task waits, every action costs nothing.
+    The times are those whose sum the reference `predicted` minimises: of local work, sending, forwarding, and the work
+    at the node. The links are those that a client can expect from its observation (`ahead.py`). Present senders and
+    tasks count, plus one. The drift is what the task's energy adds to that of the client's energy queue, divided by V.
+    Action 0 costs a slot of waiting, and then all layers at the client. Every action costs nothing while no task waits.
 
     All clients have the same actions. The axes of arrays end with `[types, actions]` or `[nodes, actions]`.
     """
@@ -55,12 +58,21 @@ class StartCosts:
     """The columns of the observation that hold the type of the waiting task; likewise the fields below."""
     processor: Array
     energy_queue: Array
+    speed: Array
     unit_efficiency: Array
+    unit_ahead: Array
     unit_senders: Array
     unit_tasks: Array
     service_efficiency: Array
+    service_ahead: Array
+    service_speed: Array
     service_tasks: Array
     service_processor: Array
+    knots_m: Array
+    unit_mean: Array
+    """The mean efficiency of links to units at the first knot, and its bends at all knots."""
+    service_mean: Array
+    """The same for links to service vehicles."""
     numbers: Array
     """Bandwidth of a cell and of a vehicle (MHz), speed of a server (GHz), time of a hop (s), rate of a hop (Mbit/s),
     kappa, transmit power (W), 1 / V, length of a slot (s)."""
@@ -80,11 +92,11 @@ class StartCosts:
         local, edge, mbit = dnn @ self.local_gcycles, dnn @ self.edge_gcycles, dnn @ self.task_mbit
         efficiency = observation[..., self.unit_efficiency]
         access = 1.0 * (efficiency.argmax(-1)[..., None] == self.units)
-        heard = (access * efficiency).sum(-1)[..., None]
+        to_unit, to_service = self._expected(observation)
         senders = (access * observation[..., self.unit_senders]).sum(-1)[..., None]
-        to_units = (COUNT_SCALE * senders + 1.0) / (cell_mhz * _efficiency(heard))
+        to_units = (COUNT_SCALE * senders + 1.0) / (cell_mhz * to_unit.clip(min=LEAST_EFFICIENCY))
         vehicle_tasks = COUNT_SCALE * observation[..., self.service_tasks] + 1.0
-        to_vehicles = vehicle_tasks / (vehicle_mhz * _efficiency(observation[..., self.service_efficiency]))
+        to_vehicles = vehicle_tasks / (vehicle_mhz * to_service.clip(min=LEAST_EFFICIENCY))
         s_per_mbit = to_units * self.unit_of.sum(0) + to_vehicles @ self.service_of
         unit_tasks = COUNT_SCALE * observation[..., self.unit_tasks] + 1.0
         vehicle_ghz = (SERVICE_SCALE_GHZ * observation[..., self.service_processor]).clip(min=LEAST_GHZ)
@@ -99,11 +111,39 @@ class StartCosts:
         local_s = local / client_ghz + slot_s * dnn.sum(-1)[..., None] * self.waits
         return [local_s, send_s, forward_s, edge * s_per_gcycle, drift_s]
 
+    def _expected(self, observation: Array) -> tuple[Array, Array]:
+        """Returns the mean of the expected efficiencies of the next seconds: to the best unit, and to vehicles."""
+        own_mps = SPEED_SCALE_MPS * observation[..., self.speed]
+        faster_mps = SPEED_SCALE_MPS * observation[..., self.service_speed]
+        units = expected_efficiency(
+            MeanEfficiency(first=self.unit_mean[0], knots_m=self.knots_m, bends=self.unit_mean[1:]),
+            EFFICIENCY_SCALE * observation[..., self.unit_efficiency],
+            DISTANCE_SCALE_M * observation[..., self.unit_ahead],
+            -own_mps,
+            own_mps,
+        )
+        services = expected_efficiency(
+            MeanEfficiency(first=self.service_mean[0], knots_m=self.knots_m, bends=self.service_mean[1:]),
+            EFFICIENCY_SCALE * observation[..., self.service_efficiency],
+            DISTANCE_SCALE_M * observation[..., self.service_ahead],
+            faster_mps,
+            own_mps + abs(own_mps + faster_mps),
+        )
+        best = [(of * (of.argmax(-1)[..., None] == self.units)).sum(-1)[..., None] for of in units]
+        return sum(best) / len(best), sum(services) / len(services)
 
-def start_costs(starts: StartActions, columns: Mapping[str, slice], *, num_rsus: int, **numbers: float) -> StartCosts:
+
+def start_costs(
+    starts: StartActions,
+    columns: Mapping[str, slice],
+    mean: Callable[[np.ndarray, str], np.ndarray],
+    *,
+    num_rsus: int,
+    **numbers: float,
+) -> StartCosts:
     """Returns the known costs for clients whose observations have these columns.
 
-    `numbers` are those of the field, in its order.
+    `mean` gives mean efficiencies by distance and kind of link. `numbers` are those of the field, in its order.
     """
     cut, node = np.divmod(np.arange(starts.count - 1), starts.num_nodes)
     last = np.minimum(cut, starts.num_layers[:, None])
@@ -113,8 +153,8 @@ def start_costs(starts: StartActions, columns: Mapping[str, slice], *, num_rsus:
     is_node = nodes[:, None] == node
     hops = np.where(node < num_rsus, np.abs(units[:, None] - node), 0)
     of_actions = {"unit_of": is_node[:num_rsus], "service_of": is_node[num_rsus:], "hops": hops}
-    names = ("dnn", "processor", "energy_queue", "unit_efficiency", "unit_senders", "unit_tasks")
-    names += ("service_efficiency", "service_tasks", "service_processor")
+    names = ("dnn", "processor", "energy_queue", "speed", "unit_efficiency", "unit_ahead", "unit_senders", "unit_tasks")
+    names += ("service_efficiency", "service_ahead", "service_speed", "service_tasks", "service_processor")
     by_node, by_type = ({name: _with_wait(of) for name, of in group.items()} for group in (of_actions, tables))
     for table in by_type.values():
         table[:, WAIT] = table[:, -1]  # all layers at the client
@@ -124,6 +164,9 @@ def start_costs(starts: StartActions, columns: Mapping[str, slice], *, num_rsus:
         waits=(np.arange(starts.count) == WAIT).astype(np.float32),
         **{name: np.arange(columns[name].start, columns[name].stop) for name in names},
         units=units,
+        knots_m=np.array(KNOTS_M, np.float32),
+        unit_mean=MeanEfficiency.numbers(mean, "v2i").astype(np.float32),
+        service_mean=MeanEfficiency.numbers(mean, "v2v").astype(np.float32),
         numbers=np.array(list(numbers.values()), np.float32),
     )
 
@@ -131,7 +174,3 @@ def start_costs(starts: StartActions, columns: Mapping[str, slice], *, num_rsus:
 def _with_wait(table: np.ndarray) -> np.ndarray:
     """Returns values of actions with those of action 0, which are 0, before those of the starts."""
     return np.pad(table.astype(np.float32), ((0, 0), (1, 0)))
-
-
-def _efficiency(feature: Array) -> Array:
-    return (EFFICIENCY_SCALE * feature).clip(min=LEAST_EFFICIENCY)

@@ -192,6 +192,7 @@ class MobileInference:
         return start_costs(
             self.starts,
             self.features.columns,
+            self.links.mean_efficiency,
             num_rsus=self.num_rsus,
             cell_mhz=self.rsu_bandwidth_mhz,
             vehicle_mhz=self.v2v_bandwidth_mhz,
