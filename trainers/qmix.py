@@ -21,6 +21,22 @@ TUNED_ENV = {"reward": "drift", "observation": "extended"}
 PAPER_ENV = {"reward": "drift_bound", "observation": "paper"}
 TUNED = QMIXOptions()
 TUNED_REPLAY = ReplayOptions(batch_size=64, buffer_size=10_000, updates_per_step=2.0)
+STREET_ID = "VEC-MobileInference-v0"
+STREET_ENV = {"reward": "delay"}
+"""Policies are ranked by the cost, and their energy queues stay short without the drift in the reward."""
+STREET = replace(
+    TUNED,
+    learning_rate=3e-4,
+    value_penalty=0.01,
+    exploration_start=0.1,
+    hidden=128,
+    hidden_layers=2,
+    share_weights=True,
+    cost_prior=1.0,
+)
+"""For an environment in which effects last: agents begin with the actions of least known cost, and explore little."""
+STREET_REPLAY = ReplayOptions(batch_size=64, buffer_size=20_000, updates_per_step=0.5, warm_up_episodes=32)
+STREET_RUN = {"episodes": 320}
 PAPER = replace(
     TUNED,
     discount=0.99,
@@ -93,7 +109,12 @@ LEARNER = Learner(
     name="qmix",
     default_env_id=ENV_ID,
     presets={
-        "tuned": Preset(env={ENV_ID: TUNED_ENV}, learner=QMIXLearner(qmix=TUNED)),
+        "tuned": Preset(
+            env={ENV_ID: TUNED_ENV, STREET_ID: STREET_ENV},
+            learner=QMIXLearner(qmix=TUNED),
+            learners={STREET_ID: QMIXLearner(qmix=STREET, replay=STREET_REPLAY)},
+            runs={STREET_ID: STREET_RUN},
+        ),
         "paper": Preset(env={ENV_ID: PAPER_ENV}, learner=QMIXLearner(qmix=PAPER, replay=PAPER_REPLAY), run=PAPER_RUN),
     },
     misfit=misfit,

@@ -15,6 +15,11 @@ from trainers.qmix import (
     PAPER_ENV,
     PAPER_REPLAY,
     PAPER_RUN,
+    STREET,
+    STREET_ENV,
+    STREET_ID,
+    STREET_REPLAY,
+    STREET_RUN,
     TUNED,
     TUNED_ENV,
     TUNED_REPLAY,
@@ -73,7 +78,13 @@ LEARNER = Learner(
     name="qmix_diffusion",
     default_env_id=ENV_ID,
     presets={
-        "tuned": Preset(env={ENV_ID: TUNED_ENV}, learner=MAD2RLLearner(qmix=TUNED), run=RUN),
+        "tuned": Preset(
+            env={ENV_ID: TUNED_ENV, STREET_ID: STREET_ENV},
+            learner=MAD2RLLearner(qmix=TUNED),
+            learners={STREET_ID: MAD2RLLearner(qmix=STREET, replay=STREET_REPLAY)},
+            run=RUN,
+            runs={STREET_ID: STREET_RUN},
+        ),
         "paper": Preset(
             env={ENV_ID: PAPER_ENV},
             learner=MAD2RLLearner(qmix=PAPER, denoiser=PAPER_DENOISER, replay=PAPER_REPLAY),

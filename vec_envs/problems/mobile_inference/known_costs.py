@@ -24,6 +24,8 @@ KINDS = ("local_s", "send_s", "forward_s", "edge_s", "drift_s")
 LEAST_EFFICIENCY = 0.01
 """A lower bound of efficiencies in bit/s/Hz, so that a node out of reach costs much, but not infinitely much."""
 LEAST_GHZ = 1e-3
+NEVER_S = 1e6
+"""A time that no start takes."""
 
 Array: TypeAlias = Any
 """A numpy array, or a tensor by which a learner has replaced it."""
@@ -36,7 +38,7 @@ class StartCosts:
     The times are those whose sum the reference `predicted` minimises: of local work, sending, forwarding, and the work
     at the node. The links are those that a client can expect from its observation (`ahead.py`). Present senders and
     tasks count, plus one. The drift is what the task's energy adds to that of the client's energy queue, divided by V.
-    Action 0 costs a slot of waiting, and then all layers at the client. Every action costs nothing while no task waits.
+    Action 0 costs a slot of waiting, and then the start of least time. Every action costs nothing while no task waits.
 
     All clients have the same actions. The axes of arrays end with `[types, actions]` or `[nodes, actions]`.
     """
@@ -46,6 +48,8 @@ class StartCosts:
     task_mbit: Array
     waits: Array
     """1 for action 0, else 0."""
+    numbers_of_actions: Array
+    """0, 1, ...: the actions themselves."""
     unit_of: Array
     """1 where the node of the action is this unit, `[units, actions]`."""
     service_of: Array
@@ -108,8 +112,11 @@ class StartCosts:
         drift_s = ENERGY_SCALE_J * observation[..., self.energy_queue] * energy_j * per_v
         sends = 1.0 * (mbit > 0.0)
         forward_s = hops * (hop_s * sends + mbit / backhaul_mbps)
-        local_s = local / client_ghz + slot_s * dnn.sum(-1)[..., None] * self.waits
-        return [local_s, send_s, forward_s, edge * s_per_gcycle, drift_s]
+        starts = [local / client_ghz, send_s, forward_s, edge * s_per_gcycle, drift_s]
+        best = sum(starts[:-1]) + self.waits * NEVER_S
+        is_best = 1.0 * (best.argmin(-1)[..., None] == self.numbers_of_actions)
+        kinds = [kind + self.waits * (kind * is_best).sum(-1)[..., None] for kind in starts]
+        return [kinds[0] + slot_s * dnn.sum(-1)[..., None] * self.waits, *kinds[1:]]
 
     def _expected(self, observation: Array) -> tuple[Array, Array]:
         """Returns the mean of the expected efficiencies of the next seconds: to the best unit, and to vehicles."""
@@ -155,13 +162,10 @@ def start_costs(
     of_actions = {"unit_of": is_node[:num_rsus], "service_of": is_node[num_rsus:], "hops": hops}
     names = ("dnn", "processor", "energy_queue", "speed", "unit_efficiency", "unit_ahead", "unit_senders", "unit_tasks")
     names += ("service_efficiency", "service_ahead", "service_speed", "service_tasks", "service_processor")
-    by_node, by_type = ({name: _with_wait(of) for name, of in group.items()} for group in (of_actions, tables))
-    for table in by_type.values():
-        table[:, WAIT] = table[:, -1]  # all layers at the client
     return StartCosts(
-        **by_node,
-        **by_type,
+        **{name: _with_wait(table) for name, table in (of_actions | tables).items()},
         waits=(np.arange(starts.count) == WAIT).astype(np.float32),
+        numbers_of_actions=np.arange(starts.count),
         **{name: np.arange(columns[name].start, columns[name].stop) for name in names},
         units=units,
         knots_m=np.array(KNOTS_M, np.float32),

@@ -188,7 +188,7 @@ class MobileInference:
         return decides(state)
 
     def action_costs(self) -> StartCosts:
-        """Returns the costs of starts that a client can compute from its own observation."""
+        """Returns the costs of starts that a client can compute; with `reward="delay"` the drift is 0."""
         return start_costs(
             self.starts,
             self.features.columns,
@@ -201,7 +201,7 @@ class MobileInference:
             backhaul_mbps=self.backhaul_mbps,
             kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2,
             transmit_power_w=self.transmit_power_w,
-            per_v=1.0 / self.lyapunov_v,
+            per_v=0.0 if self.reward == "delay" else 1.0 / self.lyapunov_v,
             slot_s=self.slot_s,
         )
 
