@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.results.stored_references import BLIND
-from benchmarks.suites.suite import Case, Reference, Suite
+from benchmarks.suites.suite import Case, Learned, Reference, Suite
 
 _REFERENCES = ("rollout", "predicted", "least-estimate", "access", "local")
 _POLICIES = (
+    Learned(name="mad2rl", learner="qmix_diffusion"),
+    Learned(name="p-qmix", learner="qmix"),
     *(Reference(name=name) for name in _REFERENCES),
     Reference(name="random", draws=3),
     *(Reference(name=name, stored=True) for name in BLIND),

@@ -134,6 +134,7 @@ def _played(
     return total
 
 
+@pytest.mark.slow
 def test_a_shard_holds_epochs_with_a_choice_and_agents_learn_from_it() -> None:
     with closing(small_env()) as env:
         expert = references(env.problem).named("least-estimate").make(env.problem)
