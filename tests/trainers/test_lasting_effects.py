@@ -98,6 +98,7 @@ def test_a_change_is_what_follows_if_one_agent_alone_chooses_otherwise() -> None
                     tried = np.flatnonzero(np.isfinite(changes[row, agent]))
                     assert 1 < len(tried) <= MOST_TRIES + 1
                     assert changes[row, agent, action[row, agent]] == 0.0
+                    assert 0 not in tried  # the idle action
                     other = int(tried[-1])
                     expected = _played(problem, view.state, episodes, epoch, row, action[row], agent, other, expert)
                     expected -= _played(

@@ -40,7 +40,8 @@ def lasting_changes(
         rng: Draws some of the choices that are tried.
 
     Half of the choices have the least known cost, where the problem has `action_costs`; the others are drawn at random.
-    The change is 0 for the expert's own choice, and NaN for choices that are not tried and for agents without a choice.
+    The change is 0 for the expert's own choice. It is NaN for the idle action, for other choices that are not tried, and
+    for agents without a choice.
     """
     problem = view.problem
     changes = np.full((*action.shape, max(problem.actions.counts)), UNKNOWN)
@@ -61,9 +62,16 @@ def lasting_changes(
 def _choices(
     view: View, env: Int[np.ndarray, "rows"], agent: Int[np.ndarray, "rows"], rng: np.random.Generator
 ) -> Int[np.ndarray, "rows tries"]:
-    """Returns legal choices: those of least known cost, then random ones; some can occur twice."""
+    """Returns legal choices: those of least known cost, then random ones; some can occur twice.
+
+    The idle action is not tried. Waiting once costs little if the expert plays on, so agents would learn to wait again
+    and again.
+    """
     problem = view.problem
     legal: Bool[np.ndarray, "rows actions"] = problem.action_mask(view.state, view.exogenous)[env, agent]
+    if isinstance(problem, HasIdleAction):
+        idle = problem.idle_action(view.state, view.exogenous)[env, agent]
+        legal[np.arange(len(env)), idle] = False
     count = min(MOST_TRIES, legal.shape[1])
     drawn = np.argsort(np.where(legal, rng.random(legal.shape), np.inf), axis=1)[:, :count]
     if isinstance(problem, HasActionCosts) and count < legal.shape[1]:
