@@ -40,8 +40,8 @@ def lasting_changes(
         rng: Draws some of the choices that are tried.
 
     Half of the choices have the least known cost, where the problem has `action_costs`; the others are drawn at random.
-    The change is 0 for the expert's own choice. It is NaN for the idle action, for other choices that are not tried, and
-    for agents without a choice.
+    The change is 0 for the expert's own choice. It is NaN for the idle action, for other choices that are not tried,
+    and for agents without a choice.
     """
     problem = view.problem
     changes = np.full((*action.shape, max(problem.actions.counts)), UNKNOWN)
@@ -67,16 +67,16 @@ def _choices(
     The idle action is not tried. Waiting once costs little if the expert plays on, so agents would learn to wait again
     and again.
     """
-    problem = view.problem
+    problem, known_costs = view.problem, view.problem
     legal: Bool[np.ndarray, "rows actions"] = problem.action_mask(view.state, view.exogenous)[env, agent]
-    if isinstance(problem, HasIdleAction):
-        idle = problem.idle_action(view.state, view.exogenous)[env, agent]
+    if isinstance(has_idle := view.problem, HasIdleAction):
+        idle = has_idle.idle_action(view.state, view.exogenous)[env, agent]
         legal[np.arange(len(env)), idle] = False
     count = min(MOST_TRIES, legal.shape[1])
     drawn = np.argsort(np.where(legal, rng.random(legal.shape), np.inf), axis=1)[:, :count]
-    if isinstance(problem, HasActionCosts) and count < legal.shape[1]:
+    if isinstance(known_costs, HasActionCosts) and count < legal.shape[1]:
         observation = problem.observe(view.state, view.exogenous).transpose(1, 0, 2)
-        cost = np.add.reduce(problem.action_costs().of(observation))[agent, env]
+        cost = np.add.reduce(known_costs.action_costs().of(observation))[agent, env]
         drawn[:, : count // 2] = np.argsort(np.where(legal, cost, np.inf), axis=1)[:, : count // 2]
     known = np.take_along_axis(legal, drawn, axis=1)
     return np.where(known, drawn, drawn[:, :1])
@@ -106,9 +106,9 @@ def _played_on(
 def _expert_actions(problem: Any, expert: Policy, state: Any, exogenous: Any) -> Int[np.ndarray, "rows agents"]:
     """Returns the expert's actions. Rows in which no agent has a choice get the idle action, where there is one."""
     rows = np.arange(len(problem.deciders(state, exogenous)))
-    action = None
-    if isinstance(problem, HasIdleAction):
-        action = problem.idle_action(state, exogenous)
+    action, has_idle = None, problem
+    if isinstance(has_idle, HasIdleAction):
+        action = has_idle.idle_action(state, exogenous)
         rows = np.flatnonzero(problem.deciders(state, exogenous).any(axis=-1))
         if not len(rows):
             return action
