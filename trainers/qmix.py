@@ -33,6 +33,7 @@ STREET = replace(
     hidden_layers=2,
     share_weights=True,
     cost_prior=1.0,
+    mix_advantages=True,
 )
 """For an environment in which effects last: agents begin with the actions of least known cost, and explore little."""
 STREET_REPLAY = ReplayOptions(batch_size=64, buffer_size=20_000, updates_per_step=0.5, warm_up_episodes=32)

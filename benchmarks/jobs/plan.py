@@ -33,7 +33,16 @@ from vec_envs.validation import check_integer
 CHECKPOINT_S = 60.0
 DECISION_LIMIT_S = 5.0
 NEWER = frozenset(
-    {"actor", "carrier_ghz", "cost_prior", "noise_figure_db", "share_weights", "shared_band", "v2v_range_m"}
+    {
+        "actor",
+        "carrier_ghz",
+        "cost_prior",
+        "mix_advantages",
+        "noise_figure_db",
+        "share_weights",
+        "shared_band",
+        "v2v_range_m",
+    }
 )
 """Options of learners and environments that are newer than published results.
 

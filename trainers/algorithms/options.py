@@ -113,6 +113,9 @@ class QMIXOptions:
     cost_prior: float = 0.0
     """How much an action's known costs count at first: 1 if its value is minus their sum, as in the reward; 0 for not
     at all. Untrained agents then take the actions of least known cost. Only with `action_costs`."""
+    mix_advantages: bool = False
+    """Whether the mixer gets how much worse an agent's action is than its best legal one, in place of its value. The
+    level of the returns is then learned by the mixer alone, and does not lower the values of the actions taken."""
     mixing_embedding: int = 32
     """Neurons of the mixer's hidden layer."""
     mixing_activation: str = "leaky_relu"

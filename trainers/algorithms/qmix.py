@@ -138,6 +138,7 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
             if self.options.double_q:
                 selecting = self.policy.values(self.policy.network, next_observation, barred)
             best = target.gather(-1, selecting.argmax(-1, keepdim=True)).squeeze(-1)
+            best = self._mixed(best, target)
             joint = self.target_mixer(best, next_observation.flatten(1))
         reward = torch.as_tensor(batch.rew, device=device) * self.options.reward_scale
         not_terminated = torch.as_tensor(~batch.terminated, device=device)
@@ -148,11 +149,18 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         observation = self.policy.encode(batch.obs)
         action = torch.as_tensor(batch.act, device=observation.device).unsqueeze(-1)
         values = self.policy.network(observation, self.policy.generators.torch)
-        joint = self.mixer(values.gather(-1, action).squeeze(-1), observation.flatten(1))
+        taken = values.gather(-1, action).squeeze(-1)
+        if self.options.mix_advantages:
+            taken = self._mixed(taken, values + self.policy.barred(batch.obs))
+        joint = self.mixer(taken, observation.flatten(1))
         loss = mean_loss(joint, batch.returns, self.options) + self.options.value_penalty * values.square().mean()
         self.optim.step(loss)
         self._update_lagged_network_weights()
         return SimpleLossTrainingStats(loss=loss.item())
+
+    def _mixed(self, taken: Tensor, values: Tensor) -> Tensor:
+        """Returns what the mixer gets for actions: their values, or how far they are below the best legal action."""
+        return taken - values.max(-1).values if self.options.mix_advantages else taken
 
     def _update_lagged_network_weights(self) -> None:
         """Moves the targets like Tianshou's own method, in one call."""
