@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tianshou.data import Batch
 
 from tests.made_up import LONG, SHORT
 from trainers import qmix
@@ -173,3 +174,34 @@ def test_only_agents_with_the_same_actions_can_share_weights(learner: str) -> No
     assert isinstance(algorithm.policy.network, SharedAgents)
     with pytest.raises(ValueError, match="share_weights=True needs agents with the same actions"):
         known.build(DNNPartition(num_client_vehicles=2, observation="extended"), options, seed=0)
+
+
+def test_a_mixer_of_advantages_gets_nothing_of_the_level_of_values() -> None:
+    options = QMIXOptions(hidden=8, hidden_layers=1, share_weights=True, mix_advantages=True)
+    with closing(small_env()) as env:
+        env.reset(seed=0)
+        observation = env.batch.observe()
+        algorithm = qmix.build(env.problem, qmix.QMIXLearner(qmix=options), seed=0)
+    encoded = algorithm.policy.encode(observation)
+    values = algorithm.policy.values(algorithm.policy.network, encoded, algorithm.policy.barred(observation))
+    best = values.max(-1).values
+    assert (algorithm._mixed(best, values) == 0.0).all()
+    torch.testing.assert_close(algorithm._mixed(best - 1.0, values + 5.0), torch.full_like(best, -6.0))
+    plain = qmix.build(env.problem, qmix.QMIXLearner(qmix=QMIXOptions(hidden=8, hidden_layers=1)), seed=0)
+    assert plain._mixed(best, values) is best
+
+
+def test_an_agent_with_a_choice_does_not_idle() -> None:
+    with closing(small_env()) as env:
+        observation, _ = env.reset(seed=0)
+        algorithm = qmix.build(env.problem, qmix.QMIXLearner(qmix=QMIXOptions(hidden=8, hidden_layers=1)), seed=0)
+        policy, chose = algorithm.policy, 0
+        policy.exploration = 0.5
+        for _ in range(12):
+            choice = env.problem.deciders(env.view.state, env.view.exogenous)
+            batch = Batch(obs=observation, info={})
+            action = policy.add_exploration_noise(policy(batch).act.numpy(), batch)
+            np.testing.assert_array_equal(action != env.problem.idle, choice)
+            chose += int(choice.sum())
+            observation, *_ = env.step(action)
+    assert chose > 0

@@ -27,7 +27,14 @@ from trainers.networks.shared import SharedAgents
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 from trainers.tianshou_bridge.soft_update import soft_update
-from vec_envs.problems.base import DiscreteProblem, HasActionCosts, HasActionFeatures, HasObservedMask, action_exists
+from vec_envs.problems.base import (
+    DiscreteProblem,
+    HasActionCosts,
+    HasActionFeatures,
+    HasLastingEffects,
+    HasObservedMask,
+    action_exists,
+)
 from vec_envs.problems.policy import random_legal
 
 Observation = Float32[np.ndarray, "batch agents features"]
@@ -217,6 +224,28 @@ def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:
     return 1
 
 
+def legal_choices(
+    problem: DiscreteProblem,
+) -> Callable[[Observation], Bool[np.ndarray, "batch agents actions"]] | None:
+    """Returns the function from observations to the actions that agents choose among; None where all are legal.
+
+    Where the effects of decisions last, an agent with a choice does not idle. Rewards are not discounted within a
+    decision, but from one to the next. So an agent that idles again and again would hardly count later costs.
+    """
+    if not isinstance(problem, HasObservedMask):
+        return None
+    mask_of = problem.action_mask_from_observation
+    if not isinstance(lasting := problem, HasLastingEffects):
+        return mask_of
+
+    def without_idling(observation: Observation) -> Bool[np.ndarray, "batch agents actions"]:
+        legal = mask_of(observation)
+        legal[..., lasting.idle] = legal.sum(axis=-1) == 1
+        return legal
+
+    return without_idling
+
+
 def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions, *, seed: int) -> QMIX:
     """Returns QMIX with a new mixer.
 
@@ -232,7 +261,7 @@ def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions,
         action_exists=action_exists(problem),
         compress=options.compress,
         seed=seed,
-        legal=problem.action_mask_from_observation if isinstance(problem, HasObservedMask) else None,
+        legal=legal_choices(problem),
     )
     agents = len(problem.agent_names)
     mixer = Mixer(

@@ -276,6 +276,11 @@ class HasLastingEffects(Protocol):
         """The number of epochs within which a decision has its effects. Example: those until a task's deadline."""
         ...
 
+    @property
+    def idle(self) -> int:
+        """The action of an agent without a choice. Learners do not take it where there is a choice."""
+        ...
+
     def deciders(self, state: Any, exogenous: Any) -> Bool[np.ndarray, "*batch agents"]:
         """Returns which agents have a choice. Example: those with a task that they may start."""
         ...

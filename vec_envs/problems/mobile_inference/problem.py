@@ -183,6 +183,11 @@ class MobileInference:
         """The number of slots after which a task that waits now has ended: those of its deadline."""
         return round(self.deadline_s / self.slot_s)
 
+    @property
+    def idle(self) -> int:
+        """Action 0."""
+        return WAIT
+
     def deciders(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*batch clients"]:
         """Returns which clients have a task to start: one waits, and none is in flight."""
         return decides(state)
