@@ -21,13 +21,16 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.engines import ENGINES, engine_of
 from benchmarks.jobs.execute import INTERRUPTED
-from benchmarks.jobs.files import OUTPUT, Failure, is_done
+from benchmarks.jobs.files import OUTPUT, Failure, is_done, result_of
 from benchmarks.jobs.plan import DECISION_LIMIT_S, Job, jobs_of, jobs_of_suites
 from benchmarks.reports.policy_results import collect
 from benchmarks.reports.tables import aligned, suite_tables
+from benchmarks.results import result as results
 from benchmarks.results.stores import ResultStore, convert_folder
+from benchmarks.results.traffic_versions import warn_of_other_sumo
 from benchmarks.suites import SUITES, seeds_of, suites_of, with_custom_policies
 from benchmarks.suites.suite import Case, CasePolicy, Suite
+from vec_envs.version_option import add_version
 
 
 def show(suites: Sequence[Suite], seeds: int, directory: Path, policies: tuple[str, ...] = ()) -> None:
@@ -65,6 +68,7 @@ def list_suites(
 def parse(arguments: Sequence[str] | None, known: Mapping[str, tuple[Suite, ...]]) -> argparse.Namespace:
     """Returns the options of the command line; exits with a message where they are wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Runs a suite.")
+    add_version(parser)
     parser.add_argument(
         "suite", nargs="?", metavar="SUITE", help=f"{', '.join(known)}, or your own as package.module:NAME"
     )
@@ -151,6 +155,8 @@ def _run(suites: Sequence[Suite], seeds: int, policies: tuple[str, ...], options
     if number := convert_folder(options.output / "results"):
         print(f"{number} results of an older version were converted to the present format")
     todo = [job for job in jobs if not is_done(job, options.output)]
+    unfinished = {job.name for job in todo}
+    warn_of_other_sumo(results.read(result_of(job, options.output)) for job in jobs if job.name not in unfinished)
     print(f"{len(jobs)} jobs, of which {len(jobs) - len(todo)} are done; results are in {options.output}", flush=True)
     on_sigterm = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

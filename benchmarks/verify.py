@@ -34,6 +34,7 @@ from benchmarks.policies.importing import is_source
 from benchmarks.reports.policy_results import run_grows
 from benchmarks.results import result as results
 from benchmarks.results.result import Result
+from benchmarks.results.traffic_versions import warn_of_other_sumo
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.suite import Case, Suite
 from trainers.registry import learner_named
@@ -41,6 +42,7 @@ from trainers.runs.configuration import check_env_id, from_json
 from trainers.runs.directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
 from trainers.runs.tables import label
 from vec_envs.files import check_archive, read_json, read_text, shortened
+from vec_envs.version_option import add_version
 
 SUBMISSION = "submission.json"
 MOST_SEEDS = 1000
@@ -111,6 +113,7 @@ def verify(
     Raises `ValueError` where the suite or policy is unknown.
     """
     found, reasons = _read_all(submission.folder / "results")
+    warn_of_other_sumo(found.values())
     jobs, missing = _jobs(submission, known, found)
     reasons += [f"{name}.json does not belong to this submission" for name in sorted(set(found) - set(jobs))]
     reasons += [f"{name} is missing: {case}" for name, case in missing.items()]
@@ -288,6 +291,7 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     Returns the exit code: 0 for a valid submission, 1 for a rejected one, 2 where it cannot be checked.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description="Checks a submission.")
+    add_version(parser)
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="folder with submission.json")
     parser.add_argument("--sample", type=int, default=3, help="results to play again (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="seed of the draw of these results (default: a random one)")

@@ -22,6 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sumo_scenarios.blueprints import BLUEPRINTS, Blueprint
+from vec_envs.version_option import add_version
 
 FOLDER = Path(__file__).parent
 Points = list[tuple[float, float]]
@@ -240,6 +241,7 @@ def files(name: str) -> dict[str, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Builds or checks the roads, and returns the exit status: the number of files that differ."""
     parser = argparse.ArgumentParser(prog="python -m sumo_scenarios.build", description="Builds the shipped roads.")
+    add_version(parser)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BLUEPRINTS)} (default: all)")
     parser.add_argument("--check", action="store_true", help="compare with the files on disk instead of writing them")
     options = parser.parse_args(arguments)

@@ -12,8 +12,11 @@ import sys
 from itertools import islice
 from pathlib import Path
 
+from vec_envs.files import reason_not_to_write
 from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError, TrafficWindow
+from vec_envs.mobility.origin import SUMO, sumo_version
 from vec_envs.mobility.recording import check_size, write_recording
+from vec_envs.version_option import add_version
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m sumo_scenarios.record", description="Records the traffic of a scenario."
     )
+    add_version(parser)
     parser.add_argument("scenario", metavar="SCENARIO", help="the name of a shipped scenario, or a folder")
     parser.add_argument(
         "--output", type=Path, metavar="FILE.npz", help="default: SCENARIO.npz in the working directory"
@@ -59,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     output: Path = options.output or Path(f"{mobility.road.name}.npz")
-    if problem := _reason_not_to_write(output, overwrite=options.overwrite):
+    if problem := output_problem(output, overwrite=options.overwrite):
         mobility.close()
         parser.error(problem)
     windows: list[TrafficWindow] = []
@@ -73,7 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     finally:
         mobility.close()
-    write_recording(output, mobility.road, options.slot_s, windows)
+    made_by = sumo_version()
+    origin = {SUMO: made_by} if made_by else {}
+    write_recording(output, mobility.road, options.slot_s, windows, origin=origin)
     vehicles = [int(number) for window in windows for number in window.present.sum(axis=1)]
     average = sum(vehicles) / len(vehicles)
     print(f"\n{output}: {min(vehicles)} to {max(vehicles)} vehicles at a time, {average:.1f} on average")
@@ -93,12 +99,16 @@ def with_roles(window: TrafficWindow) -> TrafficWindow:
     )
 
 
-def _reason_not_to_write(output: Path, *, overwrite: bool) -> str:
+def output_problem(output: Path, *, overwrite: bool) -> str:
     """Returns why a recording cannot be written to a file, or "" if it can; checked before the simulation."""
     if output.suffix != ".npz":
         return f"--output must end in .npz, got {output}"
     if not output.parent.is_dir():
         return f"--output must be in a folder that exists, got {output}"
+    if reason := reason_not_to_write(output.parent):
+        return f"--output must be in a folder that you may write to: {reason}"
+    if output.is_dir():
+        return f"--output must be a file, got the folder {output}"
     if output.exists() and not overwrite:
         return f"{output} exists; choose another --output, or add --overwrite"
     return ""

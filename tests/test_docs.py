@@ -25,6 +25,10 @@ PAGES = [
     "docs/task-diversion.md",
     "docs/cooperative-inference.md",
     "docs/mobile-inference.md",
+    "docs/index.md",
+    "docs/quick-start.md",
+    "docs/tutorials/own-policy.md",
+    "docs/tutorials/own-problem.md",
 ]
 
 

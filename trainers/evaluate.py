@@ -15,6 +15,7 @@ from trainers.runs.directory import RunDirectory
 from trainers.runs.options import VALIDATION_SEED
 from trainers.runs.tables import print_table
 from vec_envs.mobility import TrafficError
+from vec_envs.version_option import add_version
 
 SEED = "seed of the first episode (default: %(default)s; from 1000 on are the leaderboard's episodes)"
 
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m trainers.evaluate",
         description="Evaluates a trained run and the reference policies of its problem on held-out episodes.",
     )
+    add_version(parser)
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--episodes", type=int, default=32, help="number of held-out episodes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=VALIDATION_SEED, help=SEED)

@@ -97,10 +97,31 @@ LEARNERS = {
     "sac": "trainers.sac",
 }
 """Modules by the name of the learner; each has the learner as `LEARNER`."""
+_REGISTERED: dict[str, Learner] = {}
+"""Learners of users by name."""
+
+
+def register(learner: Learner) -> Learner:
+    """Makes a learner of your own known by its name, for evaluations and for `trainers.loop.evaluation.load_run`.
+
+    Returns the learner. Raises `ValueError` where a learner of this project has the name.
+    """
+    if learner.name in LEARNERS:
+        raise ValueError(f"name={learner.name!r} is a learner of this project: choose another name")
+    _REGISTERED[learner.name] = learner
+    return learner
 
 
 def learner_named(name: str) -> Learner:
-    """Returns the learner with this name. Raises `ValueError` for an unknown name."""
+    """Returns the learner with this name. Raises `ValueError` for an unknown name.
+
+    A learner of your own is known once its module has been imported, and has called `register`.
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
     if name not in LEARNERS:
-        raise ValueError(f"the learner {name!r} is unknown; known are: {', '.join(map(repr, LEARNERS))}")
+        known = ", ".join(map(repr, (*LEARNERS, *_REGISTERED)))
+        raise ValueError(
+            f"the learner {name!r} is unknown; known are: {known}; import the module of a learner of your own first"
+        )
     return importlib.import_module(LEARNERS[name]).LEARNER

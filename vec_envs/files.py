@@ -15,6 +15,7 @@ import math
 import os
 import stat
 import struct
+import tempfile
 import tokenize
 import zipfile
 import zlib
@@ -273,3 +274,18 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     except (MemoryError, tokenize.TokenError) as error:  # of Python's own parser
         raise ValueError("its header cannot be read") from error
     return shape, dtype
+
+
+def reason_not_to_write(folder: Path) -> str:
+    """Returns why no file can be written in a folder, which may not exist yet; "" where one can.
+
+    Writes a temporary file without a name: the rights of a folder do not say whether its disk is read-only.
+    """
+    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+    if not there.is_dir():
+        return f"{there} is not a folder"
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except OSError as error:
+        return f"no file can be written in the folder {there} ({error.strerror})"

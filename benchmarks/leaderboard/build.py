@@ -14,6 +14,7 @@ from benchmarks.leaderboard.track_work import TrackWork, tracks_of
 from benchmarks.leaderboard.tracks import TrackResults
 from benchmarks.reports.tables import in_code
 from benchmarks.results.stores import open_results
+from benchmarks.results.traffic_versions import warn_of_mixed_sumo
 from benchmarks.suites.suite import Case, Suite
 
 TITLES = {
@@ -80,6 +81,7 @@ def board_of(
         if track.cases
     ]
     used = [result for results in played for of_policy in results.policies for result in of_policy.found]
+    warn_of_mixed_sumo(used)
     return Board(
         suite=ranked.name,
         title=ranked.title,

@@ -1,4 +1,4 @@
-"""Replaces the measured sections of Markdown pages, and keeps their prose."""
+"""Replaces the measured or generated sections of Markdown pages, and keeps their prose."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 _SPECIAL = re.compile(r"([\\`*_\[\]~|#])")
 
 
-def with_section(page: str, name: str, measured: str) -> str:
+def with_section(page: str, name: str, measured: str, *, kind: str = "measured") -> str:
     """Returns a page with its measured section `name` replaced, or added at the end where there is none.
 
-    A section stands between the marks `<!-- measured: NAME -->` and `<!-- end: NAME -->`.
+    A section stands between the marks `<!-- measured: NAME -->` and `<!-- end: NAME -->`; `kind` is the mark's word.
 
     Raises `ValueError` where one of the marks is missing or occurs twice, since prose could be lost.
     """
-    begin, end = f"<!-- measured: {name} -->", f"<!-- end: {name} -->"
+    begin, end = f"<!-- {kind}: {name} -->", f"<!-- end: {name} -->"
     block = f"{begin}\n\n{measured}\n{end}"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     marks = page.count(begin), page.count(end)

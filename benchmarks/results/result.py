@@ -16,7 +16,7 @@ from benchmarks.results.checks import REFUSED, parsed
 from benchmarks.results.format1 import FORMAT
 from benchmarks.results.kept import Kept
 from benchmarks.results.naming import digest_of, key_of, name_of
-from benchmarks.results.provenance import provenance
+from benchmarks.results.provenance import provenance, traffic_version
 from trainers.runs.directory import PARTIAL, replace_file
 from vec_envs.files import read_text, shortened
 
@@ -85,6 +85,8 @@ def write(
     Raises `ValueError` where a value is not finite.
     """
     policy, code = definition["policy"], provenance()
+    if sumo := traffic_version(definition["evaluation"]["env"]):
+        code = {**code, "versions": {**code["versions"], "sumo": sumo}}
     if trained_by not in (None, code["commit"]):
         code = {**code, "trained_by": trained_by}
     content = {

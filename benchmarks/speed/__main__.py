@@ -23,6 +23,7 @@ from vec_envs import dnn_partition_v0, mobile_inference_v0
 from vec_envs.policies import ExactSlot, references
 from vec_envs.problems.base import DiscreteActions, Problem
 from vec_envs.problems.cooperative_inference.problem import CooperativeInference, Exogenous, State
+from vec_envs.version_option import add_version
 
 REPETITIONS = 40
 
@@ -295,6 +296,7 @@ MEASURES = {
 def main() -> None:
     """Prints the measurements of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Measures speed.")
+    add_version(parser)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(MEASURES)} (default: all)")
     names = parser.parse_args().names or list(MEASURES)
     unknown = sorted(set(names) - set(MEASURES))

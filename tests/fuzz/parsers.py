@@ -18,6 +18,9 @@ from benchmarks.results.naming import digest_of, key_of, name_of
 from benchmarks.results.stores import open_results
 from benchmarks.suites.suite import Reference
 from benchmarks.verify import SUBMISSION, Submission
+from sumo_scenarios.traces.conversion import Conversion, convert
+from sumo_scenarios.traces.motion import Cutting
+from sumo_scenarios.traces.table import Columns
 from tests.benchmarks.known import BASE, EPISODES, THEIRS, UNSEEN, kept_by
 from tests.fuzz.mutations import (
     Arrays,
@@ -205,6 +208,25 @@ def parse_scenario(folder: Path) -> None:
     RoadAxis(Scenario.load(folder).road)
 
 
+def parse_trace(folder: Path) -> None:
+    (path,) = folder.iterdir()
+    cutting = Cutting(slot_s=1.0, max_gap_s=20.0, top_speed_mps=60.0)
+    columns = Columns(vehicle="id", time="time", x="x", y="y") if path.suffix == ".csv" else None
+    convert(path, Conversion(cutting=cutting, slots=20, columns=columns))
+
+
+def tables() -> list[str]:
+    """Returns the text of a small trace."""
+    return ["id,time,x,y\n" + "".join(f"v{n},{t},{10 * t + 40 * n},{n}\n" for n in range(3) for t in range(12))]
+
+
+def fcds() -> list[str]:
+    """Returns the text of a small trace of SUMO."""
+    seen = [f'<vehicle id="v{n}" x="{{x}}" y="{n}.5" type="car" speed="3.5"/>' for n in range(3)]
+    steps = [f'<timestep time="{t}">{"".join(seen).replace("{x}", str(9 * t))}</timestep>' for t in range(12)]
+    return ["<fcd-export>" + "".join(steps) + "</fcd-export>"]
+
+
 def _texts(pattern: str) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob(pattern))]
 
@@ -236,6 +258,8 @@ PARSERS = {
             name="recording", file="recording.npz", seeds=recordings, mutate=by_archive, parse=parse_recording,
             refused=(TrafficError,),
         ),
+        Parser(name="table", file="a.csv", seeds=tables, mutate=by_tokens, parse=parse_trace, refused=(ValueError,)),
+        Parser(name="fcd", file="a.xml", seeds=fcds, mutate=by_tokens, parse=parse_trace, refused=(ValueError,)),
         Parser(
             name="profile", file="profile.json", seeds=lambda: _json("vec_envs/dnn/library/alexnet.json"),
             mutate=by_json, refused=(ValueError,),

@@ -203,7 +203,9 @@ def test_a_simulation_of_another_run_is_not_taken_for_ours(monkeypatch: pytest.M
         with free_port() as probe:
             ports.append(probe.getsockname()[1])
         # SUMO itself, which waits for whoever connects first.
-        stranger.append(subprocess.Popen([simulators._program("sumo"), *arguments(), "--remote-port", str(ports[-1])]))
+        stranger.append(
+            subprocess.Popen([simulators.program_path("sumo"), *arguments(), "--remote-port", str(ports[-1])])
+        )
         while not simulators._in_use(ports[-1]):
             assert stranger[-1].poll() is None
         return Held(ports[-1])

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vec_envs.mobility.sumo_worker import windows
-from vec_envs.mobility.sumo_worker.simulators import Place, WorkerError
+from vec_envs.mobility.sumo_worker.departures import first_departure_s, seconds_of
+from vec_envs.mobility.sumo_worker.simulators import WorkerError
+from vec_envs.mobility.sumo_worker.survey import Place, Survey, Vehicle
 from vec_envs.mobility.sumo_worker.windows import Server, Tape, Window
 
 SETTINGS: dict[str, Any] = {
     "backend": "libsumo",
+    "folder": None,
     "net_file": "net.xml",
     "route_files": ["rou.xml"],
+    "additional_files": [],
+    "sumo": [],
     "warm_up_s": 0.0,
+    "start_s": None,
+    "end_s": None,
     "top_speed_mps": 30.0,
     "client_types": None,
     "service_types": ["bus"],
@@ -75,6 +86,16 @@ class Script:
 
     def speeds(self, vehicles: list[str]) -> list[float]:
         return [20.0] * len(vehicles)
+
+    def survey(self) -> Survey:
+        vehicles = [
+            Vehicle(type=name, vehicle_class="passenger", place=place)
+            for name in self.routes
+            if (place := self.now(name)) is not None
+        ]
+        return Survey(
+            time_s=float(self.steps), vehicles=tuple(vehicles), expected=len(self.routes), corners=((0, 0), (1, 1))
+        )
 
     def close(self) -> None: ...
 
@@ -180,3 +201,64 @@ def test_only_an_earlier_window_needs_a_new_simulation(server: Server, script: S
     assert script.loads == 2
     server.window(tape(slots=3), 1)
     assert script.loads == 3
+
+
+class Ending(Script):
+    """Replays a bus route, and notes with which options each simulation began."""
+
+    def __init__(self) -> None:
+        super().__init__({"bus": [(0.0, 0.0)] * 7 + [None] * 40})
+        self.options: list[dict[str, str]] = []
+
+    def load(self, arguments: list[str]) -> None:
+        super().load(arguments)
+        self.options.append(dict(pairwise(arguments)))
+
+    def survey(self) -> Survey:
+        return replace(super().survey(), expected=len(self.vehicle_ids()))
+
+
+def test_demand_that_ends_begins_again_with_another_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Ending()
+    monkeypatch.setattr(windows, "simulator", lambda settings: script)
+    server = Server(SETTINGS)
+    assert [len(server.window(tape(0, 1), index).stays) for index in range(5)] == [1] * 5
+    assert len(script.options) == 3
+    seeds = [options["--seed"] for options in script.options]
+    assert seeds[0] == "0"
+    assert len(set(seeds)) == 3
+    server.window(tape(0, 1), 3)
+    assert [options["--seed"] for options in script.options[3:]] == seeds[:2]
+    assert not any("--begin" in options for options in script.options)
+
+
+def test_windows_stay_within_the_hours_of_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Ending()
+    monkeypatch.setattr(windows, "simulator", lambda settings: script)
+    server = Server(SETTINGS | {"start_s": 100.0, "end_s": 200.0, "warm_up_s": 2.0})
+    for index in range(40):
+        server.window(tape(0, 1), index)
+        now_s = float(script.options[-1]["--begin"]) + script.steps
+        assert 105.0 <= now_s <= 200.0
+    assert len({options["--begin"] for options in script.options}) > 10
+    with pytest.raises(WorkerError, match=r"an episode of 99 slots of 1 s must fit .*start_s - warm_up_s = 98 s"):
+        server.window(tape(0, 1, slots=99), 0)
+
+
+def test_hours_without_any_traffic_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script({"far": [(900.0, 0.0)]})
+    monkeypatch.setattr(windows, "simulator", lambda settings: script)
+    with pytest.raises(WorkerError, match=r"up to 1 vehicles were on the road, but none in range"):
+        Server(SETTINGS | {"end_s": 200.0}).window(tape(), 0)
+    assert script.loads == windows.MAX_FRESH
+
+
+def test_times_of_departure_are_read_as_sumo_writes_them(tmp_path: Path) -> None:
+    assert [seconds_of(said) for said in ("27000", "7:30:00", "1:00:00:00", "triggered")] == [27e3, 27e3, 86400.0, None]
+    plain, packed, none = (tmp_path / name for name in ("a.rou.xml", "b.rou.xml.gz", "c.rou.xml"))
+    plain.write_text('<routes><flow id="f" begin="90"/><trip id="t" depart="70"/></routes>', encoding="utf-8")
+    packed.write_bytes(gzip.compress(b'<routes><vehicle id="v" depart="80"/></routes>'))
+    none.write_text("<routes><vType id='car'/></routes>", encoding="utf-8")
+    assert first_departure_s([str(plain), str(packed), str(none)]) == 70.0
+    assert first_departure_s([str(packed)]) == 80.0
+    assert first_departure_s([str(none), str(tmp_path / "missing.xml")]) is None

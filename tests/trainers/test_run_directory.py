@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from sumo_scenarios import record
 from tests.trainers.runs import SMALL, run
 from trainers import qmix
 from trainers.evaluate import main as evaluate_main
@@ -135,3 +137,36 @@ def test_a_run_of_another_version_is_refused_by_the_version_that_wrote_it(tmp_pa
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     with pytest.raises(SystemExit, match=r"written by an unknown version of vec-envs .*: 'env_id' is missing"):
         evaluate_main([str(tmp_path / "run")])
+
+
+def test_a_road_of_ones_own_is_found_from_other_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainers.qmix import LEARNER
+    from trainers.runs.configuration import as_json, configured, resumed
+
+    (tmp_path / "here" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    begun = parse(LEARNER, ["--env.scenario", "mine"])
+    assert begun.env.scenario == str(tmp_path / "here" / "mine")
+    RunDirectory(tmp_path / "run").create(as_json(begun, "qmix"))
+    again = ["--resume", "--output", str(tmp_path / "run")]
+    assert resumed(begun, parse(LEARNER, [*again, "--env.scenario", "mine"])).env == begun.env
+    monkeypatch.chdir(tmp_path)
+    assert configured(LEARNER, tmp_path / "run").env.scenario == begun.env.scenario
+    assert parse(LEARNER, ["--env.scenario", "motorway"]).env.scenario == "motorway"
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_played(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(PermissionError, match="file is not a folder: choose another folder"):
+        RunDirectory(tmp_path / "file" / "run").check_free()
+    RunDirectory(tmp_path / "new" / "run").check_free()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no files, not even from root")
+def test_a_folder_without_room_for_files_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(PermissionError, match=r"no file can be written in the folder /proc .*: choose another folder"):
+        RunDirectory(Path("/proc/run")).check_free()
+    with pytest.raises(SystemExit):
+        record.main(["two-way-road", "--output", "/proc/x.npz"])
+    assert "must be in a folder that you may write to" in capsys.readouterr().err

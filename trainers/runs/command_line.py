@@ -12,9 +12,10 @@ from typing import Any
 import tyro
 
 from trainers.registry import Learner
-from trainers.runs.configuration import configured
+from trainers.runs.configuration import configured, located_run
 from trainers.runs.directory import newest_path
 from trainers.runs.options import R, Run, check_fit, preset_run
+from vec_envs.version_option import add_version
 
 
 def parse(
@@ -31,6 +32,7 @@ def parse(
     module = module or learner.name
     arguments = _spelled_out(learner, [_dashed(a) for a in (sys.argv[1:] if arguments is None else arguments)])
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_version(first)
     first.add_argument("--preset", default="tuned")
     first.add_argument("--env-id", default=learner.default_env_id)
     first.add_argument("--output", type=Path)
@@ -54,7 +56,7 @@ def parse(
         check_fit(learner, run)
     except (TypeError, ValueError) as error:
         sys.exit(f"trainers.{module}: {error}")
-    return run
+    return located_run(run)
 
 
 def _dashed(argument: str) -> str:
@@ -76,4 +78,4 @@ def _description(learner: Learner, kind: type[Run]) -> str:
     """Returns the first paragraph of the help."""
     presets = f"Presets: {', '.join(learner.presets)}."
     shortcuts = [f"{flag} means --preset {preset}." for flag, preset in learner.shortcuts.items()]
-    return " ".join([str(kind.__doc__), presets, *shortcuts])
+    return " ".join([str(kind.__doc__), presets, *shortcuts, "--version prints the version."])

@@ -14,8 +14,10 @@ from typing import Any
 from trainers.registry import Learner
 from trainers.runs import provenance
 from trainers.runs.directory import CONFIG, RunDirectory
-from trainers.runs.options import ADJUSTABLE, Run, preset_run
+from trainers.runs.options import ADJUSTABLE, R, Run, preset_run
 from vec_envs.files import parse_json, shortened
+from vec_envs.mobility.origin import version_of_traffic, warn_of_other_version
+from vec_envs.mobility.scenario import located
 
 
 def as_json(run: Run, learner: str) -> str:
@@ -27,8 +29,21 @@ def as_json(run: Run, learner: str) -> str:
     more = {name: value for name, value in more.items() if not isinstance(value, Path | None)}  # paths of this machine
     versions = {name: metadata.version(name) for name in ("vec-envs", "tianshou", "torch", "numpy", "libsumo")}
     pretraining = {"pretraining": more} if more else {}
-    code = {**versions, "commit": provenance.commit()}
+    code = {**versions, "sumo": sumo_of_traffic(run), "commit": provenance.commit()}
     return json.dumps({"learner_name": learner, "versions": code, **values, **pretraining}, indent=2) + "\n"
+
+
+def sumo_of_traffic(run: Run) -> str | None:
+    """Returns the version of SUMO that makes, or has recorded, a run's traffic; None where it is not known."""
+    return version_of_traffic(run.env.mobility, run.env.scenario, run.env.sumo_backend)
+
+
+def warn_of_other_sumo(text: str, run: Run) -> None:
+    """Issues a `RuntimeWarning` where a run's `config.json` says another version of SUMO than its traffic has here."""
+    versions = _values(text).get("versions")
+    made_by: Any = typing.cast(dict[str, Any], versions).get("sumo") if isinstance(versions, dict) else None
+    if isinstance(made_by, str):
+        warn_of_other_version(made_by, sumo_of_traffic(run), "the run")
 
 
 def learner_of(text: str) -> str:
@@ -84,7 +99,7 @@ def _version_in_words(versions: Any) -> str:
         return "an unknown version of vec-envs"
     known = typing.cast(dict[str, Any], versions)
     commit = f" (commit {str(known['commit'])[:7]})" if known.get("commit") else ""
-    return f"vec-envs {known['vec-envs']}{commit}"
+    return f"vec-envs {str(known['vec-envs'])[:40]}{commit}"
 
 
 def configured(learner: Learner, path: Path) -> Run:
@@ -100,7 +115,12 @@ def configured(learner: Learner, path: Path) -> Run:
             f"{path} is a pre-training, which cannot be resumed here: repeat its own command to continue it, or give "
             f"--init-from {path} to start a training with its weights"
         )
-    return dataclasses.replace(run, output=path, resume=True)
+    return dataclasses.replace(located_run(run), output=path, resume=True)
+
+
+def located_run(run: R) -> R:
+    """Returns the run with the absolute path of a scenario of your own, so that other folders find it too."""
+    return dataclasses.replace(run, env=dataclasses.replace(run.env, scenario=located(run.env.scenario)))
 
 
 def resumed(written: Run, requested: Run) -> Run:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from trainers.runs.checkpoints import read_checkpoint
-from vec_envs.files import parse_json, read_bytes, read_json, read_text
+from vec_envs.files import parse_json, read_bytes, read_json, read_text, reason_not_to_write
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -39,7 +39,10 @@ class RunDirectory:
         self._events: SummaryWriter | None = None
 
     def check_free(self) -> None:
-        """Raises `FileExistsError` where the folder holds a run or a checkpoint already, or the path is a file."""
+        """Raises `OSError` unless a run can be written to the folder.
+
+        It is `FileExistsError` where the folder holds a run or a checkpoint already, or the path is a file.
+        """
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"{self.path} is a file: choose another folder")
         if (self.path / CONFIG).exists():
@@ -48,6 +51,8 @@ class RunDirectory:
             raise FileExistsError(
                 f"{self.path} holds a {CHECKPOINT} without a {CONFIG}: choose another folder, or delete this one"
             )
+        if problem := reason_not_to_write(self.path):
+            raise PermissionError(f"{problem}: choose another folder")
 
     def create(self, config: str) -> None:
         """Creates the folder of a new run. Of several processes that do so at one instant, one succeeds.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
+from vec_envs.mobility.block_checks import checked_blocks, is_own
 from vec_envs.mobility.traffic import Mobility, TrafficBlock, TrafficError
 from vec_envs.problems.base import Frame, Outcome, Problem, SequentialProblem, View, action_shape
 from vec_envs.records import map_arrays, row_of, stack, with_rows
@@ -256,8 +258,8 @@ class EnvironmentBatch:
         if source.traffic is None:
             of_traffic = np.random.SeedSequence(source.seed).spawn(2)[1]
             traffic_seed = int(of_traffic.generate_state(1, np.uint64)[0])
-            blocks = self.mobility.blocks(traffic_seed, self.problem.traffic_shape, start=source.episodes)
-            source.traffic = iter(blocks)
+            open_stream = self.mobility.blocks if is_own(self.mobility) else partial(checked_blocks, self.mobility)
+            source.traffic = iter(open_stream(traffic_seed, self.problem.traffic_shape, start=source.episodes))
         return source.traffic
 
     def _begin(self, rows: np.ndarray, exogenous: Any) -> None:

@@ -21,15 +21,18 @@ from vec_envs.interfaces.rendering import Draw, no_drawing
 from vec_envs.interfaces.slot_env import SlotEnv
 from vec_envs.interfaces.specs import entry_point_of
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.mobility import SumoBackend, make_mobility
+from vec_envs.mobility import DEFAULT_SCENARIO, SumoBackend, make_mobility
+from vec_envs.mobility.own_mobility import is_source
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem
 from vec_envs.problems.policy import References
 
 F = TypeVar("F")
 TRAFFIC_DOCS = {
-    "mobility": '"sumo" (live), "replay" (recorded), "straight" or "still".',
-    "scenario": 'A name; for "sumo" also a folder, for "replay" a recording. "straight" and "still" have no choice.',
+    "mobility": '"sumo" (live), "replay" (recorded), "trace" (converted), "straight", "still", or your own function as '
+    '"package.module:factory".',
+    "scenario": 'A name; for "sumo" also a folder, for "replay" a recording, for "trace" a converted trace. "straight" '
+    'and "still" have no choice.',
     "sumo_backend": 'How live SUMO is driven, with "sumo" only: "libsumo", "traci" or "traci-gui".',
     "num_workers": 'Processes of live SUMO, with "sumo" only.',
 }
@@ -39,8 +42,9 @@ TRAFFIC_DOCS = {
 class EnvironmentFactory:
     """Makes the environments of one problem, for every interface.
 
-    Every interface takes: `mobility` (`"sumo"`, `"replay"`, `"straight"`, `"still"` or a `Mobility`), `scenario` (a
-    name or a folder), `sumo_backend` and `num_workers`, `render_mode`, and every field of the problem by name.
+    Every interface takes: `mobility` (`"sumo"`, `"replay"`, `"trace"`, `"straight"`, `"still"`,
+    `"package.module:factory"` or a `Mobility`), `scenario` (a name, a folder or a file), `sumo_backend` and
+    `num_workers`, `render_mode`, and every field of the problem by name.
     An unknown field raises `TypeError` listing those that exist; a wrong value `ValueError`.
     """
 
@@ -152,6 +156,8 @@ class EnvironmentFactory:
             raise ValueError(
                 f"scenario={scenario!r} needs a mobility given by name; a Mobility object has its own road"
             )
+        if is_source(mobility) and scenario in (None, self.default_scenario):
+            scenario = DEFAULT_SCENARIO  # which a function of one's own is not given
         return make_mobility(
             self.default_mobility if mobility is None else mobility,
             scenario=self.default_scenario if scenario is None else scenario,
@@ -159,16 +165,17 @@ class EnvironmentFactory:
             num_workers=num_workers,
         )
 
-    def described(self, text: str | None) -> str:
-        """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
+    def options(self) -> list[tuple[str, str, str]]:
+        """Returns the name, the default and the documentation of every keyword that all interfaces share."""
         docs = TRAFFIC_DOCS | field_docs(self.problem_type)
         defaults = {"mobility": self.default_mobility, "scenario": self.default_scenario}
         defaults |= {"sumo_backend": "libsumo", "num_workers": 1}
         defaults |= {f.name: f.default for f in fields(self.problem_type) if f.default is not MISSING}
-        lines = (
-            f"{name} = {getattr(value, '__name__', repr(value))}: {docs.get(name, '')}"
-            for name, value in defaults.items()
-        )
+        return [(name, getattr(value, "__name__", repr(value)), docs.get(name, "")) for name, value in defaults.items()]
+
+    def described(self, text: str | None) -> str:
+        """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
+        lines = (f"{name} = {default}: {doc}" for name, default, doc in self.options())
         wrapped = (textwrap.fill(line, 116, initial_indent="    ", subsequent_indent=" " * 8) for line in lines)
         return "\n".join([text or "", "**Options**, keywords of every interface:", "", *wrapped, ""])
 

@@ -1,16 +1,18 @@
-"""Sources of vehicle positions: live SUMO, recordings of it, a straight road, or devices that stand still."""
+"""Sources of vehicle positions: live SUMO, recordings, traces, a straight road, or devices that stand still."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from vec_envs.mobility.axis import roadside_units, units_of_road
+from vec_envs.mobility.own_mobility import check_mobility, imported_mobility, is_source
 from vec_envs.mobility.replay import ReplayMobility
 from vec_envs.mobility.scenario import Scenario, scenario_names
 from vec_envs.mobility.selection import choose
 from vec_envs.mobility.still import StillMobility
 from vec_envs.mobility.straight import StraightMobility
 from vec_envs.mobility.sumo import ANSWER_TIMEOUT_S, SumoBackend, SumoMobility, check_sumo_options
+from vec_envs.mobility.trace import check_converted, trace_mobility
 from vec_envs.mobility.traffic import (
     EpisodeShape,
     Mobility,
@@ -57,16 +59,19 @@ def make_mobility(
     """Returns the mobility of a name; returns a `Mobility` object unchanged.
 
     Args:
-        mobility: `"sumo"` simulates the scenario live, `"replay"` draws episodes from its recording, and `"straight"`
-            and `"still"` need neither.
-        scenario: The name of a scenario, or a path: to its folder for `"sumo"`, to a recording for `"replay"`.
+        mobility: `"sumo"` simulates the scenario live, `"replay"` draws episodes from its recording, `"trace"` from a
+            trace that `python -m sumo_scenarios.convert` has converted, and `"straight"` and `"still"` need neither.
+            `"package.module:factory"` calls a function of your own, with `scenario` if that is not the default.
+        scenario: The name of a scenario, or a path: to its folder for `"sumo"`, to a recording for `"replay"`, to a
+            converted trace for `"trace"`.
         sumo_backend: See `SumoMobility`. This option and those below are checked always, but only `"sumo"` uses them.
         num_workers: See `SumoMobility`.
         gui_delay_ms: See `SumoMobility`.
         answer_timeout_s: See `SumoMobility`.
 
     Raises:
-        ValueError: The mobility, scenario or backend is unknown; the message lists those that exist.
+        ValueError: The mobility, scenario or backend is unknown; the message lists those that exist. A mobility of
+            your own cannot be imported, or lacks a member of `Mobility`.
     """
     check_sumo_options(
         sumo_backend=sumo_backend,
@@ -75,10 +80,11 @@ def make_mobility(
         answer_timeout_s=answer_timeout_s,
     )
     check_path(scenario=scenario)
-    if isinstance(mobility, Mobility):
-        if isinstance(mobility, type):
-            raise ValueError(f"mobility must be an object, {mobility.__name__}(...), got the class {mobility.__name__}")
+    if not isinstance(mobility, str):
+        check_mobility(mobility)
         return mobility
+    if is_source(mobility):
+        return imported_mobility(mobility, scenario=None if scenario == DEFAULT_SCENARIO else scenario)
     if mobility == "sumo":
         return SumoMobility(
             scenario,
@@ -88,11 +94,15 @@ def make_mobility(
             answer_timeout_s=answer_timeout_s,
         )
     if mobility == "replay":
+        check_converted(scenario)
         return ReplayMobility(scenario)
+    if mobility == "trace":
+        return trace_mobility(scenario)
     if mobility in ("straight", "still"):
         if scenario != DEFAULT_SCENARIO:
             Scenario.load(scenario)  # not used here, but the name of a scenario that does not exist is a mistake
         return StraightMobility() if mobility == "straight" else StillMobility()
     raise ValueError(
-        f"mobility must be one of 'sumo', 'replay', 'straight', 'still', or a Mobility object, got {mobility!r}"
+        "mobility must be one of 'sumo', 'replay', 'straight', 'still', 'trace', 'package.module:factory', or a "
+        f"Mobility object, got {mobility!r}"
     )

@@ -12,16 +12,21 @@ from vec_envs.validation import check_at_most
 
 MOST_UNITS = 1000
 """The largest number of roadside units that a road lists."""
+LEAST_SHARE = 0.2
+"""The least length of an axis, as a share of the range of the unit. A shorter one was given in another unit."""
+SHARPEST_TURN = np.radians(135.0)
+"""The sharpest turn of an axis at one of its points."""
 
 
 class RoadAxis:
     """Positions along the centre line of a road, measured from the point nearest to the roadside unit.
 
-    Positions grow in the direction of the axis.
+    Positions grow in the direction of the axis. For a road without an axis it is a line to the east, through the unit.
     """
 
     def __init__(self, road: Road) -> None:
-        points = np.asarray(road.axis_xy_m, dtype=np.float64)
+        x, y, _ = road.rsu_xyz_m
+        points = np.asarray(road.axis_xy_m or ((x - road.range_m, y), (x + road.range_m, y)), dtype=np.float64)
         pieces = points[1:] - points[:-1]
         self._length_m = np.hypot(pieces[:, 0], pieces[:, 1])
         unit = pieces / self._length_m[:, None]
@@ -35,6 +40,12 @@ class RoadAxis:
 
     def position_m(self, xy_m: Float[np.ndarray, "*points 2"]) -> Float[np.ndarray, "*points"]:
         """Returns the position along the road [m] of each point: that of the nearest point of the centre line."""
+        return self.nearest_m(xy_m)[0]
+
+    def nearest_m(
+        self, xy_m: Float[np.ndarray, "*points 2"]
+    ) -> tuple[Float[np.ndarray, "*points"], Float[np.ndarray, "*points"]]:
+        """Returns the position along the road [m] of each point, and its distance from the centre line [m]."""
         xy1 = np.ones((xy_m.size // 2, 3))
         xy1[:, :2] = xy_m.reshape(-1, 2)
         along_m, distance = xy1 @ self._along, xy1 @ self._beside
@@ -45,8 +56,9 @@ class RoadAxis:
         distance *= distance
         distance += along_m
         nearest = distance.argmin(axis=1)
-        position_m = inside_m[np.arange(len(nearest)), nearest] + self._passed_m[nearest]
-        return position_m.reshape(xy_m.shape[:-1])
+        chosen = np.arange(len(nearest)), nearest
+        position_m = inside_m[chosen] + self._passed_m[nearest]
+        return position_m.reshape(xy_m.shape[:-1]), np.sqrt(distance[chosen]).reshape(xy_m.shape[:-1])
 
     def frame(
         self, position_m: Float[np.ndarray, " points"]
@@ -84,13 +96,49 @@ def roadside_units(road: Road, count: int, spacing_m: float) -> Float[np.ndarray
     return units_m
 
 
+def check_axis(road: Road) -> None:
+    """Raises `ValueError` for an axis that cannot be the centre line of the road in range of its unit."""
+    if not road.axis_xy_m:
+        return
+    points = np.asarray(road.axis_xy_m, dtype=np.float64)
+    pieces = points[1:] - points[:-1]
+    length_m = float(np.hypot(pieces[:, 0], pieces[:, 1]).sum())
+    _, beside_m = RoadAxis(road).nearest_m(np.array(road.rsu_xyz_m[:2]))
+    else_say = "or leave axis_xy_m out where vehicles do not follow one road"
+    if beside_m > road.range_m:
+        raise ValueError(
+            f"axis_xy_m must pass within range_m = {road.range_m:g} of the roadside unit, got {beside_m:.0f} m at its "
+            f"nearest point: give the centre line of the road in metres, in the plane of the network, {else_say}"
+        )
+    if length_m < LEAST_SHARE * road.range_m:
+        raise ValueError(
+            f"axis_xy_m must be at least {LEAST_SHARE * road.range_m:g} m long for range_m = {road.range_m:g}, got "
+            f"{length_m:.1f} m: give the centre line of the road in metres (not in km), {else_say}"
+        )
+    heading = np.arctan2(pieces[:, 1], pieces[:, 0])
+    turn = np.abs((np.diff(heading) + np.pi) % (2.0 * np.pi) - np.pi)
+    if len(turn) and turn.max() > SHARPEST_TURN:
+        point = int(turn.argmax()) + 1
+        raise ValueError(
+            f"axis_xy_m must not turn back, got a turn of {np.degrees(turn.max()):.0f} degrees at its point {point}, "
+            f"{list(road.axis_xy_m[point])}: list the points in the order in which vehicles pass them, {else_say}"
+        )
+
+
 def check_units(road: Road) -> None:
-    """Raises `ValueError` unless the units that a road lists are in the order of the road, with its own among them."""
+    """Raises `ValueError` unless the units that a road lists are in the order of the road, with its own among them.
+
+    Those of a road without an axis may be in any order, each at another place.
+    """
     check_at_most(MOST_UNITS, **{"the number of units_xyz_m": len(road.units_xyz_m)})
     if not road.units_xyz_m:
         return
     if road.rsu_xyz_m not in road.units_xyz_m:
         raise ValueError(f"units_xyz_m must contain the road's own unit, rsu_xyz_m = {list(road.rsu_xyz_m)}")
+    if not road.axis_xy_m:
+        if len(set(road.units_xyz_m)) < len(road.units_xyz_m):
+            raise ValueError("units_xyz_m must list different places, got one of them twice")
+        return
     axis = RoadAxis(road)
     position_m = [float(axis.position_m(np.array(unit[:2]))) for unit in road.units_xyz_m]  # one by one, for the memory
     if not all(after > before for before, after in pairwise(position_m)):
@@ -104,7 +152,8 @@ def units_of_road(
     """Returns the places [m] of `count` roadside units, and their positions along the road [m].
 
     Where the road lists several units, these are the ones nearest to its own unit, in the order of the road. Otherwise
-    they are at regular spacing; see `roadside_units`.
+    they are at regular spacing; see `roadside_units`. On a road without an axis, a position is the distance to the east
+    of its own unit.
 
     Raises:
         TrafficError: The road lists several units, but fewer than `count`.
@@ -118,5 +167,6 @@ def units_of_road(
         )
     units_m = np.array(road.units_xyz_m)
     position_m = RoadAxis(road).position_m(units_m[:, :2])
-    nearest = np.sort(np.argsort(np.abs(position_m), kind="stable")[:count])
+    away_m = np.abs(position_m) if road.axis_xy_m else np.hypot(*(units_m[:, :2] - road.rsu_xyz_m[:2]).T)
+    nearest = np.sort(np.argsort(away_m, kind="stable")[:count])
     return units_m[nearest], position_m[nearest]

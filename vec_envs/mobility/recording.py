@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import chain, pairwise
 from pathlib import Path
@@ -35,12 +37,24 @@ ARRAYS = ("header", "vehicles", "present", *_FLAGS, *_MEASURED)
 """The arrays of a recording; version 1 has no `present`."""
 
 
-def write_recording(path: Path, road: Road, slot_s: float, windows: list[TrafficWindow]) -> None:
-    """Writes windows of one length to a file. Rounds numbers to 1/64 [m, m/s], so that they compress well."""
+def write_recording(
+    path: Path, road: Road, slot_s: float, windows: list[TrafficWindow], *, origin: Mapping[str, str] | None = None
+) -> None:
+    """Writes windows of one length to a file. Rounds numbers to 1/64 [m, m/s], so that they compress well.
+
+    Args:
+        path: The file.
+        road: The road of the windows.
+        slot_s: The length of their slots.
+        windows: The windows.
+        origin: What made them, see `vec_envs.mobility.origin`.
+    """
     entries = asdict(road)
     if not road.units_xyz_m:
         del entries["units_xyz_m"]  # older versions of this package read roads of one unit only
     header = {"format": _FORMAT, "version": VERSION, "slot_s": slot_s, "road": entries}
+    if origin:
+        header["origin"] = dict(origin)
     arrays: dict[str, np.ndarray] = {
         "header": np.array(json.dumps(header)),
         "vehicles": np.array([window.xy_m.shape[1] for window in windows], dtype=np.int32),
@@ -52,7 +66,13 @@ def write_recording(path: Path, road: Road, slot_s: float, windows: list[Traffic
         units = np.round(numbers * _PER_UNIT).astype(np.int32)
         # Ordered by vehicle in the file, since the numbers of one vehicle are similar.
         arrays[name] = np.asfortranarray(np.diff(units, axis=0, prepend=np.int32(0)))
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def check_size(windows: list[TrafficWindow]) -> None:
@@ -169,8 +189,8 @@ def _road(entries: dict[str, Any]) -> Road:
         raise ValueError(f"the name of its road must be text, got {entries['name']!r}")
     if not all(map(math.isfinite, chain(own, *units, *axis))):
         raise ValueError("its road must have finite numbers")
-    if len(axis) < 2 or any(one == other for one, other in pairwise(axis)):
-        raise ValueError("the axis of its road must have at least two points, each different from the one before")
+    if len(axis) == 1 or any(one == other for one, other in pairwise(axis)):
+        raise ValueError("the axis of its road must have none or several points, each different from the one before")
     road = Road(rsu_xyz_m=own, units_xyz_m=tuple(units), axis_xy_m=axis, **entries)
     check_units(road)
     return road

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+from vec_envs.mobility.motion import Motion
+from vec_envs.mobility.origin import SUMO, TRACE, origin_of_recording, sumo_version, warn_of_other_version
 from vec_envs.mobility.recording import find_recording, read_recording
 from vec_envs.mobility.selection import EpisodeRandom, choose
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError, TrafficWindow
@@ -44,6 +46,9 @@ class ReplayMobility:
         self._path = find_recording(recording)
         self._recording = recording if self._path != Path(recording) else self._path.resolve()
         self._road, self._slot_s, self._windows = read_recording(self._path)
+        self._origin = origin_of_recording(self._path)
+        if made_by := self._origin.get(SUMO):
+            warn_of_other_version(made_by, sumo_version(), f"the recording {self._path.name}")
         self._sources: dict[EpisodeShape, list[_Source]] = {}
 
     def __reduce__(self) -> tuple[type[ReplayMobility], tuple[str | Path]]:
@@ -66,20 +71,28 @@ class ReplayMobility:
         random = EpisodeRandom(seed)
         if shape not in self._sources:
             self._sources[shape] = self._find_sources(shape)
-        return _stream(self._sources[shape], random, shape, start)
+        return _stream(self._sources[shape], random, shape, start, Motion(self._road))
 
     def close(self) -> None:
         """Does nothing: no process or file is open."""
+
+    def _remedy(self, shape: EpisodeShape) -> str:
+        """Returns how to make a recording for episodes of a shape."""
+        slots = f"--slots {shape.num_slots} --slot-s {shape.slot_s:g}"
+        if TRACE in self._origin:
+            return f"ask for shorter episodes, or convert {self._origin[TRACE]!r} again with {slots}"
+        return (
+            f"record them with: python -m sumo_scenarios.record {self._road.name} {slots} --clients "
+            f"{shape.num_client_vehicles} --services {shape.num_service_vehicles}"
+            f"{' --come-and-go' if shape.come_and_go else ''}"
+        )
 
     def _find_sources(self, shape: EpisodeShape) -> list[_Source]:
         slots = self._windows[0].xy_m.shape[0]
         if shape.num_slots > slots or abs(shape.slot_s - self._slot_s) > 1e-9:
             raise TrafficError(
                 f"{self._path.name} has {slots} slots of {self._slot_s:g} s, but an episode needs {shape.num_slots} of "
-                f"{shape.slot_s:g} s; record them with: python -m sumo_scenarios.record {self._road.name} --slots "
-                f"{shape.num_slots} --slot-s {shape.slot_s:g} --clients {shape.num_client_vehicles} --services "
-                f"{shape.num_service_vehicles}{' --come-and-go' if shape.come_and_go else ''}, and give the file's "
-                "path as the scenario"
+                f"{shape.slot_s:g} s; {self._remedy(shape)}, and give the file's path as the scenario"
             )
         eligible = [eligible_vehicles(window, shape) for window in self._windows]
         sources = [
@@ -121,23 +134,24 @@ def suffices(
     return enough & (np.count_nonzero(either, axis=-1) >= clients + services)
 
 
-def _stream(sources: list[_Source], random: EpisodeRandom, shape: EpisodeShape, start: int) -> Iterator[TrafficBlock]:
+def _stream(
+    sources: list[_Source], random: EpisodeRandom, shape: EpisodeShape, start: int, motion: Motion
+) -> Iterator[TrafficBlock]:
     for episode in count(start):
         rng = random.at(episode)
         source = sources[int(rng.integers(len(sources)))]
         index = int(rng.integers(len(source.beginnings))) if len(source.beginnings) > 1 else 0
-        yield choose(rng, _part(source, int(source.beginnings[index]), shape), shape)
+        yield choose(rng, _part(source, int(source.beginnings[index]), shape, motion), shape)
 
 
-def _part(source: _Source, first: int, shape: EpisodeShape) -> TrafficWindow:
+def _part(source: _Source, first: int, shape: EpisodeShape, motion: Motion) -> TrafficWindow:
     """Returns the slots of an episode, with the vehicles that are present in enough of them."""
     window = source.window
     if shape.num_slots < len(window.present):
         window = _slots(window, slice(first, first + shape.num_slots))
     if shape.come_and_go:
         # Vehicles in the first slot count as arriving then, so their first speed is that of the next slot.
-        moved_m = np.where(window.present[0], window.position_m[1] - window.position_m[0], 0.0)
-        window = replace(window, speed_mps=np.vstack((moved_m / shape.slot_s, window.speed_mps[1:])))
+        window = motion.with_first_speeds(window, shape.slot_s)
     if source.all_stay:
         return window
     slots_present = np.count_nonzero(window.present, axis=0)

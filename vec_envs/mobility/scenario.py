@@ -1,42 +1,111 @@
-"""Reader of scenarios: folders with the SUMO files of a road and a `scenario.toml` that describes it."""
+"""Scenarios: folders with the SUMO files of a road or an area, and a `scenario.toml` that describes it."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import tomllib
-from collections.abc import Callable
+import gzip
+import math
+import re
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from vec_envs.files import read_text, shortened
-from vec_envs.mobility.axis import MOST_UNITS, check_units
+from vec_envs.mobility.axis import check_axis, check_units
+from vec_envs.mobility.scenario_table import Table, read_toml
 from vec_envs.mobility.traffic import Road
 
 SHIPPED = Path(__file__).parents[2] / "sumo_scenarios"
 """The folder of the shipped scenarios. It is found by its place beside `vec_envs`, in a wheel as in a clone, because a
 folder of yours named `sumo_scenarios` can hide the package."""
-MOST_BYTES = 2**18
-"""The largest size of a `scenario.toml`."""
-MOST_CHARACTERS = 1000
-"""The largest length of a line in it: the time for a key with many dots grows with the square of its length."""
-MOST_POINTS = 10_000
-"""The largest number of points of a road's axis."""
+SUMO_OPTIONS = (
+    "collision.action",
+    "collision.mingap-factor",
+    "default.action-step-length",
+    "default.carfollowmodel",
+    "default.emergencydecel",
+    "default.speeddev",
+    "device.rerouting.adaptation-interval",
+    "device.rerouting.adaptation-steps",
+    "device.rerouting.deterministic",
+    "device.rerouting.period",
+    "device.rerouting.pre-period",
+    "device.rerouting.probability",
+    "eager-insert",
+    "extrapolate-departpos",
+    "ignore-accidents",
+    "ignore-junction-blocker",
+    "ignore-route-errors",
+    "junction-taz",
+    "lanechange.duration",
+    "lanechange.overtake-right",
+    "lateral-resolution",
+    "max-depart-delay",
+    "no-internal-links",
+    "pedestrian.model",
+    "pedestrian.striping.dawdling",
+    "pedestrian.striping.stripe-width",
+    "random-depart-offset",
+    "routing-algorithm",
+    "scale",
+    "step-method.ballistic",
+    "time-to-impatience",
+    "time-to-teleport",
+    "time-to-teleport.disconnected",
+    "time-to-teleport.highways",
+    "time-to-teleport.remove",
+    "time-to-teleport.ride",
+    "tls.all-off",
+    "weights.minor-penalty",
+    "weights.random-factor",
+)
+"""The options of SUMO's command line that a scenario may set: those that change how vehicles drive. This package sets
+the others itself, and lets no scenario write files."""
+_HEAD_BYTES = 2**16
+_BOUNDARY = re.compile(rb'<location\b[^>]*\bconvBoundary="([^"]*)"')
+"""The extent of a network, which its file says at its beginning."""
+_ROAD_KEYS = ("rsu_xyz_m", "range_m", "speed_limit_mps", "axis_xy_m", "units_xyz_m")
+_TOP_KEYS = (
+    "name",
+    "net_file",
+    "route_files",
+    "additional_files",
+    "warm_up_s",
+    "start_s",
+    "end_s",
+    "top_speed_mps",
+    "client_types",
+    "service_types",
+    "sumo",
+    "road",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A road, the SUMO files of its network and traffic, and the vehicle types of each role (`None`: all types)."""
+    """A road or an area, the SUMO files of its network and traffic, and the vehicle types of each role.
+
+    The fields are the keys of `scenario.toml`; those of `road` are in its table `[road]`. Files are given relative to
+    the folder.
+    """
 
     road: Road
     net_file: Path
     route_files: tuple[Path, ...]
     warm_up_s: float
+    """The time that a simulation runs before its first window."""
     top_speed_mps: float
+    """A vehicle that seems faster was teleported by SUMO, and is left out."""
     client_types: tuple[str, ...] | None = None
+    """The SUMO vehicle types that may be clients; `None`: all types."""
     service_types: tuple[str, ...] | None = None
+    additional_files: tuple[Path, ...] = ()
+    """SUMO's additional files: bus stops, vehicle types, signal programs."""
+    start_s: float | None = None
+    """The simulated time from which on the demand is there. Simulations begin at it, or later."""
+    end_s: float | None = None
+    """The simulated time at which windows of traffic end. With it, each simulation begins at a time that is drawn
+    between `start_s` (0 by default) and `end_s`, so that seeds are different traffic."""
+    sumo: tuple[tuple[str, str], ...] = ()
+    """Options of SUMO by name, from the table `[sumo]`; `SUMO_OPTIONS` lists those that are accepted."""
 
     @classmethod
     def load(cls, scenario: str | Path) -> Scenario:
@@ -46,7 +115,7 @@ class Scenario:
         """
         folder = _folder(scenario)
         file = folder / "scenario.toml"
-        top = _Table(file=file, name="", entries=_toml(file))
+        top = Table(file=file, name="", entries=read_toml(file))
         road = top.table("road")
         loaded = cls(
             road=Road(
@@ -54,7 +123,7 @@ class Scenario:
                 rsu_xyz_m=cast(tuple[float, float, float], road.numbers("rsu_xyz_m", count=3)),
                 range_m=road.positive("range_m"),
                 speed_limit_mps=road.positive("speed_limit_mps"),
-                axis_xy_m=road.points("axis_xy_m"),
+                axis_xy_m=road.optional_points("axis_xy_m"),
                 units_xyz_m=road.optional_places("units_xyz_m"),
             ),
             net_file=top.existing_file(top.string("net_file")),
@@ -63,39 +132,84 @@ class Scenario:
             top_speed_mps=top.positive("top_speed_mps"),
             client_types=top.optional_strings("client_types"),
             service_types=top.optional_strings("service_types"),
+            additional_files=tuple(map(top.existing_file, top.optional_strings("additional_files") or ())),
+            start_s=top.optional_number("start_s", least=0.0),
+            end_s=top.optional_number("end_s", least=0.0),
+            sumo=top.optional_options("sumo", SUMO_OPTIONS),
         )
-        top.reject_unknown_keys()
-        road.reject_unknown_keys()
-        if loaded.road.range_m <= loaded.road.rsu_xyz_m[2]:
-            raise ValueError(
-                f"{top.file}: road.range_m must be above the height of the roadside unit, "
-                f"{loaded.road.rsu_xyz_m[2]:g}, got {loaded.road.range_m:g}"
-            )
-        try:
-            check_units(loaded.road)
-        except ValueError as error:
-            raise ValueError(f"{top.file}: road.{error}") from error
+        top.reject_unknown_keys(_TOP_KEYS)
+        road.reject_unknown_keys(_ROAD_KEYS)
+        _check(loaded, file)
         return loaded
 
 
-def _toml(file: Path) -> dict[str, Any]:
-    """Returns the content of a TOML file. Raises `ValueError` where it is not TOML, or is too large."""
-    text = read_text(file, most_bytes=MOST_BYTES)
-    longest = max(map(len, text.splitlines()), default=0)
-    if longest > MOST_CHARACTERS:
+def _check(loaded: Scenario, file: Path) -> None:
+    """Raises `ValueError` for keys that contradict each other."""
+    road = loaded.road
+    if road.range_m <= road.rsu_xyz_m[2]:
         raise ValueError(
-            f"{file} must have at most {MOST_CHARACTERS} characters in a line, got {longest}: begin a line for each "
-            "point"
+            f"{file}: road.range_m must be above the height of the roadside unit, {road.rsu_xyz_m[2]:g}, got "
+            f"{road.range_m:g}"
         )
+    if loaded.top_speed_mps < road.speed_limit_mps:
+        raise ValueError(
+            f"{file}: top_speed_mps must be at least road.speed_limit_mps, {road.speed_limit_mps:g}, got "
+            f"{loaded.top_speed_mps:g}: faster vehicles count as teleported by SUMO, and are left out"
+        )
+    first_s = (loaded.start_s or 0.0) + loaded.warm_up_s
+    if loaded.end_s is not None and loaded.end_s <= first_s:
+        raise ValueError(
+            f"{file}: end_s must be above start_s + warm_up_s = {first_s:g}, got {loaded.end_s:g}: no time is left for "
+            "episodes"
+        )
+    _check_place(loaded, file)
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not TOML: {shortened(error)}") from error
+        check_axis(road)
+        check_units(road)
+    except ValueError as error:
+        raise ValueError(f"{file}: road.{error}") from error
+
+
+def _check_place(loaded: Scenario, file: Path) -> None:
+    """Raises `ValueError` for a unit that is out of range of the whole network."""
+    corners = _corners_m(loaded.net_file)
+    if corners is None:
+        return
+    left, low, right, high = corners
+    x, y, z = loaded.road.rsu_xyz_m
+    away_m = math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0), z)
+    if away_m > loaded.road.range_m:
+        raise ValueError(
+            f"{file}: road.rsu_xyz_m must be in range of the network, which spans x from {left:.0f} to {right:.0f} and "
+            f"y from {low:.0f} to {high:.0f}, got [{x:g}, {y:g}, {z:g}], {away_m:.0f} m away, with range_m = "
+            f"{loaded.road.range_m:g}: give the unit in metres, in the plane of the network"
+        )
+
+
+def _corners_m(net_file: Path) -> tuple[float, float, float, float] | None:
+    """Returns the least x and y and the largest of a network, as its file says; `None` where it does not."""
+    try:
+        with gzip.open(net_file) if net_file.suffix == ".gz" else net_file.open("rb") as file:
+            found = _BOUNDARY.search(file.read(_HEAD_BYTES))
+        left, low, right, high = map(float, found[1].decode().split(",") if found else ())
+    except (OSError, EOFError, ValueError):
+        return None
+    return left, low, right, high
 
 
 def scenario_names() -> list[str]:
     """Returns the names of the shipped scenarios."""
     return sorted(path.parent.name for path in SHIPPED.glob("*/scenario.toml"))
+
+
+def located(scenario: str) -> str:
+    """Returns the name of a shipped scenario or recording as it is, and the path of another one as an absolute path.
+
+    A path that does not exist is returned as it is, too.
+    """
+    path = Path(scenario)
+    shipped = (SHIPPED / scenario / "scenario.toml").is_file() or not path.exists()
+    return scenario if shipped else str(path.absolute())
 
 
 def _folder(scenario: str | Path) -> Path:
@@ -107,115 +221,3 @@ def _folder(scenario: str | Path) -> Path:
         f"scenario must be one of {', '.join(scenario_names())}, or a path to a folder with a scenario.toml, "
         f"got {str(scenario)!r}"
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Table:
-    """A table of the file. Each getter raises `ValueError` with the file, the key, the rule and the value."""
-
-    file: Path
-    name: str
-    entries: dict[str, Any]
-
-    def get(self, key: str, rule: str, accept: Callable[[Any], bool]) -> Any:
-        if key not in self.entries:
-            raise ValueError(f"{self.file}: {self.name}{key} is missing; it must be {rule}")
-        value = self.entries[key]
-        if not accept(value):
-            raise ValueError(f"{self.file}: {self.name}{key} must be {rule}, got {shortened(repr(value))}")
-        return value
-
-    def table(self, key: str) -> _Table:
-        entries = self.get(key, "a table", lambda value: isinstance(value, dict))
-        return _Table(file=self.file, name=f"{key}.", entries=entries)
-
-    def string(self, key: str, *, default: str | None = None) -> str:
-        if default is not None and key not in self.entries:
-            return default
-        return self.get(key, "a string that is not empty", lambda value: isinstance(value, str) and value != "")
-
-    def strings(self, key: str) -> tuple[str, ...]:
-        return tuple(self.get(key, "a list of at least one string", _is_string_list))
-
-    def optional_strings(self, key: str) -> tuple[str, ...] | None:
-        return self.strings(key) if key in self.entries else None
-
-    def number(self, key: str, *, least: float) -> float:
-        return float(
-            self.get(key, f"a number of at least {least:g}", lambda value: _is_number(value) and value >= least)
-        )
-
-    def positive(self, key: str) -> float:
-        return float(self.get(key, "a number above 0", lambda value: _is_number(value) and value > 0.0))
-
-    def numbers(self, key: str, *, count: int) -> tuple[float, ...]:
-        values = self.get(key, f"{count} finite numbers", lambda value: _is_number_list(value, count))
-        return tuple(map(float, values))
-
-    def points(self, key: str) -> tuple[tuple[float, float], ...]:
-        rule = f"two to {MOST_POINTS} points [x, y], each different from the one before"
-        values = self.get(key, rule, _is_polyline)
-        return tuple((float(x), float(y)) for x, y in values)
-
-    def optional_places(self, key: str) -> tuple[tuple[float, float, float], ...]:
-        if key not in self.entries:
-            return ()
-        rule = f"one to {MOST_UNITS} places [x, y, z]"
-        values = self.get(key, rule, _is_list_of_places)
-        return tuple((float(x), float(y), float(z)) for x, y, z in values)
-
-    def existing_file(self, name: str) -> Path:
-        path = self.file.parent / name
-        with contextlib.suppress(OSError):  # a name may be longer than a file's name can be
-            if path.is_file():
-                return path
-        raise ValueError(f"{self.file} names {shortened(repr(name))}, but the file does not exist")
-
-    def reject_unknown_keys(self) -> None:
-        known = {
-            "name",
-            "net_file",
-            "route_files",
-            "warm_up_s",
-            "top_speed_mps",
-            "client_types",
-            "service_types",
-            "road",
-        }
-        if self.name:
-            known = {"rsu_xyz_m", "range_m", "speed_limit_mps", "axis_xy_m", "units_xyz_m"}
-        for key in self.entries.keys() - known:
-            raise ValueError(
-                f"{self.file}: {self.name}{shortened(key)} is an unknown key; "
-                f"the known ones are {', '.join(sorted(known))}"
-            )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def _is_number_list(value: Any, count: int) -> bool:
-    return (
-        isinstance(value, list)
-        and len(cast(list[Any], value)) == count
-        and all(map(_is_number, cast(list[Any], value)))
-    )
-
-
-def _is_string_list(value: Any) -> bool:
-    return isinstance(value, list) and value != [] and all(isinstance(item, str) for item in cast(list[Any], value))
-
-
-def _is_list_of_places(value: Any) -> bool:
-    if not isinstance(value, list):
-        return False
-    places = cast(list[Any], value)
-    return 1 <= len(places) <= MOST_UNITS and all(_is_number_list(place, 3) for place in places)
-
-
-def _is_polyline(value: Any) -> bool:
-    if not isinstance(value, list) or not all(_is_number_list(point, 2) for point in cast(list[Any], value)):
-        return False
-    points = cast(list[list[float]], value)
-    return 2 <= len(points) <= MOST_POINTS and all(a != b for a, b in pairwise(points))

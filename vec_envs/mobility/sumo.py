@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vec_envs.mobility.axis import RoadAxis
+from vec_envs.mobility.motion import Motion
 from vec_envs.mobility.scenario import Scenario
 from vec_envs.mobility.selection import EpisodeRandom, choose, choose_vehicles, split, staying_vehicles
 from vec_envs.mobility.sumo_pool import RawWindow, WindowJob, WorkerPool
@@ -33,6 +33,7 @@ FIRST_TAPE, LONGEST_TAPE = 2, 32
 ANSWER_TIMEOUT_S = 300.0
 """The default time limit of a worker's answer, hundreds of times what the shipped scenarios need."""
 SumoBackend = Literal["libsumo", "traci", "traci-gui"]
+_MARKS = (",", ";", "$")
 _Places = Float[np.ndarray, "slots vehicles 2"]
 _Numbers = Float[np.ndarray, "slots vehicles"]
 
@@ -95,7 +96,7 @@ class SumoMobility:
         self._scenario = Scenario.load(scenario)
         self._num_workers, self._answer_timeout_s = int(num_workers), float(answer_timeout_s)
         self._settings = _worker_settings(self._scenario, sumo_backend, gui_delay_ms)
-        self._axis = RoadAxis(self._scenario.road)
+        self._motion = Motion(self._scenario.road, self._scenario.top_speed_mps)
         self._keep_pools()
         self._pool()
 
@@ -168,10 +169,17 @@ class SumoMobility:
                     jobs.pop(0)
                 if part.window >= part.num_windows // 2 and len(jobs) == 1:
                     jobs.append(request(tape_part(episode + part.num_windows - part.window)))
-                yield jobs[0].get()
+                window = jobs[0].get()
+                if episode == start:
+                    self._check(window, shape)
+                yield window
         finally:
             for job in jobs:
                 job.cancelled = True
+
+    def _check(self, raw: RawWindow, shape: EpisodeShape) -> None:
+        """Raises `TrafficError` where the axis is not that of the road, judged by all vehicles of a window."""
+        self._motion.check(self._window(raw, shape))
 
     def _block(self, raw: RawWindow, rng: np.random.Generator, shape: EpisodeShape) -> TrafficBlock:
         if shape.come_and_go:
@@ -202,24 +210,16 @@ class SumoMobility:
         """Returns places, positions and speeds of some vehicles, of those that are present throughout."""
         of_all = raw.xy_m.reshape(len(raw.num_slots), shape.num_slots, 2)
         xy_m = np.ascontiguousarray(of_all[vehicles].swapaxes(0, 1))
-        position_m = self._axis.position_m(xy_m)
-        speed_mps = np.empty_like(position_m)
-        speed_mps[0] = raw.first_speed_mps[vehicles]
-        np.divide(position_m[1:] - position_m[:-1], shape.slot_s, out=speed_mps[1:])
-        if shape.num_slots > 1:
-            # SUMO's own speed has no direction.
-            np.copysign(speed_mps[0], position_m[1] - position_m[0], out=speed_mps[0])
-        return xy_m, position_m, speed_mps
+        return xy_m, *self._motion.of_staying(xy_m, raw.first_speed_mps[vehicles], shape.slot_s)
 
     def _coming_and_going(
         self, raw: RawWindow, shape: EpisodeShape, present: Bool[np.ndarray, "slots vehicles"]
     ) -> tuple[_Places, _Numbers, _Numbers]:
         """Returns places, positions and speeds of all vehicles, 0.0 where they are absent."""
-        xy_m, position_m = np.zeros((*present.shape, 2)), np.zeros(present.shape)
+        xy_m = np.zeros((*present.shape, 2))
         # Workers send a window stay by stay, hence the transposed order.
         xy_m.swapaxes(0, 1)[present.T] = raw.xy_m
-        position_m.T[present.T] = self._axis.position_m(raw.xy_m)
-        return xy_m, position_m, speeds_mps(position_m, present, shape.slot_s)
+        return xy_m, *self._motion.of_coming_and_going(xy_m, present, shape.slot_s)
 
     def _pool(self) -> WorkerPool:
         pid = os.getpid()
@@ -227,20 +227,6 @@ class SumoMobility:
             pool = WorkerPool(self._settings, self._num_workers, self._answer_timeout_s)
             return self._pools.setdefault(pid, pool)
         return self._pools[pid]
-
-
-def speeds_mps(
-    position_m: Float[np.ndarray, "slots vehicles"], present: Bool[np.ndarray, "slots vehicles"], slot_s: float
-) -> Float[np.ndarray, "slots vehicles"]:
-    """Returns the speeds [m/s] of vehicles that come and go, each present for two slots or more.
-
-    A speed is the distance since the previous slot, divided by the slot's length. In the slot of a vehicle's arrival it
-    is the distance to the next slot. It is 0.0 where the vehicle is absent.
-    """
-    moved_mps = np.diff(position_m, axis=0, append=0.0) / slot_s
-    arrives = present.copy()
-    arrives[1:] &= ~present[:-1]
-    return np.where(arrives, moved_mps, np.where(present, np.roll(moved_mps, 1, axis=0), 0.0))
 
 
 def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int]:
@@ -267,14 +253,42 @@ def _worker_settings(scenario: Scenario, backend: str, gui_delay_ms: int) -> dic
     return {
         "backend": backend,
         "gui_delay_ms": gui_delay_ms,
-        "net_file": str(scenario.net_file.resolve()),
-        "route_files": [str(path.resolve()) for path in scenario.route_files],
+        **_files(scenario),
+        "sumo": scenario.sumo,
         "warm_up_s": scenario.warm_up_s,
+        "start_s": scenario.start_s,
+        "end_s": scenario.end_s,
         "top_speed_mps": scenario.top_speed_mps,
         "client_types": scenario.client_types,
         "service_types": scenario.service_types,
         "rsu_xyz_m": scenario.road.rsu_xyz_m,
         "range_m": scenario.road.range_m,
+    }
+
+
+def _files(scenario: Scenario) -> dict[str, Any]:
+    """Returns the files of a worker's settings, and the folder that they are relative to: `None` for absolute paths.
+
+    SUMO splits lists of files at commas and replaces `${...}`. So paths that contain them are given relative to the
+    scenario's folder, in which the worker then runs. Raises `ValueError` where that is not enough.
+    """
+    files = (scenario.net_file, *scenario.route_files, *scenario.additional_files)
+    folder, names = None, [str(path.resolve()) for path in files]
+    if any(mark in name for name in names for mark in _MARKS):
+        folder = str(scenario.net_file.parent.resolve())
+        names = [os.path.relpath(name, folder) for name in names]
+    for name in names:
+        if any(mark in name for mark in _MARKS):
+            raise ValueError(
+                f"the file {name!r} of the scenario {scenario.road.name!r} must have none of {' '.join(_MARKS)} in its "
+                "name, which SUMO would not read as it stands: rename it"
+            )
+    routes = 1 + len(scenario.route_files)
+    return {
+        "folder": folder,
+        "net_file": names[0],
+        "route_files": names[1:routes],
+        "additional_files": names[routes:],
     }
 
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from vec_envs.mobility.sumo_refusals import advice
 from vec_envs.mobility.traffic import TrafficError
 from vec_envs.mobility.worker_answers import Answer, NoAnswerInTime, WorkerDied
 from vec_envs.mobility.worker_deaths import Death, death_of, death_of_silence, out_of_memory_kills
@@ -220,7 +221,8 @@ class _Worker:
             head = json.loads(answer.line())
             if "error" in head:
                 self._end()
-                raise TrafficError(head["error"] + (f": {tail}" if (tail := self._error_tail()) else ""))
+                said = head["error"] + (f": {tail}" if (tail := self._error_tail()) else "")
+                raise TrafficError(said + advice(said, self._settings))
             coordinates = 2 * sum(head["num_slots"])
             size = 8 * (coordinates + (0 if request["come_and_go"] else len(head["num_slots"])))
             numbers = np.frombuffer(answer.numbers(size))

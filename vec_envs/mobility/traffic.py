@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from vec_envs.mobility.headings import headings_rad, kept_seats
+
 
 class TrafficError(RuntimeError):
     """A source of traffic cannot provide an episode. The message says why, and what to do."""
@@ -16,10 +18,13 @@ class TrafficError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Road:
-    """A road: its centre line, its speed limit, and the place and range of its roadside unit.
+    """A road or an area: its centre line, its speed limit, and the place and range of its roadside unit.
 
     Positions along the road are measured on the centre line, `axis_xy_m`. They are 0 at the point nearest to the
     roadside unit and grow in the direction of the axis, which is the direction of travel on a one-way road.
+
+    A crossing, a grid of streets or a district has no axis. There, the position of a vehicle is its distance to the
+    unit in the plane, negative while the vehicle approaches the unit. Its speed is that along its heading.
 
     A road may list several units. Range and positions still refer to its own unit, `rsu_xyz_m`, which is one of them.
     """
@@ -28,7 +33,8 @@ class Road:
     rsu_xyz_m: tuple[float, float, float]
     range_m: float
     speed_limit_mps: float
-    axis_xy_m: tuple[tuple[float, float], ...]
+    axis_xy_m: tuple[tuple[float, float], ...] = ()
+    """The points of the centre line; empty where vehicles do not follow one road."""
     units_xyz_m: tuple[tuple[float, float, float], ...] = ()
     """The places of all roadside units in the order of the road; empty where the road lists its own unit only."""
 
@@ -47,7 +53,8 @@ class TrafficWindow:
     position_m: Float[np.ndarray, "slots vehicles"]
     """Position along the road; 0.0 where the vehicle is absent."""
     speed_mps: Float[np.ndarray, "slots vehicles"]
-    """Speed along the road, negative against the direction of the axis; 0.0 where the vehicle is absent."""
+    """Speed along the road, negative against the direction of the axis; 0.0 where the vehicle is absent. That of a
+    vehicle that drives across the axis, and on a road without an axis, is its speed in the plane."""
     present: Bool[np.ndarray, "slots vehicles"]
     """Whether the vehicle is in range: from the slot of its arrival to the last one before it leaves."""
     may_be_client: Bool[np.ndarray, " vehicles"]
@@ -74,6 +81,16 @@ class TrafficBlock:
     service_speed_mps: Float[np.ndarray, "*batch slots services"]
     client_vehicle: Int[np.ndarray, "*batch slots clients"]
     service_vehicle: Int[np.ndarray, "*batch slots services"]
+
+    @property
+    def client_heading_rad(self) -> Float[np.ndarray, "*batch slots clients"]:
+        """The headings of clients in the plane, counter-clockwise from the x axis; see `headings.directions`."""
+        return headings_rad(self.client_xy_m, kept_seats(self.client_vehicle))
+
+    @property
+    def service_heading_rad(self) -> Float[np.ndarray, "*batch slots services"]:
+        """The headings of service vehicles in the plane."""
+        return headings_rad(self.service_xy_m, kept_seats(self.service_vehicle))
 
 
 def entry_slot(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Int[np.ndarray, "*batch slots seats"]:

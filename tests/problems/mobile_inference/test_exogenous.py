@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -207,3 +208,21 @@ def test_the_traffic_comes_and_goes() -> None:
     assert found.service_leaves.any()
     for one, other in itertools.pairwise(range(2)):
         assert (found.v2i_efficiency[one] != found.v2i_efficiency[other]).any()
+
+
+def test_on_a_road_without_an_axis_things_are_ahead_along_the_heading() -> None:
+    area = replace(LISTED, axis_xy_m=(), rsu_xyz_m=(100.0, 40.0, 12.0), units_xyz_m=())
+    problem = MobileInference(num_client_vehicles=1, num_service_vehicles=1, num_rsus=1, episode_slots=3)
+    traffic = block(np.tile(np.arange(2), (4, 1)), 5.0, clients=1)
+    turned = replace(traffic, client_xy_m=traffic.client_xy_m[..., ::-1], client_speed_mps=np.full((4, 1), 5.0))
+    found = problem.exogenous(problem.sample(np.random.default_rng(0)), turned, area)
+    assert found.in_plane.all()
+    np.testing.assert_allclose(found.unit_ahead_m[:, 0, 0], 40.0 - turned.client_xy_m[:, 0, 1])
+    between_m = turned.service_xy_m[:, 0] - turned.client_xy_m[:, 0]
+    np.testing.assert_allclose(found.service_ahead_m[:, 0, 0], between_m[:, 1])
+    np.testing.assert_allclose(found.service_faster_mps[:, 0, 0], -5.0, atol=1e-9)
+    on_road = problem.exogenous(problem.sample(np.random.default_rng(0)), traffic, replace(LISTED, units_xyz_m=()))
+    assert not on_road.in_plane.any()
+    np.testing.assert_array_equal(
+        on_road.unit_ahead_m[:, 0], on_road.client_heading * (on_road.unit_position_m - on_road.client_position_m)
+    )

@@ -10,6 +10,7 @@ import sys
 from typing import BinaryIO, NoReturn
 
 from .simulators import ProgramKilled, WorkerError, die_with_parent
+from .versions import version
 from .windows import Server, Tape
 
 
@@ -34,7 +35,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Serves requests until the standard input ends."""
+    """Serves requests until the standard input ends; with `version BACKEND`, writes the version of SUMO instead."""
     parent = int(sys.argv[1])
     # No code here makes reference cycles, and the search for them costs a twentieth of the simulation.
     gc.disable()
@@ -51,7 +52,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
-        _serve(sys.stdin.buffer, answers)
+        if sys.argv[2:3] == ["version"]:
+            answers.write(version(sys.argv[3]).encode() + b"\n")
+            answers.flush()
+        else:
+            _serve(sys.stdin.buffer, answers)
     except WorkerError as error:
         answers.write(json.dumps({"error": str(error)}).encode() + b"\n")
         answers.flush()

@@ -16,14 +16,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
+from .survey import Place, Survey, survey
+
 SIGKILL = 9
 PR_SET_PDEATHSIG = 1
 LOADER_FAILED = 127
 MAX_STARTS, RETRY_S, MAX_RETRIES = 5, 0.01, 10**9
 """Connecting is tried again while SUMO's program runs: the parent decides how long an answer may take."""
 SYSTEM_LIBRARIES = "libatomic1 libx11-6 libxext6 libxrender1 libgl1"
-
-Place = tuple[float, float]
 
 
 class WorkerError(Exception):
@@ -72,6 +72,10 @@ class Simulator(Protocol):
 
     def speeds(self, vehicles: list[str]) -> list[float]:
         """Returns the speeds [m/s] of vehicles whose places were requested in this step."""
+        ...
+
+    def survey(self) -> Survey:
+        """Returns what the simulation holds now; slow, and asked for the message of an error only."""
         ...
 
     def close(self) -> None:
@@ -128,6 +132,9 @@ class Libsumo:
     def speeds(self, vehicles: list[str]) -> list[float]:
         return [self._sumo.vehicle.getSpeed(vehicle) for vehicle in vehicles]
 
+    def survey(self) -> Survey:
+        return survey(self._sumo)
+
     def close(self) -> None:
         """Does nothing: the simulation ends with this process."""
 
@@ -142,7 +149,7 @@ class Traci:
             raise WorkerError("traci is missing; install it with: pip install traci") from error
         self._traci: Any = traci
         self._errors: tuple[type[Exception], ...] = (traci.TraCIException, traci.FatalTraCIError, OSError)
-        self._command = [_program(program), *arguments]
+        self._command = [program_path(program), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self._sumo: Any = None
         self._subscribed: set[str] = set()
@@ -253,6 +260,10 @@ class Traci:
         found: dict[str, dict[int, Any]] = self._sumo.vehicle.getAllSubscriptionResults()
         return [found[vehicle][self._traci.constants.VAR_SPEED] for vehicle in vehicles]
 
+    def survey(self) -> Survey:
+        with self._explained():
+            return survey(self._sumo)
+
     def close(self) -> None:
         if self._process is not None:
             self._process.kill()
@@ -270,7 +281,7 @@ def simulator(settings: dict[str, Any]) -> Simulator:
     return Traci("sumo-gui", ["--start", "--quit-on-end", "--delay", str(settings["gui_delay_ms"])])
 
 
-def _program(name: str) -> str:
+def program_path(name: str) -> str:
     """Returns the path of a SUMO program: of the `eclipse-sumo` package if it is installed, else from PATH."""
     spec = find_spec("sumo")
     for folder in (spec.submodule_search_locations or ()) if spec else ():

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
+import random
 from array import array
 from dataclasses import dataclass
 from itertools import chain, compress, pairwise
 from typing import Any, NamedTuple, cast
 
-from .simulators import Place, SumoRefusal, WorkerError, simulator
+from .causes import Misses, explained
+from .simulators import SumoRefusal, WorkerError, simulator
+from .survey import Place
 
 MAX_MISSES = 20
+MAX_FRESH, FRESH_MISSES = 20, 3
+"""Where the beginnings of simulations are drawn, so many of them in a row may have no window, each after so many
+misses: the hours of demand may have times with few vehicles."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +74,11 @@ class Window:
 
 
 class Server:
-    """Cuts windows of one scenario from one simulator."""
+    """Cuts windows of one scenario from one simulator.
+
+    The windows of a tape come from one simulation. Where its demand ends, and at the scenario's `end_s`, another
+    simulation of the tape follows, with a seed and a beginning that are drawn from the tape's seed.
+    """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
@@ -75,6 +86,12 @@ class Server:
         self._tape: Tape | None = None
         self._next_window = 0
         self._steps_per_slot = 1
+        self._simulations = 0
+        self._windows_of_simulation = 0
+        self._slots_left = math.inf
+        self._misses = Misses()
+        if settings["folder"] is not None:
+            os.chdir(settings["folder"])  # the names of files are relative to it
 
     def window(self, tape: Tape, index: int) -> Window:
         """Returns the window of an index. Continues the present simulation if it can."""
@@ -95,35 +112,76 @@ class Server:
         self._simulator.close()
 
     def _load(self, tape: Tape) -> None:
-        """Starts a simulation and runs its warm-up."""
+        """Starts the first simulation of a tape."""
         # SUMO's models are accurate for steps of at most a second, and its clock counts milliseconds.
         fewest = math.ceil(tape.slot_ms / 1000)
         self._steps_per_slot = next(n for n in range(fewest, tape.slot_ms + 1) if tape.slot_ms % n == 0)
-        step_s = tape.slot_ms / self._steps_per_slot / 1000.0
-        options = ["--net-file", self._settings["net_file"], "--route-files", ",".join(self._settings["route_files"])]
-        options += ["--seed", str(tape.seed), "--step-length", f"{step_s:.3f}", "--xml-validation", "never"]
-        options += ["--no-step-log", "--no-warnings", "--duration-log.disable"]
-        self._tape = None
-        self._simulator.load(options)
-        for _ in range(math.ceil(self._settings["warm_up_s"] / step_s)):
-            self._simulator.step()
+        self._tape, self._simulations = None, 0
+        self._simulate(tape)
         self._tape, self._next_window = tape, 0
 
+    def _simulate(self, tape: Tape) -> None:
+        """Starts the next simulation of a tape and runs its warm-up."""
+        settings, step_s = self._settings, tape.slot_ms / self._steps_per_slot / 1000.0
+        draws = random.Random(f"{tape.seed} {self._simulations}")
+        seed = draws.getrandbits(31) if self._simulations else tape.seed
+        options = ["--net-file", settings["net_file"], "--route-files", ",".join(settings["route_files"])]
+        if settings["additional_files"]:
+            options += ["--additional-files", ",".join(settings["additional_files"])]
+        options += [text for name, value in settings["sumo"] for text in (f"--{name}", value)]
+        options += ["--seed", str(seed), "--step-length", f"{step_s:.3f}", "--xml-validation", "never"]
+        options += ["--no-step-log", "--no-warnings", "--duration-log.disable"]
+        options += self._begin(tape, draws)
+        self._simulator.load(options)
+        for _ in range(math.ceil(settings["warm_up_s"] / step_s)):
+            self._simulator.step()
+        self._simulations += 1
+        self._windows_of_simulation = 0
+
+    def _begin(self, tape: Tape, draws: random.Random) -> list[str]:
+        """Returns SUMO's option for the beginning of a simulation, drawn in whole seconds after `start_s`."""
+        start_s, end_s, warm_up_s = (self._settings[name] for name in ("start_s", "end_s", "warm_up_s"))
+        first_s, slot_s = start_s or 0.0, tape.slot_ms / 1000.0
+        if end_s is None:
+            return [] if start_s is None else ["--begin", f"{first_s:.3f}"]
+        room_s = end_s - first_s - warm_up_s - tape.num_slots * slot_s
+        if room_s < 0.0:
+            raise WorkerError(
+                f"an episode of {tape.num_slots} slots of {slot_s:g} s must fit into the hours of demand, but end_s - "
+                f"start_s - warm_up_s = {end_s - first_s - warm_up_s:g} s: use shorter episodes, or set these keys of "
+                "scenario.toml"
+            )
+        begin_s = first_s + int(draws.random() * (int(room_s) + 1))
+        self._slots_left = math.floor((end_s - begin_s - warm_up_s) / slot_s + 1e-6)
+        return ["--begin", f"{begin_s:.3f}"]
+
     def _next_valid(self, tape: Tape) -> Window:
-        """Returns the next window with enough vehicles. Raises `WorkerError` after `MAX_MISSES` without."""
-        most = 0
-        for _ in range(MAX_MISSES):
+        """Returns the next window with enough vehicles. Raises `WorkerError` where new simulations have none either."""
+        self._misses, fresh = Misses(), 0
+        while True:
+            window = self._search(tape)
+            if window is not None:
+                self._windows_of_simulation += 1
+                return window
+            fresh += self._windows_of_simulation == 0
+            if fresh >= (1 if self._settings["end_s"] is None else MAX_FRESH):
+                raise WorkerError(explained(self._misses, self._settings, tape))
+            self._simulate(tape)
+
+    def _search(self, tape: Tape) -> Window | None:
+        """Returns the next window with enough vehicles; `None` after too many without, or where the demand ends."""
+        for _ in range(MAX_MISSES if self._settings["end_s"] is None else FRESH_MISSES):
+            if self._slots_left < tape.num_slots:
+                return None
             window = self._coming_and_going(tape) if tape.come_and_go else self._staying(tape)
+            self._slots_left -= tape.num_slots
             if window.suffices(tape):
                 return window
-            most = max(most, sum(stay.first_slot == 0 for stay in window.stays))
-        when = "in the first slot" if tape.come_and_go else "throughout"
-        fewer = "fewer" if tape.come_and_go else "fewer or for shorter episodes"
-        raise WorkerError(
-            f"{MAX_MISSES} windows of {tape.num_slots} slots in a row had at most {most} vehicles in range {when}, "
-            f"but an episode needs {tape.num_clients} clients and {tape.num_services} service vehicles; ask for "
-            f"{fewer}, or use a scenario with denser traffic, a wider range or more types for the roles"
-        )
+            survey = self._simulator.survey()
+            self._misses.add(sum(stay.first_slot == 0 for stay in window.stays), survey)
+            if survey.expected == 0:
+                return None
+        return None
 
     def _staying(self, tape: Tape) -> Window:
         """Returns the next window of vehicles that are in range in every slot."""
@@ -193,4 +251,7 @@ class Server:
     def _jumps(self, column: list[Place], tape: Tape) -> bool:
         """Returns whether SUMO teleported the vehicle, which it does where traffic is stuck."""
         farthest = (self._settings["top_speed_mps"] * tape.slot_ms / 1000.0) ** 2
-        return any((x - u) * (x - u) + (y - v) * (y - v) > farthest for (u, v), (x, y) in pairwise(column))
+        if not any((x - u) * (x - u) + (y - v) * (y - v) > farthest for (u, v), (x, y) in pairwise(column)):
+            return False
+        self._misses.leave_out(max(map(math.dist, column, column[1:])) * 1000.0 / tape.slot_ms)
+        return True

@@ -40,7 +40,8 @@ class PartitionObservation:
 
     Features: the client's backlog, the RSU's backlog of its DNN type, the backlog of every service vehicle; the
     client's position and that of every service vehicle. `"extended"` adds the client's rate to every node, the
-    processors of the client and of every service vehicle, and their driving speeds.
+    processors of the client and of every service vehicle, and their driving speeds. On a road without an axis, a
+    position is the distance to the RSU, negative while the vehicle approaches it.
 
     Paper: MAD2RL Eqs. (52), (53).
     """

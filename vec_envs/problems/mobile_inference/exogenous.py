@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from vec_envs.mobility.axis import units_of_road
+from vec_envs.mobility.headings import directions, kept_seats
 from vec_envs.mobility.traffic import Road, TrafficBlock, entry_slot
 from vec_envs.problems.mobile_inference.links import StreetLinks, headings, leaves, slot_before
 from vec_envs.problems.mobile_inference.records import Draws, Exogenous
@@ -56,7 +57,23 @@ def exogenous_of(
         v2i_distance_m=unit_m,
         v2v_distance_m=vehicle_m,
         mean_arrivals=_mean_arrivals(arrives),
+        **({} if road.axis_xy_m else _ahead_in_plane(traffic, units_m)),
     )
+
+
+def _ahead_in_plane(traffic: TrafficBlock, units_m: Float[np.ndarray, "units 3"]) -> dict[str, np.ndarray]:
+    """Returns the fields of `Exogenous` for what is ahead of clients on a road without an axis."""
+    client = directions(traffic.client_xy_m, kept_seats(traffic.client_vehicle))[..., None, :]
+    service = directions(traffic.service_xy_m, kept_seats(traffic.service_vehicle))
+    service_mps = (service * traffic.service_speed_mps[..., None])[..., None, :, :]
+    to_unit = units_m[:, :2] - traffic.client_xy_m[..., None, :]
+    to_service = traffic.service_xy_m[..., None, :, :] - traffic.client_xy_m[..., None, :]
+    return {
+        "in_plane": np.ones(traffic.client_vehicle.shape[:-1], np.bool_),
+        "unit_ahead_in_plane_m": (to_unit * client).sum(axis=-1),
+        "service_ahead_in_plane_m": (to_service * client).sum(axis=-1),
+        "service_faster_in_plane_mps": (service_mps * client).sum(axis=-1) - traffic.client_speed_mps[..., None],
+    }
 
 
 def _mean_arrivals(arrives: Bool[np.ndarray, "*batch slots clients"]) -> Float[np.ndarray, "*batch slots"]:

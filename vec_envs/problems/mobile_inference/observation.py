@@ -77,7 +77,8 @@ class StreetObservation:
       what is left of the local work (50 Gcycles), the data (100 Mbit), the forwarding (1 s) and the work at the node
       (100 Gcycles); speed (15 m/s); processor (10 GHz); energy queue (100 J); the waiting task's DNN (one-hot); the
       node of the task in flight (one-hot).
-    - Each unit: distance ahead along the road (500 m), negative behind the client; efficiency now and one slot before
+    - Each unit: distance ahead along the road (500 m), negative behind the client, and along the client's heading on a
+      road without an axis; efficiency now and one slot before
       (4 bit/s/Hz); tasks sent in its cell (4); tasks (4) and work (100 Gcycles) of its server.
     - Each service vehicle: whether the seat is held; distance ahead (500 m); speed relative to the client's, in the
       client's heading (15 m/s); efficiency now and one slot before; processor (30 GHz); its tasks and work.
@@ -145,27 +146,17 @@ class StreetObservation:
         }
 
     def _units(self, exogenous: Exogenous) -> Features:
-        heading, position = _given(exogenous.client_heading), _given(exogenous.client_position_m)
-        ahead_m = heading[..., None] * (_given(exogenous.unit_position_m)[..., None, :] - position[..., None])
         return {
-            "unit_ahead": ahead_m / DISTANCE_SCALE_M,
+            "unit_ahead": exogenous.unit_ahead_m / DISTANCE_SCALE_M,
             "unit_efficiency": exogenous.v2i_efficiency / EFFICIENCY_SCALE,
             "unit_efficiency_before": _given(exogenous.v2i_efficiency_before) / EFFICIENCY_SCALE,
         }
 
     def _services(self, exogenous: Exogenous) -> Features:
-        heading = _given(exogenous.client_heading)[..., None]
-        ahead_m, faster_mps = (
-            heading * (_given(service)[..., None, :] - _given(client)[..., None])
-            for service, client in (
-                (exogenous.service_position_m, exogenous.client_position_m),
-                (exogenous.service_speed_mps, exogenous.client_speed_mps),
-            )
-        )
         return {
             "service_present": exogenous.service_present[..., None, :],
-            "service_ahead": ahead_m / DISTANCE_SCALE_M,
-            "service_speed": faster_mps / SPEED_SCALE_MPS,
+            "service_ahead": exogenous.service_ahead_m / DISTANCE_SCALE_M,
+            "service_speed": exogenous.service_faster_mps / SPEED_SCALE_MPS,
             "service_efficiency": exogenous.v2v_efficiency / EFFICIENCY_SCALE,
             "service_efficiency_before": _given(exogenous.v2v_efficiency_before) / EFFICIENCY_SCALE,
             "service_processor": exogenous.service_ghz[..., None, :] / SERVICE_SCALE_GHZ,

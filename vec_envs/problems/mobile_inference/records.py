@@ -78,6 +78,12 @@ class Exogenous:
     client_heading: RealArray[np.ndarray, "*batch clients"] | None = None
     """1 in the direction of the road's axis, -1 against it; 1 by default. A vehicle that stands keeps its heading."""
     unit_position_m: RealArray[np.ndarray, "*batch units"] | None = None
+    in_plane: Bool[np.ndarray, "*batch"] | None = None
+    """Whether the road has no axis, so that the three fields below hold; False by default."""
+    unit_ahead_in_plane_m: RealArray[np.ndarray, "*batch clients units"] | None = None
+    """How far units, and service vehicles, are ahead of a client along its heading in the plane."""
+    service_ahead_in_plane_m: RealArray[np.ndarray, "*batch clients services"] | None = None
+    service_faster_in_plane_mps: RealArray[np.ndarray, "*batch clients services"] | None = None
     v2i_efficiency_before: RealArray[np.ndarray, "*batch clients units"] | None = None
     """Efficiencies one slot before; by default, and in a vehicle's first slot, those of the slot itself."""
     v2v_efficiency_before: RealArray[np.ndarray, "*batch clients services"] | None = None
@@ -97,6 +103,10 @@ class Exogenous:
             "service_speed_mps": lambda: np.zeros(services),
             "client_heading": lambda: np.ones(clients),
             "unit_position_m": lambda: np.zeros((*clients[:-1], np.shape(self.v2i_efficiency)[-1])),
+            "in_plane": lambda: np.zeros(clients[:-1], np.bool_),
+            "unit_ahead_in_plane_m": lambda: np.zeros(np.shape(self.v2i_efficiency)),
+            "service_ahead_in_plane_m": lambda: np.zeros(np.shape(self.v2v_efficiency)),
+            "service_faster_in_plane_mps": lambda: np.zeros(np.shape(self.v2v_efficiency)),
             "v2i_efficiency_before": lambda: self.v2i_efficiency,
             "v2v_efficiency_before": lambda: self.v2v_efficiency,
             "v2i_distance_m": lambda: np.zeros(np.shape(self.v2i_efficiency)),
@@ -106,6 +116,28 @@ class Exogenous:
         for name, default in defaults.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default())
+
+    @property
+    def unit_ahead_m(self) -> RealArray[np.ndarray, "*batch clients units"]:
+        """How far units are ahead of a client along the road, or along its heading on a road without an axis."""
+        return self._ahead(self.unit_position_m, self.client_position_m, self.unit_ahead_in_plane_m)
+
+    @property
+    def service_ahead_m(self) -> RealArray[np.ndarray, "*batch clients services"]:
+        """How far service vehicles are ahead of a client; see `unit_ahead_m`."""
+        return self._ahead(self.service_position_m, self.client_position_m, self.service_ahead_in_plane_m)
+
+    @property
+    def service_faster_mps(self) -> RealArray[np.ndarray, "*batch clients services"]:
+        """The speed of service vehicles in the heading of a client, minus that of the client."""
+        return self._ahead(self.service_speed_mps, self.client_speed_mps, self.service_faster_in_plane_mps)
+
+    def _ahead(self, of_node: Any, of_client: Any, in_plane: Any) -> Any:
+        """Returns the difference along the road, in the direction of each client, or that in the plane."""
+        heading: Any = np.asarray(self.client_heading)[..., None]
+        plane: Any = np.asarray(self.in_plane)[..., None, None]
+        along: Any = heading * (of_node[..., None, :] - of_client[..., None])
+        return np.where(plane, in_plane, along)
 
 
 @dataclass(frozen=True, kw_only=True)

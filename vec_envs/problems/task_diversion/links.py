@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from vec_envs.mobility.axis import roadside_units
+from vec_envs.mobility.axis import roadside_units, units_of_road
 from vec_envs.mobility.traffic import Road
 from vec_envs.physics.channel import RateFunction, checked_rates_mbps
 from vec_envs.units import dbm_from_watt
@@ -17,7 +17,10 @@ Pair = tuple[Int[np.ndarray, "*batch tasks 2"], Float[np.ndarray, "*batch tasks 
 
 @dataclass(frozen=True, kw_only=True)
 class RoadsideLinks:
-    """Computes the rates to the roadside units, which stand at regular spacing about the middle of the road."""
+    """Computes the rates to the roadside units.
+
+    They stand at regular spacing about the middle of the road. Those of a road without an axis are the ones it lists.
+    """
 
     num_rsus: int
     rsu_spacing_m: float
@@ -31,7 +34,7 @@ class RoadsideLinks:
         self, xy_m: Float[np.ndarray, "*batch tasks 2"], fading: Float[np.ndarray, "*batch tasks units"], road: Road
     ) -> Pair:
         """Returns the two nearest units of each vehicle and the rates to them in Mbit/s; 0 for a unit out of range."""
-        unit, distance_m = nearest_two(xy_m, roadside_units(road, self.num_rsus, self.rsu_spacing_m))
+        unit, distance_m = nearest_two(xy_m, self._units_m(road))
         in_range = distance_m <= self.rsu_range_m
         in_range[..., 1] &= self.num_rsus > 1
         rate_mbps = self.v2i_rate(
@@ -42,6 +45,15 @@ class RoadsideLinks:
             noise_dbm=dbm_from_watt(self.noise_w),
         )
         return unit, np.where(in_range, checked_rates_mbps(rate_mbps, distance_m, of="v2i_rate", may_be_0=True), 0.0)
+
+    def _units_m(self, road: Road) -> Float[np.ndarray, "units 3"]:
+        """Returns the places of the units: those that a road without an axis lists, or at regular spacing.
+
+        Raises `TrafficError` where such a road lists several, but fewer than `num_rsus`.
+        """
+        if road.axis_xy_m:
+            return roadside_units(road, self.num_rsus, self.rsu_spacing_m)
+        return units_of_road(road, self.num_rsus, self.rsu_spacing_m)[0]
 
 
 def nearest_two(xy_m: Float[np.ndarray, "*batch tasks 2"], unit_xyz_m: Float[np.ndarray, "units 3"]) -> Pair:

@@ -74,14 +74,23 @@ class Predicted:
     ) -> tuple[Float[np.ndarray, "rows"], Float[np.ndarray, "rows services"]]:
         """Returns the mean efficiencies of the next seconds, to the best unit of each slot and to vehicles."""
         env, _ = who
-        speed = _rows(now.client_speed_mps, who)[:, None]
-        place = _rows(now.client_position_m, who)[:, None]
-        unit_m = place - np.asarray(now.unit_position_m)[env]
-        vehicle_m = place - np.asarray(now.service_position_m)[env]
-        vehicle_mps = np.asarray(now.service_speed_mps)[env]
-        units = self._ahead("v2i", now.v2i_efficiency[who], _rows(now.v2i_distance_m, who), unit_m, speed, 0.0)
+        own_mps = np.abs(_rows(now.client_speed_mps, who))[:, None]
+        vehicle_mps = np.abs(np.asarray(now.service_speed_mps)[env])
+        units = self._ahead(
+            "v2i",
+            now.v2i_efficiency[who],
+            _rows(now.v2i_distance_m, who),
+            _rows(now.unit_ahead_m, who),
+            -own_mps,
+            own_mps,
+        )
         vehicles = self._ahead(
-            "v2v", now.v2v_efficiency[who], _rows(now.v2v_distance_m, who), vehicle_m, speed, vehicle_mps
+            "v2v",
+            now.v2v_efficiency[who],
+            _rows(now.v2v_distance_m, who),
+            _rows(now.service_ahead_m, who),
+            _rows(now.service_faster_mps, who),
+            own_mps + vehicle_mps,
         )
         present = now.service_present[env]
         return units.max(axis=-1).mean(axis=0), vehicles.mean(axis=0) * present
@@ -91,17 +100,21 @@ class Predicted:
         link: str,
         efficiency: Float[np.ndarray, "rows nodes"],
         distance_m: Float[np.ndarray, "rows nodes"],
-        along_m: Float[np.ndarray, "rows nodes"],
-        speed_mps: Float[np.ndarray, "rows 1"],
-        node_mps: Float[np.ndarray, "rows nodes"] | float,
+        ahead_m: Float[np.ndarray, "rows nodes"],
+        faster_mps: Float[np.ndarray, "rows #nodes"],
+        both_mps: Float[np.ndarray, "rows #nodes"],
     ) -> Float[np.ndarray, "times rows nodes"]:
-        """Returns the predicted efficiencies at times from now to the horizon; `along_m` is the distance by road."""
+        """Returns the predicted efficiencies at times from now to the horizon.
+
+        `ahead_m` is how far a node is ahead of the client, `faster_mps` how fast this grows, and `both_mps` the sum of
+        their speeds.
+        """
         count = max(round(self.horizon_s / self._problem.slot_s), 1)
         time_s = (np.arange(count) * self._problem.slot_s)[:, None, None]
-        beside = np.maximum(distance_m**2 - along_m**2, 0.0)
-        later_m = np.sqrt(beside + (along_m + (speed_mps - node_mps) * time_s) ** 2)
+        beside = np.maximum(distance_m**2 - ahead_m**2, 0.0)
+        later_m = np.sqrt(beside + (ahead_m + faster_mps * time_s) ** 2)
         mean = self._problem.links.mean_efficiency(later_m, link)
-        moved_m = (np.abs(speed_mps) + np.abs(node_mps)) * time_s
+        moved_m = both_mps * time_s
         return np.maximum(mean + np.exp(-moved_m / SIGHT_DISTANCE_M) * (efficiency - mean[0]), 0.0)
 
 

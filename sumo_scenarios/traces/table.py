@@ -1,0 +1,150 @@
+"""Reads tables of samples: CSV files with named columns."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+
+from sumo_scenarios.traces.samples import Collector
+from sumo_scenarios.traces.streams import lines
+
+FOOT_M = 0.3048
+LENGTHS_M = {"m": 1.0, "km": 1000.0, "ft": FOOT_M}
+"""Units of length -> metres."""
+TIMES_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
+"""Units of time -> seconds."""
+DATE = "date"
+"""The unit of times such as 2008-02-02 15:36:08."""
+_DELIMITERS = (",", ";", "\t", "|")
+_SHOWN = 30
+_NOTHING: list[str] = []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The columns of a table and their units. Without a header, a column's name is its number, from 1 on."""
+
+    vehicle: str
+    time: str
+    x: str
+    y: str
+    kind: str | None = None
+    header: bool = True
+    delimiter: str | None = None
+    """The character between values; None for the one that the first line has most often."""
+    encoding: str | None = None
+    time_unit: str = "s"
+    """One of `TIMES_S`, or `DATE`."""
+    frame_rate: float | None = None
+    """The number of frames in a second, where the time is the number of a frame."""
+    length_unit: str = "m"
+    """One of `LENGTHS_M`; for degrees "m" too, which leaves numbers as they are."""
+
+
+def read_table(path: Path, columns: Columns, into: Collector) -> None:
+    """Adds the samples of a table to a collector; rows that lack a value are counted, and left out.
+
+    Raises `ValueError` with the line where the table is not as the columns say, and `OSError` where it is missing.
+    """
+    text = lines(path, columns.encoding)
+    first = next((line for line in text if line.strip()), None)
+    if first is None:
+        raise ValueError(f"{path} must have rows, but it is empty")
+    delimiter = columns.delimiter or max(_DELIMITERS, key=first.count)
+    rows = csv.reader(chain([first], text), delimiter=delimiter, skipinitialspace=True)
+    names = _row(path, rows)
+    if not columns.header:
+        rows, names = chain([names], rows), [str(n + 1) for n in range(len(names))]
+    places = [_place(path, names, *column) for column in _wanted(columns)]
+    _add_rows(path, rows, places, columns, into)
+
+
+def _wanted(columns: Columns) -> list[tuple[str, str]]:
+    """Returns the options that name a column, with their values."""
+    wanted = [("--id", columns.vehicle), ("--time", columns.time), ("--x", columns.x), ("--y", columns.y)]
+    return wanted + ([("--type", columns.kind)] if columns.kind else [])
+
+
+def _place(path: Path, names: Sequence[str], option: str, name: str) -> int:
+    """Returns the index of a column. Raises `ValueError` listing the columns where it is missing, or there twice."""
+    plain = [of.strip().casefold() for of in names]
+    found = [n for n, of in enumerate(names) if of.strip() == name] or [
+        n for n, of in enumerate(plain) if of == name.casefold()
+    ]
+    if len(found) != 1:
+        shown = ", ".join(of.strip()[:40] for of in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        raise ValueError(
+            f"{path} must have one column {name!r}, got {len(found)}; its columns are {shown}: name the right one by "
+            f"{option}"
+        )
+    return found[0]
+
+
+def _row(path: Path, rows: Iterator[list[str]]) -> list[str]:
+    try:
+        return next(rows, _NOTHING)
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a table of comma-separated values: {error}") from error
+
+
+def _add_rows(path: Path, rows: Iterator[list[str]], places: Sequence[int], columns: Columns, into: Collector) -> None:
+    at_vehicle, at_time, at_x, at_y, *at_kind = places
+    last, to_s = max(places), _time_reader(columns)
+    metres, number = LENGTHS_M[columns.length_unit], 1 if columns.header else 0
+    while row := _row_or_blank(path, rows):
+        number += 1
+        if len(row) <= last or not all(row[at].strip() for at in places[:4]):
+            into.incomplete += 1
+            continue
+        try:
+            x, y = _number(row[at_x], columns.x) * metres, _number(row[at_y], columns.y) * metres
+            if not (math.isfinite(x) and math.isfinite(y)):
+                into.incomplete += 1
+                continue
+            kind = row[at_kind[0]].strip() if at_kind else ""
+            into.add(row[at_vehicle].strip(), to_s(row[at_time]), x, y, kind)
+        except ValueError as error:
+            raise ValueError(f"{path}, row {number}: {error}") from error
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{name} must be a number with a decimal point, got {text[:40]!r}") from None
+
+
+def _row_or_blank(path: Path, rows: Iterator[list[str]]) -> list[str]:
+    """Returns the next row with values; an empty one at the end."""
+    try:
+        return next((row for row in rows if row), _NOTHING)
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a table of comma-separated values: {error}") from error
+
+
+def _time_reader(columns: Columns) -> Callable[[str], float]:
+    """Returns a function from the text of a time to seconds."""
+    if columns.time_unit == DATE:
+        return _date_s
+    second = TIMES_S[columns.time_unit] if columns.frame_rate is None else 1.0 / columns.frame_rate
+
+    def plain(text: str) -> float:
+        try:
+            return float(text) * second
+        except ValueError:
+            raise ValueError(f"the time must be a number, got {text[:40]!r}; dates need --time-unit {DATE}") from None
+
+    return plain
+
+
+def _date_s(text: str) -> float:
+    try:
+        date = datetime.fromisoformat(text.strip().replace("/", "-"))
+    except ValueError:
+        raise ValueError(f"the time must be a date such as 2008-02-02 15:36:08, got {text[:40]!r}") from None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

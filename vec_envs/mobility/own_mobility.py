@@ -1,0 +1,116 @@
+"""Somebody's own mobility: an object, or the name "package.module:factory" of a function that makes one."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import re
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+from typing_extensions import get_protocol_members
+
+from vec_envs.mobility.axis import check_units
+from vec_envs.mobility.block_checks import is_own
+from vec_envs.mobility.traffic import Mobility, Road
+from vec_envs.validation import check_not_negative, check_positive, shown
+
+_SOURCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
+
+def is_source(mobility: object) -> bool:
+    """Whether a value has the form "package.module:factory"."""
+    return isinstance(mobility, str) and ":" in mobility
+
+
+def imported_mobility(source: str, *, scenario: str | Path | None) -> Mobility:
+    """Returns the mobility that a function or class makes, which is imported by its name.
+
+    Args:
+        source: "package.module:factory". The working directory is searched last.
+        scenario: Passed to the factory by keyword; None calls it without arguments.
+
+    Raises:
+        ValueError: The name has another form or cannot be imported. The factory fails, takes no `scenario`, or makes
+            something else.
+    """
+    factory = _imported(source)
+    if not callable(factory):
+        raise ValueError(
+            f"mobility={source!r} must name a function or class that makes a Mobility object, got "
+            f"{type(factory).__name__}: write a function that returns it"
+        )
+    given = {} if scenario is None else {"scenario": scenario}
+    try:
+        inspect.signature(factory).bind(**given)
+    except TypeError as error:
+        arguments = f"scenario={scenario!r}" if given else "no arguments"
+        raise ValueError(f"the factory of mobility={source!r} must take {arguments}: {error}") from error
+    try:
+        made: Any = factory(**given)
+    except Exception as error:
+        raise ValueError(f"the factory of mobility={source!r} failed: {type(error).__name__}: {error}") from error
+    check_mobility(made, f"what mobility={source!r} makes")
+    return made
+
+
+def check_mobility(mobility: object, name: str = "mobility") -> None:
+    """Raises `ValueError` where an object of somebody's own lacks what `Mobility` asks for, or has another `road`."""
+    if isinstance(mobility, type):
+        raise ValueError(f"{name} must be an object, {mobility.__name__}(...), got the class {mobility.__name__}")
+    lacking = sorted(member for member in get_protocol_members(Mobility) if not hasattr(mobility, member))
+    if lacking:
+        raise ValueError(
+            f"{name} must be an object with road, blocks and close, as vec_envs.mobility.Mobility says; got "
+            f"{shown(mobility)}, which lacks {', '.join(lacking)}"
+        )
+    of = cast(Mobility, mobility)
+    if is_own(of):
+        return
+    for member in ("blocks", "close"):
+        if not callable(getattr(of, member)):
+            raise ValueError(f"{member} of {name} must be a method, got {shown(getattr(of, member))}")
+    try:
+        inspect.signature(of.blocks).bind(0, None, start=0)
+    except TypeError as error:
+        raise ValueError(f"blocks of {name} must take (seed, shape, *, start=0): {error}") from error
+    try:
+        _check_road(of.road)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"road of {name}: {error}") from error
+
+
+def _imported(source: str) -> Any:
+    """Returns the object that a source names. Raises `ValueError` where it cannot be imported."""
+    if not _SOURCE.fullmatch(source):
+        raise ValueError(f"mobility must be given as package.module:factory, got {source!r}")
+    module, _, name = source.partition(":")
+    working_directory = str(Path.cwd())
+    if working_directory not in sys.path:
+        sys.path.append(working_directory)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (Exception, SystemExit) as error:  # somebody's module may raise anything
+        raise ValueError(f"mobility={source!r} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _check_road(road: Any) -> None:
+    """Raises `ValueError` or `TypeError` where a value is not a road with finite numbers."""
+    if not isinstance(road, Road):
+        raise ValueError(f"it must be a vec_envs.mobility.Road, got {type(road).__name__}")
+    check_positive(range_m=road.range_m)
+    check_not_negative(speed_limit_mps=road.speed_limit_mps)
+    units = (road.rsu_xyz_m, *road.units_xyz_m)
+    if not all(len(unit) == 3 and all(map(math.isfinite, unit)) for unit in units):
+        raise ValueError(f"rsu_xyz_m and units_xyz_m must be places (x, y, z), got {shown(units)}")
+    axis = road.axis_xy_m
+    if not all(len(point) == 2 and all(map(math.isfinite, point)) for point in axis):
+        raise ValueError(f"axis_xy_m must be points (x, y), got {shown(axis)}")
+    if len(axis) == 1 or any(tuple(one) == tuple(other) for one, other in pairwise(axis)):
+        raise ValueError(
+            f"axis_xy_m must have none or several points, each different from the one before, got {shown(axis)}"
+        )
+    check_units(road)
