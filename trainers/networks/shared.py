@@ -11,7 +11,7 @@ from torch import Tensor, nn
 class SharedAgents(nn.Module):
     """Applies the network of a single agent to the observations of all agents, so that each learns from all.
 
-    Differs: in MAD2RL each agent has its own weights.
+    In the MAD2RL paper, each agent has weights of its own.
     """
 
     def __init__(self, network: nn.Module) -> None:
