@@ -41,7 +41,7 @@ from trainers.registry import learner_named
 from trainers.runs.configuration import check_env_id, from_json
 from trainers.runs.directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
 from trainers.runs.tables import label
-from vec_envs.files import check_archive, read_json, read_text, shortened
+from vec_envs.files import check_archive, read_json, shortened
 from vec_envs.version_option import add_version
 
 SUBMISSION = "submission.json"
@@ -194,7 +194,7 @@ def _run_reasons(job: Job, folder: Path) -> list[str]:
         return [f"{job.name}: its trained run, runs/{path.name}, is not a folder of {', '.join(RUN_FILES)}"]
     try:
         learner = learner_named(job.training["learner_name"])
-        texts = json.dumps(job.training), read_text(path / CONFIG)
+        texts = json.dumps(job.training), RunDirectory(path).config()
         check_env_id(texts[1], job.training["env_id"])
         most = MOST_CHECKPOINT_BYTES
         check_archive(path / CHECKPOINT, most_bytes=most, most_unpacked_bytes=most)

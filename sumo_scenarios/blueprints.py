@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, replace
 
 STRAIGHT = math.inf
+HOURS = "start_s = 0.0\nend_s = 86400.0\n"
+"""Lines of a `scenario.toml`: simulations begin at times drawn over a day, so that signals are in any phase."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,5 +156,110 @@ BLUEPRINTS = {
         num_units=3,
         unit_spacing_m=600.0,
         warm_up_s=60.0,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridBlueprint:
+    """The definition of a shipped grid of streets: signals at all crossings, and an arm out of it at each border.
+
+    Vehicles enter at the end of each arm at random times, and leave at the ends of others.
+    """
+
+    title: str
+    crossings: int
+    """Crossings in a row and in a column."""
+    block_m: float
+    arm_m: float
+    lanes: int
+    lane_width_m: float
+    speed_limit_mps: float
+    cycle_s: int
+    headway_s: float
+    """Mean time between two vehicles that enter at an arm."""
+    unit_offset_m: float
+    unit_height_m: float
+    range_m: float
+    warm_up_s: float
+    types: tuple[VehicleType, ...]
+
+
+GRIDS = {
+    "city-grid": GridBlueprint(
+        title="A grid of city streets: 4 by 4 crossings with signals, blocks of 200 m, 50 km/h, four roadside units",
+        crossings=4,
+        block_m=200.0,
+        arm_m=200.0,
+        lanes=2,
+        lane_width_m=3.25,
+        speed_limit_mps=13.9,
+        cycle_s=60,
+        headway_s=30.0,
+        unit_offset_m=12.0,
+        unit_height_m=8.0,
+        range_m=400.0,
+        warm_up_s=240.0,
+        types=BLUEPRINTS["arterial"].types,
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BorrowedBlueprint:
+    """The definition of a shipped scenario on a real road, whose network is read from the `eclipse-sumo` package.
+
+    These networks were made of OpenStreetMap's data. Its traffic is our own: vehicles enter at random times.
+    """
+
+    title: str
+    net: str
+    """The place of the network in the package."""
+    flows: tuple[tuple[str, str, float], ...] = ()
+    """First edge, last edge, and vehicles an hour."""
+    random_flows: int = 0
+    """Further flows between edges that SUMO's `randomTrips` draws."""
+    random_flow_per_h: float = 0.0
+    """Vehicles an hour of these flows together."""
+    speed_limit_mps: float
+    range_m: float
+    units_xyz_m: tuple[tuple[float, float, float], ...]
+    """The places of the roadside units, the road's own one first."""
+    warm_up_s: float
+    top_speed_mps: float
+    types: tuple[VehicleType, ...]
+    signals_off: bool = False
+    """Whether signals are off, such as a ramp meter that a program would have to switch."""
+
+
+BORROWED = {
+    "bremen-motorway": BorrowedBlueprint(
+        title="A motorway junction near Bremen, with ramps; network (c) OpenStreetMap contributors, in eclipse-sumo",
+        net="tools/game/highway/highway.net.xml",
+        flows=(
+            ("145354574", "153177820", 2400.0),
+            ("153180751", "153177820", 400.0),
+            ("153180750", "4086683", 900.0),
+            ("35136848", "153189949", 900.0),
+        ),
+        speed_limit_mps=33.33,
+        range_m=1200.0,
+        units_xyz_m=((716.6, 391.4, 8.0), (353.5, 779.3, 8.0), (1142.8, 12.7, 8.0), (1239.6, 788.1, 8.0)),
+        warm_up_s=120.0,
+        top_speed_mps=70.0,
+        signals_off=True,
+        types=BLUEPRINTS["motorway"].types,
+    ),
+    "berlin-district": BorrowedBlueprint(
+        title="Streets in the south-east of Berlin; network (c) OpenStreetMap contributors, in eclipse-sumo",
+        net="tools/game/DRT/osm.net.xml",
+        random_flows=120,
+        random_flow_per_h=900.0,
+        speed_limit_mps=13.89,
+        range_m=750.0,
+        units_xyz_m=((1701.8, 956.3, 8.0), (1937.2, 499.4, 8.0), (1261.3, 606.4, 8.0), (2203.5, 1223.0, 8.0)),
+        warm_up_s=240.0,
+        top_speed_mps=25.0,
+        types=BLUEPRINTS["fdr-drive"].types,
     ),
 }

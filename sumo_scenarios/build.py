@@ -12,16 +12,17 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
-from sumo_scenarios.blueprints import BLUEPRINTS, Blueprint
+from sumo_scenarios.blueprints import BLUEPRINTS, BORROWED, GRIDS, Blueprint
+from sumo_scenarios.borrowed import borrowed_description, borrowed_routes
+from sumo_scenarios.grid import grid_description, grid_edge_elements, grid_node_elements, grid_routes
+from sumo_scenarios.sumo_files.programs import ImportRefusal, run_program
 from vec_envs.version_option import add_version
 
 FOLDER = Path(__file__).parent
@@ -112,22 +113,25 @@ def units(blueprint: Blueprint) -> list[tuple[float, float, float]]:
 
 def network(blueprint: Blueprint) -> str:
     """Returns the text of `net.xml`, made by netconvert. Raises `SystemExit` if netconvert is missing or fails."""
-    nodes, edges = "".join(_nodes(blueprint)), "".join(_edges(blueprint))
+    cycle = [] if blueprint.crossings is None else ["--tls.cycle.time", str(blueprint.crossings.cycle_s)]
+    return _converted("".join(_nodes(blueprint)), "".join(_edges(blueprint)), cycle)
+
+
+def _converted(nodes: str, edges: str, options: list[str]) -> str:
+    """Returns the text of the network of some nodes and edges."""
     with tempfile.TemporaryDirectory() as folder:
         node_file, edge_file, net_file = (Path(folder, name) for name in ("nod.xml", "edg.xml", "net.xml"))
         node_file.write_text(f"<nodes>{nodes}</nodes>", encoding="utf-8")
         edge_file.write_text(f"<edges>{edges}</edges>", encoding="utf-8")
-        arguments = ["--node-files", node_file, "--edge-files", edge_file, "--output-file", net_file]
-        if blueprint.crossings is not None:
-            arguments += ["--tls.cycle.time", str(blueprint.crossings.cycle_s)]
-        run = subprocess.run(
-            [_netconvert(), *arguments, "--offset.disable-normalization", "--no-turnarounds"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode:
-            raise SystemExit(f"netconvert failed on the geometry of the road: {run.stderr.strip()}")
+        arguments = ["--node-files", node_file, "--edge-files", edge_file, "--output-file", net_file, *options]
+        try:
+            run_program(
+                "netconvert",
+                [*arguments, "--offset.disable-normalization", "--no-turnarounds"],
+                folder=Path(folder),
+            )
+        except ImportRefusal as error:
+            raise SystemExit(str(error)) from error
         return _without_header(net_file.read_text(encoding="utf-8"))
 
 
@@ -234,22 +238,30 @@ def description(blueprint: Blueprint) -> str:
 
 def files(name: str) -> dict[str, str]:
     """Returns the texts of the files of a shipped road, by file name."""
+    if name in GRIDS:
+        grid = GRIDS[name]
+        nodes, edges = "".join(grid_node_elements(grid)), "".join(grid_edge_elements(grid))
+        net = _converted(nodes, edges, ["--tls.cycle.time", str(grid.cycle_s)])
+        return {"net.xml": net, "rou.xml": grid_routes(grid), "scenario.toml": grid_description(grid)}
+    if name in BORROWED:
+        return {"rou.xml": borrowed_routes(BORROWED[name]), "scenario.toml": borrowed_description(BORROWED[name])}
     blueprint = BLUEPRINTS[name]
     return {"net.xml": network(blueprint), "rou.xml": routes(blueprint), "scenario.toml": description(blueprint)}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Builds or checks the roads, and returns the exit status: the number of files that differ."""
+    known = [*BLUEPRINTS, *GRIDS, *BORROWED]
     parser = argparse.ArgumentParser(prog="python -m sumo_scenarios.build", description="Builds the shipped roads.")
     add_version(parser)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BLUEPRINTS)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)} (default: all)")
     parser.add_argument("--check", action="store_true", help="compare with the files on disk instead of writing them")
     options = parser.parse_args(arguments)
-    unknown = sorted(set(options.names) - set(BLUEPRINTS))
+    unknown = sorted(set(options.names) - set(known))
     if unknown:
-        parser.error(f"NAME must be one of {', '.join(BLUEPRINTS)}, got {', '.join(unknown)}")
+        parser.error(f"NAME must be one of {', '.join(known)}, got {', '.join(unknown)}")
     different = 0
-    for name in options.names or BLUEPRINTS:
+    for name in options.names or known:
         for file_name, text in files(name).items():
             path = FOLDER / name / file_name
             if options.check:
@@ -273,16 +285,6 @@ def _middle(points: list[tuple[float, float]]) -> tuple[float, float, float]:
             return ax + part * (bx - ax), ay + part * (by - ay), math.atan2(by - ay, bx - ax)
         left -= length
     raise ValueError(f"a road needs at least two points, got {len(points)}")
-
-
-def _netconvert() -> str:
-    """Returns the path of netconvert. Raises `SystemExit` if it is missing."""
-    spec = find_spec("sumo")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    paths = [path for folder in folders for path in Path(folder, "bin").glob("netconvert*")]
-    if not paths:
-        raise SystemExit('netconvert is missing; install it with: pip install "vec-envs[sumo]"')
-    return str(paths[0])
 
 
 def _without_header(text: str) -> str:

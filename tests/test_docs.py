@@ -70,10 +70,17 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
-def test_the_script_of_the_picture_makes_a_small_picture(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_script_of_the_pictures_makes_the_committed_ones(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    runpy.run_path(str(ROOT / "docs" / "pictures" / "make.py"))["make"](tmp_path / "picture.png")
-    assert 10_000 < (tmp_path / "picture.png").stat().st_size < 200_000
+    script = runpy.run_path(str(ROOT / "docs" / "pictures" / "make.py"))
+    for name in script["PICTURES"]:
+        committed = ROOT / "docs" / "pictures" / f"{name}.gif"
+        assert 50_000 < committed.stat().st_size < 1_000_000
+        assert f"(pictures/{name}.gif)" in (ROOT / "docs" / f"{name}.md").read_text()
+    written = script["make"]("dnn-partition", tmp_path)
+    committed = ROOT / "docs" / "pictures" / "dnn-partition.gif"
+    assert 0.8 < written.stat().st_size / committed.stat().st_size < 1.25
 
 
 OPTIONS = [Run, *(kind for name, kind in vars(options).items() if name.endswith("Options"))]

@@ -47,7 +47,7 @@ def test_scenarios_are_found_whatever_is_in_the_current_folder(installed: Path, 
     folder = own_folder(tmp_path, "sumo_scenarios")
     code = "from vec_envs.mobility import *; print(*scenario_names(), Scenario.load('motorway').net_file)"
     found = run(installed, folder, "-c", code)
-    names = "arterial fdr-drive fdr-drive-dense motorway two-way-road"
+    names = "arterial berlin-district bremen-motorway city-grid fdr-drive fdr-drive-dense motorway two-way-road"
     assert found.stdout.strip() == f"{names} {installed}/sumo_scenarios/motorway/net.xml", found.stderr
 
 

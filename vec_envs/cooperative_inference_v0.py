@@ -60,7 +60,6 @@ factory = EnvironmentFactory(
     problem_type=CooperativeInference,
     default_mobility="still",
     load_references=lazily("vec_envs.problems.cooperative_inference.policies:REFERENCES"),
-    load_drawing=lazily("vec_envs.problems.cooperative_inference.drawing:draw"),
 )
 
 parallel_env = factory.parallel_env

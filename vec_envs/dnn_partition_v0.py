@@ -41,7 +41,6 @@ factory = EnvironmentFactory(
     env_id="VEC-DNNPartition-v0",
     problem_type=DNNPartition,
     load_references=lazily("vec_envs.problems.dnn_partition.policies:REFERENCES"),
-    load_drawing=lazily("vec_envs.problems.dnn_partition.drawing:draw"),
 )
 
 parallel_env = factory.parallel_env

@@ -47,7 +47,6 @@ factory = EnvironmentFactory(
     problem_type=MobileInference,
     default_scenario="arterial",
     load_references=lazily("vec_envs.problems.mobile_inference.policies:REFERENCES"),
-    load_drawing=lazily("vec_envs.problems.mobile_inference.drawing:draw"),
 )
 
 parallel_env = factory.parallel_env

@@ -18,14 +18,14 @@ def map_arrays(function: Callable[[np.ndarray], np.ndarray], record: R) -> R:
     return kind(**{f.name: function(getattr(record, f.name)) for f in fields(record)})  # pyright: ignore[reportArgumentType]
 
 
-def row_of(record: R, row: int) -> R:
-    """Returns one row of each array of a record, including the arrays of nested records."""
+def row_of(record: R, row: int | slice) -> R:
+    """Returns one row of each array of a record, including the arrays of nested records; or several, for a slice."""
     kind: Callable[..., R] = type(record)
     names = [f.name for f in fields(record)]  # pyright: ignore[reportArgumentType]
     return kind(**{name: _row_of_value(getattr(record, name), row) for name in names})
 
 
-def _row_of_value(value: Any, row: int) -> Any:
+def _row_of_value(value: Any, row: int | slice) -> Any:
     if is_dataclass(value):
         return row_of(value, row)
     if isinstance(value, Mapping):

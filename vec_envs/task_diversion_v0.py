@@ -52,7 +52,6 @@ factory = EnvironmentFactory(
     problem_type=TaskDiversion,
     default_scenario="two-way-road",
     load_references=lazily("vec_envs.problems.task_diversion.policies:REFERENCES"),
-    load_drawing=lazily("vec_envs.problems.task_diversion.drawing:draw"),
 )
 
 parallel_env = factory.parallel_env

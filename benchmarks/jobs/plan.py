@@ -39,6 +39,7 @@ NEWER = frozenset(
         "cost_prior",
         "mix_advantages",
         "noise_figure_db",
+        "processors",
         "share_weights",
         "shared_band",
         "v2v_range_m",

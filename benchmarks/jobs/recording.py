@@ -1,26 +1,22 @@
-"""Recordings of an episode, slot by slot: the scenes of a problem, for the player of the leaderboard's page."""
+"""Recordings of an episode for the player of the leaderboard's page, within the bounds of a result."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from vec_envs.interfaces.recording import EpisodeRecorder
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.problems.base import HasScenes, Problem, SequentialProblem, View
-from vec_envs.problems.scenes import Decision, Numbers, PlayedSlot, SceneFrame, SceneNode, SceneQueue, Scenery
-from vec_envs.records import map_arrays
+from vec_envs.problems.base import HasScenes, Problem, View
+from vec_envs.problems.scenes import SceneFrame, SceneNode, SceneQueue
 
 MOST_FRAMES = 100
 """The largest number of slots in a recording: the first ones of an episode."""
 MOST_RECORDING_BYTES = 2**19
 """The largest size of a recording, a quarter of the largest size of a result. A larger one is cut off there."""
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,77 +37,24 @@ def can_record(problem: Problem) -> bool:
 
 
 class Recorder:
-    """Records the first environment of a batch during one episode.
+    """Records the first environment of a batch during one episode, as much of it as a result may hold.
 
     Raises `ValueError` for a problem without scenes.
     """
 
     def __init__(self, env: BatchVectorEnv) -> None:
-        if not isinstance(env.problem, HasScenes):
-            raise ValueError(
-                f"the problem must have the methods of HasScenes, got {type(env.problem).__name__}: add them, see "
-                "vec_envs/problems/base.py, or set recorded=False"
-            )
-        self._problem: Any = env.problem
-        self._batch = env.batch
-        self._in_turn = isinstance(env.problem, SequentialProblem)
-        self._decisions: dict[int, list[Decision]] = {}
+        self._recorder = EpisodeRecorder(env)
 
     def add(self, view: View, action: np.ndarray) -> None:
         """Adds a decision epoch of all environments; does nothing where the first environment has ended."""
-        if self._batch.ended[0]:
-            return
-        state, exogenous = _first(view.state), _first(view.exogenous)
-        next_state, outcome = self._problem.transition(state, action[:1], exogenous)
-        decision = Decision(state=state, action=action[:1], exogenous=exogenous, outcome=outcome, next_state=next_state)
-        slot = int(self._problem.turn(exogenous)[0][0]) if self._in_turn else len(self._decisions)
-        self._decisions.setdefault(slot, []).append(decision)
+        self._recorder.add(view, action)
 
     def written(self) -> dict[str, Any]:
         """Returns the recording as JSON has it, without the names of case and policy.
 
         Raises `ValueError` where a scene of the problem does not fit its nodes and queues.
         """
-        scenery: Scenery = self._problem.scenery()
-        unit = scenery.queues[0].unit if scenery.queues else ""
-        recording = {
-            "case": "",
-            "policy": "",
-            "slot_s": scenery.slot_s,
-            "unit": unit,
-            "nodes": [asdict(node) for node in scenery.nodes],
-            "frames": self._frames(scenery),
-        }
-        if scenery.queues != (SceneQueue(unit=unit),):
-            recording["queues"] = [asdict(queue) for queue in scenery.queues]
-        return recording
-
-    def _frames(self, scenery: Scenery) -> list[dict[str, Any]]:
-        """Returns the frames of the first slots, as many as a recording may have; at least one."""
-        frames, size = list[dict[str, Any]](), 0
-        for played in itertools.islice(self._slots(), MOST_FRAMES):
-            frame = _json_of(self._problem.scene(played), scenery)
-            size += len(json.dumps(frame))
-            if frames and size > MOST_RECORDING_BYTES:
-                break
-            frames.append(frame)
-        return frames
-
-    def _slots(self) -> Iterator[PlayedSlot]:
-        """Yields the slots of the episode, those without a decision too."""
-        state = next((decisions[0].state for decisions in self._decisions.values()), None)
-        if state is None:  # no decision at all: nothing is known
-            return
-        for slot in range(self._problem.episode_slots if self._in_turn else len(self._decisions)):
-            decisions = tuple(self._decisions.get(slot, ()))
-            yield PlayedSlot(
-                slot=slot,
-                state=state,
-                decisions=decisions,
-                traffic=self._batch.traffic(0),
-                road=self._batch.mobility.road,
-            )
-            state = decisions[-1].next_state if decisions else state
+        return self._recorder.written(most_frames=MOST_FRAMES, most_bytes=MOST_RECORDING_BYTES)
 
 
 def read(content: Mapping[str, Any], *, case: str, policy: str) -> Recording:
@@ -136,35 +79,3 @@ def _frame(of: Mapping[str, Any]) -> SceneFrame:
         caption=of["caption"],
         arrived=tuple(of.get("arrived", ())),
     )
-
-
-def _first(record: R) -> R:
-    """Returns the record of the first environment, with a batch axis of length 1."""
-    return map_arrays(lambda a: a[:1], record)
-
-
-def _json_of(frame: SceneFrame, scenery: Scenery) -> dict[str, Any]:
-    """Returns a frame as JSON has it, with plain numbers.
-
-    Raises `ValueError` where the frame does not fit the nodes and queues.
-    """
-    nodes, kinds = len(scenery.nodes), len(scenery.queues)
-    for name, length in (("x_m", nodes), ("y_m", nodes), ("waits", nodes * kinds)):
-        if len(getattr(frame, name)) != length:
-            raise ValueError(
-                f"{name} of a scene must have {length} values for {nodes} nodes and {kinds} kinds of queues, got "
-                f"{len(getattr(frame, name))}"
-            )
-    links = tuple((int(start), int(end), str(what)) for start, end, what in frame.links)
-    if wrong := [link for link in links if not (0 <= link[0] < nodes and 0 <= link[1] < nodes)]:
-        raise ValueError(f"links of a scene must join nodes from 0 to {nodes - 1}, got {wrong[0]}")
-    numbers = {name: _plain(getattr(frame, name), name) for name in ("x_m", "y_m", "waits")}
-    arrived = {"arrived": [int(node) for node in frame.arrived]} if frame.arrived else {}
-    return {**numbers, "links": links, "caption": str(frame.caption), **arrived}
-
-
-def _plain(values: Sequence[float | None], name: str) -> Numbers:
-    plain = tuple(None if value is None else float(value) for value in values)
-    if wrong := [value for value in plain if value is not None and not math.isfinite(value)]:
-        raise ValueError(f"{name} of a scene must be finite numbers, or None where a node has none, got {wrong[0]}")
-    return plain

@@ -36,6 +36,7 @@ def board_of(
     suite_name: str = "",
     workers: int = 1,
     report: Callable[[str], None] = _silent,
+    detail: Callable[[str], None] = _silent,
 ) -> Board:
     """Returns the board of the first suite with a version. The other suites give plots of trade-offs.
 
@@ -48,6 +49,7 @@ def board_of(
         suite_name: The name on the command line, for the commands that reproduce entries; by default the suite's.
         workers: The number of processes that compute tracks. The board does not depend on it.
         report: Takes a line about the progress.
+        detail: Takes the number of results that have been read, as a line that the next one replaces.
 
     Raises `ValueError` where no suite has a version, or no case can be used for ranking.
     """
@@ -56,8 +58,11 @@ def board_of(
         names = " and ".join(suite.name for suite in suites)
         raise ValueError(f"{names}: no suite has a ranking; give one of them a version, such as version='1'")
     stores = [open_results(path) for path in paths]
-    report(f"reading {sum(len(store.entries) for store in stores):,} results")
-    found, rejected = read_all(stores, ranked.cases)
+    results = sum(len(store.entries) for store in stores)
+    report(f"reading {results:,} results")
+    found, rejected = read_all(
+        stores, ranked.cases, reached=lambda number: detail(f"reading result {number + 1:,} of {results:,}")
+    )
     played: list[CaseResults] = []
     tracks: list[TrackResults] = []
     for env_id, cases in _by_environment(ranked.cases).items():

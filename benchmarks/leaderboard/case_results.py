@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,19 @@ from trainers.runs.tables import label
 from vec_envs.files import shortened
 
 
-def read_all(stores: Sequence[ResultStore], cases: Sequence[Case]) -> tuple[dict[str, Result], list[Rejected]]:
+def read_all(
+    stores: Sequence[ResultStore], cases: Sequence[Case], *, reached: Callable[[int], None] = lambda number: None
+) -> tuple[dict[str, Result], list[Rejected]]:
     """Returns the results in folders and files by name, and the files and lines that are left out.
+
+    `reached` takes the number of each result before it is read.
 
     A file or line is left out where it is not a valid result, or where an earlier result with its name has other
     values. A custom policy must be able to play all cases of its environment.
     """
     found, rejected, places = dict[str, Result](), list[Rejected](), dict[str, ResultStore]()
-    for store, entry in ((of, entry) for of in stores for entry in of.entries):
+    for number, (store, entry) in enumerate((of, entry) for of in stores for entry in of.entries):
+        reached(number)
         try:
             result = _checked(entry.read(), cases)
             first, place = found.setdefault(entry.name, result), places.setdefault(entry.name, store)

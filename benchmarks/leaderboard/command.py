@@ -28,6 +28,7 @@ from benchmarks.results.stores import open_results
 from benchmarks.suites import SUITES, seeds_of, suites_of
 from benchmarks.suites.suite import Suite
 from trainers.runs.directory import replace_file
+from trainers.runs.progress import MovingLine
 from vec_envs.version_option import add_version
 
 PUBLISHED = Path(benchmarks.__file__).with_name("published")
@@ -78,7 +79,8 @@ def within(text: str, board: Board) -> str:
 
 def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite, ...]] = SUITES) -> int:
     """Writes the leaderboard that the command line asks for; returns the exit code: 0, or 2 for an error."""
-    options = _parsed(arguments)
+    options, line = _parsed(arguments), MovingLine()
+    report = line.show if line.is_shown else _logged
     try:
         paths: list[Path] = options.results
         published = [PUBLISHED] if options.published and PUBLISHED.is_dir() else []
@@ -86,14 +88,16 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
         suites = suites_of(name, known)
         paths += _of_suite(published, suites, beside=paths)
         seeds, workers = options.seeds or seeds_of(suites), os.cpu_count() or 1
-        board = board_of(suites, seeds, *paths, suite_name=name, workers=workers, report=_progress)
-        _progress("writing the page")
+        board = board_of(suites, seeds, *paths, suite_name=name, workers=workers, report=report, detail=line.show)
+        report("writing the page")
         texts = {options.output / "index.html": page(board), options.output / "leaderboard.md": markdown(board)}
         if options.into:
             texts[options.into] = within(options.into.read_text(), board)
         for path, text in texts.items():
             replace_file(path, text)
+        line.clear()
     except (ImportError, OSError, ValueError) as error:
+        line.clear()
         print(f"benchmarks.leaderboard: {error}", file=sys.stderr)
         return 2
     for rejected in board.left_out:
@@ -102,8 +106,8 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     return 0
 
 
-def _progress(line: str) -> None:
-    """Writes a line about the progress."""
+def _logged(line: str) -> None:
+    """Writes a line about the progress where no terminal can show a line that moves."""
     print(f"{line} ...", file=sys.stderr, flush=True)
 
 

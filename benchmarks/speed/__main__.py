@@ -23,6 +23,7 @@ from vec_envs import dnn_partition_v0, mobile_inference_v0
 from vec_envs.policies import ExactSlot, references
 from vec_envs.problems.base import DiscreteActions, Problem
 from vec_envs.problems.cooperative_inference.problem import CooperativeInference, Exogenous, State
+from vec_envs.registration import ENVIRONMENTS, factory_of
 from vec_envs.version_option import add_version
 
 REPETITIONS = 40
@@ -266,6 +267,25 @@ def exact_slot() -> Iterator[dict[str, Any]]:
         }
 
 
+def rendering() -> Iterator[dict[str, Any]]:
+    """Milliseconds of CPU time of a picture of each environment, in the middle of an episode of random actions."""
+    for env_id in ENVIRONMENTS:
+        env = factory_of(env_id).joint_env(mobility="straight", render_mode="rgb_array")
+        env.reset(seed=0)
+        env.action_space.seed(0)
+
+        def picture_s(env: Any = env) -> float:
+            if env.step(env.action_space.sample())[3]:
+                env.reset()
+            began = time.process_time()
+            env.render()
+            return time.process_time() - began
+
+        times = [picture_s() for _ in range(REPETITIONS)]
+        name = f"picture_ms_{env_id}"
+        yield measurement(name, 1e3 * min(times), at_most=20.0) | {"median": round(1e3 * float(np.median(times)), 3)}
+
+
 def measurement(
     name: str, value: float, *, at_least: float | None = None, at_most: float | None = None
 ) -> dict[str, Any]:
@@ -290,6 +310,7 @@ MEASURES = {
     "denoising": denoising,
     "training_under_load": busy_machine,
     "exact_slot": exact_slot,
+    "rendering": rendering,
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.jobs import plan
 from benchmarks.jobs.execute import execute
+from benchmarks.jobs.files import read_job, write_job
 from benchmarks.jobs.plan import case_key, jobs_of, jobs_of_suites, problem_of
 from benchmarks.jobs.playing import play
 from benchmarks.results.kept import Kept
@@ -22,9 +23,10 @@ from benchmarks.suites.rtd import RTD_PARTS
 from benchmarks.suites.suite import Case, Learned, Reference
 from trainers.loop.episodes import Step, Trend
 from trainers.registry import learner_named
-from trainers.runs.configuration import from_json
+from trainers.runs.configuration import as_json, from_json
 from trainers.runs.directory import RunDirectory
 from vec_envs import cooperative_inference_v0, task_diversion_v0
+from vec_envs.dnn import DNNProfile
 from vec_envs.policies import RandomCuts, RandomNumbers, references
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 from vec_envs.problems.timetable import Timetable
@@ -93,6 +95,29 @@ def test_explicit_defaults_do_not_change_the_key(tiny: dict[str, Any]) -> None:
     case, sac = tiny["FIRST"], tiny["SAC"]
     said = replace(case, env={**case.env, "num_rsus": TaskDiversion().num_rsus, "dnns": TaskDiversion.dnns})
     assert [job.name for job in jobs_of(said, sac, 2)] == [job.name for job in jobs_of(case, sac, 2)]
+
+
+def test_a_network_of_ones_own_is_part_of_the_job(tiny: dict[str, Any], tmp_path: Path) -> None:
+    """A profile and its file give one job, which plays without the file. Another network gives another job."""
+    own = replace(DNNProfile.load("nin", "rtd"), name="own")
+    own.write(tmp_path / "own.json")
+    cases = [
+        replace(tiny["FIRST"], env={**tiny["FIRST"].env, "dnns": (dnn, "vgg16")}, episodes=2)
+        for dnn in (own, str(tmp_path / "own.json"), replace(own, input_mbit=1.0))
+    ]
+    named, of_file, other = (
+        [job.name for job in jobs_of_suites((replace(tiny["SWEEP"], cases=(case,)),), 1)] for case in cases
+    )
+    assert named == of_file
+    assert not set(named) & set(other)
+    (tmp_path / "own.json").unlink()
+    job = jobs_of(cases[0], Reference(name="leo-full"), 1)[0]
+    execute(read_job(write_job(job, tmp_path)), tmp_path)
+    result = read(tmp_path / "results" / f"{job.name}.json")
+    assert problem_of(cases[0].env_id, result.definition["evaluation"]["env"]).profiles[0] == own
+    trained = jobs_of(cases[0], tiny["SAC"], 1)[0]
+    run = from_json(json.dumps(trained.training), learner_named("sac"))
+    assert from_json(as_json(run, "sac"), learner_named("sac")).env == run.env
 
 
 @pytest.mark.parametrize(

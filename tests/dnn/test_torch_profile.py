@@ -50,6 +50,15 @@ class WaitingWeight(nn.Module):
         return self.second(self.first(x)) * scale
 
 
+class CheckedWeight(WaitingWeight):
+    """A check reads the scale as well, and its result is not used."""
+
+    def forward(self, x):
+        scale = self.scale.exp()
+        scale.sum()
+        return self.second(self.first(x)) * scale
+
+
 class TwoOutputs(nn.Module):
     def __init__(self):
         super().__init__()
@@ -168,8 +177,9 @@ def test_a_shared_module_is_stored_once_and_computed_twice():
     assert (first.parameter_mbyte, second.parameter_mbyte) == ((4 * 36 + 4) * 4 / 1e6, 0.0)
 
 
-def test_a_weight_that_is_used_later_prevents_no_cut():
-    profile = DNNProfile.from_torch(WaitingWeight(), torch.zeros(1, 4), name="waiting")
+@pytest.mark.parametrize("module", [WaitingWeight, CheckedWeight])
+def test_a_weight_that_is_used_later_prevents_no_cut(module):
+    profile = DNNProfile.from_torch(module(), torch.zeros(1, 4), name="waiting")
     assert [layer.name for layer in profile.layers] == ["first", "second"]
     assert stored_parameters(profile) == 15 + 8 + 2
 

@@ -36,8 +36,7 @@ from trainers.registry import learner_named
 from trainers.runs.configuration import as_json, check_env_id, from_json, learner_of
 from trainers.runs.directory import RunDirectory
 from trainers.runs.options import check_fit, preset_run
-from vec_envs.dnn.profile import profile_of
-from vec_envs.files import read_text
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility import EpisodeShape, ReplayMobility, Scenario, TrafficError
 from vec_envs.mobility.axis import RoadAxis
 from vec_envs.mobility.recording import RECORDINGS
@@ -263,7 +262,7 @@ PARSERS = {
         Parser(
             name="profile", file="profile.json", seeds=lambda: _json("vec_envs/dnn/library/alexnet.json"),
             mutate=by_json, refused=(ValueError,),
-            parse=lambda folder: profile_of(read_text(folder / "profile.json"), workload="rtd") and None,
+            parse=lambda folder: DNNProfile.read(folder / "profile.json", workload="rtd") and None,
         ),
         Parser(
             name="scenario", file="scenario.toml", seeds=lambda: _texts("sumo_scenarios/*/scenario.toml"),

@@ -22,7 +22,7 @@ from pettingzoo.test import api_test, parallel_api_test
 
 from tests.interfaces.comparing import MODES, QUIET, assert_same, info_of, visible
 from vec_envs.field_docs import field_docs
-from vec_envs.interfaces.factories import TRAFFIC_DOCS, EnvironmentFactory
+from vec_envs.interfaces.factories import TRAFFIC_DOCS
 from vec_envs.interfaces.joint_env import JointEnv
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.problems.base import DiscreteActions
@@ -309,24 +309,14 @@ def test_closing_twice_is_harmless(env_id: str) -> None:
 # Pictures -------------------------------------------------------------------------------------------------------------
 
 
-def has_drawing(factory: EnvironmentFactory) -> bool:
-    return factory.load_drawing() is not None
-
-
-@pytest.mark.slow
 @EVERY_ID
-def test_every_interface_draws_the_same_picture_or_refuses(env_id: str) -> None:
+def test_every_interface_draws_the_same_picture(env_id: str) -> None:
     pytest.importorskip("matplotlib")
     factory, options = factory_of(env_id), small(env_id, render_mode="rgb_array")
     made = [make(**options) for make in (factory.joint_env, factory.parallel_env)]
     made.append(factory.vector_env(num_envs=2, **options))
     for env in made:
         env.reset(seed=4)
-    if not has_drawing(factory):
-        for env in made:
-            with pytest.raises(NotImplementedError, match="has no drawing"):
-                env.render()
-        return
     joint, parallel, of_batch = (env.render() for env in made)
     assert len(of_batch) == 2
     for picture in (joint, parallel, *of_batch):
@@ -348,16 +338,14 @@ def test_without_a_render_mode_there_is_no_picture(env_id: str) -> None:
 
 
 @EVERY_ID
-def test_a_picture_needs_a_reset_and_matplotlib(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_needs_a_reset_and_the_extra(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     factory = factory_of(env_id)
-    if not has_drawing(factory):
-        pytest.skip("the problem has no drawing")
     env = factory.joint_env(**small(env_id, render_mode="rgb_array"))
     with pytest.raises(RuntimeError, match="reset"):
         env.render()
     env.reset(seed=0)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r"vec-envs\[render\]"):
         env.render()
 

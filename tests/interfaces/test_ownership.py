@@ -112,7 +112,7 @@ def test_traffic_made_by_name_ends_with_the_env_and_where_making_it_fails(
     env.close()
     assert closed == ["once"]
     with pytest.raises(ValueError, match="render_mode"):
-        make(**SMALL, render_mode="human")
+        make(**SMALL, render_mode="ansi")
     assert closed == ["once"] * 2
 
 

@@ -138,7 +138,8 @@ def test_vehicles_without_a_role_are_not_recorded() -> None:
 def test_wrong_arguments_of_the_record_command_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         record.main(["nowhere"])
-    assert "must be one of arterial, fdr-drive, fdr-drive-dense, motorway, two-way-road" in capsys.readouterr().err
+    names = "arterial, berlin-district, bremen-motorway, city-grid, fdr-drive, fdr-drive-dense, motorway, two-way-road"
+    assert f"must be one of {names}" in capsys.readouterr().err
     assert record.main(["fdr-drive", "--clients", "99", "--slots", "3", "--output", str(tmp_path / "no.npz")]) == 1
     assert "99 clients" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

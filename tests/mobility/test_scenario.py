@@ -18,8 +18,11 @@ from vec_envs.mobility.recording import RECORDINGS, read_recording, write_record
 
 
 def test_the_shipped_roads() -> None:
-    assert scenario_names() == ["arterial", "fdr-drive", "fdr-drive-dense", "motorway", "two-way-road"]
-    street, city, dense, motorway, two_way = (Scenario.load(name).road for name in scenario_names())
+    with_axis = ["arterial", "fdr-drive", "fdr-drive-dense", "motorway", "two-way-road"]
+    assert scenario_names() == sorted([*with_axis, "berlin-district", "bremen-motorway", "city-grid"])
+    street, city, dense, motorway, two_way = (Scenario.load(name).road for name in with_axis)
+    grid = Scenario.load("city-grid").road
+    assert (grid.axis_xy_m, len(grid.units_xyz_m), grid.rsu_xyz_m) == ((), 4, (-88.0, -112.0, 8.0))
     assert (street.range_m, street.rsu_xyz_m, street.speed_limit_mps) == (960.0, (0.0, -12.0, 10.0), 13.9)
     assert street.units_xyz_m == tuple((x, -12.0, 10.0) for x in (-600.0, 0.0, 600.0))
     assert (city.name, city.speed_limit_mps, city.range_m) == ("fdr-drive", 17.9, 750.0)
@@ -32,7 +35,7 @@ def test_the_shipped_roads() -> None:
 
 
 def test_the_roadside_unit_stands_at_half_the_length_off_the_road() -> None:
-    for name in scenario_names():
+    for name in build.BLUEPRINTS:
         road = Scenario.load(name).road
         ends_m = RoadAxis(road).position_m(np.array(road.axis_xy_m)[[0, -1]])
         assert abs(ends_m.sum()) < 1.0
@@ -50,6 +53,42 @@ def test_the_arterial_has_signals_every_300_m_with_streets_that_cross() -> None:
     assert lanes == road | sides
     points = np.array(Scenario.load("arterial").road.axis_xy_m)
     assert np.hypot(*np.diff(points, axis=0).T).sum() >= 1800.0
+
+
+def test_the_grid_has_signals_at_all_crossings_and_none_at_its_ends() -> None:
+    net = ElementTree.parse(build.FOLDER / "city-grid" / "net.xml")
+    kinds = {str(node.get("id")): node.get("type") for node in net.iter("junction")}
+    signals = {name for name, kind in kinds.items() if kind == "traffic_light"}
+    assert signals == {f"crossing{i}.{j}" for i in range(4) for j in range(4)}
+    assert sum(kind == "dead_end" for kind in kinds.values()) == 16
+
+
+@needs_sumo
+def test_a_scenario_can_read_its_network_out_of_sumos_package() -> None:
+    net_file = Scenario.load("bremen-motorway").net_file
+    assert net_file.parts[-4:] == ("tools", "game", "highway", "highway.net.xml")
+    assert net_file.is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("sumo:nowhere.net.xml", "does not exist"), ("sumo:../x.net.xml", "inside of the package")]
+)
+@needs_sumo
+def test_only_a_file_of_sumos_package_is_read_out_of_it(
+    name: str, said: str, edited_scenario: Callable[..., Path]
+) -> None:
+    folder = edited_scenario("scenario.toml", lambda text: text.replace('"net.xml"', f'"{name}"'))
+    with pytest.raises(ValueError, match=said):
+        Scenario.load(folder)
+
+
+def test_without_sumos_package_the_installation_is_named(
+    edited_scenario: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vec_envs.mobility.scenario_table.find_spec", lambda _: None)
+    folder = edited_scenario("scenario.toml", lambda text: text.replace('"net.xml"', '"sumo:tools/x.net.xml"'))
+    with pytest.raises(ValueError, match=r'pip install "vec-envs\[sumo\]"'):
+        Scenario.load(folder)
 
 
 @needs_sumo
@@ -122,7 +161,7 @@ def test_a_wrong_file_names_the_key_and_the_bound(
 
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
-    roads = "arterial, fdr-drive, fdr-drive-dense, motorway, two-way-road"
+    roads = "arterial, berlin-district, bremen-motorway, city-grid, fdr-drive, fdr-drive-dense, motorway, two-way-road"
     known = f"scenario must be one of {roads}, or a path to a folder .*, got"
     with pytest.raises(ValueError, match=f"{known} 'nowhere'"):
         make_mobility("sumo", scenario="nowhere")
@@ -136,10 +175,11 @@ def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"{known} 'nowhere'"):
         make_mobility("straight", scenario="nowhere")
     with pytest.raises(
-        ValueError, match="one of 'sumo', 'replay', 'straight', 'still', or a Mobility object, got 'walking'"
+        ValueError,
+        match=r"one of 'sumo', 'replay', 'straight', 'still', 'trace', .*, or a Mobility object, got 'walking'",
     ):
         make_mobility("walking")
-    with pytest.raises(ValueError, match="a Mobility object, got 7"):
+    with pytest.raises(ValueError, match=r"must be an object with road, blocks and close, .* got 7"):
         make_mobility(7)  # type: ignore[arg-type]
     mine = StraightMobility()
     for mobility in ("sumo", "straight", mine):

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from trainers.runs.compute import set_up_torch
 from trainers.runs.configuration import from_json, learner_of, warn_of_other_sumo
 from trainers.runs.directory import RunDirectory
 from trainers.runs.options import Run
+from trainers.runs.progress import bar
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.problems.base import View
 from vec_envs.problems.policy import Policy, mask_keyword
@@ -56,12 +58,14 @@ def evaluate_run(path: Path, *, episodes: int, seed: int, slow: bool = False) ->
     known = factory_of(run.env_id).references
     with EvaluationEnvironments(run, episodes) as environments:
         env = environments.env({})
-        references = {
-            name: play(reference.make, environments.env(reference.env), seed)
-            for name, reference in known.policies.items()
-            if slow or not reference.slow
-        }
-        learned = play(lambda problem: learned_policy(learner, run, state, problem), env, seed)
+        played = {name: reference for name, reference in known.policies.items() if slow or not reference.slow}
+        with PolicyBar(1 + len(played), env.problem.episode_epochs) as shown:
+            references = {
+                name: play(reference.make, environments.env(reference.env), seed, report=shown.begin(name))
+                for name, reference in played.items()
+            }
+            make = partial(learned_policy, learner, run, state)
+            learned = play(make, env, seed, report=shown.begin(learner.name))
         reported = [asdict(metric) for metric in env.problem.reported_metrics]
     return {
         "policy": learner.name,
@@ -72,6 +76,35 @@ def evaluate_run(path: Path, *, episodes: int, seed: int, slow: bool = False) ->
         "to_beat": known.to_beat,
         "references": references,
     }
+
+
+class PolicyBar:
+    """A progress bar over the decision epochs of several policies, with the name of the one that plays."""
+
+    def __init__(self, policies: int, epochs: int) -> None:
+        self._epochs, self._begun = epochs, 0
+        self._bar = bar(policies * epochs, unit="epoch")
+
+    def __enter__(self) -> PolicyBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def begin(self, name: str) -> Callable[[int], None]:
+        """Returns a function that takes the epoch which a policy has reached. Earlier policies count as finished."""
+        before = self._begun * self._epochs
+        self._begun += 1
+        self._bar.set_description_str(name)
+
+        def reach(epoch: int) -> None:
+            self._bar.update(before + epoch - self._bar.n)
+
+        return reach
+
+
+def no_report(epoch: int) -> None:
+    """Ignores the epoch that a policy has reached."""
 
 
 class EvaluationEnvironments(contextlib.ExitStack):
@@ -126,13 +159,16 @@ def learned_policy(learner: Learner, run: Run, state: Mapping[str, Any], problem
     return policy
 
 
-def play(make: Callable[[Any], Policy], env: BatchVectorEnv, seed: int) -> dict[str, Any]:
+def play(
+    make: Callable[[Any], Policy], env: BatchVectorEnv, seed: int, *, report: Callable[[int], None] = no_report
+) -> dict[str, Any]:
     """Plays one episode in each environment and returns the metrics of the policy.
 
     Args:
         make: Builds the policy from the problem.
         env: The environments; environment `b` is seeded with `seed + b`.
         seed: The seed of the first environment, and of the policy.
+        report: Takes the epoch that all environments have reached, before each decision.
     """
     policy, timed = make(env.problem), make(env.problem)
     policy.reset(seed)
@@ -141,6 +177,7 @@ def play(make: Callable[[Any], Policy], env: BatchVectorEnv, seed: int) -> dict[
     decision_s = list[float]()
 
     def decide(observation: np.ndarray, view: View) -> np.ndarray:
+        report(int(env.batch.epoch.min()))
         if not env.batch.ended[0]:
             decision_s.append(decision_time_s(timed, observation, view))
         return policy.act(observation, view, **mask_keyword(policy, view))

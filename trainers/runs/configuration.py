@@ -119,8 +119,12 @@ def configured(learner: Learner, path: Path) -> Run:
 
 
 def located_run(run: R) -> R:
-    """Returns the run with the absolute path of a scenario of your own, so that other folders find it too."""
-    return dataclasses.replace(run, env=dataclasses.replace(run.env, scenario=located(run.env.scenario)))
+    """Returns the run with the absolute paths of a scenario of your own and of its first weights.
+
+    So they are found from other working directories, too.
+    """
+    env = dataclasses.replace(run.env, scenario=located(run.env.scenario))
+    return dataclasses.replace(run, env=env, init_from=run.init_from and run.init_from.absolute())
 
 
 def resumed(written: Run, requested: Run) -> Run:
@@ -158,7 +162,12 @@ def _flag(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return f"--{group}.{name}" if value else f"--{group}.no-{name}"
     values = value if isinstance(value, tuple) else (value,)
-    return shlex.join([f"--{group}.{name}", *map(str, typing.cast(tuple[Any, ...], values))])
+    return shlex.join([f"--{group}.{name}", *map(_word, typing.cast(tuple[Any, ...], values))])
+
+
+def _word(value: Any) -> str:
+    """Returns the word of a value on a command line; for the document of a network, the name of its file."""
+    return f"{value['name']}.json" if isinstance(value, dict) else str(value)
 
 
 def other_options(run: Run, learner: Learner, checkpoint: Path) -> list[str]:

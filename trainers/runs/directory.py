@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 CONFIG, CHECKPOINT, METRICS, EVALUATION = "config.json", "checkpoint.pt", "metrics.jsonl", "evaluation.json"
+MOST_CONFIG_BYTES = 2**22
+"""The largest size of `config.json`, which holds the networks of the run: about 20,000 layers."""
 MOST_METRICS_BYTES = 2**28
 """The largest size of `metrics.jsonl`: about a million rounds."""
 PARTIAL = ".new"
@@ -104,7 +106,7 @@ class RunDirectory:
         """Returns the text of `config.json`. Raises `FileNotFoundError` where there is no run."""
         if not (self.path / CONFIG).exists():
             raise FileNotFoundError(f"{self.path} holds no run: {CONFIG} is missing")
-        return read_text(self.path / CONFIG)
+        return read_text(self.path / CONFIG, most_bytes=MOST_CONFIG_BYTES)
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Writes a checkpoint of tensors and plain values. Raises `OSError` where the disk is full."""

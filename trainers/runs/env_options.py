@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from vec_envs.dnn.choices import as_options
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.field_docs import field_docs
 from vec_envs.interfaces.factories import TRAFFIC_DOCS, EnvironmentFactory
 from vec_envs.mobility import SumoBackend
@@ -23,11 +25,30 @@ PLAIN = (str, int, float, bool, Path, types.NoneType)
 """Types that a command line can give."""
 
 
+def _shown_dnn(dnn: Any) -> str:
+    """Returns the text of a DNN type for a help text: its name in the library, or that of its file."""
+    return dnn if isinstance(dnn, str) else f"{dnn['name']}.json"
+
+
+DNN = Annotated[
+    str | dict[str, Any],
+    tyro.constructors.PrimitiveConstructorSpec[Any](
+        nargs=1,
+        metavar="NAME|FILE",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: isinstance(value, str | Mapping),
+        str_from_instance=lambda dnn: [_shown_dnn(dnn)],
+    ),
+]
+"""A DNN type in options: a name of the library, the file of a profile, or its document (`as_options`)."""
+
+
 @functools.cache
 def env_options_type(factory: EnvironmentFactory) -> type[Any]:
     """Returns a dataclass of an environment's options, with their docstrings as help texts.
 
-    Fields that a command line cannot give, such as functions, are left out: the problem then uses their defaults.
+    Fields that a command line cannot give, such as functions, are left out: the problem then uses their defaults. DNN
+    types become plain values, so that a run holds its networks themselves, and not the paths of their files.
     """
     options: list[tuple[str, Any, Any]] = [
         ("mobility", str, factory.default_mobility),
@@ -44,7 +65,14 @@ def env_options_type(factory: EnvironmentFactory) -> type[Any]:
     annotated = [
         (name, Annotated[kind, tyro.conf.arg(help=docs.get(name, ""))], default) for name, kind, default in options
     ]
-    return dataclasses.make_dataclass("EnvOptions", annotated, frozen=True, kw_only=True)
+    of_dnns = [name for name, _, _ in options if name in hints and DNNProfile in _parts(hints[name])]
+
+    def store_dnns(self: Any) -> None:
+        for name in of_dnns:
+            object.__setattr__(self, name, as_options(getattr(self, name)))
+
+    namespace = {"__post_init__": store_dnns}
+    return dataclasses.make_dataclass("EnvOptions", annotated, frozen=True, kw_only=True, namespace=namespace)
 
 
 def problem_of(env_id: str, options: Mapping[str, Any]) -> Problem:
@@ -55,13 +83,17 @@ def problem_of(env_id: str, options: Mapping[str, Any]) -> Problem:
 def command_line_type(hint: Any) -> Any | None:
     """Returns the part of a type that a command line can give; None where there is none.
 
-    Examples: `str` for `str | DNNProfile`, whose profiles are given by name; None for `Callable[[float], float]`.
+    Examples: `DNN` for `str | DNNProfile`, a name or a file; None for `Callable[[float], float]`.
     """
     hint = getattr(hint, "__value__", hint)  # of a `type` statement
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         return command_line_type(arguments[0])
+    if hint is DNNProfile:
+        return DNN
     if origin in (typing.Union, types.UnionType):
+        if DNNProfile in arguments:
+            return DNN
         kinds = [kind for a in arguments if (kind := command_line_type(a)) is not None]
         return None if all(kind is types.NoneType for kind in kinds) else typing.Union[tuple(kinds)]  # noqa: UP007
     if origin is tuple:
@@ -70,6 +102,11 @@ def command_line_type(hint: Any) -> Any | None:
     if origin is typing.Literal or hint in PLAIN or (isinstance(hint, type) and issubclass(hint, enum.Enum)):
         return hint
     return None
+
+
+def _parts(hint: Any) -> set[Any]:
+    """Returns the types inside a type hint."""
+    return {hint}.union(*(_parts(argument) for argument in typing.get_args(hint)))
 
 
 def _is_plain(value: Any) -> bool:

@@ -32,7 +32,7 @@ def print_table(evaluation: Mapping[str, Any]) -> None:
         print(f"ratio: {label(reported[0]['name'])} to that of {to_beat}")
     elif not to_beat:
         print("This problem has no reference policies to compare with.")
-    _print_aligned(lines)
+    print_aligned(lines)
 
 
 def table_head(reported: Sequence[Mapping[str, Any]], *, with_ratio: bool) -> list[str]:
@@ -75,7 +75,8 @@ def _ratio(value: float, baseline: float) -> str:
     return f"{value / baseline:.2f}" if baseline else "-"
 
 
-def _print_aligned(lines: Sequence[Sequence[str]]) -> None:
+def print_aligned(lines: Sequence[Sequence[str]]) -> None:
+    """Prints lines of cells as columns, the first one aligned to the left."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for name, *cells in lines:
         print(name.ljust(widths[0]) + "".join(f"  {c:>{w}}" for c, w in zip(cells, widths[1:], strict=True)))

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Int, Shaped
 from vec_envs.mobility.block_checks import checked_blocks, is_own
 from vec_envs.mobility.traffic import Mobility, TrafficBlock, TrafficError
 from vec_envs.problems.base import Frame, Outcome, Problem, SequentialProblem, View, action_shape
+from vec_envs.problems.scenes import Decision
 from vec_envs.records import map_arrays, row_of, stack, with_rows
 from vec_envs.validation import check_integer
 
@@ -52,6 +53,9 @@ class EnvironmentBatch:
         self.state: Any = problem.initial_state((batch_size,))
         self.last_action: Shaped[np.ndarray, "batch ..."] | None = None
         self.last_outcome: Outcome | None = None
+        self._last: Decision | None = None
+        self._last_of_ended: dict[int, Decision] = {}
+        self._has_decided: Bool[np.ndarray, "batch"] = np.zeros(batch_size, dtype=np.bool_)
         self._episode: Any = None
         self._traffic: list[TrafficBlock | None] = [None] * batch_size
         self._seeding: list[_Seeding | None] = [None] * batch_size
@@ -125,6 +129,12 @@ class EnvironmentBatch:
             last_action=None if first or self.last_action is None else self.last_action[row],
             last_outcome=None if first else row_of(self.last_outcome, row),
         )
+
+    def last_decision(self, row: int) -> Decision | None:
+        """Returns the last decision in one environment's episode, with a batch axis of length 1; None without one."""
+        if self._last is None or not self._has_decided[row]:
+            return None
+        return self._last_of_ended.get(row) or row_of(self._last, slice(row, row + 1))
 
     @property
     def begun(self) -> bool:
@@ -208,18 +218,30 @@ class EnvironmentBatch:
         expected = (self.batch_size, *action_shape(self.problem))
         if action.shape != expected:
             raise ValueError(f"actions must have shape {expected}, got {action.shape}")
-        next_state, outcome = self.problem.transition(self.state, action, self.exogenous)
+        state, exogenous = self.state, self.exogenous
+        next_state, outcome = self.problem.transition(state, action, exogenous)
         running = ~self.ended
         common_epoch = self._common_epoch
         if np.logical_and.reduce(running):
             common_epoch = None if common_epoch is None else common_epoch + 1
         else:
+            self._keep_last_of(np.flatnonzero(~running))
             rows = np.flatnonzero(running)
             next_state = with_rows(self.state, rows, map_arrays(lambda a: a[rows], next_state))
         self.state = next_state
         self._go_to(self.epoch + running, common_epoch)
         self.last_action, self.last_outcome = action.copy(), outcome
+        self._has_decided |= running
+        self._last = Decision(
+            state=state, action=self.last_action, exogenous=exogenous, outcome=outcome, next_state=next_state
+        )
         return outcome
+
+    def _keep_last_of(self, ended: Int[np.ndarray, "rows"]) -> None:
+        """Keeps the last decisions of environments that have ended, before a step of the others replaces them."""
+        if self._last is not None:
+            for row in set(ended.tolist()) - self._last_of_ended.keys():
+                self._last_of_ended[row] = row_of(self._last, slice(row, row + 1))
 
     def _go_to(self, epoch: Int[np.ndarray, "batch"], common_epoch: int | None) -> None:
         """Moves the environments to the first epochs from `epoch` on that take place.
@@ -263,6 +285,8 @@ class EnvironmentBatch:
         return source.traffic
 
     def _begin(self, rows: np.ndarray, exogenous: Any) -> None:
+        self._has_decided[rows] = False
+        self._last_of_ended = {row: last for row, last in self._last_of_ended.items() if row not in rows}
         if len(rows) == self.batch_size:
             self._episode = exogenous
             self.state = self.problem.initial_state((self.batch_size,))

@@ -1,19 +1,24 @@
 """The operations that torch code does, as records of `geometry`.
 
 Operations are read from the calls that reach torch's kernels, so modules, functions and operators all count. Products
-that `geometry` does not know (transposed convolutions, fused attention) are counted by torch's own flop counter. Work
-that torch does not count counts as 0.
+that `geometry` does not know (transposed convolutions, fused attention) are counted by torch's own flop counter. Those
+that torch does not count either are counted or named by `torch_products`.
 
 A padding counts as 0 too. It does not enlarge the input of the operation that follows, whether that operation pads by
 itself or receives a padded tensor.
 """
 
+# torch is partly untyped, and its graphs and hooks are partly private:
+# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, MutableMapping, Sequence
+from collections.abc import Generator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
@@ -22,10 +27,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from vec_envs.dnn.geometry import Convolution, MatrixProduct, Operation, OtherProduct, Pooling, Shape
+from vec_envs.dnn.torch_products import has_unknown_work, products_of
 from vec_envs.dnn.workload import macs
-
-Unpadded: TypeAlias = MutableMapping[torch.Tensor, Shape]
-"""The shape before padding of each padded tensor that is alive."""
 
 _aten = torch.ops.aten
 _SLIDING_POOLS = (_aten.max_pool2d_with_indices, _aten.max_pool3d_with_indices, _aten.avg_pool2d, _aten.avg_pool3d)
@@ -46,45 +49,70 @@ _PADDINGS = (
 )
 
 
-def no_paddings() -> Unpadded:
-    """Returns an empty record of paddings, for the start of a network."""
-    return WeakTensorKeyDictionary()
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What is remembered of tensors that are alive: their shape before padding, and which are products."""
+
+    unpadded: MutableMapping[torch.Tensor, Shape]
+    products: MutableMapping[torch.Tensor, bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The operations done in a block, and the names of those whose work is unknown and counted as 0."""
+
+    operations: list[Operation] = field(default_factory=list[Operation])
+    unknown: list[str] = field(default_factory=list[str])
+
+
+def no_memory() -> Memory:
+    """Returns an empty memory, for the start of a network."""
+    return Memory(unpadded=WeakTensorKeyDictionary(), products=WeakTensorKeyDictionary())
 
 
 @contextmanager
-def record_operations(unpadded: Unpadded) -> Generator[list[Operation], None, None]:
-    """Yields a list that holds, at the end of the block, the operations done inside it.
+def record_operations(memory: Memory) -> Generator[Record, None, None]:
+    """Yields a record that holds, at the end of the block, the operations done inside it.
 
-    `unpadded` carries the paddings from one block to the next.
+    `memory` carries paddings and products from one block to the next.
     """
-    recorder = _Recorder(unpadded)
+    recorder = _Recorder(memory)
     with recorder, FlopCounterMode(display=False) as torch_counter:
-        yield recorder.operations
-    missed_macs = torch_counter.get_total_flops() // 2 - sum(macs(operation) for operation in recorder.operations)
+        yield recorder.record
+    missed_macs = torch_counter.get_total_flops() // 2 - recorder.known_to_torch
     if missed_macs > 0:
-        recorder.operations.append(OtherProduct(macs=missed_macs))
+        recorder.record.operations.append(OtherProduct(macs=missed_macs))
 
 
 class _Recorder(TorchDispatchMode):
-    """Records the operations that `geometry` knows, and the paddings, while it is active."""
+    """Records the operations that `geometry` knows, the paddings and the products, while it is active."""
 
-    def __init__(self, unpadded: Unpadded) -> None:
+    def __init__(self, memory: Memory) -> None:
         super().__init__()
-        self.operations: list[Operation] = []
-        self.unpadded = unpadded
+        self.record = Record()
+        self.memory = memory
+        self.known_to_torch = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         packet = func.overloadpacket
         if packet in _PADDINGS:
-            before = self.unpadded.get(args[0], args[0].shape)
-            self.unpadded[result] = tuple(map(min, before, result.shape))  # a negative padding crops
-        self.operations += _operations_of(packet, args, result, self.unpadded)
+            before = self.memory.unpadded.get(args[0], args[0].shape)
+            self.memory.unpadded[result] = tuple(map(min, before, result.shape))  # a negative padding crops
+        operations = _operations_of(packet, args, result, self.memory.unpadded)
+        self.known_to_torch += sum(macs(operation) for operation in operations)
+        if not operations:
+            operations = products_of(packet, args, result, self.memory.products)
+        self.record.operations.extend(operations)
+        if not operations and has_unknown_work(func):
+            self.record.unknown.append(func.name().replace("::", "."))
         return result
 
 
-def _operations_of(packet: Any, args: Sequence[Any], result: Any, unpadded: Unpadded) -> list[Operation]:
-    """Returns the operation of a torch call, once for each sample; empty where `geometry` does not know it."""
+def _operations_of(
+    packet: Any, args: Sequence[Any], result: Any, unpadded: Mapping[torch.Tensor, Shape]
+) -> list[Operation]:
+    """Returns the operation of a call that torch's counter knows, once for each sample; also of a pooling."""
     if packet is _aten.convolution and not args[6]:
         source, weight, groups = args[0], args[1], args[8]
         convolution = Convolution(
@@ -103,7 +131,9 @@ def _operations_of(packet: Any, args: Sequence[Any], result: Any, unpadded: Unpa
     return _pooling_of(packet, args, result, unpadded)
 
 
-def _pooling_of(packet: Any, args: Sequence[Any], result: Any, unpadded: Unpadded) -> list[Operation]:
+def _pooling_of(
+    packet: Any, args: Sequence[Any], result: Any, unpadded: Mapping[torch.Tensor, Shape]
+) -> list[Operation]:
     """Returns the pooling of a torch call; empty where it is none.
 
     The kernel of an adaptive pooling is the input size divided by the output size, rounded up.

@@ -130,14 +130,35 @@ def logical_layer(
         parameters: The number of its parameters, each a float32.
         workload: How its work is counted, one of `WORKLOADS`.
     """
+    return layer_of(
+        name,
+        operations,
+        output_bits=output_values * _BITS_PER_VALUE,
+        parameter_bytes=parameters * _BYTES_PER_PARAMETER,
+        workload=workload,
+    )
+
+
+def layer_of(
+    name: str, operations: Iterable[Operation], *, output_bits: int, parameter_bytes: int, workload: str
+) -> Layer:
+    """Returns the layer that does the given operations, with values and parameters of any type.
+
+    Args:
+        name: The name of the layer.
+        operations: Its operations.
+        output_bits: The size of its output in bits.
+        parameter_bytes: The memory of its parameters in bytes.
+        workload: How its work is counted, one of `WORKLOADS`.
+    """
     flops = convention(workload)
     operations = tuple(operations)
     return Layer(
         name=name,
         gflops=sum(flops(operation) for operation in operations) / 1e9,
         gmacs=sum(macs(operation) for operation in operations) / 1e9,
-        output_mbit=mbit(output_values),
-        parameter_mbyte=parameters * _BYTES_PER_PARAMETER / 1e6,
+        output_mbit=output_bits / 1e6,
+        parameter_mbyte=parameter_bytes / 1e6,
     )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32
 from numpy.typing import ArrayLike
 
 from vec_envs.interfaces.infos import info_of_row
-from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, no_drawing
+from vec_envs.interfaces.rendering import RENDER_FPS, RENDER_MODES, LoadDrawing, no_drawing
 from vec_envs.interfaces.single_episode import SingleEpisode
 from vec_envs.interfaces.spaces import JointLayout, check_action_shape
 from vec_envs.interfaces.specs import EpisodeSpec
@@ -32,7 +32,7 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
     A copy (`copy.deepcopy`, `pickle`) continues exactly as the original would.
     """
 
-    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}
     spec: Any = EpisodeSpec()
 
     def __init__(
@@ -75,6 +75,7 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
             seed = int(self.np_random.integers(2**63)) if own == -1 else own
         self._batch.reset([0], [seed])
         self._seeded = True
+        self._one.show()
         return self._observation(), {}
 
     def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -88,6 +89,7 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
         check_action_shape(self.problem, action, self._shape)
         outcome = self._batch.step(self._layout.decode(action[None]))
         info = info_of_row(self.problem.metrics(self._batch.state, outcome))
+        self._one.show()
         return self._observation(), float(outcome.reward[0]), False, bool(self._batch.ended[0]), info
 
     def action_masks(self) -> Bool[np.ndarray, "choices"]:
@@ -102,7 +104,7 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
         return np.concatenate([legal[:count] for legal, count in zip(mask, actions.counts, strict=True)])
 
     def render(self) -> Any:
-        """Returns the present epoch as an RGB array where `render_mode="rgb_array"`."""
+        """Returns the present epoch as an RGB array, or shows it in a window, as `render_mode` says."""
         return self._one.render()
 
     def close(self) -> None:

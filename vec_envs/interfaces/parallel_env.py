@@ -12,7 +12,7 @@ from pettingzoo import ParallelEnv
 
 from vec_envs.interfaces.illegal_actions import check_illegal, replaced
 from vec_envs.interfaces.infos import info_of_row, own_copy
-from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, no_drawing
+from vec_envs.interfaces.rendering import RENDER_FPS, RENDER_MODES, LoadDrawing, no_drawing
 from vec_envs.interfaces.single_episode import SingleEpisode
 from vec_envs.interfaces.spaces import (
     MASK_PLACES,
@@ -50,7 +50,7 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
 
     metadata: dict[str, Any] = {
         "render_modes": list(RENDER_MODES),
-        "render_fps": 4,
+        "render_fps": RENDER_FPS,
         "is_parallelizable": True,
     }
 
@@ -109,6 +109,7 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
         """Starts an episode. Raises `TrafficError` where the traffic cannot serve one."""
         self._batch.reset([0], [seed])
         self.agents, self._mask = list(self.possible_agents), None
+        self._one.show()
         return self._observations(), self._infos({})
 
     def step(
@@ -121,6 +122,7 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
         check_mapping(actions)
         outcome = self._batch.step(self._joint_action(actions)[None])
         self._mask = None
+        self._one.show()
         info = info_of_row(self.problem.metrics(self._batch.state, outcome))
         reward = float(outcome.reward[0])
         truncated = bool(self._batch.ended[0])
@@ -156,7 +158,7 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
         return self._with_state.global_state(self._batch.state, self._batch.exogenous)[0]
 
     def render(self) -> Any:
-        """Returns the present epoch as an RGB array where `render_mode="rgb_array"`."""
+        """Returns the present epoch as an RGB array, or shows it in a window, as `render_mode` says."""
         return self._one.render()
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vec_envs.core.batch import EnvironmentBatch
-from vec_envs.interfaces.rendering import LoadDrawing, checked_render_mode, draw_environment
+from vec_envs.interfaces.rendering import RENDER_FPS, LoadDrawing, Renderer, checked_render_mode
+from vec_envs.interfaces.window import Screen, screen_for
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem
 
@@ -25,13 +26,23 @@ class SingleEpisode:
         self.render_mode = checked_render_mode(render_mode)
         self.batch = EnvironmentBatch(problem, mobility, 1)
         self._owns_mobility = owns_mobility
-        self._load_drawing = load_drawing
+        self._renderer = Renderer(self.batch, load_drawing)
+        self._screen: Screen | None = screen_for(RENDER_FPS) if render_mode == "human" else None
 
     def render(self) -> Any:
-        """Returns the present epoch as an RGB array where `render_mode="rgb_array"`."""
-        return None if self.render_mode is None else draw_environment(self.batch, 0, self._load_drawing)
+        """Returns the present epoch as an RGB array where `render_mode="rgb_array"`; shows it where it is "human"."""
+        if self.render_mode == "rgb_array":
+            return self._renderer.picture()
+        return self.show()
+
+    def show(self) -> None:
+        """Shows the present epoch in a window where `render_mode="human"`; interfaces call it after each epoch."""
+        if self._screen is not None and self._screen.is_open:
+            self._screen.show(self._renderer.picture())
 
     def close(self) -> None:
-        """Ends the traffic; idempotent."""
+        """Ends the traffic and closes the window; idempotent."""
+        if self._screen is not None:
+            self._screen.close()
         if self._owns_mobility:
             self.batch.mobility.close()

@@ -13,7 +13,7 @@ from pettingzoo import ParallelEnv
 
 from vec_envs.interfaces.illegal_actions import check_illegal
 from vec_envs.interfaces.infos import info_of_row
-from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, no_drawing
+from vec_envs.interfaces.rendering import RENDER_FPS, RENDER_MODES, LoadDrawing, no_drawing
 from vec_envs.interfaces.single_episode import SingleEpisode
 from vec_envs.interfaces.spaces import (
     MASK_PLACES,
@@ -52,7 +52,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
 
     metadata: dict[str, Any] = {
         "render_modes": list(RENDER_MODES),
-        "render_fps": 4,
+        "render_fps": RENDER_FPS,
         "is_parallelizable": True,
     }
 
@@ -110,6 +110,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         self._one.batch.reset([0], [seed])
         self.agents = list(self.possible_agents)
         self._slot, self._due = 0, self._whose_turn(0)
+        self._one.show()
         infos = {agent: dict[str, Any]() for agent in self.agents}
         return self._observations(), self._with_masks(infos)
 
@@ -123,6 +124,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         rewards, infos = dict.fromkeys(agents, 0.0), {agent: dict[str, Any]() for agent in agents}
         for agent, action in self._checked(actions).items():
             outcome = self._one.batch.step(action[None, None])
+            self._one.show()
             rewards[agent] = float(outcome.reward[0])
             infos[agent] = info_of_row(self.problem.metrics(self._one.batch.state, outcome))
         self._slot += 1
@@ -153,7 +155,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         return self._with_state.slot_state(batch.state, due, batch.traffic(0), self._slot)
 
     def render(self) -> Any:
-        """Returns the present epoch as an RGB array where `render_mode="rgb_array"`."""
+        """Returns the present epoch as an RGB array, or shows it in a window, as `render_mode` says."""
         return self._one.render()
 
     def close(self) -> None:

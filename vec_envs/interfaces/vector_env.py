@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike
 
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.interfaces.infos import vector_infos
-from vec_envs.interfaces.rendering import RENDER_MODES, LoadDrawing, checked_render_mode, draw_environment, no_drawing
+from vec_envs.interfaces.rendering import (
+    BATCH_RENDER_MODES,
+    RENDER_FPS,
+    LoadDrawing,
+    Renderer,
+    checked_render_mode,
+    no_drawing,
+)
 from vec_envs.interfaces.spaces import JointLayout, check_action_shape, least_action
 from vec_envs.interfaces.specs import EpisodeSpec
 from vec_envs.mobility.traffic import Mobility
@@ -33,7 +40,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
     A copy (`copy.deepcopy`, `pickle`) continues exactly as the original would.
     """
 
-    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": list(BATCH_RENDER_MODES), "render_fps": RENDER_FPS}
     spec: Any = EpisodeSpec()
 
     def __init__(
@@ -54,7 +61,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         check_bool(flatten=flatten)
         self.problem = problem
         self.num_envs = int(num_envs)
-        self.render_mode = checked_render_mode(render_mode)
+        self.render_mode = checked_render_mode(render_mode, BATCH_RENDER_MODES)
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self._layout = JointLayout(problem=problem, flatten=flatten)
@@ -64,7 +71,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.batch = EnvironmentBatch(problem, mobility, num_envs)
         self._owns_mobility = owns_mobility
-        self._load_drawing = load_drawing
+        self._renderer = Renderer(self.batch, load_drawing)
 
     @property
     def view(self) -> View:
@@ -116,11 +123,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
 
     def render(self) -> Any:
         """Returns a tuple of RGB arrays, one for each environment, where `render_mode="rgb_array"`."""
-        return (
-            None
-            if self.render_mode is None
-            else tuple(draw_environment(self.batch, b, self._load_drawing) for b in range(self.num_envs))
-        )
+        return None if self.render_mode is None else tuple(map(self._renderer.picture, range(self.num_envs)))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Ends the traffic that the environment made."""

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int
 from vec_envs.mobility.motion import Motion
 from vec_envs.mobility.origin import SUMO, TRACE, origin_of_recording, sumo_version, warn_of_other_version
 from vec_envs.mobility.recording import find_recording, read_recording
+from vec_envs.mobility.scenario import Scenario, scenario_names
 from vec_envs.mobility.selection import EpisodeRandom, choose
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, TrafficError, TrafficWindow
 
@@ -63,6 +64,13 @@ class ReplayMobility:
     def road(self) -> Road:
         """The recorded road."""
         return self._road
+
+    @property
+    def net_file(self) -> Path | None:
+        """SUMO's network of the recorded road, which pictures show; None for a road that is not shipped."""
+        name = self._road.name
+        shipped = Scenario.load(name) if name in scenario_names() else None
+        return shipped.net_file if shipped is not None and shipped.road == self._road else None
 
     def blocks(self, seed: int, shape: EpisodeShape, *, start: int = 0) -> Iterator[TrafficBlock]:
         """Yields a block for each episode. Raises `TrafficError` if the recording cannot serve the shape."""

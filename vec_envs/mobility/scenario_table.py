@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,8 @@ MOST_CHARACTERS = 1000
 """The largest length of a line in it: the time for a key with many dots grows with the square of its length."""
 MOST_POINTS = 10_000
 """The largest number of points of a road's axis."""
+OF_SUMO = "sumo:"
+"""What the names of files begin with that the `eclipse-sumo` package brings."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
@@ -135,11 +138,26 @@ class Table:
         )
 
     def existing_file(self, name: str) -> Path:
+        """Returns a file beside the table's; `sumo:` begins the name of one that the `eclipse-sumo` package brings."""
         path = self.file.parent / name
+        if name.startswith(OF_SUMO):
+            path = self._file_of_sumo(name.removeprefix(OF_SUMO))
         with contextlib.suppress(OSError):  # a name may be longer than a file's name can be
             if path.is_file():
                 return path
         raise ValueError(f"{self.file} names {shortened(repr(name))}, but the file does not exist")
+
+    def _file_of_sumo(self, name: str) -> Path:
+        spec = find_spec("sumo")
+        folder = next(iter(spec.submodule_search_locations or ()), None) if spec else None
+        if folder is None:
+            raise ValueError(
+                f"{self.file} names {shortened(repr(name))} of the package eclipse-sumo, which is missing; install it "
+                'with: pip install "vec-envs[sumo]"'
+            )
+        if ".." in Path(name).parts:
+            raise ValueError(f"{self.file} must name a file inside of the package eclipse-sumo, got {shortened(name)}")
+        return Path(folder, name)
 
     def reject_unknown_keys(self, known: Collection[str]) -> None:
         for key in self.entries.keys() - set(known):

@@ -119,6 +119,11 @@ class SumoMobility:
         return self._scenario.road
 
     @property
+    def net_file(self) -> Path:
+        """SUMO's network of the road, which pictures show."""
+        return self._scenario.net_file
+
+    @property
     def worker_pids(self) -> list[int]:
         """The ids of the worker processes that are alive."""
         return self._pool().pids

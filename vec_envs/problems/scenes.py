@@ -1,4 +1,4 @@
-"""Scenes: a slot of an episode as the leaderboard's player shows it, in terms that all problems share.
+"""Scenes: a slot of an episode as pictures and the player of episodes show it, in terms that all problems share.
 
 A scene holds the places of nodes, the lengths of their queues, and links for what they send. `HasScenes` in `base.py`
 is the protocol by which a problem describes its slots as scenes.
@@ -70,15 +70,17 @@ class SceneFrame:
     caption: str
     arrived: tuple[int, ...] = ()
     """Indices of the nodes whose vehicle is another one than in the slot before. They jump to their places."""
+    cuts: tuple[tuple[int, int, int], ...] = ()
+    """Index of a node, how many layers of its DNN it runs itself, and how many there are. Recordings leave them out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A decision epoch of one environment with its outcome. The records have a batch axis of length 1."""
+    """A decision epoch with its outcome. The records have a batch axis, which has length 1 where scenes use them."""
 
     state: Any
     """The state before the decision."""
-    action: Shaped[np.ndarray, "1 ..."]
+    action: Shaped[np.ndarray, "batch ..."]
     exogenous: Any
     outcome: Any
     next_state: Any

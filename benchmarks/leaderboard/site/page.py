@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from benchmarks.leaderboard.schema import Board
 from benchmarks.leaderboard.site.charts import MISSING, NoAltair, library, line_dashes, line_names, specifications
+from trainers.watching.page import SITE as WATCHING
+from trainers.watching.page import content_hash, in_script, script
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "dom.js",
-    "fit.js",
-    "table.js",
-    "charts.js",
-    "labels.js",
-    "legend.js",
-    "figures.js",
-    "improvements.js",
-    "track.js",
-    "entry.js",
-    "road.js",
-    "player.js",
-    "page.js",
+    WATCHING / "dom.js",
+    HERE / "fit.js",
+    HERE / "table.js",
+    HERE / "charts.js",
+    HERE / "labels.js",
+    HERE / "legend.js",
+    HERE / "figures.js",
+    HERE / "improvements.js",
+    HERE / "track.js",
+    HERE / "entry.js",
+    WATCHING / "road.js",
+    WATCHING / "player.js",
+    HERE / "page.js",
 )
 """The scripts in the order in which they are joined; they share one scope."""
-ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+STYLES = (WATCHING / "player.css", HERE / "page.css")
 
 
 def page(board: Board) -> str:
@@ -47,7 +43,7 @@ def page(board: Board) -> str:
         from markupsafe import Markup
     except ImportError as error:  # both are installed with altair
         raise NoAltair(MISSING) from error
-    scripts = [script(text) for text in (library(), "\n".join((HERE / name).read_text() for name in SCRIPTS))]
+    scripts = [script(text) for text in (library(), "\n".join(path.read_text() for path in SCRIPTS))]
     charts = [
         {"names": line_names(track), "dashes": line_dashes(track), **specifications(track)} for track in board.tracks
     ]
@@ -56,36 +52,8 @@ def page(board: Board) -> str:
     )
     return environment.get_template("page.html").render(
         board=board,
-        style=Markup((HERE / "page.css").read_text()),
+        style=Markup("\n".join(path.read_text() for path in STYLES)),
         data=Markup(in_script({"board": board, "charts": charts})),
         scripts=[Markup(text) for text in scripts],
         hashes=[content_hash(text) for text in scripts],
     )
-
-
-def in_script(value: object) -> str:
-    """Returns a value as JSON that is safe within a script element.
-
-    Raises `ValueError` where a number is not finite.
-    """
-    text = json.dumps(value, default=_plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return text.translate(ESCAPED)
-
-
-def _plain(value: object) -> dict[str, Any]:
-    """Returns a record or mapping as a dictionary. Raises `TypeError` for anything else."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return dict(cast("Mapping[str, Any]", value))
-    raise TypeError(f"a value of type {type(value).__name__} cannot be written as JSON")
-
-
-def script(text: str) -> str:
-    """Returns JavaScript that is safe within a script element: none of its strings ends the element."""
-    return "\n" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n"
-
-
-def content_hash(text: str) -> str:
-    """Returns the hash by which a content security policy allows an inline script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.problems.dnn_partition.slots import OBJECTIVES, TINY, blank, cost, least_cost, profile, random_view
+from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.policies import AllLocal, BestResponse, ExactSlot
 from vec_envs.problems.base import View
 from vec_envs.problems.dnn_partition.policies import exact_search, partial_assignments
@@ -146,3 +147,18 @@ def test_unsupported_options_are_refused() -> None:
         ExactSlot(TINY, objective="delay")
     with pytest.raises(ValueError, match="time_limit_s"):
         ExactSlot(TINY, time_limit_s=0.0)
+
+
+def test_a_slot_of_a_deep_network_is_left_before_its_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three clients of 336 layers leave 6.4 million totals of work: their search took 5 s, to be given up."""
+    layers = [
+        Layer(name="l", gflops=0.1 + i / 3360, gmacs=0.0, output_mbit=0.5, parameter_mbyte=0.0) for i in range(336)
+    ]
+    deep = DNNProfile(name="deep", input_mbit=0.5, layers=tuple(layers))
+    view = random_view(DNNPartition(dnns=(deep,), num_client_vehicles=3, num_service_vehicles=1), 1, seed=7)
+    monkeypatch.setattr(partial_assignments.PartialAssignments, "combine", None)  # the search would call it
+    found = ExactSlot(view.problem, objective="drift").solve(view)
+    assert (found.gap > 0.0).all()
+    np.testing.assert_allclose(found.value, cost(view, found.action, "drift"))
+    with pytest.warns(UserWarning, match="1 of 1 slots have too many joint actions to examine"):
+        ExactSlot(view.problem, objective="drift").act(blank(view.problem, 1), view)

@@ -22,6 +22,7 @@ from tests.problems.dnn_partition.partition_slots import (
     common,
     plain_exogenous,
 )
+from vec_envs.dnn import DNNProfile, Layer
 from vec_envs.problems.base import action_exists
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.records import map_arrays
@@ -203,3 +204,17 @@ def test_problem_is_frozen_and_compared_by_value() -> None:
     assert hash(DNNPartition(dnns=(SHORT,))) == hash(DNNPartition(dnns=(SHORT,)))
     with pytest.raises(AttributeError):
         EYES.rsu_ghz = 1.0  # type: ignore[misc]
+
+
+def test_features_of_deep_networks_stay_few_and_neighbouring_cuts_look_alike() -> None:
+    layers = [Layer(name="l", gflops=1.0, gmacs=0.0, output_mbit=0.5, parameter_mbyte=0.0)] * 500
+    deep = DNNProfile(name="deep", input_mbit=0.5, layers=tuple(layers))
+    problem = DNNPartition(dnns=(deep, "alexnet"), num_client_vehicles=2, num_service_vehicles=1)
+    features = problem.action_features()
+    nodes = problem.num_nodes
+    assert features.shape == (2, 501 * nodes, 3 * nodes + 1 + 64)
+    at_cut = features[0, ::nodes, -64:]
+    np.testing.assert_allclose(at_cut.sum(axis=-1), 1.0)
+    np.testing.assert_allclose(at_cut @ np.arange(64), np.linspace(0.0, 63.0, 501), atol=1e-12)
+    assert len(np.unique(features[0], axis=0)) == 501 * nodes
+    assert (features[1, 12 * nodes :] == 0.0).all()

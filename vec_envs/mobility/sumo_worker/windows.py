@@ -15,7 +15,7 @@ from .simulators import SumoRefusal, WorkerError, simulator
 from .survey import Place
 
 MAX_MISSES = 20
-MAX_FRESH, FRESH_MISSES = 20, 3
+MAX_FRESH, FRESH_MISSES = 20, 10
 """Where the beginnings of simulations are drawn, so many of them in a row may have no window, each after so many
 misses: the hours of demand may have times with few vehicles."""
 

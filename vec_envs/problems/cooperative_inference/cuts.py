@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from vec_envs.dnn.processors import Processors
 from vec_envs.dnn.profile import DNNProfile, by_type
 from vec_envs.problems.cooperative_inference.records import Cuts, PerDevice
 
@@ -39,6 +40,7 @@ def cut_table(
     cycles_per_mac: float,
     device_memory_factor: float,
     server_memory_factor: float,
+    processors: Processors | None = None,
 ) -> CutTable:
     """Returns the table of devices with these DNNs.
 
@@ -48,6 +50,7 @@ def cut_table(
         cycles_per_mac: processor cycles of a multiply-accumulate.
         device_memory_factor: the cost of a byte of parameters at the device.
         server_memory_factor: the cost of a byte of parameters at the server.
+        processors: the devices whose measured times are the work; None to count multiply-accumulates.
     """
 
     def memory_of(profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
@@ -57,9 +60,15 @@ def cut_table(
         cuts = 1 + max(profiles[int(k)].num_layers for k in device_types)  # a longer DNN may have no device
         return by_type(of_profile(p) for p in profiles)[device_types, :cuts]
 
+    def local_of(profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
+        return processors.local_gcycles([profile])[0] if processors else cycles_per_mac * profile.local_gmacs
+
+    def server_of(profile: DNNProfile) -> Float[np.ndarray, "cuts"]:
+        return processors.edge_gcycles([profile])[0] if processors else cycles_per_mac * profile.edge_gmacs
+
     return CutTable(
-        local_gcycles=cycles_per_mac * rows(lambda p: p.local_gmacs),
-        server_gcycles=cycles_per_mac * rows(lambda p: p.edge_gmacs),
+        local_gcycles=rows(local_of),
+        server_gcycles=rows(server_of),
         sent_mbit=rows(lambda p: p.cut_mbit),
         memory_gb=rows(memory_of),
     )

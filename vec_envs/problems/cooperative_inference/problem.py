@@ -16,7 +16,9 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from vec_envs.dnn.profile import DNNProfile, as_profiles
+from vec_envs.dnn.choices import as_profiles
+from vec_envs.dnn.processors import Processors, as_processors
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics.inference import MOST_LOAD
 from vec_envs.problems.base import ContinuousActions, DiscreteActions, Metric
@@ -73,7 +75,10 @@ class CooperativeInference:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18")
-    """The DNN types: names of the library, or from Python also `DNNProfile`s. Section V.A."""
+    """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. Section V.A."""
+    processors: tuple[str, ...] = ()
+    """Two devices, that of a device and that of the server, on which every DNN has measured times. A layer
+    takes these times at `device_ghz`, and at `server_ghz`. Empty to count multiply-accumulates instead."""
     dnn_of_device: tuple[int, ...] = (0, 0, 1, 1, 1)
     """The index into `dnns` of each device. Its length is the number of devices, at most 10,000.
     Section V.A."""
@@ -152,6 +157,7 @@ class CooperativeInference:
         check_one_of(UNSTABLE, unstable=self.unstable)
         check_reward(self.reward)
         check_one_of(OBSERVATIONS, observation=self.observation)
+        object.__setattr__(self, "processors", tuple(self.processors) if self._devices else ())
         check_extremes(self, self._dynamics)
 
     # Agents and actions -------------------------------------------------------------------------------------------
@@ -249,7 +255,12 @@ class CooperativeInference:
             cycles_per_mac=self.cycles_per_mac,
             device_memory_factor=self.device_memory_factor,
             server_memory_factor=self.server_memory_factor,
+            processors=self._devices,
         )
+
+    @property
+    def _devices(self) -> Processors | None:
+        return as_processors(self.processors, self.profiles, local_ghz=self.device_ghz, edge_ghz=self.server_ghz)
 
     # Exogenous randomness -----------------------------------------------------------------------------------------
 

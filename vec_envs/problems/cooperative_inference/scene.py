@@ -52,6 +52,10 @@ def scene_of(problem: CooperativeInference, played: PlayedSlot) -> SceneFrame:
         links=_links(problem, outcome),
         caption=_caption(problem, outcome),
         arrived=arrived_clients(played.traffic, played.slot),
+        cuts=tuple(
+            (device, int(outcome.cut[0, device]), int(problem.num_layers[device]))
+            for device in np.flatnonzero(outcome.has_tasks[0]).tolist()
+        ),
     )
 
 

@@ -8,7 +8,11 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from vec_envs.dnn.processors import Processors, work_by_cut
 from vec_envs.dnn.profile import DNNProfile, by_type
+
+MOST_CUT_COLUMNS = 64
+"""The largest number of features that say where an action cuts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,8 @@ class PartitionActions:
     profiles: tuple[DNNProfile, ...]
     client_types: Int[np.ndarray, "clients"]
     num_nodes: int
+    processors: Processors | None = None
+    """The devices whose measured times are the work; None to count operations."""
 
     @cached_property
     def num_layers(self) -> Int[np.ndarray, "clients"]:
@@ -82,9 +88,10 @@ class PartitionActions:
         mask = self.mask()
         cut, node = np.divmod(np.where(mask, np.arange(self.max_count), 0), self.num_nodes)
         types, clients = self.client_types[:, None], np.arange(len(mask))[:, None]
+        local, edge = work_by_cut(self.profiles, self.processors)
         return ActionTable(
-            local_gflops=by_type(p.local_gflops for p in self.profiles)[types, cut],
-            edge_gflops=by_type(p.edge_gflops for p in self.profiles)[types, cut],
+            local_gflops=local[types, cut],
+            edge_gflops=edge[types, cut],
             sent_mbit=by_type(p.cut_mbit for p in self.profiles)[types, cut],
             server=np.where(node == 0, types, len(self.profiles) + node - 1),
             link=clients * self.num_nodes + node,
@@ -112,14 +119,18 @@ class PartitionActions:
     def features(self) -> Float[np.ndarray, "clients actions features"]:
         """Returns features of every action, from 0 to 1: node, cut, and the work and data for each node.
 
-        Work and data are fractions of the client's largest. Actions that a client does not have are rows of 0.
+        Work and data are fractions of the client's largest. A cut has a column of its own. Networks of many layers
+        share `MOST_CUT_COLUMNS` columns instead, evenly spaced; a cut between two of them has a part of both. So
+        neighbouring cuts look alike, and what is learned of one holds for the other. Actions that a client does not
+        have are rows of 0.
         """
         mask = self.mask()
         choices: Int[np.ndarray, "actions"] = np.arange(self.max_count)
         cut, node = choices // self.num_nodes, choices % self.num_nodes
         columns = self.table.local_gflops, self.table.edge_gflops, self.table.sent_mbit
         to_node = np.broadcast_to(np.eye(self.num_nodes)[node], (*mask.shape, self.num_nodes))
-        at_cut = np.broadcast_to(np.eye(cut[-1] + 1)[cut], (*mask.shape, cut[-1] + 1))
+        at_cut = _cut_columns(int(cut[-1]) + 1)[cut]
+        at_cut = np.broadcast_to(at_cut, (*mask.shape, at_cut.shape[-1]))
         local, edge, sent = (
             (column / column.max(axis=1, keepdims=True, initial=np.finfo(np.float64).tiny))[..., None]
             for column in columns
@@ -142,3 +153,11 @@ class PartitionActions:
             client = index[-1]
             raise ValueError(f"action {action[index]} of client_{client} is outside [0, {self.counts[client] - 1}]")
         return action.astype(np.int64, copy=False)
+
+
+def _cut_columns(num_cuts: int) -> Float[np.ndarray, "cuts columns"]:
+    """Returns the features that say where a cut is: one column a cut, or parts of the two nearest columns."""
+    if num_cuts <= MOST_CUT_COLUMNS:
+        return np.eye(num_cuts)
+    place = np.linspace(0.0, MOST_CUT_COLUMNS - 1.0, num_cuts)[:, None]
+    return np.maximum(1.0 - np.abs(place - np.arange(MOST_CUT_COLUMNS)), 0.0)

@@ -17,7 +17,9 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from vec_envs.dnn.profile import DNNProfile, as_profiles
+from vec_envs.dnn.choices import as_profiles
+from vec_envs.dnn.processors import Processors, as_processors
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics.channel import PAPER_CARRIER_GHZ, RateFunction, v2i_rate_mbps, v2v_rate_mbps
 from vec_envs.problems.base import DiscreteActions, Metric, View
@@ -56,10 +58,13 @@ class DNNPartition:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18", "vgg16")
-    """The DNN types: names from the library, or profiles (in Python). Section 8.1."""
+    """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. Section 8.1."""
     workload: str = "mad2rl"
     """The rule by which the work of the library's layers is counted. Profiles that are passed as objects keep their
     counts."""
+    processors: tuple[str, ...] = ()
+    """Two devices, that of a client and that of the roadside unit, on which every DNN has measured times. A layer
+    takes these times at the middle of `client_ghz`, and at `rsu_ghz`. Empty to count operations instead."""
     dnn_of_client: tuple[int, ...] | None = None
     """Index into `dnns` for each client; None assigns the types in turn."""
     num_client_vehicles: int = 7
@@ -122,6 +127,7 @@ class DNNPartition:
             object.__setattr__(self, "dnn_of_client", round_robin)
         _check_types_of_clients(self)
         _check_numbers(self)
+        object.__setattr__(self, "processors", tuple(self.processors) if self._devices else ())
 
     # What the agents are ------------------------------------------------------------------------------------------
 
@@ -396,7 +402,17 @@ class DNNPartition:
     @cached_property
     def choices(self) -> PartitionActions:
         """The encoding of actions, and the table of their work and data."""
-        return PartitionActions(profiles=self.profiles, client_types=self.client_types, num_nodes=self.num_nodes)
+        return PartitionActions(
+            profiles=self.profiles,
+            client_types=self.client_types,
+            num_nodes=self.num_nodes,
+            processors=self._devices,
+        )
+
+    @property
+    def _devices(self) -> Processors | None:
+        reference_ghz = sum(self.client_ghz) / 2
+        return as_processors(self.processors, self.profiles, local_ghz=reference_ghz, edge_ghz=self.rsu_ghz)
 
     @cached_property
     def features(self) -> PartitionObservation:

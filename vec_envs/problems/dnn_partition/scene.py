@@ -48,6 +48,7 @@ def scene_of(problem: DNNPartition, decision: Decision) -> SceneFrame:
         waits=waits,
         links=_links(problem, problem.as_played(decision.action, exogenous)[0]),
         caption=f"{sum(waits):.1f} Gcycles wait; this slot's tasks take {took_s:.2f} s in all",
+        cuts=_cuts(problem, problem.as_played(decision.action, exogenous)[0]),
     )
 
 
@@ -72,3 +73,9 @@ def _links(problem: DNNPartition, action: Int[np.ndarray, " clients"]) -> tuple[
             to = problem.num_client_vehicles + (node - 1 if node else problem.num_service_vehicles)
             links.append((client, to, f"{profile.name} from {profile.layers[cut].name}"))
     return tuple(links)
+
+
+def _cuts(problem: DNNPartition, action: Int[np.ndarray, " clients"]) -> tuple[tuple[int, int, int], ...]:
+    cuts = (action // problem.num_nodes).tolist()
+    layers = [problem.profiles[int(kind)].num_layers for kind in problem.client_types]
+    return tuple((client, cut, most) for client, (cut, most) in enumerate(zip(cuts, layers, strict=True)))

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from vec_envs.dnn.processors import Processors, work_by_cut
 from vec_envs.dnn.profile import DNNProfile, by_type
 
 WAIT = 0
@@ -25,6 +26,8 @@ class StartActions:
     profiles: tuple[DNNProfile, ...]
     frames_per_task: int
     num_nodes: int
+    processors: Processors | None = None
+    """The devices whose measured times are the work; None to count operations."""
 
     @cached_property
     def num_layers(self) -> Int[np.ndarray, "types"]:
@@ -44,12 +47,12 @@ class StartActions:
     @cached_property
     def local_gcycles(self) -> Float[np.ndarray, "types cuts"]:
         """The work of a task at the client, by DNN and cut. Entries beyond a DNN's last cut are not used."""
-        return self.frames_per_task * by_type(profile.local_gflops for profile in self.profiles)
+        return self.frames_per_task * work_by_cut(self.profiles, self.processors)[0]
 
     @cached_property
     def edge_gcycles(self) -> Float[np.ndarray, "types cuts"]:
         """The work of a task at its node."""
-        return self.frames_per_task * by_type(profile.edge_gflops for profile in self.profiles)
+        return self.frames_per_task * work_by_cut(self.profiles, self.processors)[1]
 
     @cached_property
     def task_mbit(self) -> Float[np.ndarray, "types cuts"]:

@@ -15,7 +15,9 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from vec_envs.dnn.profile import DNNProfile, as_profiles
+from vec_envs.dnn.choices import as_profiles
+from vec_envs.dnn.processors import Processors, as_processors
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics.channel import EfficiencyFunction, street_efficiency
 from vec_envs.problems.base import DiscreteActions, Metric
@@ -42,10 +44,13 @@ class MobileInference:
     """The problem. Its fields are the options of the environment."""
 
     dnns: tuple[DNNProfile | str, ...] = ("resnet18", "tinyyolov2", "resnet50", "vgg16")
-    """The DNN types: names of the library or, from Python, also profiles. A task is of any type with equal
-    probability."""
+    """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. A task is of any
+    type with equal probability."""
     workload: str = "mad2rl"
     """How the work of the library's layers is counted. Profiles that are passed as objects keep their counts."""
+    processors: tuple[str, ...] = ()
+    """Two devices, that of a client and that of the roadside unit, on which every DNN has measured times. A layer
+    takes these times at the middle of `client_ghz`, and at `rsu_ghz`. Empty to count operations instead."""
     num_rsus: int = 3
     """Number of roadside units, at most 10,000. On a road that lists several, those nearest to its own unit."""
     rsu_spacing_m: float = 600.0
@@ -108,6 +113,7 @@ class MobileInference:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dnns", as_profiles(self.dnns, workload=self.workload))
         check_options(self)
+        object.__setattr__(self, "processors", tuple(self.processors) if self._devices else ())
         for name in (*COUNTS, "num_service_vehicles"):
             object.__setattr__(self, name, int(getattr(self, name)))
         for name in RANGES:
@@ -345,7 +351,17 @@ class MobileInference:
     @cached_property
     def starts(self) -> StartActions:
         """The encoding of actions, and the tables of work and data."""
-        return StartActions(profiles=self.profiles, frames_per_task=self.frames_per_task, num_nodes=self.num_nodes)
+        return StartActions(
+            profiles=self.profiles,
+            frames_per_task=self.frames_per_task,
+            num_nodes=self.num_nodes,
+            processors=self._devices,
+        )
+
+    @property
+    def _devices(self) -> Processors | None:
+        reference_ghz = sum(self.client_ghz) / 2
+        return as_processors(self.processors, self.profiles, local_ghz=reference_ghz, edge_ghz=self.rsu_ghz)
 
     @cached_property
     def features(self) -> StreetObservation:

@@ -7,7 +7,7 @@ seats of service vehicles. *Nodes* are the servers of the units, then the servic
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -137,7 +137,7 @@ class Exogenous:
         heading: Any = np.asarray(self.client_heading)[..., None]
         plane: Any = np.asarray(self.in_plane)[..., None, None]
         along: Any = heading * (of_node[..., None, :] - of_client[..., None])
-        return np.where(plane, in_plane, along)
+        return cast(Any, np.where(plane, in_plane, along))
 
 
 @dataclass(frozen=True, kw_only=True)

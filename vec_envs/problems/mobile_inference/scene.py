@@ -61,6 +61,7 @@ def scene_of(problem: MobileInference, played: PlayedSlot) -> SceneFrame:
         links=_links(problem, decision),
         caption=_caption(decision),
         arrived=_arrived(problem, played),
+        cuts=_cuts(problem, decision),
     )
 
 
@@ -86,6 +87,16 @@ def _links(problem: MobileInference, decision: Decision) -> tuple[tuple[int, int
         end = client if node < 0 else problem.num_client_vehicles + node
         links.append((client, end, _left_words(client, *left)))
     return tuple(links)
+
+
+def _cuts(problem: MobileInference, decision: Decision) -> tuple[tuple[int, int, int], ...]:
+    """Returns the cuts of the tasks that start in this slot."""
+    state: State = decision.state
+    flight, _ = problem.dynamics.start(state, decision.action, decision.exogenous)
+    cut, _ = problem.starts.cut_and_node(decision.action, state.waiting_type)
+    layers = problem.starts.num_layers[state.waiting_type[0]]
+    started = np.flatnonzero(flight.in_flight[0] & ~state.in_flight[0]).tolist()
+    return tuple((client, int(cut[0, client]), int(layers[client])) for client in started)
 
 
 def _left_words(

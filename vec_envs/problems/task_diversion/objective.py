@@ -15,6 +15,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from jaxtyping import Float, Int, Real
 
+from vec_envs.dnn.processors import Processors, work_by_cut
 from vec_envs.dnn.profile import DNNProfile, by_type
 from vec_envs.physics import energy, offloading
 from vec_envs.problems.task_diversion.records import TaskOutcome
@@ -73,6 +74,7 @@ class TaskCost:
     min_ghz: float
     vehicle_ghz: float
     rsu_ghz: float
+    processors: Processors | None = None
 
     def of(self, tasks: Tasks) -> TaskOutcome:
         """Returns time, energy and cost of tasks, given by the arrays that `checked` returns."""
@@ -236,7 +238,7 @@ class TaskCost:
     @cached_property
     def work_gcycles(self) -> Float[np.ndarray, "types"]:
         """The work of all layers of each DNN type."""
-        return np.array([profile.local_gflops[-1] for profile in self.profiles])
+        return self.by_cut[0][np.arange(len(self.profiles)), self.num_layers]
 
     @cached_property
     def input_mbit(self) -> Float[np.ndarray, "types"]:
@@ -251,8 +253,4 @@ class TaskCost:
     @cached_property
     def by_cut(self) -> tuple[Float[np.ndarray, "types cuts"], ...]:
         """Gcycles of the vehicle, Gcycles of the unit and Mbit sent, by DNN type and cut; short rows end in zeros."""
-        return (
-            by_type(p.local_gflops for p in self.profiles),
-            by_type(p.edge_gflops for p in self.profiles),
-            by_type(p.cut_mbit for p in self.profiles),
-        )
+        return *work_by_cut(self.profiles, self.processors), by_type(p.cut_mbit for p in self.profiles)

@@ -20,7 +20,9 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped
 from jaxtyping import Real as RealArray
 
-from vec_envs.dnn.profile import DNNProfile, as_profiles
+from vec_envs.dnn.choices import as_profiles
+from vec_envs.dnn.processors import as_processors
+from vec_envs.dnn.profile import DNNProfile
 from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock, entry_slot
 from vec_envs.physics import diversion
 from vec_envs.physics.channel import RateFunction, v2i_rate_mbps
@@ -67,10 +69,13 @@ class TaskDiversion:
     """
 
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "vgg16", "nin", "tinyyolov2")
-    """The DNN types: names of the library or, in Python, also profiles. A task is of any type with equal probability.
-    Section IV.A."""
+    """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. A task is of any
+    type with equal probability. Section IV.A."""
     workload: str = "rtd"
     """How the operations of the library's layers are counted. Profiles that are passed as objects keep their counts."""
+    processors: tuple[str, ...] = ()
+    """Two devices, that of a vehicle and that of the roadside unit, on which every DNN has measured times. A layer
+    takes these times at `vehicle_ghz`, and at `rsu_ghz`. Empty to count operations instead."""
     num_client_vehicles: int = 15
     """Number of seats for vehicles that release tasks, at most 10,000. When a vehicle leaves the road, another takes
     its seat. Fig. 6."""
@@ -138,6 +143,7 @@ class TaskDiversion:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dnns", as_profiles(self.dnns, workload=self.workload))
         check_options(self)
+        object.__setattr__(self, "processors", tuple(self.processors) if self.costs.processors else ())
         for name in COUNTS:
             object.__setattr__(self, name, int(getattr(self, name)))
         for name in RANGES:
@@ -458,6 +464,7 @@ class TaskDiversion:
             min_ghz=self.min_ghz,
             vehicle_ghz=self.vehicle_ghz,
             rsu_ghz=self.rsu_ghz,
+            processors=as_processors(self.processors, self.profiles, local_ghz=self.vehicle_ghz, edge_ghz=self.rsu_ghz),
         )
 
     @cached_property

@@ -47,6 +47,7 @@ def scene_of(problem: TaskDiversion, played: PlayedSlot) -> SceneFrame:
         links=_links(problem, played),
         caption=_caption([decision.outcome for decision in played.decisions]),
         arrived=tuple(units + seat for seat in arrived_clients(played.traffic, played.slot)),
+        cuts=_cuts(problem, played),
     )
 
 
@@ -70,6 +71,14 @@ def _links(problem: TaskDiversion, played: PlayedSlot) -> tuple[tuple[int, int, 
         else:
             links.append((seat, seat, f"all of {profile.name}"))
     return tuple(links)
+
+
+def _cuts(problem: TaskDiversion, played: PlayedSlot) -> tuple[tuple[int, int, int], ...]:
+    decided = ((decision.exogenous, decision.outcome) for decision in played.decisions)
+    return tuple(
+        (problem.num_rsus + int(task.seat[0]), int(outcome.cut[0]), int(problem.num_layers[int(outcome.dnn[0])]))
+        for task, outcome in decided
+    )
 
 
 def _caption(outcomes: list[Outcome]) -> str:

@@ -27,6 +27,7 @@ its result.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ class Search:
         The bound is infinite if the action is proven to be optimal.
         """
         bound = self._base + float(self._least.sum())
+        if self._is_too_large():
+            return bound
         try:
             services = [self._service_costs(service) for service in range(self._services)]
             rest, division = self._divide_among_services([server.least for server in services])
@@ -162,6 +165,19 @@ class Search:
         is_open = alone + (self._base + self._least.sum() - self._least)[:, None, None] < self._limit
         nodes, clients = range(problem.num_nodes), range(self._clients)
         return [[self._options_at(i, node, is_open[i, node]) for node in nodes] for i in clients]
+
+    def _is_too_large(self) -> bool:
+        """Whether a type's clients can leave more different totals of work to the unit than the search keeps.
+
+        m clients with n cuts each have C(n + m - 1, m) multisets of cuts. The search keeps one assignment for each
+        total, where the cost at the unit may fall as work grows. So this says beforehand what would take long to find.
+        """
+        if self._rsu_cost_grows:
+            return False
+        open_cuts = np.array([len(of_client[0].work) for of_client in self._options])
+        of_types = [open_cuts[self._problem.client_types == kind] for kind in range(len(self._problem.profiles))]
+        counts = [len(cuts) and math.comb(int(cuts.max()) + len(cuts) - 1, len(cuts)) for cuts in of_types]
+        return max(counts) > partial_assignments.MAX_PARTIAL_ASSIGNMENTS
 
     def _options_at(self, client: int, node: int, is_open: np.ndarray) -> PartialAssignments:
         cut = np.flatnonzero(is_open)

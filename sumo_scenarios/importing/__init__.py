@@ -1,0 +1,1 @@
+"""Makes scenario folders of files of others: SUMO configurations, networks with routes, OpenStreetMap extracts."""

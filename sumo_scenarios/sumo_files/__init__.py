@@ -1,0 +1,1 @@
+"""SUMO's programs, and what its files hold: networks, demand, configurations."""

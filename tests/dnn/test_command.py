@@ -1,0 +1,108 @@
+"""`python -m vec_envs.dnn`: lists, shows, draws and makes profiles, and says what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+from tests.dnn.onnx_networks import FILES
+from vec_envs.dnn import DNNProfile, MeasuredTimes
+from vec_envs.dnn.__main__ import main
+from vec_envs.dnn.workload import WORKLOADS
+
+SOURCE = "tests.dnn.test_command:small"
+INPUT = ("--input", "1,3,8,8")
+EXISTING = nn.Linear(3, 2)
+
+
+def small(width: int = 4, *, bias: bool = True) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, width, 3, bias=bias), nn.ReLU(), nn.Flatten(), nn.Linear(36 * width, 2))
+
+
+def test_the_library_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["list"])
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[1:]] == list(DNNProfile.library())
+    assert "15.47" in next(line for line in printed.splitlines() if line.startswith("vgg16"))
+
+
+@pytest.mark.slow
+def test_layers_are_shown_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["show", "nin", "--workload", "rtd", "--plot", str(tmp_path / "nin.svg")])
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 1 + 17 + 2
+    assert printed[-2].startswith("nin: 16 layers")
+    assert "by 'rtd'" in printed[-2]
+    assert (tmp_path / "nin.svg").read_text().count("cccp8") == 1
+    with pytest.raises(SystemExit, match=r"nin\.what cannot be drawn"):
+        main(["show", "nin", "--plot", "nin.what"])
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "module"),
+    [
+        (SOURCE, (*INPUT, "--argument", "width=8", "-a", "bias=False"), small(8, bias=False)),
+        (SOURCE, (*INPUT, "--argument", "2"), small(2)),
+        ("tests.dnn.test_command:EXISTING", ("-i", "1,3"), EXISTING),
+    ],
+)
+def test_a_module_becomes_a_file_for_every_environment(
+    source: str, more: tuple[str, ...], module: nn.Module, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["profile", source, *more, "-o", str(tmp_path / "own.json")])
+    example = np.zeros([int(size) for size in more[1].split(",")], np.float32)
+    torch = pytest.importorskip("torch")
+    for workload in WORKLOADS:
+        expected = DNNProfile.from_torch(module, torch.as_tensor(example), name="own", workload=workload)
+        assert expected.workload == workload
+        assert DNNProfile.read(tmp_path / "own.json", workload) == expected
+    assert "written to" in capsys.readouterr().out
+    main(["show", str(tmp_path / "own.json")])
+
+
+def test_measured_times_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layers = DNNProfile.load("nin").layers[:2]
+    times = MeasuredTimes(device="board", layer_s=(0.0125, 0.5))
+    DNNProfile(name="own", input_mbit=1.0, layers=layers, measured=(times,)).write(tmp_path / "own.json")
+    main(["show", str(tmp_path / "own.json")])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].endswith("ms on board")
+    assert [line.split()[-1] for line in printed[2:4]] == ["12.5", "500"]
+
+
+def test_an_onnx_file_becomes_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    main(["profile", str(FILES / "chain.onnx"), "-o", str(tmp_path / "c.json"), "--name", "chain"])
+    assert DNNProfile.read(tmp_path / "c.json", "rtd") == DNNProfile.from_onnx(FILES / "chain.onnx", workload="rtd")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("show", "lenet99"), "must be one of 'alexnet'"),
+        (("show", "none.json"), "'none.json', which does not exist"),
+        (("profile", "no_package:net", *INPUT), "no_package:net cannot be imported"),
+        (("profile", "tests.dnn.test_command:large", *INPUT), "has no attribute 'large'"),
+        (("profile", "tests.dnn.test_command", *INPUT), "must be one of 'alexnet'"),
+        (("profile", SOURCE), "needs the shape of its input: --input 1,3,224,224"),
+        (("profile", SOURCE, "--input", "1,3,x"), "must be a shape such as 1,3,224,224, got '1,3,x'"),
+        (("profile", SOURCE, "--input", "1,-3"), "must be a shape such as"),
+        (
+            ("profile", SOURCE, "--input", "1,3:float99"),
+            "such as float32 or int64, got 'float99'",
+        ),
+        (("profile", SOURCE, *INPUT, "-a", "depth=3"), "cannot be called: TypeError"),
+        (("profile", "pathlib:Path", *INPUT), "must be or return a torch.nn.Module, got PosixPath"),
+        (("profile", SOURCE, "--input", "1,3,2,2"), "'o' (Sequential)"),
+        (("profile", "net.onnx", *INPUT), "an ONNX file has its own inputs: leave out --input"),
+    ],
+)
+def test_mistakes_have_a_sentence(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    output = ("-o", str(tmp_path / "o.json")) if arguments[0] == "profile" else ()
+    with pytest.raises(SystemExit) as error:
+        main([*arguments, *output])
+    assert says in str(error.value)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,1 @@
+"""Comparing runs: their learning curves, and the tables of their evaluations."""
