@@ -15,6 +15,11 @@ from trainers.qmix import (
     PAPER_ENV,
     PAPER_REPLAY,
     PAPER_RUN,
+    STREET,
+    STREET_ENV,
+    STREET_ID,
+    STREET_REPLAY,
+    STREET_RUN,
     TUNED,
     TUNED_ENV,
     TUNED_REPLAY,
@@ -47,15 +52,16 @@ def build(problem: Any, options: MAD2RLLearner, *, seed: int) -> QMIX:
     """Returns MAD2RL; weights, noise and exploration are drawn from `seed`."""
     import torch
 
-    from trainers.algorithms.qmix import action_knowledge, assemble
+    from trainers.algorithms.qmix import action_knowledge, assemble, num_networks
     from trainers.networks.denoiser import DenoisingAgents
     from trainers.tianshou_bridge.draws import seeded_weights
 
     with seeded_weights(seed) as decisions:
+        networks = num_networks(problem, options.qmix)
         network = DenoisingAgents(
-            num_agents=len(problem.agent_names),
+            num_agents=networks,
             observation_size=problem.observation_size,
-            action_mask=torch.as_tensor(action_exists(problem)),
+            action_mask=torch.as_tensor(action_exists(problem)[:networks]),
             hidden=options.qmix.hidden,
             hidden_layers=options.qmix.hidden_layers,
             options=options.denoiser,
@@ -72,7 +78,13 @@ LEARNER = Learner(
     name="qmix_diffusion",
     default_env_id=ENV_ID,
     presets={
-        "tuned": Preset(env={ENV_ID: TUNED_ENV}, learner=MAD2RLLearner(qmix=TUNED), run=RUN),
+        "tuned": Preset(
+            env={ENV_ID: TUNED_ENV, STREET_ID: STREET_ENV},
+            learner=MAD2RLLearner(qmix=TUNED),
+            learners={STREET_ID: MAD2RLLearner(qmix=STREET, replay=STREET_REPLAY)},
+            run=RUN,
+            runs={STREET_ID: STREET_RUN},
+        ),
         "paper": Preset(
             env={ENV_ID: PAPER_ENV},
             learner=MAD2RLLearner(qmix=PAPER, denoiser=PAPER_DENOISER, replay=PAPER_REPLAY),

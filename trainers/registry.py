@@ -50,11 +50,17 @@ class Preset:
     """Options of each environment that the preset was made for, by the environment's id."""
     run: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Options of the run, such as the number of episodes."""
+    learners: Mapping[str, LearnerOptions] = field(default_factory=dict[str, LearnerOptions])
+    """Options of the learner for an environment, by its id, where they are not `learner`."""
+    runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """Options of the run for an environment, by its id, in addition to `run`."""
     learner_for_others: LearnerOptions | None = None
     """Options of the learner for all other environments; None to use `learner` there too."""
 
     def learner_for(self, env_id: str) -> LearnerOptions:
         """Returns the options of the learner for an environment."""
+        if env_id in self.learners:
+            return self.learners[env_id]
         return self.learner if env_id in self.env or self.learner_for_others is None else self.learner_for_others
 
 

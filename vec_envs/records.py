@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, cast
@@ -69,5 +70,6 @@ def put(rows: np.ndarray, index: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 def _flat(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
     length: int = rows.shape[-1]
-    starts = np.arange(0, rows.size, length).reshape(-1, 1)
-    return index.reshape(len(starts), -1) + starts
+    count = math.prod(rows.shape[:-1])
+    starts = (np.arange(count) * length).reshape(-1, 1)
+    return index.reshape(count, index.size // max(count, 1)) + starts

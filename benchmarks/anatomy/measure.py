@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from benchmarks.anatomy.foresight import means_of, shares_of
 from benchmarks.anatomy.nature import (
     Nature,
     aged,
@@ -24,9 +25,11 @@ from benchmarks.anatomy.nature import (
     nature_of,
     scaled_channel,
     unfaded,
+    unshadowed,
 )
 from benchmarks.jobs.plan import kept_of, options_of, references_of
 from benchmarks.references.find import TUNING_SEED, best_stable, fast_references
+from benchmarks.references.foresight import NAME, play_clairvoyant
 from benchmarks.references.played import PlayedPolicy, play
 from benchmarks.references.rollouts import Goal, KnownEpisodes
 from benchmarks.results.statistics import estimate
@@ -34,7 +37,7 @@ from benchmarks.suites.suite import Case
 from trainers.runs.configuration import as_tuples
 from vec_envs.policies import references
 from vec_envs.problems.base import HasChannel
-from vec_envs.problems.policy import Policy
+from vec_envs.problems.policy import Clairvoyance, Policy
 from vec_envs.problems.timetable import Timetable
 from vec_envs.registration import factory_of
 
@@ -47,12 +50,15 @@ FACTOR = 1e6
 """How many times better a channel is on which sending hardly takes any time."""
 BLIND = {"static": "best fixed action", "timetable": "best table of actions"}
 
-Kind = Literal["picture", "world", "policy"]
+Kind = Literal["picture", "world", "policy", "share"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The increase of the policy's metric by one change, in per cent, with its 95 % confidence interval."""
+    """The increase of the policy's metric by one change, in per cent, with its 95 % confidence interval.
+
+    A row of the kind "share" has a share in per cent instead.
+    """
 
     name: str
     kind: Kind
@@ -149,6 +155,8 @@ class _CaseAnatomy:
         yield "vehicles frozen", frozen(self._nature).record
         if (without := unfaded(self._nature)) is not None:
             yield "no fading", without.record
+        if (mean := unshadowed(self._nature)) is not None:
+            yield "no shadowing", mean.record
         if isinstance(self.problem, HasChannel):
             record = scaled_channel(self._nature.record, self.problem.channel_fields, factor=FACTOR)
             yield "channel a million times better", record
@@ -163,6 +171,24 @@ class _CaseAnatomy:
             yield self._row(f"selfish ({selfish})", "policy", self._play(self._make(selfish)))
         if stored is not None:
             yield self._compared("seer", "policy", np.array(stored.seer), grows=False)
+        if (make := references(self.problem).clairvoyant) is not None:
+            yield from self._clairvoyant(make(self.problem))
+
+    def _clairvoyant(self, reference: Clairvoyance) -> Iterator[Row]:
+        """Yields what the future is worth, also where vehicles stand still, and the shares of kinds of decisions."""
+        plan = play_clairvoyant(reference, self._truth)
+        yield self._compared(NAME, "policy", plan.mean, grows=plan.grows)
+        for of in self.problem.reported_metrics[1:]:
+            if not of.final:
+                changed, base = (means_of(of.name, self._truth, played) for played in (plan, self.base))
+                yield self._compared(f"{NAME}: {of.name}", "policy", changed, grows=plan.grows, base=base)
+        still = self._episodes(frozen(self._nature).record)
+        alone, base = play_clairvoyant(reference, still), play("", self._make(self.policy), still, seed=self._case.seed)
+        name = f"{NAME}, both with vehicles frozen"
+        yield self._compared(name, "policy", alone.mean, grows=alone.grows, base=base.mean)
+        for kind, (percent, low, high) in shares_of(self._truth, plan, name=self._case.name).items():
+            name = f"of the decisions of {NAME}, {kind}"
+            yield Row(name=name, kind="share", percent=percent, low=low, high=high, grows=False)
 
     def _best_selfish(self) -> str | None:
         """Returns the best selfish reference on the tuning episodes; None where the problem names none."""
@@ -173,10 +199,22 @@ class _CaseAnatomy:
     def _row(self, name: str, kind: Kind, changed: PlayedPolicy) -> Row:
         return self._compared(name, kind, changed.mean, grows=changed.grows)
 
-    def _compared(self, name: str, kind: Kind, changed: Float[np.ndarray, "episodes"], *, grows: bool) -> Row:
-        """Returns a row with the ratio of means over the first episodes, as many as both policies have."""
-        count = min(len(changed), len(self.base.mean))
-        above, below = (estimate(of[None, :count], name=self._case.name) for of in (changed, self.base.mean))
+    def _compared(
+        self,
+        name: str,
+        kind: Kind,
+        changed: Float[np.ndarray, "episodes"],
+        *,
+        grows: bool,
+        base: Float[np.ndarray, "episodes"] | None = None,
+    ) -> Row:
+        """Returns a row with the ratio of means over the first episodes, as many as both policies have.
+
+        `base` are the values to compare with; by default those of the policy.
+        """
+        base = self.base.mean if base is None else base
+        count = min(len(changed), len(base))
+        above, below = (estimate(of[None, :count], name=self._case.name) for of in (changed, base))
         ratio = above / below
         low, high = ratio.interval
         percent, low, high = (100.0 * (of - 1.0) for of in (ratio.value, low, high))

@@ -102,6 +102,17 @@ def unfaded(nature: Nature) -> Nature | None:
     return None if power is None else nature.with_fading(np.ones_like(power))
 
 
+def unshadowed(nature: Nature) -> Nature | None:
+    """Returns the same episodes with mean links in place of random line of sight and shadowing.
+
+    None for a problem without an option `shadowing`, or with it off.
+    """
+    problem: Any = nature.problem
+    if not getattr(problem, "shadowing", False):
+        return None
+    return replace(nature, problem=replace(problem, shadowing=False))
+
+
 def _places_of(traffic: TrafficBlock, slot_of: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> TrafficBlock:
     """Returns a block with the places and speeds of other slots, which `slot_of` gives from slot and entry slot."""
     arrays: dict[str, np.ndarray] = {}

@@ -38,7 +38,7 @@ def written(anatomy: Anatomy) -> dict[str, Any]:
 def shown(line: Mapping[str, Any]) -> str:
     """Returns a table of a case for a terminal."""
     head = f"{line['env_id']}, {line['case']}: {line['policy']} {_value(line)}"
-    rows = [f"  {row['kind']:8}{row['name']:34}{_cell(row)}" for row in line["rows"]]
+    rows = [f"  {row['kind']:8}{row['name']:58} {_cell(row)}" for row in line["rows"]]
     return "\n".join([f"{head} ({line['metric']}, {line['episodes']} episodes from seed {line['seed']})", *rows])
 
 
@@ -75,15 +75,17 @@ def table_of(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(row: Mapping[str, Any]) -> str:
-    low, high = _percent(row["low"]), _percent(row["high"])
-    return f"{_percent(row['percent'])} % [{low}, {high}]{_mark(row)}"
+    percent, low, high = (_percent(row[name], share=row["kind"] == "share") for name in ("percent", "low", "high"))
+    return f"{percent} % [{low}, {high}]{_mark(row)}"
 
 
 def _mark(of: Mapping[str, Any]) -> str:
     return ", grows" if of["grows"] else ""
 
 
-def _percent(value: float) -> str:
+def _percent(value: float, *, share: bool = False) -> str:
+    if share:
+        return f"{value:.1f}"
     text = f"{value:+.0f}" if abs(value) >= 99.5 else f"{value:+.1f}"
     return "0.0" if float(text) == 0.0 else text
 

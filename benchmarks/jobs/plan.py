@@ -32,7 +32,19 @@ from vec_envs.validation import check_integer
 
 CHECKPOINT_S = 60.0
 DECISION_LIMIT_S = 5.0
-NEWER = frozenset({"actor", "carrier_ghz", "noise_figure_db", "processors", "shared_band", "v2v_range_m"})
+NEWER = frozenset(
+    {
+        "actor",
+        "carrier_ghz",
+        "cost_prior",
+        "mix_advantages",
+        "noise_figure_db",
+        "processors",
+        "share_weights",
+        "shared_band",
+        "v2v_range_m",
+    }
+)
 """Options of learners and environments that are newer than published results.
 
 A definition has them only where they are not the default, so that a new option leaves the keys of these results.

@@ -11,8 +11,10 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from benchmarks.jobs.plan import kept_of, options_of
+from benchmarks.references.foresight import play_clairvoyant
 from benchmarks.references.played import PlayedPolicy, played
 from benchmarks.references.rollouts import Goal, KnownEpisodes
 from benchmarks.references.seer import Seer
@@ -21,7 +23,7 @@ from benchmarks.suites.suite import Case
 from trainers.runs.configuration import as_tuples
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.policies import references
-from vec_envs.problems.base import DiscreteActions, action_shape
+from vec_envs.problems.base import DiscreteActions, HasLastingEffects, action_shape
 from vec_envs.problems.timetable import Timetable
 from vec_envs.records import stack
 from vec_envs.registration import factory_of
@@ -78,7 +80,7 @@ def find(case: Case, budget: Budget) -> CaseReferences:
         others = [
             search.played(name, make(env.problem), case.seed) for name, make in fast_references(case, env.problem)
         ]
-        seer = list(search.seer([static.result, timetable.result, *others]))
+        seer = list(search.seer([static.result, timetable.result, *others, *search.clairvoyant()]))
     return CaseReferences(case=case, metric=search.metric, static=static, timetable=timetable, others=others, seer=seer)
 
 
@@ -103,6 +105,15 @@ class _CaseSearch:
     def played(self, name: str, policy: Any, seed: int) -> PlayedPolicy:
         """Returns a policy's results on the episodes from a seed on."""
         return played(name, policy, self._batch, seed=seed, metric=self.metric, queues=self._case.queues)
+
+    def clairvoyant(self) -> list[PlayedPolicy]:
+        """Returns the plays of the problem's reference that knows the future on the evaluation episodes, if any."""
+        make = references(self.problem).clairvoyant
+        if make is None:
+            return []
+        record = self._record(self._case.seed, self._batch.batch_size)
+        goal = Goal(metric=self.metric, bounds=dict.fromkeys(self._case.queues, np.inf))
+        return [play_clairvoyant(make(self.problem), KnownEpisodes(self.problem, record, goal))]
 
     def tables(self) -> dict[str, tuple[Table, float]]:
         """Returns the best static action and the best table, with the CPU time of their search."""
@@ -166,9 +177,14 @@ class _CaseSearch:
 
     @cached_property
     def _starts(self) -> list[Table]:
-        """Tables of one row: zeros, and the first actions of the references."""
+        """Tables of one row: zeros, and the first actions of the references.
+
+        Where agents often have no choice, a first action says nothing: then the most frequent choice of each agent.
+        """
         dtype = np.int64 if isinstance(self.problem.actions, DiscreteActions) else np.float64
         zeros = np.zeros((1, *action_shape(self.problem)), dtype)
+        if isinstance(self.problem, HasLastingEffects):
+            return [*(_most_frequent(play.plan)[None] for play in self._tuning), zeros]
         return [zeros, *(play.plan[0, :1].astype(dtype) for play in self._tuning)]
 
     @cached_property
@@ -199,6 +215,12 @@ class _CaseSearch:
         rows = list(range(self._batch.batch_size))
         self._batch.reset(rows, [seed + row for row in rows])
         return stack([self._batch.episode(row) for row in range(count)])
+
+
+def _most_frequent(plan: Int[np.ndarray, "episodes epochs agents"]) -> Int[np.ndarray, "agents"]:
+    """Returns the most frequent action of each agent, of those that are not 0; 0 for an agent that takes only that."""
+    taken = [row[row > 0] for row in plan.reshape(-1, plan.shape[-1]).T]
+    return np.array([np.bincount(row).argmax() if len(row) else 0 for row in taken])
 
 
 def best_stable(plays: Sequence[PlayedPolicy]) -> PlayedPolicy | None:

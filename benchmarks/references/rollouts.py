@@ -91,12 +91,12 @@ class KnownEpisodes:
         self.goal = goal
         self.num_epochs = problem.episode_epochs
         self._turns = cast(SequentialProblem, problem) if problem.one_at_a_time else None
-        self._record = record
+        self.record = record
         self.num_episodes = len(getattr(record, fields(record)[0].name))
 
     def one(self, episode: int, goal: Goal) -> KnownEpisodes:
         """Returns one of the episodes alone, with a goal of its own."""
-        return KnownEpisodes(self.problem, map_arrays(lambda a: a[episode : episode + 1], self._record), goal)
+        return KnownEpisodes(self.problem, map_arrays(lambda a: a[episode : episode + 1], self.record), goal)
 
     def start(self, episode: Int[np.ndarray, "rows"]) -> Progress:
         """Returns rows before their first decision, in the given episodes."""
@@ -117,8 +117,8 @@ class KnownEpisodes:
         if self.num_episodes == 1 and self._turns is None:
             # All rows are at the same epoch of the same episode: a view is faster than a copy.
             now = int(epoch[0])
-            return map_arrays(lambda a: np.broadcast_to(a[0, now], (len(epoch), *a.shape[2:])), self._record)
-        return map_arrays(lambda a: a[progress.episode, epoch], self._record)
+            return map_arrays(lambda a: np.broadcast_to(a[0, now], (len(epoch), *a.shape[2:])), self.record)
+        return map_arrays(lambda a: a[progress.episode, epoch], self.record)
 
     def step(self, progress: Progress, action: Shaped[np.ndarray, "rows ..."]) -> Progress:
         """Returns the progress after one decision of each row. Rows that have ended stay as they are."""
@@ -160,7 +160,7 @@ class KnownEpisodes:
         if self._turns is None:
             return epoch
         if np.array_equal(episode, np.arange(self.num_episodes)):
-            return self._turns.next_epoch(state, self._record, epoch)
+            return self._turns.next_epoch(state, self.record, epoch)
         following = epoch.copy()
         # Episode by episode, with views of the record: a copy for each row would take longer than the step.
         for number in np.unique(episode):
@@ -171,7 +171,7 @@ class KnownEpisodes:
 
     def _record_of(self, episode: int, count: int) -> Any:
         """Returns views of an episode's record, one a row."""
-        return map_arrays(lambda a: np.broadcast_to(a[episode], (count, *a.shape[1:])), self._record)
+        return map_arrays(lambda a: np.broadcast_to(a[episode], (count, *a.shape[1:])), self.record)
 
 
 def _merged(mask: Bool[np.ndarray, "rows"], one: Any, other: Any) -> Any:

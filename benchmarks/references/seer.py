@@ -6,6 +6,7 @@ channel and its own queues.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ class Seer:
     def _best_change(self, plan: Plan, epoch: int, progress: Progress) -> tuple[np.ndarray, float]:
         exogenous = self._episode.exogenous(progress)
         tried = neighbours(plan[epoch], legal_now(self._episode.problem, progress.state, exogenous))
+        if not len(tried):  # nobody has a choice
+            return plan[epoch], math.inf
         after = self._episode.step(progress.repeated(len(tried)), tried)
         while (after.epoch < self._episode.num_epochs).any():
             after = self._episode.step(after, plan[np.minimum(after.epoch, self._episode.num_epochs - 1)])

@@ -19,8 +19,8 @@ from pettingzoo.utils.conversions import parallel_to_aec
 
 from benchmarks.speed.convex_reference import compare
 from trainers.runs.compute import set_up_torch
-from vec_envs import dnn_partition_v0
-from vec_envs.policies import ExactSlot
+from vec_envs import dnn_partition_v0, mobile_inference_v0
+from vec_envs.policies import ExactSlot, references
 from vec_envs.problems.base import DiscreteActions, Problem
 from vec_envs.problems.cooperative_inference.problem import CooperativeInference, Exogenous, State
 from vec_envs.registration import ENVIRONMENTS, factory_of
@@ -110,6 +110,33 @@ def vector_env() -> Iterator[dict[str, Any]]:
         return (time.process_time() - began) / actions[..., 0].size
 
     yield measurement("vector_env_1024_steps_per_s", 1.0 / best(per_step_s), at_least=100_000)
+
+
+def street() -> Iterator[dict[str, Any]]:
+    """Steps per second of 1,024 streets of eight clients and nine nodes: transitions alone, and with decisions."""
+    env = mobile_inference_v0.vector_env(num_envs=1024, mobility="straight", episode_slots=60)
+    problem: Any = env.problem
+    policy = references(problem).named("least-estimate").make(problem)
+    observation, _ = env.reset(seed=0)
+    for _ in range(30):  # until tasks are in flight
+        observation, *_ = env.step(policy.act(observation, env.view))
+    view = env.view
+    action = policy.act(observation, view)
+
+    def transition_s() -> float:
+        began = time.process_time()
+        problem.transition(view.state, action, view.exogenous)
+        return (time.process_time() - began) / env.num_envs
+
+    def decision_s() -> float:
+        began = time.process_time()
+        policy.act(problem.observe(view.state, view.exogenous), view)
+        return (time.process_time() - began) / env.num_envs
+
+    alone_s = best(transition_s)
+    yield measurement("street_1024_transitions_per_s", 1.0 / alone_s, at_least=100_000)
+    together_s = alone_s + best(decision_s)
+    yield measurement("street_1024_least_estimate_steps_per_s", 1.0 / together_s, at_least=20_000)
 
 
 def inference_allocation() -> Iterator[dict[str, Any]]:
@@ -276,6 +303,7 @@ MEASURES = {
     "parallel_env": parallel_env,
     "aec_env": aec_env,
     "vector_env": vector_env,
+    "street": street,
     "inference_allocation": inference_allocation,
     "mobility": mobility,
     "learners": learners,

@@ -102,12 +102,20 @@ class QMIXOptions:
     """Neurons of each hidden layer of an agent. Section 8.1."""
     hidden_layers: int = 3
     """Hidden layers of an agent. Section 8.1."""
+    share_weights: bool = False
+    """Whether all agents share the weights of one network. Only for problems whose agents have the same actions."""
     action_features: bool = True
     """Whether the value of an action also depends on features that actions share, such as node, cut, work and data.
     Only for problems that have `action_features`."""
     action_costs: bool = True
     """Whether the value of an action also depends on its costs, as far as an agent's observation determines them. Only
     for problems that have `action_costs`, such as DNN partitioning with the extended observation."""
+    cost_prior: float = 0.0
+    """How much an action's known costs count at first: 1 if its value is minus their sum, as in the reward; 0 for not
+    at all. Untrained agents then take the actions of least known cost. Only with `action_costs`."""
+    mix_advantages: bool = False
+    """Whether the mixer gets how much worse an agent's action is than its best legal one, in place of its value. The
+    level of the returns is then learned by the mixer alone, and does not lower the values of the actions taken."""
     mixing_embedding: int = 32
     """Neurons of the mixer's hidden layer."""
     mixing_activation: str = "leaky_relu"
@@ -129,6 +137,7 @@ class QMIXOptions:
         check_integer(1, mixing_embedding=self.mixing_embedding)
         check_integer(0, hypernetwork_layers=self.hypernetwork_layers)
         check_not_negative(max_grad_norm=self.max_grad_norm, value_penalty=self.value_penalty)
+        check_not_negative(cost_prior=self.cost_prior)
         check_one_of(LOSSES, loss=self.loss)
         check_one_of(MIXING_ACTIVATIONS, mixing_activation=self.mixing_activation)
 

@@ -23,10 +23,18 @@ from trainers.networks.action_costs import KnownActionCosts
 from trainers.networks.agents import ActionKnowledge
 from trainers.networks.dense import compressed
 from trainers.networks.mixer import Mixer
+from trainers.networks.shared import SharedAgents
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 from trainers.tianshou_bridge.soft_update import soft_update
-from vec_envs.problems.base import DiscreteProblem, HasActionCosts, HasActionFeatures, HasObservedMask, action_exists
+from vec_envs.problems.base import (
+    DiscreteProblem,
+    HasActionCosts,
+    HasActionFeatures,
+    HasLastingEffects,
+    HasObservedMask,
+    action_exists,
+)
 from vec_envs.problems.policy import random_legal
 
 Observation = Float32[np.ndarray, "batch agents features"]
@@ -137,6 +145,7 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
             if self.options.double_q:
                 selecting = self.policy.values(self.policy.network, next_observation, barred)
             best = target.gather(-1, selecting.argmax(-1, keepdim=True)).squeeze(-1)
+            best = self._mixed(best, target)
             joint = self.target_mixer(best, next_observation.flatten(1))
         reward = torch.as_tensor(batch.rew, device=device) * self.options.reward_scale
         not_terminated = torch.as_tensor(~batch.terminated, device=device)
@@ -147,11 +156,18 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         observation = self.policy.encode(batch.obs)
         action = torch.as_tensor(batch.act, device=observation.device).unsqueeze(-1)
         values = self.policy.network(observation, self.policy.generators.torch)
-        joint = self.mixer(values.gather(-1, action).squeeze(-1), observation.flatten(1))
+        taken = values.gather(-1, action).squeeze(-1)
+        if self.options.mix_advantages:
+            taken = self._mixed(taken, values + self.policy.barred(batch.obs))
+        joint = self.mixer(taken, observation.flatten(1))
         loss = mean_loss(joint, batch.returns, self.options) + self.options.value_penalty * values.square().mean()
         self.optim.step(loss)
         self._update_lagged_network_weights()
         return SimpleLossTrainingStats(loss=loss.item())
+
+    def _mixed(self, taken: Tensor, values: Tensor) -> Tensor:
+        """Returns what the mixer gets for actions: their values, or how far they are below the best legal action."""
+        return taken - values.max(-1).values if self.options.mix_advantages else taken
 
     def _update_lagged_network_weights(self) -> None:
         """Moves the targets like Tianshou's own method, in one call."""
@@ -175,12 +191,59 @@ def action_knowledge(problem: DiscreteProblem, options: QMIXOptions) -> ActionKn
     Raises:
         ValueError: The options use action costs, and the observation lacks features that the costs depend on.
     """
-    features, costs = None, None
+    features, costs, networks = None, None, num_networks(problem, options)
     if options.action_features and isinstance(problem, HasActionFeatures):
-        features = torch.as_tensor(problem.action_features())
+        features = torch.as_tensor(problem.action_features()[:networks])
     if options.action_costs and isinstance(problem, HasActionCosts):
         costs = KnownActionCosts(problem.action_costs(), compressed=options.compress)
-    return ActionKnowledge(features=features, costs=costs)
+    weight = 0.0 if costs is None else -options.cost_prior * options.reward_scale
+    return ActionKnowledge(features=features, costs=costs, cost_weight=weight)
+
+
+def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:
+    """Returns the number of agent networks: one for all agents with `share_weights`, else one for each.
+
+    Raises:
+        ValueError: Agents would share weights, but their actions, features or costs of actions differ.
+    """
+    agents = len(problem.agent_names)
+    if not options.share_weights:
+        return agents
+    alike = len(set(problem.actions.counts)) == 1
+    if alike and isinstance(problem, HasActionFeatures):
+        features = problem.action_features()
+        alike = bool((features == features[:1]).all())
+    if alike and options.action_costs and isinstance(problem, HasActionCosts):
+        single = np.zeros((1, 1, problem.observation_size), np.float32)
+        alike = all(len(cost) == 1 for cost in problem.action_costs().of(single))
+    if not alike:
+        raise ValueError(
+            f"share_weights=True needs agents with the same actions, features and costs of actions, got {agents} "
+            "agents that differ: use share_weights=False"
+        )
+    return 1
+
+
+def legal_choices(
+    problem: DiscreteProblem,
+) -> Callable[[Observation], Bool[np.ndarray, "batch agents actions"]] | None:
+    """Returns the function from observations to the actions that agents choose among; None where all are legal.
+
+    Where the effects of decisions last, an agent with a choice does not idle. Rewards are not discounted within a
+    decision, but from one to the next. So an agent that idles again and again would hardly count later costs.
+    """
+    if not isinstance(problem, HasObservedMask):
+        return None
+    mask_of = problem.action_mask_from_observation
+    if not isinstance(lasting := problem, HasLastingEffects):
+        return mask_of
+
+    def without_idling(observation: Observation) -> Bool[np.ndarray, "batch agents actions"]:
+        legal = mask_of(observation)
+        legal[..., lasting.idle] = legal.sum(axis=-1) == 1
+        return legal
+
+    return without_idling
 
 
 def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions, *, seed: int) -> QMIX:
@@ -193,12 +256,12 @@ def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions,
         seed: The seed of noise and exploration. The mixer's weights come from torch's global generator.
     """
     policy = QMIXPolicy(
-        network,
+        SharedAgents(network) if options.share_weights else network,
         action_space=gymnasium.spaces.MultiDiscrete(np.array(problem.actions.counts)),
         action_exists=action_exists(problem),
         compress=options.compress,
         seed=seed,
-        legal=problem.action_mask_from_observation if isinstance(problem, HasObservedMask) else None,
+        legal=legal_choices(problem),
     )
     agents = len(problem.agent_names)
     mixer = Mixer(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from trainers.imitation.lasting import lasting_changes
 from trainers.runs.directory import replace_file
+from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.files import read_arrays, read_json
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.policies import references
-from vec_envs.problems.base import View
+from vec_envs.problems.base import HasLastingEffects, View
 from vec_envs.problems.policy import Policy, mask_keyword, random_legal
-from vec_envs.records import map_arrays
+from vec_envs.records import map_arrays, stack
 
 EPISODES = "episodes.json"
 """The file that says which episodes a folder of shards holds."""
@@ -38,7 +40,7 @@ class Shard:
     action: Int[np.ndarray, "slots agents"]
     advantage: Float32[np.ndarray, "slots agents actions"]
     """Reward if this agent alone took another action, minus the expert's reward. It is 0 for the expert's own action,
-    and for actions that the agent does not have."""
+    and for actions that the agent does not have. NaN where it is not known."""
 
 
 def check_episodes(folder: Path, episodes: Mapping[str, Any]) -> None:
@@ -104,16 +106,33 @@ def made_shard(env: BatchVectorEnv, policy: Policy, *, exploration: float, seed:
     rng = np.random.default_rng(exploration_seed)
     policy.reset(policy_seed)
     observation, _ = env.reset(seed=env_seeds)
+    changes_of = _changes(env.batch, policy, rng)
     epochs: list[tuple[np.ndarray, ...]] = []
     while not env.batch.ended.all():
         view = env.view
         action = policy.act(observation, view, **mask_keyword(policy, view))
-        epochs.append((observation, action, advantages(view, action)))
+        changes = changes_of(view, action)
+        known = np.isfinite(changes).any(axis=(1, 2))
+        epochs.append((observation[known], action[known], changes[known]))
         explores = rng.random(action.shape) < exploration
         legal = problem.action_mask(view.state, view.exogenous)
         observation, *_ = env.step(np.where(explores, random_legal(rng, legal), action))
     observations, actions, of_actions = (np.concatenate(of) for of in zip(*epochs, strict=True))
     return Shard(observation=observations, action=actions, advantage=of_actions)
+
+
+def _changes(
+    batch: EnvironmentBatch, policy: Policy, rng: np.random.Generator
+) -> Callable[[View, Int[np.ndarray, "batch agents"]], Float32[np.ndarray, "batch agents actions"]]:
+    """Returns the function that gives the advantages of an epoch: by its reward, or by those of all affected epochs."""
+    if not isinstance(batch.problem, HasLastingEffects):
+        return advantages
+    episodes = stack([batch.episode(row) for row in range(batch.batch_size)])
+
+    def lasting(view: View, action: Int[np.ndarray, "batch agents"]) -> Float32[np.ndarray, "batch agents actions"]:
+        return lasting_changes(view, episodes, int(batch.epoch[0]), policy, action, rng)
+
+    return lasting
 
 
 def advantages(view: View, action: Int[np.ndarray, "batch agents"]) -> Float32[np.ndarray, "batch agents actions"]:

@@ -154,20 +154,22 @@ def scaled(algorithm: QMIX, advantage: np.ndarray) -> np.ndarray:
     if not network.predicts_noise:
         return advantage * np.float32(algorithm.options.reward_scale)
     exists = torch.isfinite(algorithm.policy.absent).cpu().numpy()
-    deviation = advantage.std(axis=(0, 2), keepdims=True, where=exists)
+    deviation = advantage.std(axis=(0, 2), keepdims=True, where=exists & np.isfinite(advantage))
     return advantage / np.maximum(deviation, np.float32(1e-6))
 
 
 def imitation_loss(algorithm: QMIX, observation: np.ndarray, target: np.ndarray) -> Tensor:
-    """Returns the mean loss of the agents' predictions, over the actions that each agent has.
+    """Returns the mean loss of the agents' predictions, over the actions of each agent whose target is known.
 
     The learner's options choose the loss, by default the Huber loss; forward diffusion usually uses the squared error.
     """
     policy = algorithm.policy
     inputs = policy.encode(observation)
     network: Any = policy.network
-    predicted, fit_target = network.fit(inputs, torch.as_tensor(target, device=inputs.device), policy.generators.torch)
-    exists = torch.isfinite(policy.absent).expand_as(predicted)
+    known = np.isfinite(target)
+    x0 = torch.as_tensor(np.where(known, target, np.float32(0.0)), device=inputs.device)
+    predicted, fit_target = network.fit(inputs, x0, policy.generators.torch)
+    exists = torch.isfinite(policy.absent).expand_as(predicted) & torch.as_tensor(known, device=inputs.device)
     return mean_loss(predicted[exists], fit_target[exists], algorithm.options)
 
 
@@ -175,8 +177,9 @@ def imitation_metrics(algorithm: QMIX, held_out: Shard) -> dict[str, float]:
     """Returns how well the agents imitate the expert in slots that they were not trained on.
 
     `agreement` is how often an agent's action is at least as good as the expert's. `regret` is the mean loss of reward
-    if one agent alone deviates from the expert.
+    if one agent alone deviates from the expert. Actions whose change is not known do not count.
     """
     chosen = greedy(algorithm, lagged=False).act(held_out.observation)
     change = np.take_along_axis(held_out.advantage, chosen[..., None], axis=-1)
+    change = change[np.isfinite(change)]
     return {"agreement": float((change >= 0.0).mean()), "regret": float(-change.mean())}

@@ -27,6 +27,7 @@ from tianshou.utils.torch_utils import policy_within_training_step
 from tqdm import tqdm
 
 from trainers.algorithms.options import annealed
+from trainers.loop.agent_chains import AgentChains, chains_of
 from trainers.loop.episodes import DecisionChains, Tally, step
 from trainers.loop.evaluation import evaluate_run
 from trainers.loop.experience import EXPERIENCES, Experience, Report
@@ -134,6 +135,7 @@ class Training:
         self.algorithm: Algorithm[Any, Any] = learner.build(problem, run.learner, seed=seeds[0])
         self.algorithm.to(device_of(run.device))
         self._policy: ExploringPolicy = self.algorithm.policy
+        self._on_policy = learner.experience == "rollout"
         make_experience = EXPERIENCES[learner.experience]
         self.experience: Experience = make_experience(
             run.learner,
@@ -225,7 +227,7 @@ class Training:
         scale_learning_rates(self.algorithm, annealed(self._schedule.final_learning_rate, progress))
         self._env.reset(seed=self._env_seeds if self.round == 0 else None)
         tally, reports = Tally(self._env.problem.reported_metrics, batch_size), list[Report]()
-        observation, chains = batch.observe(), DecisionChains(batch)
+        observation, chains = batch.observe(), self._chains()
         while not batch.ended.all():
             observation = self._play_step(observation, tally, chains)
             reports += [] if warm_up else self.experience.learn_after_step()
@@ -241,7 +243,12 @@ class Training:
             "round_s": time.monotonic() - began,
         }
 
-    def _play_step(self, observation: np.ndarray, tally: Tally, chains: DecisionChains) -> np.ndarray:
+    def _chains(self) -> AgentChains | DecisionChains:
+        """Returns what joins decisions. On-policy rollouts need a transition of each environment at every step."""
+        batch = self._env.batch
+        return DecisionChains(batch) if self._on_policy else chains_of(batch)
+
+    def _play_step(self, observation: np.ndarray, tally: Tally, chains: AgentChains | DecisionChains) -> np.ndarray:
         """Plays one decision in each environment, stores the completed transitions, and returns the observation."""
         stored = self._explore(observation)
         played = step(self._env.batch, self._policy.environment_action(stored, observation))

@@ -38,7 +38,6 @@ class KnownActionCosts(nn.Module):
 
     def forward(self, local: Tensor) -> tuple[Tensor, ...]:
         """Returns costs `[agents, batch, actions]` of each kind, for observations `local` [agents, batch, features]."""
-        # `expm1` inverts the compression of features that are not negative; costs must not depend on other features.
-        observation = local.expm1() if self.compressed else local
+        observation = local.sign() * local.abs().expm1() if self.compressed else local
         costs = self._kind(**{name: getattr(self, name) for name in self._names}).of(observation)
         return tuple(SOFT_LIMIT * torch.log1p(cost / SOFT_LIMIT) for cost in costs)

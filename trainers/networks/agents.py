@@ -40,6 +40,9 @@ class ActionKnowledge:
     """Features that actions share, `[agents, actions, features]`."""
     costs: KnownActionCosts | None = None
     """Computes the cost of each action from the agent's own observation."""
+    cost_weight: float = 0.0
+    """The initial value of an action for each unit of its known costs, at most 0. If it is not 0, the values of actions
+    are their known costs at first, so that untrained agents take the actions of least known cost."""
 
 
 NO_KNOWLEDGE = ActionKnowledge()
@@ -72,7 +75,7 @@ class AgentHead(nn.Module):
     def __init__(
         self, num_agents: int, in_features: int, first_features: int, num_actions: int, knowledge: ActionKnowledge
     ) -> None:
-        """Makes the layer; the weights of features and costs start at 0.
+        """Makes the layer; the weights of features start at 0, and those of costs at `knowledge.cost_weight`.
 
         Args:
             num_agents: The number of agents.
@@ -89,7 +92,10 @@ class AgentHead(nn.Module):
         if knowledge.costs is not None:
             self.weighing = AgentLinear(num_agents, first_features, knowledge.costs.num_kinds)
             nn.init.zeros_(self.weighing.weight)
-            nn.init.zeros_(self.weighing.bias)
+            nn.init.constant_(self.weighing.bias, knowledge.cost_weight)
+            if knowledge.cost_weight:
+                nn.init.zeros_(self.own.weight)
+                nn.init.zeros_(self.own.bias)
         features = None if knowledge.features is None else knowledge.features.float().transpose(1, 2)
         self.register_buffer("features", features, persistent=False)
 

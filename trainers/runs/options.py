@@ -93,7 +93,7 @@ def preset_run(learner: Learner, preset: str, env_id: str, kind: type[R] = Run) 
         raise ValueError(f"preset={preset!r} is unknown; known are: {', '.join(map(repr, learner.presets))}")
     defaults, bare_id = learner.presets[preset], env_id.rpartition(":")[2]
     env = env_options_type(factory_of(env_id))(**defaults.env.get(bare_id, {}))
-    of_run = defaults.run if kind is Run else {}
+    of_run = {**defaults.run, **defaults.runs.get(bare_id, {})} if kind is Run else {}
     return kind(env=env, learner=defaults.learner_for(bare_id), env_id=env_id, preset=preset, **of_run)
 
 

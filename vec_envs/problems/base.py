@@ -11,11 +11,13 @@ Every problem implements `Problem`. The other protocols are optional, and each e
 | `SequentialProblem` | agents decide one at a time |
 | `HasObservedMask` | QMIX, MAD2RL and PPO choose legal actions only, where these change from epoch to epoch |
 | `HasActionFeatures`, `HasActionCosts` | QMIX and MAD2RL use prior knowledge of the actions |
+| `HasLastingEffects` | QMIX and MAD2RL join a decision to the next one of the same agent; pre-training plays on |
 | `HasHybridActions` | SAC and DQN choose an alternative; SAC also chooses its continuous parameters |
 | `HasObservationBounds` | observation spaces have bounds |
 | `HasGlobalState`, `HasSlotState` | `state()` in PettingZoo is the global state, not a row of observations |
 | `HasIdleAction` | `parallel_env(padded=True, illegal="noop")` |
 | `HasChannel` | `python -m benchmarks.anatomy` measures what knowing the channel is worth |
+| `HasDecisionKinds` | `python -m benchmarks.anatomy` counts decisions by kind |
 | `HasScenes` | the leaderboard's page plays an episode, for cases with `recorded=True` |
 
 `docs/extending.md` defines a small problem as an example.
@@ -263,6 +265,28 @@ class HasActionCosts(Protocol):
 
 
 @runtime_checkable
+class HasLastingEffects(Protocol):
+    """A discrete problem in which an agent often has no choice, and a choice has effects for several epochs.
+
+    All agents act at every epoch. An agent without a choice has a single legal action.
+    """
+
+    @property
+    def effect_epochs(self) -> int:
+        """The number of epochs within which a decision has its effects. Example: those until a task's deadline."""
+        ...
+
+    @property
+    def idle(self) -> int:
+        """The action of an agent without a choice. Learners do not take it where there is a choice."""
+        ...
+
+    def deciders(self, state: Any, exogenous: Any) -> Bool[np.ndarray, "*batch agents"]:
+        """Returns which agents have a choice. Example: those with a task that they may start."""
+        ...
+
+
+@runtime_checkable
 class HybridActions(Protocol):
     """The actions of one deciding agent as a choice among alternatives, each with continuous parameters.
 
@@ -384,6 +408,20 @@ class HasChannel(Protocol):
         """The fields with a value above 0 for each link, such as its rate; 0 is out of reach.
 
         Example: `("v2i_mbps", "v2v_mbps")`.
+        """
+        ...
+
+
+@runtime_checkable
+class HasDecisionKinds(Protocol):
+    """A discrete problem whose decisions are of kinds that are worth counting."""
+
+    def decision_kinds(
+        self, state: Any, action: Int[np.ndarray, "*batch agents"], exogenous: Any
+    ) -> Mapping[str, Bool[np.ndarray, "*batch agents"]]:
+        """Returns which agents decide for each kind; a decision can be of several kinds, or of none.
+
+        Example: `{"computes locally": action == 0, "offloads": action == 1}`.
         """
         ...
 

@@ -32,6 +32,15 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
+class Clairvoyance(Protocol):
+    """Decides for all agents of a batch of environments, with the exogenous records of whole episodes."""
+
+    def plan(self, state: Any, episodes: Any, epoch: int) -> Int[np.ndarray, "batch agents"]:
+        """Returns the actions at an epoch, from records `[batch, epochs + 1, ...]`."""
+        ...
+
+
 class Constant:
     """Takes the same actions at every decision epoch."""
 
@@ -66,6 +75,8 @@ class References:
 
     policies: Mapping[str, Reference] = field(default_factory=dict[str, Reference])
     to_beat: str = ""
+    clairvoyant: Callable[[Any], Clairvoyance] | None = None
+    """Makes a reference that knows the future. It is no policy, and shows what the future is worth."""
 
     def named(self, name: str) -> Reference:
         """Returns the reference of that name. Raises `ValueError` with the known names for an unknown one."""

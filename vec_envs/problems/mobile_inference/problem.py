@@ -22,8 +22,10 @@ from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics.channel import EfficiencyFunction, street_efficiency
 from vec_envs.problems.base import DiscreteActions, Metric
 from vec_envs.problems.mobile_inference.actions import WAIT, StartActions
+from vec_envs.problems.mobile_inference.decision_kinds import decision_kinds
 from vec_envs.problems.mobile_inference.dynamics import SlotDynamics, decides
 from vec_envs.problems.mobile_inference.exogenous import exogenous_of
+from vec_envs.problems.mobile_inference.known_costs import StartCosts, start_costs
 from vec_envs.problems.mobile_inference.links import StreetLinks
 from vec_envs.problems.mobile_inference.metrics import REPORTED, metrics_of
 from vec_envs.problems.mobile_inference.objective import REWARDS, DriftPlusCost, MissCost, Objective
@@ -175,6 +177,44 @@ class MobileInference:
     def action_features(self) -> Float[np.ndarray, "agents actions features"]:
         """Returns features of every action, from 0 to 1: waiting, node, cut, and work and data for each DNN."""
         return np.repeat(self.starts.features()[None], self.num_client_vehicles, axis=0)
+
+    def decision_kinds(
+        self, state: State, action: Int[np.ndarray, "*batch clients"], exogenous: Exogenous
+    ) -> dict[str, Bool[np.ndarray, "*batch clients"]]:
+        """Returns which clients start a task, by where it runs and by how it is cut."""
+        return decision_kinds(self.starts, self.num_rsus, state, action, exogenous)
+
+    @property
+    def effect_epochs(self) -> int:
+        """The number of slots after which a task that waits now has ended: those of its deadline."""
+        return round(self.deadline_s / self.slot_s)
+
+    @property
+    def idle(self) -> int:
+        """Action 0."""
+        return WAIT
+
+    def deciders(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*batch clients"]:
+        """Returns which clients have a task to start: one waits, and none is in flight."""
+        return decides(state)
+
+    def action_costs(self) -> StartCosts:
+        """Returns the costs of starts that a client can compute; with `reward="delay"` the drift is 0."""
+        return start_costs(
+            self.starts,
+            self.features.columns,
+            self.links.mean_efficiency,
+            num_rsus=self.num_rsus,
+            cell_mhz=self.rsu_bandwidth_mhz,
+            vehicle_mhz=self.v2v_bandwidth_mhz,
+            rsu_ghz=self.rsu_ghz,
+            hop_s=self.hop_s,
+            backhaul_mbps=self.backhaul_mbps,
+            kappa_j_per_gcycle_ghz2=self.kappa_j_per_gcycle_ghz2,
+            transmit_power_w=self.transmit_power_w,
+            per_v=0.0 if self.reward == "delay" else 1.0 / self.lyapunov_v,
+            slot_s=self.slot_s,
+        )
 
     def _present(self, service_present: Bool[np.ndarray, "*batch services"]) -> Bool[np.ndarray, "*batch nodes"]:
         units = np.ones((*service_present.shape[:-1], self.num_rsus), np.bool_)

@@ -15,6 +15,7 @@ REFERENCES = References(
         "rollout": Reference(make=Rollout, slow=True),
     },
     to_beat="least-estimate",
+    clairvoyant=Clairvoyant,
 )
 
 __all__ = ["REFERENCES", "Access", "Clairvoyant", "LeastEstimate", "Local", "Predicted", "Random", "Rollout"]

@@ -1,0 +1,122 @@
+"""What another choice of one agent would have changed, where the effects of choices last for several epochs.
+
+Each choice is tried in a simulation: the agent alone takes it, and then the expert plays on, with the episode's true
+exogenous record. All tries of a decision meet the same future, so their differences have little noise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from vec_envs.problems.base import HasActionCosts, HasIdleAction, View
+from vec_envs.problems.policy import Policy, mask_keyword
+from vec_envs.records import map_arrays
+
+MOST_TRIES = 12
+"""The largest number of choices that are tried for a decision, beside the expert's."""
+UNKNOWN = np.float32(np.nan)
+"""The change by a choice that was not tried."""
+
+
+def lasting_changes(
+    view: View,
+    episodes: Any,
+    epoch: int,
+    expert: Policy,
+    action: Int[np.ndarray, "batch agents"],
+    rng: np.random.Generator,
+) -> Float32[np.ndarray, "batch agents actions"]:
+    """Returns the change of the sum of rewards over `effect_epochs` if one agent alone makes another choice.
+
+    Args:
+        view: The present epoch.
+        episodes: The exogenous records of whole episodes, `[batch, epochs + 1, ...]`.
+        epoch: The present epoch.
+        expert: The policy that plays after this epoch.
+        action: The expert's actions.
+        rng: Draws some of the choices that are tried.
+
+    Half of the choices have the least known cost, where the problem has `action_costs`; the others are drawn at random.
+    The change is 0 for the expert's own choice. It is NaN for the idle action, for other choices that are not tried,
+    and for agents without a choice.
+    """
+    problem = view.problem
+    changes = np.full((*action.shape, max(problem.actions.counts)), UNKNOWN)
+    env, agent = np.nonzero(problem.deciders(view.state, view.exogenous))
+    if not len(env) or epoch + problem.effect_epochs > problem.episode_epochs:
+        return changes
+    own = action[env, agent]
+    tries = np.concatenate([own[:, None], _choices(view, env, agent, rng)], axis=1)
+    joint = np.repeat(action[env][:, None], tries.shape[1], axis=1)
+    joint[np.arange(len(env)), :, agent] = tries
+    row = np.repeat(env, tries.shape[1])
+    total = _played_on(view, episodes, epoch, expert, row, joint.reshape(len(row), -1)).reshape(tries.shape)
+    changes[env[:, None], agent[:, None], tries] = total - total[:, :1]
+    changes[env, agent, own] = 0.0
+    return changes
+
+
+def _choices(
+    view: View, env: Int[np.ndarray, "rows"], agent: Int[np.ndarray, "rows"], rng: np.random.Generator
+) -> Int[np.ndarray, "rows tries"]:
+    """Returns legal choices: those of least known cost, then random ones; some can occur twice.
+
+    The idle action is not tried. Waiting once costs little if the expert plays on, so agents would learn to wait again
+    and again.
+    """
+    problem, known_costs = view.problem, view.problem
+    legal: Bool[np.ndarray, "rows actions"] = problem.action_mask(view.state, view.exogenous)[env, agent]
+    if isinstance(has_idle := view.problem, HasIdleAction):
+        idle = has_idle.idle_action(view.state, view.exogenous)[env, agent]
+        legal[np.arange(len(env)), idle] = False
+    count = min(MOST_TRIES, legal.shape[1])
+    drawn = np.argsort(np.where(legal, rng.random(legal.shape), np.inf), axis=1)[:, :count]
+    if isinstance(known_costs, HasActionCosts) and count < legal.shape[1]:
+        observation = problem.observe(view.state, view.exogenous).transpose(1, 0, 2)
+        cost = np.add.reduce(known_costs.action_costs().of(observation))[agent, env]
+        drawn[:, : count // 2] = np.argsort(np.where(legal, cost, np.inf), axis=1)[:, : count // 2]
+    known = np.take_along_axis(legal, drawn, axis=1)
+    return np.where(known, drawn, drawn[:, :1])
+
+
+def _played_on(
+    view: View,
+    episodes: Any,
+    epoch: int,
+    expert: Policy,
+    row: Int[np.ndarray, "rows"],
+    action: Int[np.ndarray, "rows agents"],
+) -> Float[np.ndarray, "rows"]:
+    """Returns the sum of rewards from an epoch on: after these actions of copies of environments, the expert plays."""
+    problem = view.problem
+    state = map_arrays(lambda a: a[row], view.state)
+    total = np.zeros(len(row))
+    for now in range(epoch, epoch + problem.effect_epochs):
+        exogenous = map_arrays(lambda a, now=now: a[row, now], episodes)
+        if now > epoch:
+            action = _expert_actions(problem, expert, state, exogenous)
+        state, outcome = problem.transition(state, action, exogenous)
+        total += outcome.reward
+    return total
+
+
+def _expert_actions(problem: Any, expert: Policy, state: Any, exogenous: Any) -> Int[np.ndarray, "rows agents"]:
+    """Returns the expert's actions. Rows in which no agent has a choice get the idle action, where there is one."""
+    rows = np.arange(len(problem.deciders(state, exogenous)))
+    action, has_idle = None, problem
+    if isinstance(has_idle, HasIdleAction):
+        action = has_idle.idle_action(state, exogenous)
+        rows = np.flatnonzero(problem.deciders(state, exogenous).any(axis=-1))
+        if not len(rows):
+            return action
+        state, exogenous = (map_arrays(lambda a: a[rows], record) for record in (state, exogenous))
+    view = View(problem=problem, state=state, exogenous=exogenous)
+    decided = expert.act(problem.observe(state, exogenous), view, **mask_keyword(expert, view))
+    if action is None:
+        return decided
+    action = action.copy()
+    action[rows] = decided
+    return action

@@ -1,0 +1,180 @@
+"""The costs of every start of `MobileInference` that a client can compute from its own observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from vec_envs.problems.mobile_inference.actions import WAIT, StartActions
+from vec_envs.problems.mobile_inference.ahead import KNOTS_M, MeanEfficiency, expected_efficiency
+from vec_envs.problems.mobile_inference.observation import (
+    CLIENT_SCALE_GHZ,
+    COUNT_SCALE,
+    DISTANCE_SCALE_M,
+    EFFICIENCY_SCALE,
+    ENERGY_SCALE_J,
+    SERVICE_SCALE_GHZ,
+    SPEED_SCALE_MPS,
+)
+
+KINDS = ("local_s", "send_s", "forward_s", "edge_s", "drift_s")
+LEAST_EFFICIENCY = 0.01
+"""A lower bound of efficiencies in bit/s/Hz, so that a node out of reach costs much, but not infinitely much."""
+LEAST_GHZ = 1e-3
+NEVER_S = 1e6
+"""A time that no start takes."""
+
+Array: TypeAlias = Any
+"""A numpy array, or a tensor by which a learner has replaced it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartCosts:
+    """Four times and a drift of every start, in s, with present loads and the links of the next seconds.
+
+    The times are those whose sum the reference `predicted` minimises: of local work, sending, forwarding, and the work
+    at the node. The links are those that a client can expect from its observation (`ahead.py`). Present senders and
+    tasks count, plus one. The drift is what the task's energy adds to that of the client's energy queue, divided by V.
+    Action 0 costs a slot of waiting, and then the start of least time. Every action costs nothing while no task waits.
+
+    All clients have the same actions. The axes of arrays end with `[types, actions]` or `[nodes, actions]`.
+    """
+
+    local_gcycles: Array
+    edge_gcycles: Array
+    task_mbit: Array
+    waits: Array
+    """1 for action 0, else 0."""
+    numbers_of_actions: Array
+    """0, 1, ...: the actions themselves."""
+    unit_of: Array
+    """1 where the node of the action is this unit, `[units, actions]`."""
+    service_of: Array
+    """1 where the node of the action is this service vehicle, `[services, actions]`."""
+    hops: Array
+    """The number of hops from each unit to that of the action; 0 for service vehicles, `[units, actions]`."""
+    units: Array
+    """0, 1, ...: the units' numbers."""
+    dnn: Array
+    """The columns of the observation that hold the type of the waiting task; likewise the fields below."""
+    processor: Array
+    energy_queue: Array
+    speed: Array
+    unit_efficiency: Array
+    unit_ahead: Array
+    unit_senders: Array
+    unit_tasks: Array
+    service_efficiency: Array
+    service_ahead: Array
+    service_speed: Array
+    service_tasks: Array
+    service_processor: Array
+    knots_m: Array
+    unit_mean: Array
+    """The mean efficiency of links to units at the first knot, and its bends at all knots."""
+    service_mean: Array
+    """The same for links to service vehicles."""
+    numbers: Array
+    """Bandwidth of a cell and of a vehicle (MHz), speed of a server (GHz), time of a hop (s), rate of a hop (Mbit/s),
+    kappa, transmit power (W), 1 / V, length of a slot (s)."""
+
+    @property
+    def num_kinds(self) -> int:
+        """The number of kinds of cost: four times and a drift."""
+        return len(KINDS)
+
+    def of(self, observation: Array) -> Array:
+        """Returns a list of costs in s, `[clients, batch, actions]` for each kind.
+
+        `observation` has the axes [clients, batch, features].
+        """
+        cell_mhz, vehicle_mhz, rsu_ghz, hop_s, backhaul_mbps, kappa, transmit_w, per_v, slot_s = self.numbers
+        dnn = observation[..., self.dnn]
+        local, edge, mbit = dnn @ self.local_gcycles, dnn @ self.edge_gcycles, dnn @ self.task_mbit
+        efficiency = observation[..., self.unit_efficiency]
+        access = 1.0 * (efficiency.argmax(-1)[..., None] == self.units)
+        to_unit, to_service = self._expected(observation)
+        senders = (access * observation[..., self.unit_senders]).sum(-1)[..., None]
+        to_units = (COUNT_SCALE * senders + 1.0) / (cell_mhz * to_unit.clip(min=LEAST_EFFICIENCY))
+        vehicle_tasks = COUNT_SCALE * observation[..., self.service_tasks] + 1.0
+        to_vehicles = vehicle_tasks / (vehicle_mhz * to_service.clip(min=LEAST_EFFICIENCY))
+        s_per_mbit = to_units * self.unit_of.sum(0) + to_vehicles @ self.service_of
+        unit_tasks = COUNT_SCALE * observation[..., self.unit_tasks] + 1.0
+        vehicle_ghz = (SERVICE_SCALE_GHZ * observation[..., self.service_processor]).clip(min=LEAST_GHZ)
+        s_per_gcycle = (unit_tasks / rsu_ghz) @ self.unit_of + (vehicle_tasks / vehicle_ghz) @ self.service_of
+        hops = access @ self.hops
+        client_ghz = (CLIENT_SCALE_GHZ * observation[..., self.processor]).clip(min=LEAST_GHZ)
+        send_s = mbit * s_per_mbit
+        energy_j = kappa * client_ghz**2 * local + transmit_w * send_s
+        drift_s = ENERGY_SCALE_J * observation[..., self.energy_queue] * energy_j * per_v
+        sends = 1.0 * (mbit > 0.0)
+        forward_s = hops * (hop_s * sends + mbit / backhaul_mbps)
+        starts = [local / client_ghz, send_s, forward_s, edge * s_per_gcycle, drift_s]
+        best = sum(starts[:-1]) + self.waits * NEVER_S
+        is_best = 1.0 * (best.argmin(-1)[..., None] == self.numbers_of_actions)
+        kinds = [kind + self.waits * (kind * is_best).sum(-1)[..., None] for kind in starts]
+        return [kinds[0] + slot_s * dnn.sum(-1)[..., None] * self.waits, *kinds[1:]]
+
+    def _expected(self, observation: Array) -> tuple[Array, Array]:
+        """Returns the mean of the expected efficiencies of the next seconds: to the best unit, and to vehicles."""
+        own_mps = SPEED_SCALE_MPS * observation[..., self.speed]
+        faster_mps = SPEED_SCALE_MPS * observation[..., self.service_speed]
+        units = expected_efficiency(
+            MeanEfficiency(first=self.unit_mean[0], knots_m=self.knots_m, bends=self.unit_mean[1:]),
+            EFFICIENCY_SCALE * observation[..., self.unit_efficiency],
+            DISTANCE_SCALE_M * observation[..., self.unit_ahead],
+            -own_mps,
+            own_mps,
+        )
+        services = expected_efficiency(
+            MeanEfficiency(first=self.service_mean[0], knots_m=self.knots_m, bends=self.service_mean[1:]),
+            EFFICIENCY_SCALE * observation[..., self.service_efficiency],
+            DISTANCE_SCALE_M * observation[..., self.service_ahead],
+            faster_mps,
+            own_mps + abs(own_mps + faster_mps),
+        )
+        best = [(of * (of.argmax(-1)[..., None] == self.units)).sum(-1)[..., None] for of in units]
+        return sum(best) / len(best), sum(services) / len(services)
+
+
+def start_costs(
+    starts: StartActions,
+    columns: Mapping[str, slice],
+    mean: Callable[[np.ndarray, str], np.ndarray],
+    *,
+    num_rsus: int,
+    **numbers: float,
+) -> StartCosts:
+    """Returns the known costs for clients whose observations have these columns.
+
+    `mean` gives mean efficiencies by distance and kind of link. `numbers` are those of the field, in its order.
+    """
+    cut, node = np.divmod(np.arange(starts.count - 1), starts.num_nodes)
+    last = np.minimum(cut, starts.num_layers[:, None])
+    rows, nodes = np.arange(len(starts.num_layers))[:, None], np.arange(starts.num_nodes)
+    units = np.arange(num_rsus)
+    tables = {name: getattr(starts, name)[rows, last] for name in ("local_gcycles", "edge_gcycles", "task_mbit")}
+    is_node = nodes[:, None] == node
+    hops = np.where(node < num_rsus, np.abs(units[:, None] - node), 0)
+    of_actions = {"unit_of": is_node[:num_rsus], "service_of": is_node[num_rsus:], "hops": hops}
+    names = ("dnn", "processor", "energy_queue", "speed", "unit_efficiency", "unit_ahead", "unit_senders", "unit_tasks")
+    names += ("service_efficiency", "service_ahead", "service_speed", "service_tasks", "service_processor")
+    return StartCosts(
+        **{name: _with_wait(table) for name, table in (of_actions | tables).items()},
+        waits=(np.arange(starts.count) == WAIT).astype(np.float32),
+        numbers_of_actions=np.arange(starts.count),
+        **{name: np.arange(columns[name].start, columns[name].stop) for name in names},
+        units=units,
+        knots_m=np.array(KNOTS_M, np.float32),
+        unit_mean=MeanEfficiency.numbers(mean, "v2i").astype(np.float32),
+        service_mean=MeanEfficiency.numbers(mean, "v2v").astype(np.float32),
+        numbers=np.array(list(numbers.values()), np.float32),
+    )
+
+
+def _with_wait(table: np.ndarray) -> np.ndarray:
+    """Returns values of actions with those of action 0, which are 0, before those of the starts."""
+    return np.pad(table.astype(np.float32), ((0, 0), (1, 0)))
