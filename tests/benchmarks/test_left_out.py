@@ -59,7 +59,8 @@ CONTENTS: dict[str, Callable[[Any], object]] = {
     "short trace": lambda of: of["traces"]["backlog_gcycles"].pop(),
     "huge": lambda of: of["values"]["completion_time_s"].__setitem__(0, 1.7e308),
     "huge and whole": lambda of: of["values"]["completion_time_s"].__setitem__(0, 10**300),
-    "another curve": lambda of: of.update(curve={"episodes": [1.0], "return_mean": [1.0]}),
+    "another curve": lambda of: of.update(curve={"return_mean": [1.0]}),
+    "curve of returns": lambda of: of.update(curve={"episodes": [1.0], "return_mean": [1.0]}),
     "recorded": lambda of: of.update(recording=RECORDING),
 }
 
@@ -117,6 +118,18 @@ def test_a_policy_has_a_name_that_can_be_imported(folder: Path, tmp_path: Path, 
 
 
 @pytest.mark.slow
+def test_a_curve_need_not_have_the_metric_of_its_case(folder: Path, tmp_path: Path) -> None:
+    """A case may be ranked by a metric that runs do not report, such as the cost with penalties."""
+    other = tmp_path / "results"
+    shutil.copytree(folder, other)
+    (job,) = jobs_of(BASE, Reference(name="least-delay"), 1)
+    damage(other / f"{job.name}.json", "curve of returns")
+    board = board_of((SUITE,), SEEDS, other)
+    assert board.left_out == ()
+    assert entries(board)["least-delay"].rank is not None
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "why"),
     [
@@ -127,7 +140,7 @@ def test_a_policy_has_a_name_that_can_be_imported(folder: Path, tmp_path: Path, 
         ("huge", "too large for a number of at most 1e+15"),
         ("huge and whole", "a number must have at most 40 characters, got 301"),
         ("endless", "1e999 is too large for a number of at most 1e+15"),
-        ("another curve", "has no column episodes, or none of completion_time_s"),
+        ("another curve", "its learning curve has no column episodes"),
         ("recorded", "it has a recording, other than it lists"),
         ("deep", "it nests lists and objects deeper than 32 levels"),
         ("truncated", "damaged or of other content"),
