@@ -1,7 +1,7 @@
 """Compares runs: `python -m trainers.compare RUN_DIR RUN_DIR ... [--output PLOT.png] [--metric NAME]`.
 
-Runs of one learner with equal options are one line: the mean over their seeds, with a band for the range. The command
-prints the tables of the final evaluations and of the end of the training, and writes a plot with --output.
+Runs of one learner with equal options form a group. Its curve is the mean over seeds, with a band for the range. The
+command prints tables of the end of the training and of the final evaluations. With --output it writes a plot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trainers.runs.env_options import problem_of
 from vec_envs.version_option import add_version
 
 SMOOTHED_PART = 40
-"""The default moving average takes the number of rounds divided by this, so that curves can be told apart."""
+"""The default window of the moving average is the number of rounds divided by this, so that curves stay legible."""
 
 
 def compare(groups: Sequence[Group], *, metric: str | None, window: int | None, output: Path | None) -> None:

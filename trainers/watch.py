@@ -1,7 +1,7 @@
 """Shows an episode: `python -m trainers.watch RUN_DIR --output FILE`, or `--policy NAME` for a reference policy.
 
-FILE ends in .html for a page with a player that needs no network, in .mp4 for a video, or in .gif. Torch is imported
-after the command line is read.
+FILE ends in .html for a page with a player that works offline, in .mp4 for a video, or in .gif. Torch is imported after
+the command line is read.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from vec_envs.version_option import add_version
 
 DEFAULT_ENV_ID = "VEC-DNNPartition-v0"
 IN_TURN_FPS = 10
-"""Pictures a second where agents decide one at a time, and a slot has several pictures."""
+"""Default pictures a second where agents decide one at a time, because a slot then has several pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What is played: the policy and its environment."""
+    """A policy to play, and its environment."""
 
     name: str
     env_id: str
@@ -78,7 +78,7 @@ def watch(
 
 
 def summary(episode: Episode) -> str:
-    """Returns the means of an episode's metrics in words."""
+    """Returns the means of an episode's metrics as text."""
     return ", ".join(f"{label(name)} {shown(value, unit)}" for name, value, unit in episode.metrics)
 
 
@@ -106,7 +106,7 @@ def of_reference(name: str, env_id: str, arguments: Sequence[str]) -> Watched:
 
 
 def _env_options(default: Any, arguments: Sequence[str]) -> dict[str, Any]:
-    """Returns the options of an environment with those that a command line gives as `--env.NAME VALUE`."""
+    """Returns an environment's options, where `--env.NAME VALUE` of the command line replaces the defaults."""
     if not arguments:
         return dataclasses.asdict(default)
     typed = dataclasses.make_dataclass("Options", [("env", type(default), default)], frozen=True, kw_only=True)
@@ -117,17 +117,18 @@ def _env_options(default: Any, arguments: Sequence[str]) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainers.watch",
-        description="Plays an episode and shows it, as a page with a player, a video or a GIF. Options of the "
-        "environment come after RUN_DIR, as --env.NAME VALUE, such as --env.mobility replay.",
+        description="Plays an episode, and writes it as a page with a player, a video or a GIF. Options of the "
+        "environment have the form --env.NAME VALUE, such as --env.mobility replay; give them after RUN_DIR.",
         allow_abbrev=False,
     )
     add_version(parser)
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--policy", metavar="NAME", help="a reference policy, instead of a run")
     parser.add_argument("--env-id", help=f"the environment of --policy (default: {DEFAULT_ENV_ID})")
-    parser.add_argument("--episode", type=int, default=VALIDATION_SEED, metavar="SEED", help="default: %(default)s")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a name in .html, .mp4 or .gif")
-    parser.add_argument("--fps", type=float, help="pictures a second of .mp4 and .gif (default: 4, in turn 10)")
+    seed_help = "seed of the episode (default: %(default)s)"
+    parser.add_argument("--episode", type=int, default=VALIDATION_SEED, metavar="SEED", help=seed_help)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="file to write: .html, .mp4 or .gif")
+    parser.add_argument("--fps", type=float, help="pictures a second of .mp4 and .gif (default: 4, or 10 in turn)")
     parser.add_argument("--frames", type=int, help="largest number of pictures of .mp4 and .gif (default: all)")
     parser.add_argument("--width", type=int, help="width of .mp4 and .gif in pixels (default: 1100)")
     return parser

@@ -1,4 +1,4 @@
-"""What is installed, what works, and what to do where something does not: the report of `python -m vec_envs`."""
+"""The report of `python -m vec_envs`: what is installed, what works, and how to repair the rest."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _LEARNERS = "import json; from trainers.registry import LEARNERS; print(json.dum
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Whether something works, and what to do where it does not."""
+    """Whether something works, and how to repair it."""
 
     works: bool
     says: str
@@ -68,7 +68,7 @@ class Report:
     python: str
     platform: str
     hidden: Mapping[str, str]
-    """Packages of this project that something else hides, and what to do."""
+    """Packages of this project that another module hides, and what to do."""
     packages: Mapping[str, str]
     """Installed packages by name, with their versions."""
     checks: Mapping[str, Check]
@@ -146,7 +146,7 @@ def _window() -> Check:
         return Check(works=False, says="sumo-gui is not installed", fix=installs("sumo"))
     if not os.environ.get("DISPLAY"):
         fix = "set DISPLAY, on a machine with a screen; nothing else needs one"
-        return Check(works=False, says="sumo-gui is installed, and there is no display", fix=fix)
+        return Check(works=False, says="sumo-gui is installed, but there is no display", fix=fix)
     return Check(works=True, says='sumo-gui is installed: sumo_backend="traci-gui"')
 
 
@@ -161,7 +161,7 @@ def _torch() -> dict[str, Check]:
     found = Check(works=True, says=f"torch {_version('torch')}")
     if names:
         return {"torch": found, "GPU": Check(works=True, says=f"{', '.join(names)}: --device cuda")}
-    fix = "no fix is needed: the networks are small. Otherwise install a CUDA build of torch, and the driver"
+    fix = "not needed, because the networks are small; for a GPU install its driver and a CUDA build of torch"
     return {"torch": found, "GPU": Check(works=False, says="torch finds no GPU", fix=fix)}
 
 

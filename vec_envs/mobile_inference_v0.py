@@ -9,11 +9,12 @@ to them, buildings block links, and a task that is not done by its deadline is m
 
 **Agents.** `client_0`, `client_1`, ...: seats for client vehicles. When a vehicle leaves, another one takes its seat.
 
-**Actions.** One integer for each client: 0 leaves things as they are, and 1 + cut x N + node starts the waiting task,
-with N nodes. Nodes 0 to R - 1 are the servers of the R roadside units, the others are the service vehicles. The client
-runs layers 1 to `cut` itself and sends the rest of the work to `node`. At `cut = L` or beyond it runs all layers. Only
-a client with a task that waits, and none in flight, has a choice; for the others every action means 0. So does a start
-at an empty service seat. The action mask has 0, every other cut at every present node, and all layers local once.
+**Actions.** One integer for each client: 0 starts nothing, and 1 + cut x N + node starts the waiting task, where N is
+the number of nodes. Nodes 0 to R - 1 are the servers of the R roadside units, the others are the service vehicles. The
+client runs layers 1 to `cut` itself and sends the rest of the work to `node`. At `cut = L` or beyond it runs all
+layers. Only a client with a task that waits, and none in flight, has a choice; for the others every action means 0. So
+does a start at an empty service seat. The action mask allows 0, every cut below L at every present node, and one of the
+actions that run all layers locally.
 
 **Steps.** A step is a slot. Tasks in flight pass through local work, sending, forwarding between units, and computing
 at the node, and their results return when the client hears a unit or its service vehicle.
@@ -23,18 +24,18 @@ processor and energy queue; each unit and each service vehicle with distance, li
 `StreetObservation` lists the features and their scales. The channel of later slots is never observed.
 
 **Reward.** All agents share the reward. It is minus the cost of the slot, and minus the drift of the energy queues
-divided by V. The cost is the time that tasks spent in the system. A task that is missed costs, in addition, the rest of
-its deadline and a penalty, so it costs 15 s in all with the defaults, however early it is given up. Arrivals do not
-depend on decisions. So with `reward="delay"`, without the drift, a return is minus the times and penalties of what
-arrived, and neither holding tasks back nor giving them up gains anything.
+divided by V. The cost is the time that tasks spent in the system. A missed task also costs the rest of its deadline and
+a penalty: 15 s in all with the defaults, however early it is given up. Arrivals do not depend on decisions. So with
+`reward="delay"`, without the drift, the return is minus the costs of the tasks that arrived. Neither holding tasks back
+nor giving them up gains anything.
 
-The drifts of an episode add up to the energy queues at its end, plus those of clients at the time when they left.
-Look at the trend of `energy_queue_j` to find out whether the energy budget holds.
+The drifts of an episode add up to half the squares of the energy queues: those at its end, and those of clients when
+they left. A growing `energy_queue_j` shows that a policy exceeds the energy budget.
 
 **Infos.** Sums over clients: `cost_s`, `arrived`, `done`, `missed`, `withdrawn` (of clients that left), `task_time_s`
 (of the tasks done), `energy_j`, `energy_queue_j`, `in_flight`, `waiting`; and `drift`. `cost_per_task_s` and
-`missed_per_task` are `cost_s` and `missed` divided by the mean arrivals of a slot of the episode: their means over an
-episode are per task that arrived. Policies are ranked by `cost_per_task_s`.
+`missed_per_task` are `cost_s` and `missed` divided by the mean arrivals of a slot of the episode. So their means over
+an episode are averages per arrived task. Policies are ranked by `cost_per_task_s`.
 
 **Episodes** are truncated after 240 slots of 0.5 s. They begin without tasks.
 """

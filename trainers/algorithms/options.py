@@ -82,7 +82,8 @@ class QMIXOptions:
     dominate the loss."""
     value_penalty: float = 0.1
     """Weight of the mean square of all agents' values in the loss; 0 for no penalty. It bounds the values, whose scale
-    the mixer leaves open. Entries of actions that an agent does not have count too."""
+    the mixer leaves open. The padding of agents with fewer actions counts
+    too."""
     max_grad_norm: float = 10.0
     """Largest norm of the gradient of all weights together; 0 for no bound."""
     reward_scale: float = 0.03
@@ -111,11 +112,12 @@ class QMIXOptions:
     """Whether the value of an action also depends on its costs, as far as an agent's observation determines them. Only
     for problems that have `action_costs`, such as DNN partitioning with the extended observation."""
     cost_prior: float = 0.0
-    """How much an action's known costs count at first: 1 if its value is minus their sum, as in the reward; 0 for not
-    at all. Untrained agents then take the actions of least known cost. Only with `action_costs`."""
+    """Initial weight of an action's known costs in its value. With 1 the value is minus their sum, as in the reward;
+    with 0 they do not count. Untrained agents then take the actions of least known cost. Only with `action_costs`."""
     mix_advantages: bool = False
-    """Whether the mixer gets how much worse an agent's action is than its best legal one, in place of its value. The
-    level of the returns is then learned by the mixer alone, and does not lower the values of the actions taken."""
+    """Whether the mixer receives an action's advantage, its value minus that of the best legal action, in place of
+    its value. Then the mixer alone learns the level of the returns. This level does not lower the values of the actions
+    that were taken."""
     mixing_embedding: int = 32
     """Neurons of the mixer's hidden layer."""
     mixing_activation: str = "leaky_relu"
@@ -167,7 +169,7 @@ class SACOptions:
     temperature_range: tuple[float, float] = (0.001, 1.0)
     """Range of the adapted temperature mu. Section IV.A."""
     target_entropy: float = -4.3
-    """Entropy to which mu is adapted: that of an alternative and its continuous parameters together."""
+    """Entropy to which mu is adapted: that of a choice and its continuous parameters together."""
     reward_scale: float = 1.0
     """Factor of rewards before learning."""
     reward_floor: float = -8.0
@@ -176,7 +178,7 @@ class SACOptions:
     exploration: float = 0.1
     """Probability of a random action in training, so that a narrow policy still visits other actions."""
     exploration_ends: tuple[float, float] = (0.15, 0.6)
-    """Fractions of the random actions that take the first and the last alternative; the others take any alternative.
+    """Fractions of the random actions that take the first and the last choice; the others take any choice.
     With cuts, the first offloads all layers and the last none; both are often best. If most actions offload, queues
     grow without bound, and no other states are visited."""
     average_rate: float = 0.002
@@ -188,7 +190,7 @@ class SACOptions:
     hidden_layers: int = 2
     """Hidden layers of the actor and of the critics."""
     improved: int = 2
-    """Alternatives of each observation whose parameters a gradient step improves."""
+    """Choices of each observation whose continuous parameters a gradient step improves."""
 
     def __post_init__(self) -> None:
         check_one_of(ACTORS, actor=self.actor)
@@ -274,7 +276,7 @@ class PPOOptions:
 
     cuts: str = "choices"
     """Distribution of integer actions, such as cuts: `"choices"`, a categorical one for each agent, or `"tanh"`, a
-    normal one whose numbers become integers by a tanh (Eq. 13). Continuous actions always use `"tanh"`."""
+    normal one whose samples become integers through a tanh (Eq. 13). Continuous actions always use `"tanh"`."""
     discount: float = 0.0
     """Discount factor of future rewards. Lyapunov's method makes every slot a problem of its own: the queues in the
     reward stand for the later cost of overspending."""

@@ -1,7 +1,7 @@
-"""What another choice of one agent would have changed, where the effects of choices last for several epochs.
+"""The change of the reward by another choice of one agent, where effects last for several epochs.
 
-Each choice is tried in a simulation: the agent alone takes it, and then the expert plays on, with the episode's true
-exogenous record. All tries of a decision meet the same future, so their differences have little noise.
+A simulation tries each choice: only this agent deviates from the expert, and then the expert plays on, with the
+episode's true exogenous record. All tries of a decision meet the same future, so their differences have little noise.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def lasting_changes(
         rng: Draws some of the choices that are tried.
 
     Half of the choices have the least known cost, where the problem has `action_costs`; the others are drawn at random.
-    The change is 0 for the expert's own choice. It is NaN for the idle action, for other choices that are not tried,
-    and for agents without a choice.
+    The change is 0 for the expert's own choice. It is NaN for choices that are not tried, which include the idle
+    action, and for agents without a choice.
     """
     problem = view.problem
     changes = np.full((*action.shape, max(problem.actions.counts)), UNKNOWN)
@@ -62,7 +62,7 @@ def lasting_changes(
 def _choices(
     view: View, env: Int[np.ndarray, "rows"], agent: Int[np.ndarray, "rows"], rng: np.random.Generator
 ) -> Int[np.ndarray, "rows tries"]:
-    """Returns legal choices: those of least known cost, then random ones; some can occur twice.
+    """Returns legal choices to try: those of least known cost, then random ones. A choice can occur twice.
 
     The idle action is not tried. Waiting once costs little if the expert plays on, so agents would learn to wait again
     and again.
@@ -90,7 +90,7 @@ def _played_on(
     row: Int[np.ndarray, "rows"],
     action: Int[np.ndarray, "rows agents"],
 ) -> Float[np.ndarray, "rows"]:
-    """Returns the sum of rewards from an epoch on: after these actions of copies of environments, the expert plays."""
+    """Returns the sums of rewards in copies of environments: after the given actions, the expert plays on."""
     problem = view.problem
     state = map_arrays(lambda a: a[row], view.state)
     total = np.zeros(len(row))

@@ -1,4 +1,4 @@
-"""Joins decisions whose effects last, where all agents act at every epoch, but only some have a choice."""
+"""Transitions from one decision of an agent to its next, where the effects of decisions last for several epochs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from vec_envs.problems.base import HasLastingEffects
 class AgentChains:
     """Joins each decision of an agent to the next decision of the same agent.
 
-    The transition has the joint action, and the sum of the rewards from one decision to the next. So the reward holds
-    the effects of the decision, which appear epochs later. The last decision of each agent in an episode gives no
-    transition. Epochs in which no agent has a choice give none either.
+    The transition has the joint action, and the sum of the rewards from one decision to the next. This sum contains the
+    later effects of the decision. The last decision of each agent in an episode gives no transition. Epochs in which no
+    agent has a choice give none either.
     """
 
     def __init__(self, batch: EnvironmentBatch) -> None:
@@ -61,5 +61,5 @@ class AgentChains:
 
 
 def chains_of(batch: EnvironmentBatch) -> AgentChains | DecisionChains:
-    """Returns what joins the decisions of a problem for a replay buffer: agent by agent where effects last."""
+    """Returns the builder of transitions for a problem: one that joins decisions agent by agent where effects last."""
     return AgentChains(batch) if isinstance(batch.problem, HasLastingEffects) else DecisionChains(batch)

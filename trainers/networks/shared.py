@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class SharedAgents(nn.Module):
-    """Applies the network of a single agent to the observations of all agents, so that each learns from all.
+    """Applies one agent's network to the observations of all agents, so that it learns from all of them.
 
     In the MAD2RL paper, each agent has weights of its own.
     """
@@ -37,7 +37,7 @@ class SharedAgents(nn.Module):
 
 
 def _merged(x: Tensor) -> Tensor:
-    """Returns `[batch * agents, 1, n]`: all rows are those of the one agent."""
+    """Returns `[batch * agents, 1, n]`: the agents become rows of the batch."""
     return x.reshape(-1, 1, x.shape[-1])
 
 

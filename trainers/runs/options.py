@@ -57,7 +57,7 @@ class Run:
     evaluation_episodes: int = 32
     """Held-out episodes of the final table; 0 for no table."""
     evaluation_seed: int = VALIDATION_SEED
-    """Seed of the first held-out episode. Seeds from 1000 on are those of the leaderboard: choose no option by them."""
+    """Seed of the first held-out episode. Those of the leaderboard begin at 1000: do not tune on them."""
 
     def __post_init__(self) -> None:
         check_integer(1, episodes=self.episodes, num_envs=self.num_envs)

@@ -1,1 +1,1 @@
-"""Showing episodes: as a page with a player, as a video, and as a GIF."""
+"""Files that show an episode: a page with a player, a video, or a GIF."""

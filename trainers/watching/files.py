@@ -1,4 +1,4 @@
-"""The files that show an episode: a page with a player (.html), a video (.mp4), or a picture that moves (.gif)."""
+"""The files that show an episode: a page with a player (.html), a video (.mp4), or a GIF."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from vec_envs.interfaces.rendering import Picture
 
 ENDINGS = (".html", ".gif", ".mp4")
 _FLAT_COLOURS, _BLENDED_COLOURS = 32, 96
-"""The colours of a GIF: the most frequent ones of the pictures, which fill areas, and others for the edges of text."""
+"""Numbers of colours in a GIF: the most frequent ones, which fill areas, and blended ones for the edges of text."""
 _HOLD_FRAMES, _SAMPLED = 6, 4
-"""How many times longer a GIF shows its last picture, and the number of pictures that give its colours."""
+"""How many times longer a GIF shows its last picture, and how many pictures its colours are taken from."""
 
 
 def check_output(path: Path) -> None:
-    """Raises an error before any work, where the file of this path could not be written.
+    """Checks before any work that the file can be written.
 
     Raises `ValueError` for an unknown ending, `OSError` for a path that cannot be written, and `ImportError` naming the
     extra where a library is missing.
@@ -42,9 +42,9 @@ def check_output(path: Path) -> None:
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Generator[Path]:
-    """Gives the path of a file to write beside another, and renames it to that one at the end.
+    """Gives a temporary path beside the file, and renames it to the file's path at the end.
 
-    A process that is killed leaves the old file; an error leaves no new one.
+    If the process is killed, the old file stays. After an error, no new file is left.
     """
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -74,7 +74,7 @@ def write_gif(path: Path, pictures: Sequence[Picture], *, frames_per_s: float, w
 
 
 def _palette(pictures: Sequence[Picture], images: Sequence[Any]) -> Any:
-    """Returns an image with a palette for some pictures, and for the images of them that may be smaller."""
+    """Returns an image with a palette for pictures, and for the images made of them, which may be smaller."""
     from PIL import Image
 
     colours, counts = np.unique(

@@ -1,4 +1,4 @@
-"""The page of `trainers.watch`: recorded episodes in the player that the leaderboard's page has, without a network."""
+"""The page of `trainers.watch`: recorded episodes in the leaderboard's player, offline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u202
 def page(title: str, about: str, recordings: Sequence[Mapping[str, Any]]) -> str:
     """Returns a page that plays recorded episodes side by side.
 
-    Its content security policy allows its own script alone, by its hash.
+    Its content security policy allows only the page's own script, by the script's hash.
 
     Args:
         title: The heading.
@@ -42,7 +42,7 @@ def page(title: str, about: str, recordings: Sequence[Mapping[str, Any]]) -> str
 
 
 def played(recording: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a recording with the entries that its file leaves out, as the player reads it."""
+    """Returns a recording as the player reads it: with the entries that the file leaves out."""
     frames = [{"arrived": [], **frame} for frame in recording["frames"]]
     return {"queues": [{"name": "Waiting", "unit": recording["unit"]}], **recording, "frames": frames}
 

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 INK, PALE, PAPER = "#333333", "#8a8f98", "#ffffff"
 _FINE = 3
-"""Shapes are drawn this many times larger, and reduced: so their edges are smooth."""
+"""Shapes are drawn this many times larger and then reduced, so that their edges are smooth."""
 _CURVE_POINTS = 14
 
 Point = tuple[float, float]
@@ -37,7 +37,7 @@ def _font(size: int, bold: bool) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _stencil(text: str, size: int, bold: bool, anchor: str) -> tuple[Any, tuple[int, int]]:
-    """Returns the mask of a text, and its place relative to the anchor. Most texts come back in the next picture."""
+    """Returns the mask of a text, and its place relative to the anchor; cached, because most texts occur again."""
     images, draws, _, _ = load_pillow()
     font = _font(size, bold)
     left, top, right, bottom = (round(end) for end in font.getbbox(text, anchor=anchor))
@@ -62,7 +62,7 @@ def fitting(text: str, width: float, size: int) -> str:
 
 
 class Page:
-    """A picture of some size: rectangles, lines along the axes, text, and drawings of shapes pasted into it."""
+    """A picture to draw on: rectangles, text, and drawings of shapes that are pasted into it."""
 
     def __init__(self, width: int, height: int) -> None:
         images, draws, _, _ = load_pillow()

@@ -52,7 +52,7 @@ _HEAD_ANGLES = (0.0, math.radians(140.0), math.radians(-140.0))
 
 @dataclass(frozen=True, kw_only=True)
 class Projection:
-    """Maps places in the plane of a road to pixels: turned so that the road runs from left to right, and to scale."""
+    """Maps places in the plane of a road to pixels, to scale. The road runs from left to right."""
 
     centre: tuple[float, float]
     turn: float
@@ -139,7 +139,7 @@ def street_shapes(street: Street, onto: Projection) -> Shapes:
 
 
 class MapView:
-    """Draws the maps of one environment's episodes; the street is drawn once."""
+    """Draws the maps of an environment's episodes. The street is drawn once."""
 
     def __init__(self, road: Road, street: Street, nodes: tuple[SceneNode, ...], places: Sequence[Place], width: int):
         units = [place for node, place in zip(nodes, places, strict=True) if node.kind in ("rsu", "server")]
@@ -221,7 +221,7 @@ class MapView:
 
 
 def _short(node: SceneNode) -> str:
-    """Returns a node's name as a label has it: a vehicle without a letter by its number."""
+    """Returns a node's name for its label, such as `3` for `vehicle 3`."""
     return node.name.removeprefix("vehicle ")
 
 

@@ -1,4 +1,4 @@
-"""The present scene of an environment: where everything is now, what waits, and what the last decision sent."""
+"""The present scene of an environment: places and queues of now, and what the last decision sent."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from vec_envs.problems.scenes import Decision, PlayedSlot, SceneFrame, SceneNode
 from vec_envs.records import row_of
 
 SEATS = {"client": "client", "vehicle": "client", "device": "client", "service": "service"}
-"""The seats of the traffic that nodes of a kind hold, in the order of both."""
+"""The role of the traffic's seats that nodes of each kind take; the order of nodes is that of seats."""
 _SAME_PLACE_M, _LEAST_MOVE_M = 1.0, 0.1
-"""Units this close are one; a vehicle that moves less stands."""
+"""Units closer than the first are the same unit. A vehicle that moves less than the second stands."""
 
 Place = tuple[float, float] | None
 
@@ -30,7 +30,7 @@ class PresentScene:
 
     scenery: Scenery
     frame: SceneFrame
-    """Places and queues of now, with links, cuts and caption of the last decision."""
+    """The present places and queues, with links, cuts and caption of the last decision."""
     places: tuple[Place, ...]
     """East and north [m], by node; None for a node that is absent."""
     headings: tuple[float | None, ...]
@@ -74,7 +74,7 @@ def _epoch_word(batch: EnvironmentBatch) -> str:
 
 
 def _present(batch: EnvironmentBatch, row: int) -> PlayedSlot:
-    """Returns the present slot. Where all agents decide together it has a decision, the first action of each agent.
+    """Returns the present slot. Where all agents decide together, its decision is the first action of each agent.
 
     Scenes show the state before the decision, so that this decision affects links, cuts and the caption alone.
     """
@@ -118,7 +118,7 @@ def _deciding(batch: EnvironmentBatch, row: int, nodes: tuple[SceneNode, ...]) -
 def _places(
     nodes: tuple[SceneNode, ...], frame: SceneFrame, traffic: TrafficBlock, road: Road, slot: int
 ) -> tuple[Place, ...]:
-    """Returns the places of nodes: of the traffic for vehicles, of the road for units, and of the scene for others."""
+    """Returns the places of nodes: vehicles as in the traffic, units as on the road, others as in the scene."""
     held = {"client": iter(traffic.client_xy_m[slot]), "service": iter(traffic.service_xy_m[slot])}
     on_road = _OnRoad(road)
     places = list[Place]()

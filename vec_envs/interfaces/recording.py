@@ -47,7 +47,7 @@ class EpisodeRecorder:
         self._decisions.setdefault(slot, []).append(decision)
 
     def written(self, *, most_frames: int | None = None, most_bytes: float = math.inf) -> dict[str, Any]:
-        """Returns the recording as JSON has it, without the names of case and policy.
+        """Returns the recording as JSON values; the names of case and policy are empty.
 
         Args:
             most_frames: The largest number of slots, the first ones of the episode; None for all.
@@ -71,7 +71,7 @@ class EpisodeRecorder:
         return recording
 
     def _frames(self, scenery: Scenery, most_frames: int | None, most_bytes: float) -> list[dict[str, Any]]:
-        """Returns the frames of the first slots, as many as a recording may have; at least one."""
+        """Returns the frames of the first slots, within the bounds of a recording; at least one."""
         frames, size = list[dict[str, Any]](), 0
         for played in itertools.islice(self._slots(), most_frames):
             frame = _json_of(self._problem.scene(played), scenery)
@@ -104,7 +104,7 @@ def _first(record: R) -> R:
 
 
 def _json_of(frame: SceneFrame, scenery: Scenery) -> dict[str, Any]:
-    """Returns a frame as JSON has it, with plain numbers.
+    """Returns a frame as JSON values, with plain numbers.
 
     Raises `ValueError` where the frame does not fit the nodes and queues.
     """

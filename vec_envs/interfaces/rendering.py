@@ -1,4 +1,4 @@
-"""Pictures of the present decision epoch: of a problem's scenes, or by a drawing that a user has registered."""
+"""Pictures of the present decision epoch, made from a problem's scenes or by a drawing that a user has registered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vec_envs.problems.base import Frame, HasScenes
 RENDER_FPS = 4
 BATCH_RENDER_MODES = ("rgb_array",)
 RENDER_MODES = ("human", *BATCH_RENDER_MODES)
-"""The render modes of a single environment, and before them those of a batch of environments, which has no window."""
+"""The render modes of a single environment. A batch of environments has no window, so it has only those above."""
 
 Draw = Callable[[Any, Frame], None]
 """Draws a frame into an empty figure of matplotlib, whose size it may change."""
@@ -41,7 +41,7 @@ def checked_render_mode(mode: str | None, modes: tuple[str, ...] = RENDER_MODES)
 
 
 class Renderer:
-    """Draws the environments of a batch. What stays the same between two pictures is drawn once and kept.
+    """Draws the environments of a batch. The background is drawn once and kept.
 
     A copy draws it again, so that copies and pickles stay small.
     """
@@ -51,7 +51,7 @@ class Renderer:
         self._pictures: ScenePictures | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns all but what is kept between pictures."""
+        """Returns the attributes without the kept background."""
         return self.__dict__ | {"_pictures": None}
 
     def picture(self, row: int = 0) -> Picture:

@@ -26,7 +26,7 @@ class ScenePictures:
     """Draws the pictures of a batch's environments. It keeps the street, and each environment's scales of the bars.
 
     The scale of a queue's bars is 1, 2 or 5 times a power of 10, and grows with the longest queue of the episode so
-    far. So bars of two slots can be compared.
+    far. So bars of different slots can be compared.
     """
 
     street: Street
@@ -34,7 +34,7 @@ class ScenePictures:
     _longest: dict[int, list[float]] = field(default_factory=dict[int, list[float]])
 
     def picture(self, scene: PresentScene, row: int = 0) -> UInt8[np.ndarray, "height width 3"]:
-        """Returns the picture of a scene, which is one of the environment of this row of the batch."""
+        """Returns the picture of a scene of one environment, given by its row in the batch."""
         nodes = scene.scenery.nodes
         if self._map is None:
             self._map = MapView(scene.road, self.street, nodes, scene.places, WIDTH)
@@ -73,7 +73,7 @@ def _round_above(value: float) -> float:
 
 
 def _rows_of(scene: PresentScene) -> tuple[list[int], list[int]]:
-    """Returns the nodes of the table: on the left those that send, on the right others with a queue."""
+    """Returns the nodes of the table: on the left the senders, on the right other nodes with a queue."""
     nodes = scene.scenery.nodes
     sends = [node for node, of in enumerate(nodes) if SEATS.get(of.kind) == "client"]
     waits = scene.frame.waits
@@ -161,7 +161,7 @@ class _Table:
             self.page.text((x + _BAR + 5, y), f"{wait:.1f}" if abs(wait) < 1000 else f"{wait:.0f}", size, INK)
 
     def _cut(self, node: int, left: float, y: float) -> None:
-        """Draws the layers of a node's DNN: those that it runs in its colour, the others in that of the receiver."""
+        """Draws the layers of a node's DNN: its own layers in its colour, the others in that of the receiver."""
         found = [cut for cut in self.scene.frame.cuts if cut[0] == node]
         if not found:
             return

@@ -1,4 +1,4 @@
-"""Where `render_mode="human"` shows its pictures: a window of pygame, or the output of a notebook's cell."""
+"""Screens for `render_mode="human"`: a window of pygame, or the output of a notebook's cell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEADLESS = (
 
 @runtime_checkable
 class Screen(Protocol):
-    """A place for pictures. It is not open where nothing can be shown, or after its user has closed it."""
+    """A window or cell that shows pictures. It is not open if there is no display, or after its user has closed it."""
 
     @property
     def is_open(self) -> bool:
@@ -31,11 +31,11 @@ class Screen(Protocol):
         ...
 
     def show(self, picture: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Shows a picture, not before its time."""
+        """Shows a picture, and waits so that pictures keep their rate."""
         ...
 
     def close(self) -> None:
-        """Closes the place; may be called again."""
+        """Closes the screen; may be called again."""
         ...
 
 
@@ -78,7 +78,7 @@ class Window:
             warnings.warn(HEADLESS, RuntimeWarning, stacklevel=2)
 
     def __reduce__(self) -> tuple[type[Window], tuple[float]]:
-        """Copies the rate of pictures: a copy opens a window of its own."""
+        """Copies only the rate of pictures: a copy opens a window of its own."""
         return Window, (self._pace.frames_per_s,)
 
     def show(self, picture: UInt8[np.ndarray, "height width 3"]) -> None:

@@ -12,7 +12,7 @@ from vec_envs.dnn.processors import Processors, work_by_cut
 from vec_envs.dnn.profile import DNNProfile, by_type
 
 WAIT = 0
-"""The action that leaves things as they are."""
+"""The action that starts nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,12 @@ class StartActions:
 
     @cached_property
     def edge_gcycles(self) -> Float[np.ndarray, "types cuts"]:
-        """The work of a task at its node."""
+        """The work of a task at its node, by DNN and cut."""
         return self.frames_per_task * work_by_cut(self.profiles, self.processors)[1]
 
     @cached_property
     def task_mbit(self) -> Float[np.ndarray, "types cuts"]:
-        """The data of a task that is sent."""
+        """The data that a task sends, by DNN and cut."""
         return self.frames_per_task * by_type(profile.cut_mbit for profile in self.profiles)
 
     def cut_and_node(
@@ -93,9 +93,9 @@ class StartActions:
         """Returns the legal actions: 0 always; for a client that decides also starts, and all local once.
 
         Args:
-            decides: whether the client has a task that it may start.
-            dnn: the index of that task's DNN.
-            present: whether there is a node; the first node always exists.
+            decides: Whether the client has a task that it may start.
+            dnn: The index of that task's DNN.
+            present: Which nodes are present; the first node always is.
         """
         starts = self._legal[dnn] & present[..., None, None, :] & decides[..., None, None]
         mask = np.ones((*decides.shape, self.count), np.bool_)

@@ -1,8 +1,8 @@
-"""The links that a client can expect from its own observation, for the next seconds of driving straight on.
+"""The links that a client can expect for the next seconds from its own observation, if all vehicles drive straight on.
 
-As in the reference `predicted`, the mean efficiency at the expected distance is corrected by how far the present one is
-off its own mean, less and less as the link decorrelates. A client observes distances along the road only, so the rest
-of the distance is taken to be `BESIDE_M`.
+As in the reference `predicted`, the expected efficiency is the mean at the expected distance, plus a correction: how
+far the present efficiency is off its own mean. The correction decays as the link decorrelates. A client observes
+distances along the road only, so the distance across the road is taken to be `BESIDE_M`.
 """
 
 from __future__ import annotations

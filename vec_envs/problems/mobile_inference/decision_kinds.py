@@ -17,7 +17,7 @@ def decision_kinds(
     action: Int[np.ndarray, "*batch clients"],
     exogenous: Exogenous,
 ) -> dict[str, Bool[np.ndarray, "*batch clients"]]:
-    """Returns which clients start a task, by kind. A start that is cut is also of the kind of its node."""
+    """Returns which clients start a task, by kind. A start whose DNN is cut is counted at its node too."""
     cut, node = starts.cut_and_node(action, state.waiting_type)
     access = exogenous.v2i_efficiency.argmax(axis=-1)
     begins = decides(state) & (action != WAIT)

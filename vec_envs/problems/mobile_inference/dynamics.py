@@ -35,10 +35,10 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class Ends:
-    """How the tasks in flight stand when the phases of the slot are over."""
+    """The tasks in flight after the phases of the slot, and which of them end."""
 
     flight: Flight
-    """The tasks with their ages at the end of the slot, or at their result."""
+    """The tasks, with their ages at the end of the slot or when their result came."""
     done: OfClients
     late: OfClients
     """Whether the deadline has passed, with a result or without."""
@@ -48,7 +48,7 @@ class Ends:
 
 @dataclass(frozen=True, kw_only=True)
 class QueueEnds:
-    """How the waiting tasks stand at the end of the slot, before clients leave."""
+    """The waiting and arriving tasks at the end of the slot, before clients leave."""
 
     expired: OfClients
     """Whether the task has missed its deadline."""
@@ -146,7 +146,7 @@ class SlotDynamics:
         )
 
     def _ends(self, flight: Flight, links: Links) -> Ends:
-        """Returns which tasks have their result, in time or late, and which are too old to wait for it."""
+        """Returns which tasks have their result, in time or late, and which have passed their deadline without one."""
         finished = phases.has_result(flight) & ((flight.node < 0) | (links.efficiency > 0.0))
         used_s = np.where(flight.in_flight, np.where(finished, self.slot_s - flight.left_s, self.slot_s), 0.0)
         age_s = flight.age_s + used_s
@@ -184,7 +184,7 @@ class SlotDynamics:
         return _state(flight, queue, queue_ends, np.where(leaves, 0.0, next_queue_j), exogenous), terms
 
     def _queue_ends(self, queue: Queue, exogenous: Exogenous) -> QueueEnds:
-        """Returns how the waiting tasks stand at the end of the slot, and whether an arriving one finds room."""
+        """Returns which waiting tasks expire, and which arriving tasks are refused or wait from now on."""
         age_s = queue.age_s + np.where(queue.waiting, self.slot_s, 0.0)
         expired = queue.waiting & self._is_too_old(age_s)
         waits, arrives = queue.waiting & ~expired, exogenous.arrives & ~exogenous.client_leaves
@@ -241,7 +241,7 @@ def _of_node(
 def _broadcast(
     state: State, action: Int[np.ndarray, "*batch clients"], exogenous: Exogenous
 ) -> tuple[State, Int[np.ndarray, "*batch clients"], Exogenous]:
-    """Returns all arrays with the same batch axes; the arrays themselves where they have them already."""
+    """Returns all arrays broadcast to the same batch axes, or unchanged if they have them already."""
     batch = action.shape[:-1]
     if state.waiting.shape[:-1] == batch == exogenous.arrives.shape[:-1]:
         return state, action, exogenous

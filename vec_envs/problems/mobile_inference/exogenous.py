@@ -91,5 +91,5 @@ def _speed_of_holder(
     vehicle: Int[np.ndarray, "*batch slots seats"],
     ghz: tuple[float, float],
 ) -> Float[np.ndarray, "*batch slots seats"]:
-    """Returns the processor speed of the vehicle in each seat: uniform in the range, constant while it holds it."""
+    """Returns the processor speed of each seat's vehicle: uniform in the range, constant while it holds the seat."""
     return ghz[0] + (ghz[1] - ghz[0]) * np.take_along_axis(uniform, entry_slot(vehicle), axis=-2)

@@ -37,7 +37,8 @@ class StartCosts:
 
     The times are those whose sum the reference `predicted` minimises: of local work, sending, forwarding, and the work
     at the node. The links are those that a client can expect from its observation (`ahead.py`). Present senders and
-    tasks count, plus one. The drift is what the task's energy adds to that of the client's energy queue, divided by V.
+    tasks count, plus one. The drift is the energy of the task times the client's
+    energy queue, divided by V.
     Action 0 costs a slot of waiting, and then the start of least time. Every action costs nothing while no task waits.
 
     All clients have the same actions. The axes of arrays end with `[types, actions]` or `[nodes, actions]`.
@@ -49,7 +50,7 @@ class StartCosts:
     waits: Array
     """1 for action 0, else 0."""
     numbers_of_actions: Array
-    """0, 1, ...: the actions themselves."""
+    """The numbers of the actions: 0, 1, ..."""
     unit_of: Array
     """1 where the node of the action is this unit, `[units, actions]`."""
     service_of: Array
@@ -57,7 +58,7 @@ class StartCosts:
     hops: Array
     """The number of hops from each unit to that of the action; 0 for service vehicles, `[units, actions]`."""
     units: Array
-    """0, 1, ...: the units' numbers."""
+    """The numbers of the units: 0, 1, ..."""
     dnn: Array
     """The columns of the observation that hold the type of the waiting task; likewise the fields below."""
     processor: Array
@@ -76,7 +77,7 @@ class StartCosts:
     unit_mean: Array
     """The mean efficiency of links to units at the first knot, and its bends at all knots."""
     service_mean: Array
-    """The same for links to service vehicles."""
+    """Likewise for links to service vehicles."""
     numbers: Array
     """Bandwidth of a cell and of a vehicle (MHz), speed of a server (GHz), time of a hop (s), rate of a hop (Mbit/s),
     kappa, transmit power (W), 1 / V, length of a slot (s)."""

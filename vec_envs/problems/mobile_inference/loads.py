@@ -1,4 +1,4 @@
-"""What receivers and nodes of `MobileInference` are busy with at the start of a slot."""
+"""The loads of receivers and nodes of `MobileInference` at the start of a slot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vec_envs.problems.mobile_inference.records import State
 
 @dataclass(frozen=True, kw_only=True)
 class Loads:
-    """The tasks in flight, by node. As receivers, nodes are the cells of the units and the service vehicles."""
+    """The tasks in flight, by node. Receivers are the cells of the units, and the service vehicles."""
 
     senders: Float[np.ndarray, "*batch nodes"]
     """The number of tasks whose data is being sent to the receiver."""

@@ -77,9 +77,9 @@ class StreetObservation:
       what is left of the local work (50 Gcycles), the data (100 Mbit), the forwarding (1 s) and the work at the node
       (100 Gcycles); speed (15 m/s); processor (10 GHz); energy queue (100 J); the waiting task's DNN (one-hot); the
       node of the task in flight (one-hot).
-    - Each unit: distance ahead along the road (500 m), negative behind the client, and along the client's heading on a
-      road without an axis; efficiency now and one slot before
-      (4 bit/s/Hz); tasks sent in its cell (4); tasks (4) and work (100 Gcycles) of its server.
+    - Each unit: distance ahead along the road (500 m), negative behind the client; on a road without an axis, along the
+      client's heading. Efficiency now and one slot before (4 bit/s/Hz); tasks sent in its cell (4); tasks (4) and work
+      (100 Gcycles) of its server.
     - Each service vehicle: whether the seat is held; distance ahead (500 m); speed relative to the client's, in the
       client's heading (15 m/s); efficiency now and one slot before; processor (30 GHz); its tasks and work.
 
@@ -163,7 +163,7 @@ class StreetObservation:
         }
 
     def _busy(self, state: State, exogenous: Exogenous) -> Features:
-        """Returns what cells and nodes are busy with, which all clients observe alike."""
+        """Returns the loads of cells and nodes, which all clients observe alike."""
         num_units = self.num_units
         busy = loads(state, exogenous.v2i_efficiency, num_units + self.num_services)
         tasks, work = busy.tasks[..., None, :] / COUNT_SCALE, busy.gcycles[..., None, :] / EDGE_SCALE_GCYCLES
@@ -180,7 +180,7 @@ class StreetObservation:
     ) -> tuple[
         Bool[np.ndarray, "*batch clients"], Int[np.ndarray, "*batch clients"], Bool[np.ndarray, "*batch services"]
     ]:
-        """Returns who decides, on which DNN, and which service vehicles there are, as seen in observations."""
+        """Returns from observations who decides, on which DNN, and which service vehicles are present."""
         waits, flies = (observation[..., self.columns[name].start] > 0.5 for name in ("waits", "in_flight"))
         dnn = observation[..., self.columns["dnn"]].argmax(axis=-1)
         return waits & ~flies, dnn, observation[..., 0, self.columns["service_present"]] > 0.5

@@ -52,7 +52,7 @@ def check_options(problem: MobileInference) -> None:
     """Checks every option but the names of the DNNs.
 
     Raises:
-        ValueError: With the value and what is allowed, for the first option that is wrong.
+        ValueError: An option is wrong; the message gives its value and what is allowed.
     """
     check_integer(1, **{name: getattr(problem, name) for name in COUNTS})
     check_integer(0, num_service_vehicles=problem.num_service_vehicles)

@@ -1,8 +1,7 @@
 """The phases of tasks in flight within a slot: local work, sending, forwarding, computing.
 
-Each function takes the tasks as they are and returns them after one phase. Time carries over: `left_s` is what is left
-of the slot for each task. A task that comes to a phase without any time left still counts among those that share the
-band or the processor of that phase.
+Each function takes the tasks, and returns them after one phase. Time carries over: `left_s` is the time of the slot
+that is left for each task. A task that reaches a phase with no time left still gets a share of the band or processor.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from vec_envs.physics.allocation import band_shares
 from vec_envs.problems.mobile_inference.records import PerClient
 
 LEAST_WORK = 1e-9
-"""Work in Gcycles, or data in Mbit, below which nothing is left."""
+"""Work in Gcycles, or data in Mbit, below which a rest counts as 0."""
 LEAST_WAIT_S = 1e-12
-"""The wait up to which nothing is left."""
+"""The largest wait that counts as 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +39,7 @@ class Flight:
 
 @dataclass(frozen=True, kw_only=True)
 class Links:
-    """The link of each client to the node of its task, and the indices of whatever the task shares."""
+    """The link of each client to the node of its task, and the indices of the resources that the task shares."""
 
     efficiency: RealArray[np.ndarray, "*batch clients"]
     """In bit/s/Hz, to the unit that the client hears best or to its service vehicle; 0 where nothing is heard."""
@@ -63,7 +62,7 @@ def run_local(flight: Flight, client_ghz: RealArray[np.ndarray, "*#batch clients
 
 
 def send(flight: Flight, links: Links) -> Flight:
-    """Returns the tasks after the clients have sent data, of which each receiver divides its band among its senders.
+    """Returns the tasks after the clients have sent data. Each receiver divides its band among its senders.
 
     The shares minimise the sum of the times that the senders need; see `band_shares`.
     """
@@ -94,7 +93,7 @@ def forward(
 
 
 def compute(flight: Flight, links: Links) -> Flight:
-    """Returns the tasks after the nodes have worked on them, each with its speed shared among its tasks.
+    """Returns the tasks after the nodes have worked on them. Each node shares its speed among its tasks.
 
     The shares minimise the sum of the times that the tasks need, in the same way as those of a band.
     """
@@ -108,7 +107,7 @@ def compute(flight: Flight, links: Links) -> Flight:
 
 
 def has_result(flight: Flight) -> Bool[np.ndarray, "*batch clients"]:
-    """Returns whether nothing of a task in flight is left but to return its result."""
+    """Returns whether only the result of a task in flight has still to return."""
     return _has_sent(flight) & (flight.forward_s == 0.0) & (flight.edge_gcycles == 0.0)
 
 
@@ -131,7 +130,7 @@ def come_home(flight: Flight, home: Bool[np.ndarray, "*batch clients"]) -> Fligh
 
 
 def keep(flight: Flight, kept: Bool[np.ndarray, "*batch clients"]) -> Flight:
-    """Returns the tasks in `kept`; the others leave no work anywhere."""
+    """Returns the tasks in `kept`; the fields of the others become those of no task."""
     return Flight(
         in_flight=flight.in_flight & kept,
         node=np.where(kept, flight.node, -1),

@@ -64,7 +64,7 @@ class MobileInference:
     episode_slots: int = 240
     """Number of slots in an episode, at most 100,000."""
     frames_per_task: int = 8
-    """Number of inputs of a task, a clip: its work and data are those of the DNN times this number."""
+    """Number of inputs of a task, such as the frames of a clip. They multiply its work and data."""
     arrival_rate_hz: float = 0.1
     """Tasks that arrive at a client per second, on average; at most one a slot."""
     deadline_s: float = 10.0
@@ -99,7 +99,7 @@ class MobileInference:
     kappa_j_per_gcycle_ghz2: float = 0.01
     """Energy of computing = kappa x work x speed squared."""
     transmit_power_w: float = 2.0
-    """Power that the radio takes while it sends, as a whole."""
+    """Power that the radio consumes while it sends, in total."""
     energy_budget_w: float = 3.0
     """Long-term budget of a client's power. What exceeds it fills the energy queue."""
     lyapunov_v: float = 100.0
@@ -148,7 +148,7 @@ class MobileInference:
 
     @property
     def actions(self) -> DiscreteActions:
-        """One integer for each client: 0 to leave things as they are, or 1 + cut x N + node to start a task."""
+        """One integer for each client: 0 to start nothing, or 1 + cut x N + node to start a task."""
         return DiscreteActions(counts=(self.starts.count,) * self.num_client_vehicles)
 
     @property
@@ -171,7 +171,7 @@ class MobileInference:
         return self.starts.mask(who, dnn, self._present(service_present))
 
     def idle_action(self, state: State, exogenous: Exogenous) -> Int[np.ndarray, "*batch clients"]:
-        """Returns action 0 for each client: it leaves things as they are."""
+        """Returns action 0, which starts nothing, for each client."""
         return np.full(state.waiting.shape, WAIT)
 
     def action_features(self) -> Float[np.ndarray, "agents actions features"]:
@@ -186,7 +186,7 @@ class MobileInference:
 
     @property
     def effect_epochs(self) -> int:
-        """The number of slots after which a task that waits now has ended: those of its deadline."""
+        """The number of slots of a deadline: after it, a task that waits now has ended."""
         return round(self.deadline_s / self.slot_s)
 
     @property
@@ -326,7 +326,7 @@ class MobileInference:
         The reward is minus the problem's own objective.
 
         Raises:
-            ValueError: the name is unknown; the message lists the known names.
+            ValueError: The name is unknown; the message lists the known names.
         """
         chosen = self.reward if chosen is None else chosen
         if not isinstance(chosen, str):

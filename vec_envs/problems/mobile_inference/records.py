@@ -45,7 +45,7 @@ class State:
     """The work that is left at the node."""
     age_s: RealArray[np.ndarray, "*batch clients"]
     energy_queue_j: RealArray[np.ndarray, "*batch clients"]
-    """How far the client has overdrawn its energy budget."""
+    """The energy that the client has used beyond its budget so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Exogenous:
     """1 in the direction of the road's axis, -1 against it; 1 by default. A vehicle that stands keeps its heading."""
     unit_position_m: RealArray[np.ndarray, "*batch units"] | None = None
     in_plane: Bool[np.ndarray, "*batch"] | None = None
-    """Whether the road has no axis, so that the three fields below hold; False by default."""
+    """Whether the road has no axis, so that the three fields below are used; False by default."""
     unit_ahead_in_plane_m: RealArray[np.ndarray, "*batch clients units"] | None = None
     """How far units, and service vehicles, are ahead of a client along its heading in the plane."""
     service_ahead_in_plane_m: RealArray[np.ndarray, "*batch clients services"] | None = None
