@@ -108,7 +108,7 @@ def warm_up_s(measured: Measured) -> float:
 
 
 def hours(source: Source, measured: Measured) -> tuple[float | None, float | None]:
-    """Returns the times between which episodes can be had; no end where traffic does not end, or soon does."""
+    """Returns the times between which episodes are possible; no end where traffic does not end, or soon does."""
     trace, needs = measured.trace, default_needs()
     start_s = max(source.begin_s, math.floor(trace.first_s) - SLOT_S)  # vehicles that depart before it never come
     end_s = measured.demand.last_s if source.end_s is None else min(source.end_s, measured.demand.last_s)

@@ -1,1 +1,1 @@
-"""Measures the traffic of a scenario: who is where and when, and which episodes can be had."""
+"""Measures the traffic of a scenario: which vehicles are where and when, and which episodes it allows."""

@@ -1,4 +1,4 @@
-"""What became of a trace, in words: what was read, what was cut, and which episodes can be had."""
+"""The report of a conversion: what was read, what was cut, and which episodes the traffic allows."""
 
 from __future__ import annotations
 
