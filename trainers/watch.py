@@ -128,7 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     seed_help = "seed of the episode (default: %(default)s)"
     parser.add_argument("--episode", type=int, default=VALIDATION_SEED, metavar="SEED", help=seed_help)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="file to write: .html, .mp4 or .gif")
-    parser.add_argument("--fps", type=float, help="pictures a second of .mp4 and .gif (default: 4, or 10 in turn)")
+    fps_help = "pictures a second of .mp4 and .gif (default: 4, or 10 where agents decide one at a time)"
+    parser.add_argument("--fps", type=float, help=fps_help)
     parser.add_argument("--frames", type=int, help="largest number of pictures of .mp4 and .gif (default: all)")
     parser.add_argument("--width", type=int, help="width of .mp4 and .gif in pixels (default: 1100)")
     return parser
