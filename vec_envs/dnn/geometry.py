@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
-"""The shape of one sample without a batch axis: (channels, *size), or (features,) once flattened."""
+"""The shape of a sample without a batch axis: (channels, *size), (tokens, features), or (features,) once flattened."""
 
 Padding: TypeAlias = int | tuple[int, int]
 """The number of values added at each end of a spatial axis, or a pair: the numbers added before and after."""
@@ -96,22 +96,42 @@ Step: TypeAlias = Callable[[Shape], Stage]
 
 
 def convolution(
-    out_channels: int, kernel: int, *, stride: int = 1, padding: Padding = 0, groups: int = 1, batch_norm: bool = False
+    out_channels: int,
+    kernel: int | Shape,
+    *,
+    stride: int = 1,
+    padding: Padding | Literal["same"] = 0,
+    groups: int = 1,
+    bias: bool = True,
+    batch_norm: bool = False,
 ) -> Step:
-    """Returns a square convolution with a bias, or with a batch normalisation (scale and shift) instead of the bias."""
+    """Returns a convolution with a bias, or with a batch normalisation (scale and shift) instead of the bias.
+
+    Args:
+        out_channels: The number of its output channels.
+        kernel: The size of the kernel: one number for a square, or a number for each spatial axis.
+        stride: The distance of two positions of the kernel.
+        padding: What is added at the ends of each axis. "same" adds half the kernel, which must be odd.
+        groups: The number of groups of channels.
+        bias: Whether it has a bias, if it has no batch normalisation.
+        batch_norm: Whether a batch normalisation follows.
+    """
 
     def step(shape: Shape) -> Stage:
         in_channels, *size = shape
+        sides = (kernel,) * len(size) if isinstance(kernel, int) else kernel
+        paddings = [side // 2 if padding == "same" else padding for side in sides]
+        windows = zip(size, sides, paddings, strict=True)
         operation = Convolution(
             in_channels=in_channels,
             out_channels=out_channels,
-            kernel=(kernel,) * len(size),
+            kernel=sides,
             input_size=tuple(size),
-            output_size=tuple(_num_positions(extent, kernel, stride, padding) for extent in size),
+            output_size=tuple(_num_positions(extent, side, stride, added) for extent, side, added in windows),
             groups=groups,
         )
         weights = out_channels * operation.in_channels_per_group * math.prod(operation.kernel)
-        affine = 2 * out_channels if batch_norm else out_channels
+        affine = 2 * out_channels if batch_norm else out_channels * bias
         output_shape = (out_channels, *operation.output_size)
         return Stage(operations=(operation,), output_shape=output_shape, parameters=weights + affine)
 
@@ -149,6 +169,11 @@ def fully_connected(out_features: int) -> Step:
         return Stage(operations=(operation,), output_shape=(out_features,), parameters=parameters)
 
     return step
+
+
+def normalisation() -> Step:
+    """Returns a batch normalisation (scale and shift) that does not follow a convolution. It counts no work."""
+    return lambda shape: Stage(operations=(), output_shape=shape, parameters=2 * shape[0])
 
 
 def sequence(*steps: Step) -> Step:
@@ -189,6 +214,36 @@ def residual(body: Step, *, stride: int = 1) -> Step:
             output_shape=main.output_shape,
             parameters=main.parameters + shortcut.parameters,
         )
+
+    return step
+
+
+def concatenation(*branches: Step) -> Step:
+    """Returns a step whose branches read the same input; their outputs are joined along the channels.
+
+    `sequence()` is a branch that passes its input on. The step raises `ValueError` if the outputs differ in size.
+    """
+
+    def step(shape: Shape) -> Stage:
+        stages = [branch(shape) for branch in branches]
+        sizes = {stage.output_shape[1:] for stage in stages}
+        if len(sizes) > 1:
+            outputs = ", ".join(_by(stage.output_shape) for stage in stages)
+            raise ValueError(f"the outputs of branches must have the same height and width, got {outputs}")
+        return Stage(
+            operations=tuple(operation for stage in stages for operation in stage.operations),
+            output_shape=(sum(stage.output_shape[0] for stage in stages), *sizes.pop()),
+            parameters=sum(stage.parameters for stage in stages),
+        )
+
+    return step
+
+
+def gate(body: Step) -> Step:
+    """Returns a step that multiplies its input by the output of `body`. The multiplication counts no work."""
+
+    def step(shape: Shape) -> Stage:
+        return replace(body(shape), output_shape=shape)
 
     return step
 
