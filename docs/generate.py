@@ -1,13 +1,15 @@
 """Writes the sections of pages that come from the code: `python docs/generate.py`; `--check` only compares them.
 
 A section stands between the marks `<!-- generated: NAME -->` and `<!-- end: NAME -->`. The pages of environments get
-their spaces, and the text and the options that `help` shows. The pages of learners get their presets and options.
+their spaces, and the text and the options that `help` shows. The pages of learners get their presets and options. The
+page of networks gets the table of the library.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -17,10 +19,13 @@ from typing import Any
 from benchmarks.reports.pages import with_section
 from trainers.registry import LEARNERS, Learner, learner_named
 from trainers.runs.options import Run
+from vec_envs.dnn import DNNProfile
+from vec_envs.dnn.build_library import LIBRARY
 from vec_envs.field_docs import field_docs
 from vec_envs.registration import ENVIRONMENTS, factory_of
 
 DOCS = Path(__file__).resolve().parent
+NETWORK_HEAD = ("name", "input", "layers", "GMAC", "million parameters", "smallest cut, Mbit", "sources")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +47,7 @@ def pages() -> dict[Path, str]:
     sections = {DOCS / page_of(env_id): environment_sections(env_id) for env_id in ENVIRONMENTS}
     sections |= {DOCS / "learners" / f"{name}.md": learner_sections(learner_named(name)) for name in LEARNERS}
     sections[DOCS / "learners" / "index.md"] = {"run": table(("option", "default", "meaning"), _run_options())}
+    sections[DOCS / "networks.md"] = {"networks": table(NETWORK_HEAD, map(_network, DNNProfile.library()))}
     texts: dict[Path, str] = {}
     for path, of_page in sections.items():
         text = path.read_text(encoding="utf-8")
@@ -129,6 +135,16 @@ def _values(options: Any) -> dict[str, tuple[Any, str]]:
         value = getattr(options, f.name)
         found |= _values(value) if is_dataclass(value) else {f.name: (value, docs.get(f.name, ""))}
     return found
+
+
+def _network(name: str) -> tuple[str, ...]:
+    """Returns the row of a network of the library."""
+    profile = DNNProfile.load(name)
+    document = json.loads((LIBRARY / f"{name}.json").read_text(encoding="utf-8"))
+    parameters, cut_mbit = profile.local_parameter_mbyte[-1] / 4, profile.cut_mbit[:-1].min()
+    numbers = (f"{number:.4g}" for number in (profile.local_gmacs[-1], parameters, cut_mbit))
+    shape = "x".join(map(str, document["input_shape"]))
+    return f"`{name}`", shape, str(profile.num_layers), *numbers, "; ".join(document["sources"])
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -137,7 +137,7 @@ def test_a_missing_file_and_an_unknown_name_have_their_own_words(tmp_path: Path)
         DNNProfile.read(tmp_path / "none.json")
     with pytest.raises(ValueError, match=r"dnns names the file 'none\.json', which does not exist"):
         as_profiles(("none.json",), workload="rtd")
-    with pytest.raises(ValueError, match=r"must be one of 'alexnet', .* 'vgg16', got 'vgg17'"):
+    with pytest.raises(ValueError, match=r"must be one of 'alexnet', .* 'yolov8n', got 'vgg17'"):
         as_profiles(("vgg17",), workload="rtd")
     with pytest.raises(ValueError, match="must be a regular file, got a folder"):
         as_profiles((tmp_path,), workload="rtd")

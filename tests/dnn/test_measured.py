@@ -28,8 +28,8 @@ def test_a_table_is_read_in_the_order_of_the_layers(tmp_path: Path) -> None:
     assert measured(TABLE, tmp_path, replace(tiny(), measured=old)) == (old[1], board, phone)
 
 
-@pytest.mark.parametrize("name", DNNProfile.library())
-def test_the_library_has_a_table_for_each_network(name: str) -> None:
+@pytest.mark.parametrize("name", ["alexnet", "mobilenetv2", "nin", "resnet18", "resnet50", "tinyyolov2", "vgg16"])
+def test_the_library_has_a_table_for_some_networks(name: str) -> None:
     (times,) = DNNProfile.load(name).with_times().measured
     assert times.device == "x86-core"
     assert 0.0 < sum(times.layer_s) < 10.0
@@ -43,8 +43,9 @@ def test_an_environment_runs_on_the_library_s_tables(tmp_path: Path) -> None:
     seconds = sum(problem.profiles[0].layer_s("x86-core"))
     assert problem.choices.table.local_gflops[0].max() == pytest.approx(5.0 * seconds)
     assert problem.choices.table.edge_gflops[0].max() == pytest.approx(50.0 * seconds)
-    with pytest.raises(ValueError, match=r"a network with times in the library must be one of 'alexnet'.*, got 'tiny'"):
-        tiny().with_times()
+    for missing in (tiny(), DNNProfile.load("vgg19")):
+        with pytest.raises(ValueError, match=rf"with times in the library must be one of 'alexnet'.*'{missing.name}'"):
+            missing.with_times()
 
 
 @pytest.mark.parametrize(

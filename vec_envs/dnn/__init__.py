@@ -24,6 +24,7 @@ Modules, from the lowest to the highest:
 - `choices`: DNN types as users give them, with files and names, for environments and for the options of a run
 - `processors`, `latency`: the work of cuts by measured times, and measuring them
 - `sources`, `plot`: networks named on a command line, and their pictures, for `python -m vec_envs.dnn`
+- `attention`: steps of transformers on sequences of tokens
 - `architectures`: the networks of the library, which `python -m vec_envs.dnn.build_library` writes to `library/*.json`
 """
 

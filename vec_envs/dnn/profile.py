@@ -162,8 +162,9 @@ class DNNProfile:
         Times on a device that the profile has already are replaced.
 
         Args:
-            path: The file. It has a row for each layer and device. None takes the table of the library, for a network
-                of the library: CPU times of one thread on "x86-core", a core of an Intel Xeon, with torch in float32.
+            path: The file. It has a row for each layer and device. None takes the table of the library, for some
+                networks of the library: CPU times of one thread on "x86-core", a core of an Intel Xeon, with torch in
+                float32.
             source: Who measured, and how; by default the name of the file.
 
         Raises:
@@ -172,7 +173,7 @@ class DNNProfile:
             OSError: There is no such file.
         """
         if path is None:
-            check_one_of(self.library(), **{"the name of a network with times in the library": self.name})
+            check_one_of(_names_of(_TIMES, ".csv"), **{"the name of a network with times in the library": self.name})
             path, source = _TIMES / f"{self.name}.csv", source or "VEC-Envs: torch, float32, 1 thread, CPU time"
         check_path(path=path)
         found = read_times(path, [layer.name for layer in self.layers], source=source)
@@ -182,8 +183,7 @@ class DNNProfile:
     @classmethod
     def library(cls) -> tuple[str, ...]:
         """Returns the names that `load` accepts, in alphabetical order."""
-        files = (entry.name for entry in _LIBRARY.iterdir())
-        return tuple(sorted(file.removesuffix(".json") for file in files if file.endswith(".json")))
+        return _names_of(_LIBRARY, ".json")
 
     @classmethod
     def load(cls, name: str, workload: str = "mad2rl") -> DNNProfile:
@@ -353,6 +353,12 @@ def rendered(document: Mapping[str, Any]) -> str:
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items() if value not in (None, ())]
     rows = ",\n".join(f"    {json.dumps(row)}" for row in document["layers"])
     return "{\n" + ",\n".join([*lines, f'  "layers": [\n{rows}\n  ]']) + "\n}\n"
+
+
+def _names_of(folder: Traversable, suffix: str) -> tuple[str, ...]:
+    """Returns the names of the files with a suffix, without it, in alphabetical order."""
+    files = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(file.removesuffix(suffix) for file in files if file.endswith(suffix)))
 
 
 def by_type(rows: Iterable[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "types cuts"]:
