@@ -22,7 +22,7 @@ class Block(nn.Module):
         self.out, self.norm2 = nn.Linear(FEATURES, FEATURES), nn.LayerNorm(FEATURES)
         self.wide, self.narrow = nn.Linear(FEATURES, 20), nn.Linear(20, FEATURES)
 
-    def forward(self, tokens, cache=None):
+    def forward(self, tokens, cache):  # both are required, and only tokens are sent
         x = self.words(tokens)
         parts = self.joint(self.norm(x)).chunk(3, -1)
         query, key, value = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in parts)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from tests.dnn.onnx_networks import FILES
@@ -54,13 +55,38 @@ def test_a_module_becomes_a_file_for_every_environment(
 ) -> None:
     main(["profile", source, *more, "-o", str(tmp_path / "own.json")])
     example = np.zeros([int(size) for size in more[1].split(",")], np.float32)
-    torch = pytest.importorskip("torch")
     for workload in WORKLOADS:
         expected = DNNProfile.from_torch(module, torch.as_tensor(example), name="own", workload=workload)
         assert expected.workload == workload
         assert DNNProfile.read(tmp_path / "own.json", workload) == expected
     assert "written to" in capsys.readouterr().out
     main(["show", str(tmp_path / "own.json")])
+
+
+class Skip(nn.Module):
+    """A network of which two tensors are alive in the middle, with a cache as its second argument and result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 6), nn.Linear(6, 6)
+
+    def forward(self, x: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = self.first(x + memory)
+        return self.first(self.second(y) @ torch.ones(6, 8)) + self.second(y), y
+
+
+def test_options_of_tracing_reach_the_module(tmp_path: Path) -> None:
+    source = ("profile", "tests.dnn.test_command:Skip", "--input", "1,8", "--input", "1,8", "-o")
+    more = ("--max-tensors", "2", "--activation-bits", "8", "--residents", "memory", "1")
+    main([*source, str(tmp_path / "plain.json")])
+    main([*source, str(tmp_path / "more.json"), *more])
+    plain, profile = (DNNProfile.read(tmp_path / f"{name}.json") for name in ("plain", "more"))
+    inputs = (torch.zeros(1, 8), torch.zeros(1, 8))
+    residents = ("memory", 1)
+    expected = DNNProfile.from_torch(Skip(), inputs, name="more", max_tensors=2, activation_bits=8, residents=residents)
+    assert profile == expected
+    assert (profile.input_mbit, plain.input_mbit) == (64 / 1e6, 512 / 1e6)
+    assert profile.num_layers > plain.num_layers
 
 
 def test_measured_times_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +123,10 @@ def test_an_onnx_file_becomes_a_file(tmp_path: Path) -> None:
         (("profile", SOURCE, *INPUT, "-a", "depth=3"), "cannot be called: TypeError"),
         (("profile", "pathlib:Path", *INPUT), "must be or return a torch.nn.Module, got PosixPath"),
         (("profile", SOURCE, "--input", "1,3,2,2"), "'o' (Sequential)"),
+        (("profile", SOURCE, *INPUT, "--activation-bits", "4"), "activation_bits must be 8, 16, 32 or None, got 4"),
+        (("profile", SOURCE, *INPUT, "--max-tensors", "0"), "max_tensors must be a whole number of at least 1, got 0"),
+        (("profile", "vgg16", "--max-tensors", "2"), "--max-tensors can be given for a torch module"),
+        (("profile", "net.onnx", "--residents", "a"), "--residents can be given for a torch module"),
         (("profile", "net.onnx", *INPUT), "an ONNX file has its own inputs: leave out --input"),
     ],
 )

@@ -5,6 +5,7 @@
     python -m vec_envs.dnn profile my_module:MyNet --input 1,3,224,224 -o my_net.json
     python -m vec_envs.dnn profile torchvision.models:resnet18 --input 1,3,224,224 -o resnet18.json
     python -m vec_envs.dnn profile timm:create_model --argument mobilenetv3_small_100 --input 1,3,224,224 -o small.json
+    python -m vec_envs.dnn profile my_module:UNet --input 1,3,256,256 --max-tensors 4 --activation-bits 8 -o unet.json
     python -m vec_envs.dnn profile my_net.onnx -o my_net.json
     python -m vec_envs.dnn profile vgg16 --times my_measurements.csv -o vgg16-measured.json
 
@@ -29,6 +30,8 @@ from vec_envs.dnn.workload import WORKLOADS
 from vec_envs.version_option import add_version
 
 MADE_BY = "python -m vec_envs.dnn profile"
+_TRACING = ("max_tensors", "activation_bits", "residents")
+"""Options of `profile` that are arguments of `DNNProfile.from_torch`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         help="argument of the factory, a Python literal or text, or the size of a symbolic axis of an ONNX file "
         "(height=224); repeat it for more",
     )
+    _add_tracing(profile)
     profile.add_argument(
         *("--times", "-t"),
         action="append",
@@ -87,6 +91,30 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="file to write, my_net.json")
     profile.set_defaults(do=_profile)
     return parser
+
+
+def _add_tracing(profile: argparse.ArgumentParser) -> None:
+    """Adds the options of `DNNProfile.from_torch`. They are None where they are not given."""
+    profile.add_argument(
+        "--max-tensors",
+        type=int,
+        metavar="N",
+        help="largest number of tensors that a cut may send (default: 1); more give cuts inside skip connections",
+    )
+    profile.add_argument(
+        "--activation-bits",
+        type=int,
+        metavar="BITS",
+        help="bits in which a floating-point number is sent: 8, 16 or 32 (default: those of its type)",
+    )
+    profile.add_argument(
+        "--residents",
+        nargs="+",
+        type=lambda text: int(text) if text.isdecimal() else text,
+        metavar="NAME|POSITION",
+        help="what is never sent, such as caches: names of arguments of forward and of entries of its output, "
+        "or positions in its output (default: past_key_values cache)",
+    )
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -133,6 +161,10 @@ def _profile(options: argparse.Namespace) -> None:
 def _source(options: argparse.Namespace) -> Callable[..., DNNProfile]:
     """Returns a function that profiles the source of the command line by a convention, `workload=`."""
     source: str = options.source
+    given = {name: getattr(options, name) for name in _TRACING if getattr(options, name) is not None}
+    if given and ":" not in source:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(f"{named} can be given for a torch module (package.module:factory) only, got {source!r}")
     if Path(source).suffix == ".onnx":
         if options.input:
             raise ValueError("an ONNX file has its own inputs: leave out --input")
@@ -141,7 +173,7 @@ def _source(options: argparse.Namespace) -> Callable[..., DNNProfile]:
     if ":" not in source:
         return partial(_known, source)
     module, inputs = made_by_factory(source, options.argument), example_inputs(options.input)
-    return partial(DNNProfile.from_torch, module, inputs, name=options.output.stem)
+    return partial(DNNProfile.from_torch, module, inputs, name=options.output.stem, **given)
 
 
 def _known(dnn: str, *, workload: str) -> DNNProfile:

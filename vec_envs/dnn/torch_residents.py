@@ -71,7 +71,34 @@ def keep(module: torch.nn.Module, kept: Mapping[str, Any]) -> None:
         return positional, {**keywords, **with_tensors(dict(kept), lambda tensor: tensor)}
 
     if kept:
+        _make_optional(module, kept)
         module.register_forward_pre_hook(add, with_kwargs=True)
+
+
+def _make_optional(module: torch.nn.Module, kept: Collection[str]) -> None:
+    """Lets torch.export call a module without resident arguments that `forward` requires, before they are added."""
+    try:
+        signature = inspect.signature(module.forward)
+    except (TypeError, ValueError):  # a script without a signature
+        return
+    found = [parameter for parameter in signature.parameters.values() if parameter.kind != parameter.VAR_POSITIONAL]
+    if all(parameter.name not in kept or parameter.default is not parameter.empty for parameter in found):
+        return
+    forward = module.forward
+
+    def with_keywords(**keywords: Any) -> Any:
+        return forward(**keywords)
+
+    parameters = [
+        parameter
+        if parameter.kind is parameter.VAR_KEYWORD
+        else parameter.replace(
+            kind=parameter.KEYWORD_ONLY, default=None if parameter.name in kept else parameter.default
+        )
+        for parameter in found
+    ]
+    with_keywords.__signature__ = signature.replace(parameters=parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    module.forward = with_keywords
 
 
 def sent_part(output: Any, residents: Residents) -> Any:
