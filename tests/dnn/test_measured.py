@@ -82,3 +82,9 @@ def test_times_fit_the_layers(times: object, says: str) -> None:
         replace(tiny(), measured=(MeasuredTimes(device="board", layer_s=times),))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="must hold MeasuredTimes, got 5"):
         replace(tiny(), measured=(5,))  # type: ignore[arg-type]
+
+
+def test_layers_of_one_name_are_refused(tmp_path: Path) -> None:
+    layer = tiny().layers[0]
+    with pytest.raises(ValueError, match="must have different names to be read from .*times.csv, got 'a' twice"):
+        measured(TABLE, tmp_path, replace(tiny(), layers=(layer, layer)))

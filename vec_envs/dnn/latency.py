@@ -29,9 +29,10 @@ def measure_latency(
 ) -> MeasuredTimes:
     """Returns the time of each layer of a module on one sample, for `replace(profile, measured=(times,))`.
 
-    The module runs in evaluation mode, with the number of threads that torch is set to. A layer has the median time of
-    the modules in it. Time between modules, of functions in `forward`, goes to the layers without a module, by their
-    work. Where all have one, each layer has its share of it.
+    The module runs in evaluation mode, with the number of threads that torch is set to. A layer takes the median time
+    of the modules in it. The time outside of modules, such as that of functions in `forward`, is divided among the
+    layers without a module in proportion to their work. If every layer has a module, it is divided in proportion to
+    the layers' times.
 
     Args:
         module: The network. It is moved to the device and back, and keeps its mode.
@@ -74,7 +75,7 @@ def measure_latency(
 
 
 class _Calls:
-    """Times the innermost modules of a network while it is entered; `names` and `seconds` are those of the last run."""
+    """A context that times the innermost modules of a network; `names` and `seconds` hold the last run."""
 
     def __init__(self, module: torch.nn.Module, device: str) -> None:
         named = cast(Any, module).named_modules()

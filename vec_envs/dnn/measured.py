@@ -44,14 +44,16 @@ def read_times(path: str | Path, layers: Sequence[str], *, source: str = "") -> 
         source: Who measured, and how; by default the name of the file.
 
     Raises:
-        ValueError: A column is missing, a layer is unknown, missing or twice, or a time is no number of at least 0.
+        ValueError: A column is missing; a layer is unknown, missing or named twice; or a time is not a number of at
+            least 0.
         OSError: There is no such file.
     """
     rows = csv.DictReader(io.StringIO(read_text(Path(path))))
     if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
         raise ValueError(f"{path} must have the columns {', '.join(COLUMNS)}; it lacks {', '.join(missing)}")
     if len(set(layers)) < len(layers):
-        raise ValueError("layers must have names that differ, or a table cannot say which one it means")
+        twice = next(name for name in layers if list(layers).count(name) > 1)
+        raise ValueError(f"layers must have different names to be read from {path}, got {shown(twice)} twice")
     by_device: dict[str, dict[str, float]] = {}
     for line, row in enumerate(rows, start=2):
         layer, times = row["layer"], by_device.setdefault(row["device"] or "", {})

@@ -19,8 +19,8 @@ Table = Float[np.ndarray, "types cuts"]
 class Processors:
     """The devices on whose measured times an environment runs.
 
-    A layer takes its measured seconds at the speed of reference, and half of them at twice that speed. So its work is
-    these seconds times the speed of reference, in Gcycles.
+    A layer takes its measured seconds at the reference speed, and half of them at twice that speed. So its work in
+    Gcycles is these seconds times the reference speed in GHz.
     """
 
     local: str

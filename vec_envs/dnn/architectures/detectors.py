@@ -102,7 +102,7 @@ def _bottlenecks(channels: int, *, depth: int) -> Step:
 
     def step(shape: Shape) -> Stage:
         tally, half = _Tally(), (channels // 2, *shape[1:])
-        parts = [half, half]
+        parts: list[Shape] = [half, half]
         for _ in range(depth):
             parts.append(tally(parts[-1], _convolution(half[0], 3), _convolution(half[0], 3)))
         return tally.stage(_joined(*parts))
