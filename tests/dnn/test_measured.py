@@ -86,5 +86,5 @@ def test_times_fit_the_layers(times: object, says: str) -> None:
 
 def test_layers_of_one_name_are_refused(tmp_path: Path) -> None:
     layer = tiny().layers[0]
-    with pytest.raises(ValueError, match="must have different names to be read from .*times.csv, got 'a' twice"):
+    with pytest.raises(ValueError, match=r"must have different names to be read from .*times\.csv, got 'a' twice"):
         measured(TABLE, tmp_path, replace(tiny(), layers=(layer, layer)))
