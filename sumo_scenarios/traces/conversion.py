@@ -187,6 +187,8 @@ def _may(samples: Samples, types: Collection[str] | None, option: str) -> Bool[n
     """Returns which vehicles are of some types. Raises `ValueError` for a type that no vehicle has."""
     if types is None:
         return np.ones(len(samples.kind_of_vehicle), dtype=np.bool_)
+    if set(samples.kinds) == {""}:
+        raise ValueError(f"{option} needs a trace with types of vehicles: name their column by --type, or leave it out")
     if unknown := sorted(set(types) - set(samples.kinds)):
         known = ", ".join(map(repr, samples.kinds[:30]))
         raise ValueError(f"{option} must be types of the trace, {known}, got {', '.join(map(repr, unknown))}")

@@ -25,6 +25,8 @@ BESIDE_M, SHARE_BESIDE = 30.0, 0.95
 """Vehicles follow one road where this share of their places is at most so far from its axis."""
 MOST_CELLS, MOST_PLACES, MEAN_SHIFTS = 1000, 200_000, 10
 """The search for the busiest place: cells of a side, places that are looked at, and steps of the mean shift."""
+SOUTH, NORTH = -56.0, 81.0
+"""The latitudes between which there are roads."""
 _Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -50,11 +52,17 @@ class LocalProjection:
 
 
 def check_degrees(lon: Float[np.ndarray, " places"], lat: Float[np.ndarray, " places"]) -> None:
-    """Raises `ValueError` for longitudes and latitudes that do not exist."""
+    """Raises `ValueError` for longitudes and latitudes that do not exist, or where no road is."""
     if (np.abs(lat) > 90.0).any() or (np.abs(lon) > 180.0).any():
         raise ValueError(
             f"longitudes must be from -180 to 180 and latitudes from -90 to 90, got {lon.min():g} to {lon.max():g} and "
             f"{lat.min():g} to {lat.max():g}: are the two swapped, or are they metres?"
+        )
+    middle = float(np.median(lat))
+    if not SOUTH <= middle <= NORTH:
+        raise ValueError(
+            f"latitudes must be from {SOUTH:g} to {NORTH:g}, where roads are, got {middle:g} in the middle of the "
+            "trace: are --lon and --lat swapped, or are they metres?"
         )
 
 
@@ -69,7 +77,7 @@ def busiest_place(xy_m: Float[np.ndarray, "places 2"], range_m: float) -> tuple[
     busiest = np.unravel_index(int(counted.argmax()), counted.shape)
     corner = np.array([edges[n][busiest[n]] for n in (0, 1)])
     inside = ((corner <= places) & (places <= corner + (high - low) / cells)).all(axis=1)
-    middle = np.median(places[inside], axis=0)
+    middle = np.median(places[inside] if inside.any() else places, axis=0)
     for _ in range(MEAN_SHIFTS):
         near = ((places - middle) ** 2).sum(axis=-1) <= range_m**2
         if not near.any():

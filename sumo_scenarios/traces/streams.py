@@ -63,7 +63,7 @@ def lines(path: Path, encoding: str | None) -> Iterator[str]:
     """
     rest = ""
     for text in _decoded(path, chunks(path), encoding):
-        *complete, rest = (rest + text).replace("\r\n", "\n").split("\n")
+        *complete, rest = (rest + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
         yield from complete
         if len(rest) > MOST_LINE_CHARACTERS:
             raise ValueError(f"{path} must have at most {MOST_LINE_CHARACTERS} characters in a line, got more")

@@ -52,10 +52,10 @@ def explained(misses: Misses, settings: dict[str, Any], tape: Any) -> str:
     of_role = (("client_types", tape.num_clients), ("service_types", tape.num_services))
     said = (
         _not_begun(misses, settings)
-        or _over(misses, settings)
         or _out_of_range(misses, settings)
         or _types(misses, settings, [role for role, needed in of_role if needed])
         or _top_speed(misses, settings)
+        or _over(misses, settings)
     )
     if said is not None:
         return f"{found} ({times}): {said}"
