@@ -26,7 +26,7 @@ MOST_READINGS = 6_000_000
 """The largest number of vehicles that are read, each counted in every second: about 100 MB of memory."""
 SEARCH_S = 2.0 * 86400.0
 """The time in which the first vehicle must depart [s]."""
-_RAISED = re.compile(r"^\S*(?:Exception|Error): ", re.MULTILINE)
+_RAISED = re.compile(r"^\S*(?:Exception|Error)(?:: |$)", re.MULTILINE)
 """What a traceback ends with: the name of the exception, before its message of one line or more."""
 
 
@@ -155,6 +155,7 @@ def _sumo_reason(output: str, status: int) -> str:
     """Returns SUMO's own words from the output of a process that failed."""
     if status < 0:
         return f"signal {-status} ended it"
-    printed, _, message = output.rpartition("Traceback (most recent call last):")
-    lines = [*printed.splitlines(), *_RAISED.split(message)[-1].splitlines()]
+    printed, _, traceback = output.partition("Traceback (most recent call last):")
+    _, *messages = _RAISED.split(traceback)
+    lines = [*printed.splitlines(), *"".join(messages[-1:]).splitlines()]
     return shortened(" ".join(dict.fromkeys(line.strip() for line in lines if line.strip())) or "it gave no reason")

@@ -43,7 +43,7 @@ LEAST_ON_ROAD = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What a trace is converted to."""
+    """The options of a conversion."""
 
     cutting: Cutting
     slots: int
@@ -70,7 +70,7 @@ class Conversion:
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """The windows of a trace, and what became of its samples."""
+    """The windows of a trace, with its samples and the steps between them for the report."""
 
     road: Road
     windows: list[TrafficWindow]

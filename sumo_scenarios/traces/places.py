@@ -17,10 +17,9 @@ from vec_envs.mobility.traffic import Road
 EQUATORIAL_RADIUS_M, ECCENTRICITY_SQUARED = 6_378_137.0, 0.006_694_379_990_14
 """The ellipsoid of WGS 84, on which GPS receivers report places."""
 AXIS_STEP_M, STRAIGHT_STEPS = 25.0, 4
-"""The distance between the points of an axis that is taken from a vehicle's way, and how many of the last ones say
-where it leads."""
+"""The distance between the points of an axis, and the number of points at each end that give its direction there."""
 SOME_PLACES = 20_000
-"""The number of places that are held against an axis."""
+"""The number of places whose distance from an axis is computed."""
 BESIDE_M, SHARE_BESIDE = 30.0, 0.95
 """Vehicles follow one road where this share of their places is at most so far from its axis."""
 MOST_CELLS, MOST_PLACES, MEAN_SHIFTS = 1000, 200_000, 10
@@ -91,7 +90,7 @@ def axis_of(
 ) -> tuple[tuple[float, float], ...]:
     """Returns the longest way of a vehicle as the axis of a road; empty where most vehicles do not follow it.
 
-    At both ends it goes straight on as far as there are vehicles, whose positions would stand still beyond it.
+    Both ends are extended on a straight line to the last vehicle, because positions do not change beyond the ends.
     """
     longest = max(stays, key=lambda stay: float(np.hypot(*(stay.xy_m[-1] - stay.xy_m[0]))))
     points = [longest.xy_m[0]]
@@ -128,7 +127,7 @@ def _some(places: Float[np.ndarray, "places 2"]) -> Float[np.ndarray, "some 2"]:
 
 
 def _goes_on(axis: tuple[tuple[float, float], ...]) -> bool:
-    """Whether a way does not turn back."""
+    """Returns whether an axis never turns by 90 degrees or more."""
     pieces = np.diff(np.array(axis), axis=0)
     ahead = (pieces[1:] * pieces[:-1]).sum(axis=-1)
     return bool((ahead > 0.0).all())

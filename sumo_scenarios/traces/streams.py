@@ -1,4 +1,4 @@
-"""Reads large files of unknown origin piece by piece, plain or compressed by gzip, within bounds."""
+"""Reads large files in pieces, plain or compressed by gzip, and refuses damaged or endless ones."""
 
 from __future__ import annotations
 

@@ -119,9 +119,14 @@ def test_a_damaged_file_is_said_by_its_own_name(
     routes.write_bytes((folder / "city.rou.xml.gz").read_bytes()[:60])
     assert imported(net, "--routes", routes, "--output", "x") == 1
     assert "cut.rou.xml.gz is not a complete gzip file" in capsys.readouterr().err
-    routes.write_text("<routes>\n<vehicle id='a'/>\n")
+    routes.write_text("<routes>\n<vType id='a'/>\n")
     assert imported(net, "--routes", routes, "--output", "x") == 1
     assert "ended before all started tags were ended" in capsys.readouterr().err
+    routes.write_text("<routes><vehicle id='a'/></routes>")
+    assert imported(net, "--routes", routes, "--output", "x") == 1
+    assert "Attribute 'depart' is missing" in (said := capsys.readouterr().err)
+    assert "Traceback" not in said
+    assert "simulate.py" not in said
     (folder / "cut.sumocfg").write_text("<configuration><input>")
     assert imported(folder / "cut.sumocfg", "--output", "x") == 1
     assert "cut.sumocfg'" in (said := capsys.readouterr().err)

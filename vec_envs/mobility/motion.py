@@ -13,8 +13,8 @@ from vec_envs.mobility.headings import directions
 from vec_envs.mobility.traffic import Road, TrafficError, TrafficWindow
 
 LEAST_M, LANE_M = 0.1, (2.0, 4.5)
-"""A vehicle that moves less stands. SUMO's vehicles change lanes in one step, to the side by the width of a lane: one
-that hardly drives moves by such a distance then."""
+"""A vehicle stands if it moves by less than `LEAST_M` in a slot. A change of lane moves it to the side by a distance in
+`LANE_M`, in one step of SUMO."""
 ROAD_M, NEAR_M = 15.0, 50.0
 """A vehicle farther from the axis is on another road, and one farther than `NEAR_M` is not near the road at all."""
 BEND_M, LEAST_ALONG, FEW = 20.0, 0.5, 3
@@ -48,7 +48,7 @@ class Motion:
     def of_coming_and_going(self, xy_m: Places, present: Present, slot_s: float) -> tuple[Numbers, Numbers]:
         """Returns positions and speeds of vehicles that come and go, 0.0 where they are absent.
 
-        A speed is that since the slot before, in a vehicle's first slot that to the next one.
+        The speed in a slot is that of the step from the previous slot; in a vehicle's first slot, of its first step.
 
         Raises `TrafficError` where positions jump along the axis.
         """
@@ -110,8 +110,8 @@ class Motion:
         if drives.sum() >= FEW and (along_m < LEAST_ALONG * moved_m)[drives].all():
             best = int(np.where(drives, along_m / np.maximum(moved_m, LEAST_M), -1.0).argmax())
             raise self._misses(
-                f"the vehicle that follows it best drives {moved_m[best]:.0f} m, {along_m[best]:.0f} m of them near "
-                f"it, which is within {NEAR_M:g} m, and along it"
+                f"the vehicle that follows it best drives {moved_m[best]:.0f} m, {along_m[best]:.0f} m of them along "
+                f"it and at most {NEAR_M:g} m away"
             )
 
     def _misses(self, why: str) -> TrafficError:
@@ -168,7 +168,7 @@ class Motion:
 def speeds_mps(step_mps: Steps, present: Present) -> Numbers:
     """Returns the speeds in each slot of vehicles that are present for two slots or more, 0.0 where they are absent.
 
-    A speed is that since the slot before, in the slot of a vehicle's arrival that to the next one.
+    The speed in a slot is that of the step from the previous slot; in a vehicle's first slot, of its first step.
     """
     nothing = np.zeros((1, present.shape[1]))
     arrives = present.copy()

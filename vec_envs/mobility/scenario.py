@@ -102,10 +102,10 @@ class Scenario:
     additional_files: tuple[Path, ...] = ()
     """SUMO's additional files: bus stops, vehicle types, signal programs."""
     start_s: float | None = None
-    """The simulated time from which on the demand is there. Simulations begin at it, or later."""
+    """The simulated time at which the demand begins. Simulations begin at this time or later."""
     end_s: float | None = None
     """The simulated time at which windows of traffic end. With it, each simulation begins at a time that is drawn
-    between `start_s` (0 by default) and `end_s`, so that seeds are different traffic."""
+    between `start_s` (0 by default) and `end_s`, so that different seeds have different traffic."""
     sumo: tuple[tuple[str, str], ...] = ()
     """Options of SUMO by name, from the table `[sumo]`; `SUMO_OPTIONS` lists those that are accepted."""
 
