@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +79,7 @@ def kind_of(path: Path) -> Kind:
 
 
 @contextmanager
-def open_xml(path: Path) -> Iterator[IO[bytes]]:
+def open_xml(path: Path) -> Generator[IO[bytes]]:
     """Opens an XML file, packed by gzip or not, while it is read. Raises `ImportRefusal` where it is damaged."""
     try:
         with path.open("rb") as file:

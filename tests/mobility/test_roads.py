@@ -183,16 +183,14 @@ def test_keys_that_cannot_be_right_are_refused_at_once(road: MakeRoad, old: str,
 
 
 @pytest.mark.parametrize(
-    ("place", "words"),
-    [
-        (lambda x, y: (y, x), "of them along it and at most 50 m away"),
-        (lambda x, y: (x, y - 70), "the nearest of .* places"),
-    ],
+    ("turned", "aside_m", "words"),
+    [(True, 0.0, "of them along it and at most 50 m away"), (False, 70.0, "the nearest of .* places")],
 )
 def test_an_axis_that_no_vehicle_follows_is_refused_by_environments_and_by_check(
-    road: MakeRoad, place: Callable[[float, float], tuple[float, float]], words: str, capsys: pytest.CaptureFixture[str]
+    road: MakeRoad, turned: bool, aside_m: float, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    points = [list(place(x, y)) for x, y in Scenario.load("fdr-drive").road.axis_xy_m]
+    axis = Scenario.load("fdr-drive").road.axis_xy_m
+    points = [[y, x] if turned else [x, y - aside_m] for x, y in axis]
     folder = road(change=lambda text: f"{text.partition(AXIS)[0]}{AXIS}{str(points)[1:]}".replace("],", "],\n"))
     of = shape(clients=3, services=1, slots=60, come_and_go=True)
     with closing(SumoMobility(folder)) as mobility, pytest.raises(TrafficError, match=f"misses the road in .*{words}"):
