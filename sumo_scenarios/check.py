@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from sumo_scenarios.importing.assemble import measure_source
+from sumo_scenarios.measuring.axis_fit import axis_fault
 from sumo_scenarios.measuring.needs import Roles, default_needs
 from sumo_scenarios.measuring.picture import can_draw, draw
 from sumo_scenarios.measuring.report import Measured, report
@@ -24,7 +25,7 @@ from vec_envs.version_option import add_version
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Reports on a scenario, and returns the exit status: 1 if SUMO cannot run it or it has no traffic."""
+    """Reports on a scenario, and returns the exit status: 1 if the scenario cannot be used."""
     parser = argparse.ArgumentParser(
         prog="python -m sumo_scenarios.check", description="Reports on a scenario's traffic."
     )
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 def check(scenario: Scenario, *, measure_s: float, picture: Path | None) -> str:
     """Returns the report of a scenario, and draws it if `picture` is given.
 
-    Raises `ImportRefusal` if SUMO cannot run the scenario or it has no traffic.
+    Raises `ImportRefusal` if SUMO cannot run the scenario, it has no traffic, or its axis is not that of the road.
     """
     source = source_of(scenario)
     network = read_network(source.net_file)
@@ -62,6 +63,8 @@ def check(scenario: Scenario, *, measure_s: float, picture: Path | None) -> str:
         trace = measure_source(source, measure_s=measure_s)
     except ImportRefusal as error:
         raise ImportRefusal(f"{error}{_advice(str(error), source)}") from error
+    if fault := axis_fault(scenario, trace):
+        raise ImportRefusal(fault)
     measured = Measured(
         name=scenario.road.name,
         extent_m=network.extent_m,

@@ -42,10 +42,17 @@ def main(arguments: list[str] | None = None) -> int:
         check_size(made.windows)
         write_recording(output, made.road, options.cutting.slot_s, made.windows, origin={TRACE: trace.name})
     except (OSError, ValueError) as error:
-        print(f"sumo_scenarios.convert: {error}", file=sys.stderr)
+        print(f"sumo_scenarios.convert: {_said(error)}", file=sys.stderr)
         return 1
     print(report(trace, output, made, shape))
     return 0
+
+
+def _said(error: OSError | ValueError) -> str:
+    """Returns the message of an error, with the file of an error of the operating system."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be read or written: {error.strerror}"
+    return str(error)
 
 
 def _conversion(given: argparse.Namespace) -> Conversion:

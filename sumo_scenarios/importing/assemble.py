@@ -112,6 +112,8 @@ def _arguments(source: Source, folder: Path) -> list[str]:
 
 def _advice(said: str) -> str:
     """Returns what to do about a message of SUMO; "" where nothing special is known."""
+    if re.search(r"\b(?:edge|lane)\b.*not known", said, re.IGNORECASE):
+        return "; give the network that these routes were made for"
     if re.search(r"not known|unknown|not declared|not defined", said, re.IGNORECASE) is None:
         return ""
     return "; name the file that defines it with --additional, or in the configuration"

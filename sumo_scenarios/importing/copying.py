@@ -105,11 +105,8 @@ class _Copier:
 
 
 def _tree(path: Path) -> ElementTree.Element:
-    try:
-        with open_xml(path) as file:
-            return ElementTree.parse(file).getroot()
-    except (ElementTree.ParseError, OSError, EOFError) as error:
-        raise ImportRefusal(f"{path} is not XML: {error}") from error
+    with open_xml(path) as file:
+        return ElementTree.parse(file).getroot()
 
 
 def _referred(path: Path, name: str) -> Path:

@@ -68,7 +68,7 @@ def _bounds(path: Path) -> str:
 
 
 def cut_to_edges(net_file: Path, edges: list[str], work: Path) -> Path:
-    """Returns a network with some edges of a network only."""
+    """Returns a network that holds only the given edges of another one."""
     cut, listed = work / "street.net.xml", work / "kept.txt"
     listed.write_text("".join(f"edge:{edge}\n" for edge in edges), encoding="utf-8")
     arguments: list[str | Path] = [
@@ -121,7 +121,7 @@ def random_demand(net_file: Path, work: Path, *, flow_per_h: float, seed: int, b
 
 
 def random_flows(net_file: Path, work: Path, *, count: int, seed: int = 1) -> list[tuple[str, str]]:
-    """Returns the first and the last edge of flows of cars that SUMO's `randomTrips` draws, all with a route."""
+    """Returns the first and the last edge of random flows of cars (SUMO's `randomTrips`) that have a route."""
     flows, routes = work / "flows.xml", work / "flows.rou.xml"
     run_program(
         "randomTrips.py",
@@ -176,5 +176,5 @@ def street_demand(
 
 
 def _options(values: dict[str, object], *flags: str) -> list[str]:
-    """Returns the arguments of a command line with options that have values, and some that have none."""
+    """Returns the arguments of a command line: options with values, then flags without values."""
     return [text for name, value in values.items() for text in (f"--{name}", str(value))] + list(flags)

@@ -37,11 +37,11 @@ OFF_ROAD = {
 """Vehicle classes that are neither clients nor service vehicles where there are others."""
 _MOST_TYPES = 1000
 _LATER_S = 60.0
-"""How much later than the simulation its first vehicle may depart, for the scenario to begin with the simulation."""
+"""If the first vehicle departs later than this after the begin, the scenario begins at its departure."""
 _JAMMED, _TELEPORTED = 0.6, 0.02
 """The share of vehicles that stand, and of those that SUMO teleports, above which traffic counts as jammed."""
 _ROOM = 2.0
-"""How many of the longest episodes must fit into the hours of demand, for simulations to begin at any time in them."""
+"""Simulations begin at random times only if this many of the longest episodes fit into the hours of demand."""
 
 
 def proposed_roles(trace: Trace, notes: Sequence[str]) -> tuple[Roles, list[str]]:
@@ -98,7 +98,7 @@ def usual_limit_mps(network: Network, places: Places, range_m: float) -> float:
 def warm_up_s(measured: Measured) -> float:
     """Returns how long an empty network takes to fill: until the range has four fifths of its median traffic.
 
-    It is no longer than nine tenths of the vehicles take for their way.
+    At most, it is the time in which nine tenths of the vehicles complete their trips.
     """
     trace = measured.trace
     count = trace.counts(trace.in_range(measured.own_unit_xyz_m, measured.range_m))
@@ -108,7 +108,7 @@ def warm_up_s(measured: Measured) -> float:
 
 
 def hours(source: Source, measured: Measured) -> tuple[float | None, float | None]:
-    """Returns the times between which episodes are possible; no end where traffic does not end, or soon does."""
+    """Returns `start_s` and `end_s`. The end is None if the traffic has none, or is too short for random beginnings."""
     trace, needs = measured.trace, default_needs()
     start_s = max(source.begin_s, math.floor(trace.first_s) - SLOT_S)  # vehicles that depart before it never come
     end_s = measured.demand.last_s if source.end_s is None else min(source.end_s, measured.demand.last_s)

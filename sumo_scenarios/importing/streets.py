@@ -64,7 +64,7 @@ def streets_of(network: Network) -> list[Street]:
 
 
 def find_street(network: Network, title: str) -> Street:
-    """Returns a street by its name, with its direction or without: then the longest one.
+    """Returns a street by its name. Without a direction in the name, the longest direction is taken.
 
     Raises `ImportRefusal` with the candidates for an unknown name.
     """

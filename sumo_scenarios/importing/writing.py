@@ -77,14 +77,14 @@ def _road(description: Description) -> list[str]:
 
 
 def _list(name: str, values: list[str]) -> str:
-    """Returns a list of texts, a text a line where there are several, since lines have a largest length."""
+    """Returns a key with a list of texts, a text a line if there are several: the length of a line is limited."""
     if len(values) < 2:
         return f"{name} = {json.dumps(values)}\n"
     return f"{name} = [\n" + "".join(f"    {json.dumps(value)},\n" for value in values) + "]\n"
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Raises `ImportRefusal` if a scenario cannot be written to a folder; checked before anything is simulated."""
+    """Raises `ImportRefusal` if a scenario cannot be written to a folder. Called before anything is simulated."""
     if not target.parent.is_dir():
         raise ImportRefusal(f"--output must be in a folder that exists, got {target}")
     if not os.access(target.parent, os.W_OK):

@@ -159,12 +159,24 @@ def _episodes(measured: Measured, needs: Sequence[Need]) -> str:
         lines.append(f"| {need.environment} | {wanted} | {share} | {_spans(measured, need)} |\n")
     if lacking := sorted({need.num_units for need in needs if need.num_units > len(measured.units_xyz_m) > 1}):
         lines.append(f"\nSome environments have {lacking[-1]} units by default; set `num_rsus` to fewer for them.\n")
+    lines += _unseen(measured)
     if not any(times_of_episodes(measured, need) for need in needs):
         lines.append(
             "\nNo default episode is possible: ask for fewer vehicles (`num_client_vehicles`, `num_service_vehicles`), "
             "or choose another place or a wider range.\n"
         )
     return "".join(lines)
+
+
+def _unseen(measured: Measured) -> list[str]:
+    """Returns a sentence for each role whose types no vehicle has."""
+    seen = sorted(set(measured.trace.types))
+    roles = (("client_types", measured.roles.client_types), ("service_types", measured.roles.service_types))
+    return [
+        f"\nNo vehicle has a type of `{key}` = {', '.join(types)}; list types of the table above.\n"
+        for key, types in roles
+        if types is not None and not set(types) & set(seen)
+    ]
 
 
 def _spans(measured: Measured, need: Need) -> str:

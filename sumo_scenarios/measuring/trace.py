@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from sumo_scenarios.sumo_files.programs import ImportRefusal, reason
+from sumo_scenarios.sumo_files.programs import ImportRefusal
+from vec_envs.files import shortened
 
 SLOT_S = 1.0
 """The time between two readings [s]."""
@@ -24,6 +26,8 @@ MOST_READINGS = 6_000_000
 """The largest number of vehicles that are read, each counted in every second: about 100 MB of memory."""
 SEARCH_S = 2.0 * 86400.0
 """The time in which the first vehicle must depart [s]."""
+_RAISED = re.compile(r"^\S*(?:Exception|Error)(?:: |$)", re.MULTILINE)
+"""What a traceback ends with: the name of the exception, before its message of one line or more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +155,7 @@ def _sumo_reason(output: str, status: int) -> str:
     """Returns SUMO's own words from the output of a process that failed."""
     if status < 0:
         return f"signal {-status} ended it"
-    lines = [line for line in output.splitlines() if line.startswith("Error")]
-    last = output.strip().splitlines()[-1:] or ["it gave no reason"]
-    return reason("\n".join(lines)) if lines else reason(last[0].rpartition("Exception: ")[2])
+    printed, _, traceback = output.partition("Traceback (most recent call last):")
+    _, *messages = _RAISED.split(traceback)
+    lines = [*printed.splitlines(), *"".join(messages[-1:]).splitlines()]
+    return shortened(" ".join(dict.fromkeys(line.strip() for line in lines if line.strip())) or "it gave no reason")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -58,7 +59,7 @@ def read_network(path: Path) -> Network:
     sumolib_net: Any = import_module("sumolib.net")
     try:
         net: Any = sumolib_net.readNet(str(path))
-    except (SAXException, OSError, EOFError, KeyError, ValueError, UnicodeError) as error:
+    except (SAXException, OSError, EOFError, zlib.error, KeyError, ValueError, UnicodeError) as error:
         raise ImportRefusal(f"{path} cannot be read as a network of SUMO: {error}") from error
     found: list[Any] = [edge for edge in net.getEdges(withInternal=False) if _has_length(edge)]
     found = [edge for edge in found if edge.allows("passenger")] or found

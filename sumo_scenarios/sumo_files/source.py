@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -77,21 +78,25 @@ def kind_of(path: Path) -> Kind:
     )
 
 
-def open_xml(path: Path) -> IO[bytes]:
-    """Opens an XML file, packed by gzip or not."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb")
+@contextmanager
+def open_xml(path: Path) -> Generator[IO[bytes]]:
+    """Opens an XML file, packed by gzip or not, while it is read. Raises `ImportRefusal` where it is damaged."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb") as file:
+            yield file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ImportRefusal(f"{path} is not a complete gzip file; pack it again") from error
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+        raise ImportRefusal(f"{path} is not XML: {error}") from error
 
 
 def _root(path: Path) -> str:
     """Returns the name of the root element of an XML file. Raises `ImportRefusal` if the file is not XML."""
-    try:
-        with open_xml(path) as file:
-            for _, element in ElementTree.iterparse(file, events=("start",)):
-                return str(element.tag).rpartition("}")[2]
-    except (ElementTree.ParseError, OSError, EOFError, zlib.error, UnicodeError) as error:
-        raise ImportRefusal(f"{path} is not XML: {error}") from error
+    with open_xml(path) as file:
+        for _, element in ElementTree.iterparse(file, events=("start",)):
+            return str(element.tag).rpartition("}")[2]
     raise ImportRefusal(f"{path} is not XML: it has no element")
 
 
@@ -135,7 +140,7 @@ def _flattened(path: Path, work: Path) -> tuple[Path, list[str]]:
         except ImportRefusal as error:
             match = re.search(r"No option with the name '([^']+)' exists", str(error))
             if match is None or match[1] in unknown:
-                raise
+                raise ImportRefusal(str(error).replace(str(given), str(path))) from error
             unknown.append(match[1])
         else:
             return flat, unknown
@@ -194,6 +199,6 @@ def _files(configuration: Path, flat: Path, names: str) -> tuple[Path, ...]:
         if not path.is_file():
             path = (path.parent / path.name.strip()).resolve()  # a list may have spaces after its commas
         if not path.is_file():
-            raise ImportRefusal(f"{configuration} names {name}, but the file {path} does not exist")
+            raise ImportRefusal(f"{configuration} names a file that does not exist: {path}")
         found.append(path)
     return tuple(found)

@@ -43,7 +43,7 @@ LEAST_ON_ROAD = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What a trace is converted to."""
+    """The options of a conversion."""
 
     cutting: Cutting
     slots: int
@@ -70,7 +70,7 @@ class Conversion:
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """The windows of a trace, and what became of its samples."""
+    """The windows of a trace, with its samples and the steps between them for the report."""
 
     road: Road
     windows: list[TrafficWindow]
@@ -187,6 +187,8 @@ def _may(samples: Samples, types: Collection[str] | None, option: str) -> Bool[n
     """Returns which vehicles are of some types. Raises `ValueError` for a type that no vehicle has."""
     if types is None:
         return np.ones(len(samples.kind_of_vehicle), dtype=np.bool_)
+    if set(samples.kinds) == {""}:
+        raise ValueError(f"{option} needs a trace with types of vehicles: name their column by --type, or leave it out")
     if unknown := sorted(set(types) - set(samples.kinds)):
         known = ", ".join(map(repr, samples.kinds[:30]))
         raise ValueError(f"{option} must be types of the trace, {known}, got {', '.join(map(repr, unknown))}")

@@ -80,7 +80,7 @@ def steps_of(samples: Samples, xy_m: Float[np.ndarray, "samples 2"]) -> Steps:
     if elsewhere > LARGEST_SHARE * len(order):
         raise ValueError(
             f"a vehicle must be at one place at a time, but {elsewhere} of {len(order)} samples have a second place of "
-            "the same vehicle at the same time: is the column of ids one of vehicles, and is the time fine enough?"
+            "the same vehicle at the same time: check that ids are those of vehicles, and that times are not rounded"
         )
     return Steps(
         vehicle=vehicle[~repeats],

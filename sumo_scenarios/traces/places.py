@@ -17,14 +17,15 @@ from vec_envs.mobility.traffic import Road
 EQUATORIAL_RADIUS_M, ECCENTRICITY_SQUARED = 6_378_137.0, 0.006_694_379_990_14
 """The ellipsoid of WGS 84, on which GPS receivers report places."""
 AXIS_STEP_M, STRAIGHT_STEPS = 25.0, 4
-"""The distance between the points of an axis that is taken from a vehicle's way, and how many of the last ones say
-where it leads."""
+"""The distance between the points of an axis, and the number of points at each end that give its direction there."""
 SOME_PLACES = 20_000
-"""The number of places that are held against an axis."""
+"""The number of places whose distance from an axis is computed."""
 BESIDE_M, SHARE_BESIDE = 30.0, 0.95
 """Vehicles follow one road where this share of their places is at most so far from its axis."""
 MOST_CELLS, MOST_PLACES, MEAN_SHIFTS = 1000, 200_000, 10
 """The search for the busiest place: cells of a side, places that are looked at, and steps of the mean shift."""
+SOUTH, NORTH = -56.0, 81.0
+"""The latitudes between which there are roads."""
 _Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -50,11 +51,17 @@ class LocalProjection:
 
 
 def check_degrees(lon: Float[np.ndarray, " places"], lat: Float[np.ndarray, " places"]) -> None:
-    """Raises `ValueError` for longitudes and latitudes that do not exist."""
+    """Raises `ValueError` for longitudes and latitudes that do not exist, or where no road is."""
     if (np.abs(lat) > 90.0).any() or (np.abs(lon) > 180.0).any():
         raise ValueError(
             f"longitudes must be from -180 to 180 and latitudes from -90 to 90, got {lon.min():g} to {lon.max():g} and "
             f"{lat.min():g} to {lat.max():g}: are the two swapped, or are they metres?"
+        )
+    middle = float(np.median(lat))
+    if not SOUTH <= middle <= NORTH:
+        raise ValueError(
+            f"latitudes must be from {SOUTH:g} to {NORTH:g}, where roads are, got {middle:g} in the middle of the "
+            "trace: are --lon and --lat swapped, or are they metres?"
         )
 
 
@@ -69,7 +76,7 @@ def busiest_place(xy_m: Float[np.ndarray, "places 2"], range_m: float) -> tuple[
     busiest = np.unravel_index(int(counted.argmax()), counted.shape)
     corner = np.array([edges[n][busiest[n]] for n in (0, 1)])
     inside = ((corner <= places) & (places <= corner + (high - low) / cells)).all(axis=1)
-    middle = np.median(places[inside], axis=0)
+    middle = np.median(places[inside] if inside.any() else places, axis=0)
     for _ in range(MEAN_SHIFTS):
         near = ((places - middle) ** 2).sum(axis=-1) <= range_m**2
         if not near.any():
@@ -83,7 +90,7 @@ def axis_of(
 ) -> tuple[tuple[float, float], ...]:
     """Returns the longest way of a vehicle as the axis of a road; empty where most vehicles do not follow it.
 
-    At both ends it goes straight on as far as there are vehicles, whose positions would stand still beyond it.
+    Both ends are extended on a straight line to the last vehicle, because positions do not change beyond the ends.
     """
     longest = max(stays, key=lambda stay: float(np.hypot(*(stay.xy_m[-1] - stay.xy_m[0]))))
     points = [longest.xy_m[0]]
@@ -120,7 +127,7 @@ def _some(places: Float[np.ndarray, "places 2"]) -> Float[np.ndarray, "some 2"]:
 
 
 def _goes_on(axis: tuple[tuple[float, float], ...]) -> bool:
-    """Whether a way does not turn back."""
+    """Returns whether an axis never turns by 90 degrees or more."""
     pieces = np.diff(np.array(axis), axis=0)
     ahead = (pieces[1:] * pieces[:-1]).sum(axis=-1)
     return bool((ahead > 0.0).all())

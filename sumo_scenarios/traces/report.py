@@ -13,11 +13,11 @@ from vec_envs.mobility.replay import eligible_vehicles, suffices
 from vec_envs.mobility.traffic import EpisodeShape
 
 SLOW_MPS, FAST_MPS = 1.0, 45.0
-"""Half of the moving vehicles drive slower, or faster, where a unit is wrong."""
+"""Median speeds of moving vehicles outside of these bounds suggest a wrong unit of time or length."""
 
 
 def report(path: Path, output: Path, made: Converted, shape: EpisodeShape) -> str:
-    """Returns the report of a conversion; `shape` is the episode that is looked for."""
+    """Returns the report of a conversion; `shape` is that of the episodes that are counted."""
     return "\n".join([*_read(path, made), *_road(made), *_speeds(made), *_episodes(output, made, shape)])
 
 

@@ -89,7 +89,8 @@ class Collector:
         vehicle, since_s = np.array(self._vehicle, dtype=np.int64), time_s - time_s.min(initial=math.inf)
         part = (begin_s <= since_s) & (since_s < end_s)
         if part.sum() < 2:
-            where = "" if part.all() else f" from {begin_s:g} s to {end_s:g} s, after its first one"
+            until = "" if math.isinf(end_s) else f" and before {end_s:g} s"
+            where = "" if part.all() else f" from {begin_s:g} s on{until}, counted from its first one"
             raise ValueError(f"a trace must have at least two samples{where}, got {part.sum()}")
         return Samples(
             vehicle=vehicle[part],

@@ -1,4 +1,4 @@
-"""Reads large files of unknown origin piece by piece, plain or compressed by gzip, within bounds."""
+"""Reads large files in pieces, plain or compressed by gzip, and refuses damaged or endless ones."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def lines(path: Path, encoding: str | None) -> Iterator[str]:
     """
     rest = ""
     for text in _decoded(path, chunks(path), encoding):
-        *complete, rest = (rest + text).replace("\r\n", "\n").split("\n")
+        *complete, rest = (rest + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
         yield from complete
         if len(rest) > MOST_LINE_CHARACTERS:
             raise ValueError(f"{path} must have at most {MOST_LINE_CHARACTERS} characters in a line, got more")

@@ -23,6 +23,8 @@ DATE = "date"
 _DELIMITERS = (",", ";", "\t", "|")
 _SHOWN = 30
 _NOTHING: list[str] = []
+_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+"""What programs write for a value that is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +58,12 @@ def read_table(path: Path, columns: Columns, into: Collector) -> None:
     if first is None:
         raise ValueError(f"{path} must have rows, but it is empty")
     delimiter = columns.delimiter or max(_DELIMITERS, key=first.count)
-    rows = csv.reader(chain([first], text), delimiter=delimiter, skipinitialspace=True)
+    rows = csv.reader(chain([first], text), delimiter=delimiter, skipinitialspace=True, strict=True)
     names = _row(path, rows)
     if not columns.header:
         rows, names = chain([names], rows), [str(n + 1) for n in range(len(names))]
     places = [_place(path, names, *column) for column in _wanted(columns)]
-    _add_rows(path, rows, places, columns, into)
+    _add_rows(path, _of_width(path, rows, len(names)), places, columns, into)
 
 
 def _wanted(columns: Columns) -> list[tuple[str, str]]:
@@ -78,9 +80,10 @@ def _place(path: Path, names: Sequence[str], option: str, name: str) -> int:
     ]
     if len(found) != 1:
         shown = ", ".join(of.strip()[:40] for of in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        how = "" if len(names) > 1 else ", or the character between columns by --delimiter"
         raise ValueError(
             f"{path} must have one column {name!r}, got {len(found)}; its columns are {shown}: name the right one by "
-            f"{option}"
+            f"{option}{how}"
         )
     return found[0]
 
@@ -98,7 +101,7 @@ def _add_rows(path: Path, rows: Iterator[list[str]], places: Sequence[int], colu
     metres, number = LENGTHS_M[columns.length_unit], 1 if columns.header else 0
     while row := _row_or_blank(path, rows):
         number += 1
-        if len(row) <= last or not all(row[at].strip() for at in places[:4]):
+        if len(row) <= last or any(row[at].strip().casefold() in _MISSING for at in places[:4]):
             into.incomplete += 1
             continue
         try:
@@ -110,6 +113,18 @@ def _add_rows(path: Path, rows: Iterator[list[str]], places: Sequence[int], colu
             into.add(row[at_vehicle].strip(), to_s(row[at_time]), x, y, kind)
         except ValueError as error:
             raise ValueError(f"{path}, row {number}: {error}") from error
+
+
+def _of_width(path: Path, rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+    """Yields rows. Raises `ValueError` for one with more values than there are columns."""
+    for row in rows:
+        if len(row) > width and any(value.strip() for value in row[width:]):
+            shown = ", ".join(row)[:60]
+            raise ValueError(
+                f"{path} must have at most {width} values in a row, as in its first one, got {len(row)} in {shown!r}: "
+                "write numbers with a decimal point, and texts with the delimiter in quotation marks"
+            )
+        yield row
 
 
 def _number(text: str, name: str) -> float:

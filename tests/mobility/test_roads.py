@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
+from sumo_scenarios import check
 from tests.mobility.conftest import of_seats, same, shape, take
 from vec_envs.mobility import ReplayMobility, Road, Scenario, SumoMobility, TrafficBlock, TrafficError
 from vec_envs.mobility.axis import units_of_road
@@ -164,6 +165,12 @@ CUT = "# no more of this file"
             "top_speed_mps = 9",
             "top_speed_mps must be at least road.speed_limit_mps, 17.9, got 9",
         ),
+        (
+            "[road]",
+            "[road]\nunits_xyz_m = [[1.0, -14.97, 8.0], [9e4, -14.97, 8.0]]",
+            r"road.units_xyz_m must be in range of the network, .*got \[90000",
+        ),
+        ("= 5.0", "= 1e9", "warm_up_s must be a number of at least 0 and at most 86400, got"),
         ("[road]", "end_s = 4.5\n[road]", r"end_s must be above start_s \+ warm_up_s = 5, got 4.5"),
         ("[road]", "start_s = -1\n[road]", "start_s must be a number of at least 0, got -1"),
         ("[road]", "[sumo]\nfcd-output = 'x'\n[road]", "sumo.fcd-output is an unknown key; the known ones are"),
@@ -173,6 +180,23 @@ CUT = "# no more of this file"
 def test_keys_that_cannot_be_right_are_refused_at_once(road: MakeRoad, old: str, new: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         SumoMobility(road(change=lambda text: text.replace(old, new).partition(CUT)[0]))
+
+
+@pytest.mark.parametrize(
+    ("turned", "aside_m", "words"),
+    [(True, 0.0, "of them along it and at most 50 m away"), (False, 70.0, "the nearest of .* places")],
+)
+def test_an_axis_that_no_vehicle_follows_is_refused_by_environments_and_by_check(
+    road: MakeRoad, turned: bool, aside_m: float, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    axis = Scenario.load("fdr-drive").road.axis_xy_m
+    points = [[y, x] if turned else [x, y - aside_m] for x, y in axis]
+    folder = road(change=lambda text: f"{text.partition(AXIS)[0]}{AXIS}{str(points)[1:]}".replace("],", "],\n"))
+    of = shape(clients=3, services=1, slots=60, come_and_go=True)
+    with closing(SumoMobility(folder)) as mobility, pytest.raises(TrafficError, match=f"misses the road in .*{words}"):
+        take(mobility.blocks(0, of), 1)
+    assert check.main([str(folder), "--measure", "60"]) == 1
+    assert "misses the road in range" in capsys.readouterr().err
 
 
 # Time
@@ -220,6 +244,18 @@ def test_seeds_are_other_hours_of_the_demand(road: MakeRoad) -> None:
             FLOW.format(begin=0, end=1e6).replace('"car"', '"van"'),
             'service_types = ["delivery"]',
             r"service_types = \[delivery\]; seen were van .*; delivery is a vehicle class, and its types are van",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            FLOW.format(begin=0, end=60),
+            'client_types = ["tram"]',
+            r"a type of client_types = \[tram\]; seen were car \(",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            '<vehicle id="a" depart="0" type="car"><route edges="nowhere"/></vehicle>',
+            "",
+            "'nowhere' .*; give the network of these routes",
             marks=pytest.mark.slow,
         ),
         pytest.param(

@@ -245,6 +245,16 @@ TABLES: dict[str, tuple[str | bytes, tuple[str, ...], str]] = {
         ("--lon", "lon", "--lat", "lat"),
         "latitudes from -90 to 90, .* swapped",
     ),
+    "swapped degrees within bounds": (
+        one(lambda n: f"1,{n},40.75,{-73.98 + n * 1e-4}", header="id,time,lon,lat"),
+        ("--lon", "lon", "--lat", "lat"),
+        "latitudes must be from -56 to 81, .* swapped",
+    ),
+    "decimal commas between commas": (one(lambda n: f"a,{n},{7 * n},5,0,5"), (), "at most 4 values in a row, .* got 6"),
+    "an open quotation": (one(lambda n: f'"a,{n},{7 * n},0'), (), "not a table of comma-separated values"),
+    "blanks between columns": ("id time x y\na 0 0 0\n", (), "by --delimiter"),
+    "types without a column": (one(lambda n: f"1,{n},{7 * n},0"), ("--client-types", "car"), "column by --type"),
+    "a late part": (one(lambda n: f"1,{n},{7 * n},0"), ("--begin-s", "99"), "two samples from 99 s on, counted"),
     "a far unit": (
         one(lambda n: f"1,{n},{7 * n},0"),
         ("--unit", "5e4", "0"),
@@ -258,6 +268,17 @@ TABLES: dict[str, tuple[str | bytes, tuple[str, ...], str]] = {
         "scenario must be one of arterial",
     ),
 }
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "nan", "null", "-"])
+def test_a_missing_value_is_left_out_whatever_it_is_written_as(missing: str, tmp_path: Path) -> None:
+    rows = one(lambda n: f"1,{n},{missing if n == 4 else 7 * n},0").replace("\n", "\r")
+    assert converted(_written(tmp_path / "a.csv", rows.encode())).road.name == "a"
+
+
+def test_two_samples_are_enough(tmp_path: Path) -> None:
+    road = converted(_written(tmp_path / "a.csv", one(lambda n: f"1,{n},{7 * n},0", 2).encode())).road
+    assert road.rsu_xyz_m == (3.5, 0.0, 8.0)
 
 
 @pytest.mark.parametrize("kind", TABLES)

@@ -105,7 +105,32 @@ def test_what_sumo_refuses_is_said_in_its_words(
     assert "--additional" in said
     (folder / "lacks.sumocfg").write_text(city.read_text().replace("city.rou.xml.gz", "lost.rou.xml"))
     assert imported(folder / "lacks.sumocfg", "--output", "x") == 1
-    assert "lost.rou.xml does not exist" in capsys.readouterr().err
+    assert "names a file that does not exist: " in (said := capsys.readouterr().err)
+    assert said.endswith("lost.rou.xml\n")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_damaged_file_is_said_by_its_own_name(
+    city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = city.parent
+    net, routes = folder / "net" / "city.net.xml", folder / "cut.rou.xml.gz"
+    routes.write_bytes((folder / "city.rou.xml.gz").read_bytes()[:60])
+    assert imported(net, "--routes", routes, "--output", "x") == 1
+    assert "cut.rou.xml.gz is not a complete gzip file" in capsys.readouterr().err
+    routes.write_text("<routes>\n<vType id='a'/>\n")
+    assert imported(net, "--routes", routes, "--output", "x") == 1
+    assert "ended before all started tags were ended" in capsys.readouterr().err
+    routes.write_text("<routes><vehicle id='a'/></routes>")
+    assert imported(net, "--routes", routes, "--output", "x") == 1
+    assert "Attribute 'depart' is missing" in (said := capsys.readouterr().err)
+    assert "Traceback" not in said
+    assert "simulate.py" not in said
+    (folder / "cut.sumocfg").write_text("<configuration><input>")
+    assert imported(folder / "cut.sumocfg", "--output", "x") == 1
+    assert "cut.sumocfg'" in (said := capsys.readouterr().err)
+    assert "link0" not in said
     assert os.listdir(tmp_path) == []
 
 

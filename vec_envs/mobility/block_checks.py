@@ -1,7 +1,7 @@
-"""Checks of the traffic of a mobility that is not part of this package, where it enters an environment.
+"""Checks the traffic of a user's own mobility where it enters an environment.
 
-Such a mobility is somebody's own code. Mistakes in it, such as degrees in place of metres, would otherwise be trained
-on in silence. Traffic of this package's own mobilities is checked where it is made.
+Without these checks, a mistake such as degrees in place of metres would spoil a training unnoticed. The mobilities of
+this package check their own traffic.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ FASTEST_MPS = 50.0
 RANGE_SLACK_M = 0.5
 """How far beyond the range a vehicle may be, for rounded places."""
 SMALLEST_M, SMALLEST_OF_MANY_M, MANY = 1.0, 4.0, 4
-"""Vehicles whose places all lie closer together than this are given in degrees or kilometres; so are many of them
-whose places are hardly as far apart as a vehicle is long."""
+"""Places are taken for degrees or kilometres if all of them lie within `SMALLEST_M` of each other; with `MANY` vehicles
+or more, within `SMALLEST_OF_MANY_M`, which is about the length of one vehicle."""
 _PACKAGE = __name__.partition(".")[0]
 _MEASURED = {"xy_m": (2,), "position_m": (), "speed_mps": ()}
 

@@ -17,7 +17,7 @@ _Steps = Int[np.ndarray, "*batch steps seats"]
 
 
 def kept_seats(vehicle: Int[np.ndarray, "*batch slots seats"]) -> Stays:
-    """Returns whether the vehicle of each seat, if there is one, is still that of the next slot."""
+    """Returns which seats hold a vehicle that holds them in the next slot too."""
     return (vehicle[..., 1:, :] == vehicle[..., :-1, :]) & (vehicle[..., 1:, :] >= 0)
 
 
@@ -33,9 +33,9 @@ def headings_rad(xy_m: Places, stays: Stays) -> Float[np.ndarray, "*batch slots 
 def directions(xy_m: Places, stays: Stays) -> Places:
     """Returns the unit vectors in which vehicles drive: (1, 0) for those that never move.
 
-    The direction in a slot is that from the slot before, in a vehicle's first slot that to the next one. A vehicle that
-    stands, or only changes its lane, keeps the direction in which it drove last. If it has not driven yet, it has that
-    in which it drives first.
+    The direction in a slot is that of the step from the previous slot; in a vehicle's first slot, of its first step. A
+    vehicle that stands, or only changes its lane, keeps its last direction. Before it drives for the first time, it has
+    the direction of its first drive.
     """
     step_m = xy_m[..., 1:, :, :] - xy_m[..., :-1, :, :]
     length_m = np.sqrt((step_m**2).sum(axis=-1))
@@ -62,7 +62,7 @@ def _changes_lane(unit: _Vectors, drives: _Flags, stays: _Flags) -> _Flags:
 
 
 def _last(drives: _Flags, stays: _Flags) -> _Steps:
-    """Returns the last step up to each one in which the vehicle drove; -1 where it has not driven in its stay."""
+    """Returns, for each step, the last step up to it in which the vehicle drove; -1 if its stay has none."""
     steps: int = drives.shape[-2]
     number = np.arange(steps)[:, None]
     begin = np.maximum.accumulate(np.where(stays, 0, number + 1), axis=-2)
@@ -71,7 +71,7 @@ def _last(drives: _Flags, stays: _Flags) -> _Steps:
 
 
 def _next(drives: _Flags, stays: _Flags) -> _Steps:
-    """Returns the first step from each one on in which the vehicle drives; -1 where it drives no more in its stay."""
+    """Returns, for each step, the first step from it on in which the vehicle drives; -1 if its stay has none."""
     backwards = _last(drives[..., ::-1, :], stays[..., ::-1, :])[..., ::-1, :]
     return np.where(backwards >= 0, drives.shape[-2] - 1 - backwards, -1)
 

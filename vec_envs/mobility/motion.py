@@ -13,13 +13,13 @@ from vec_envs.mobility.headings import directions
 from vec_envs.mobility.traffic import Road, TrafficError, TrafficWindow
 
 LEAST_M, LANE_M = 0.1, (2.0, 4.5)
-"""A vehicle that moves less stands. SUMO's vehicles change lanes in one step, to the side by the width of a lane: one
-that hardly drives moves by such a distance then."""
+"""A vehicle stands if it moves by less than `LEAST_M` in a slot. A change of lane moves it to the side by a distance in
+`LANE_M`, in one step of SUMO."""
 ROAD_M, NEAR_M = 15.0, 50.0
 """A vehicle farther from the axis is on another road, and one farther than `NEAR_M` is not near the road at all."""
 BEND_M, LEAST_ALONG, FEW = 20.0, 0.5, 3
-"""How far the position of a vehicle on the inner side of a bend may jump, and which share of its way a vehicle on the
-road drives along the axis at least; fewer than `FEW` vehicles may all be on other roads."""
+"""How far the position of a vehicle on the inner side of a bend may jump. Some vehicle must drive a share of
+`LEAST_ALONG` of its way near the axis and along it; fewer than `FEW` vehicles may all be on other roads."""
 
 Places = Float[np.ndarray, "slots vehicles 2"]
 Numbers = Float[np.ndarray, "slots vehicles"]
@@ -48,7 +48,7 @@ class Motion:
     def of_coming_and_going(self, xy_m: Places, present: Present, slot_s: float) -> tuple[Numbers, Numbers]:
         """Returns positions and speeds of vehicles that come and go, 0.0 where they are absent.
 
-        A speed is that since the slot before, in a vehicle's first slot that to the next one.
+        The speed in a slot is that of the step from the previous slot; in a vehicle's first slot, of its first step.
 
         Raises `TrafficError` where positions jump along the axis.
         """
@@ -95,17 +95,23 @@ class Motion:
         """Raises `TrafficError` where no vehicle of a window is near the axis, or none drives along it."""
         if self._axis is None or not window.present.any():
             return
-        beside_m = self._beside_m(window.xy_m[window.present])
-        if beside_m.min() > NEAR_M:
-            raise self._misses(f"the nearest of {len(beside_m)} places of vehicles is {beside_m.min():.0f} m beside it")
+        beside_m = np.full(window.present.shape, np.inf)
+        beside_m[window.present] = self._beside_m(window.xy_m[window.present])
+        near = beside_m <= NEAR_M
+        if not near.any():
+            raise self._misses(
+                f"the nearest of {window.present.sum()} places of vehicles is {beside_m.min():.0f} m beside it"
+            )
         stays = (window.present[1:] & window.present[:-1])[..., None]
         moved_m = np.sqrt((np.where(stays, np.diff(window.xy_m, axis=0), 0.0) ** 2).sum(axis=-1)).sum(axis=0)
-        along_m = np.abs(np.where(stays[..., 0], np.diff(window.position_m, axis=0), 0.0)).sum(axis=0)
+        follows = stays[..., 0] & near[1:] & near[:-1]
+        along_m = np.abs(np.where(follows, np.diff(window.position_m, axis=0), 0.0)).sum(axis=0)
         drives = moved_m > NEAR_M
         if drives.sum() >= FEW and (along_m < LEAST_ALONG * moved_m)[drives].all():
             best = int(np.where(drives, along_m / np.maximum(moved_m, LEAST_M), -1.0).argmax())
             raise self._misses(
-                f"the vehicle that follows it best drives {moved_m[best]:.0f} m, {along_m[best]:.0f} m of them along it"
+                f"the vehicle that follows it best drives {moved_m[best]:.0f} m, {along_m[best]:.0f} m of them along "
+                f"it and at most {NEAR_M:g} m away"
             )
 
     def _misses(self, why: str) -> TrafficError:
@@ -162,7 +168,7 @@ class Motion:
 def speeds_mps(step_mps: Steps, present: Present) -> Numbers:
     """Returns the speeds in each slot of vehicles that are present for two slots or more, 0.0 where they are absent.
 
-    A speed is that since the slot before, in the slot of a vehicle's arrival that to the next one.
+    The speed in a slot is that of the step from the previous slot; in a vehicle's first slot, of its first step.
     """
     nothing = np.zeros((1, present.shape[1]))
     arrives = present.copy()

@@ -55,7 +55,7 @@ def origin_of_recording(path: Path) -> dict[str, str]:
 
 
 def version_of_traffic(mobility: str, scenario: str | Path, sumo_backend: str = "libsumo") -> str | None:
-    """Returns the version of SUMO that makes, or made, the traffic of these options; None for other or unknown one."""
+    """Returns the version of SUMO that simulates, or simulated, the traffic of these options; None if it is unknown."""
     if mobility == "sumo" and sumo_backend in _BACKENDS:
         return sumo_version(sumo_backend)
     if mobility in ("replay", "trace"):
@@ -67,7 +67,7 @@ def version_of_traffic(mobility: str, scenario: str | Path, sumo_backend: str = 
 
 
 def other_version(made_by: object, now: str | None, what: str) -> str:
-    """Returns a sentence where traffic was made by another version of SUMO than it is now; "" where it was not."""
+    """Returns a warning if traffic was simulated by another version of SUMO than the present one; "" otherwise."""
     if not isinstance(made_by, str) or now is None or made_by == now:
         return ""
     made_by = made_by[:40]

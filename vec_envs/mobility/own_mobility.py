@@ -1,4 +1,4 @@
-"""Somebody's own mobility: an object, or the name "package.module:factory" of a function that makes one."""
+"""A user's own source of traffic: an object, or the name "package.module:factory" of a function that makes it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def imported_mobility(source: str, *, scenario: str | Path | None) -> Mobility:
 
 
 def check_mobility(mobility: object, name: str = "mobility") -> None:
-    """Raises `ValueError` where an object of somebody's own lacks what `Mobility` asks for, or has another `road`."""
+    """Raises `ValueError` for an object that lacks a member of `Mobility`, or whose `road` is no valid `Road`."""
     if isinstance(mobility, type):
         raise ValueError(f"{name} must be an object, {mobility.__name__}(...), got the class {mobility.__name__}")
     lacking = sorted(member for member in get_protocol_members(Mobility) if not hasattr(mobility, member))
@@ -93,7 +93,7 @@ def _imported(source: str) -> Any:
         sys.path.append(working_directory)
     try:
         return getattr(importlib.import_module(module), name)
-    except (Exception, SystemExit) as error:  # somebody's module may raise anything
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise ValueError(f"mobility={source!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 

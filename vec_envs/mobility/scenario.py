@@ -59,6 +59,8 @@ SUMO_OPTIONS = (
 )
 """The options of SUMO's command line that a scenario may set: those that change how vehicles drive. This package sets
 the others itself, and lets no scenario write files."""
+MOST_WARM_UP_S = 86_400.0
+"""The longest warm-up. It is simulated before each stream of traffic, whereas hours before `start_s` are skipped."""
 _HEAD_BYTES = 2**16
 _BOUNDARY = re.compile(rb'<location\b[^>]*\bconvBoundary="([^"]*)"')
 """The extent of a network, which its file says at its beginning."""
@@ -100,10 +102,10 @@ class Scenario:
     additional_files: tuple[Path, ...] = ()
     """SUMO's additional files: bus stops, vehicle types, signal programs."""
     start_s: float | None = None
-    """The simulated time from which on the demand is there. Simulations begin at it, or later."""
+    """The simulated time at which the demand begins. Simulations begin at this time or later."""
     end_s: float | None = None
     """The simulated time at which windows of traffic end. With it, each simulation begins at a time that is drawn
-    between `start_s` (0 by default) and `end_s`, so that seeds are different traffic."""
+    between `start_s` (0 by default) and `end_s`, so that different seeds have different traffic."""
     sumo: tuple[tuple[str, str], ...] = ()
     """Options of SUMO by name, from the table `[sumo]`; `SUMO_OPTIONS` lists those that are accepted."""
 
@@ -128,7 +130,7 @@ class Scenario:
             ),
             net_file=top.existing_file(top.string("net_file")),
             route_files=tuple(top.existing_file(name) for name in top.strings("route_files")),
-            warm_up_s=top.number("warm_up_s", least=0.0),
+            warm_up_s=top.number("warm_up_s", least=0.0, most=MOST_WARM_UP_S),
             top_speed_mps=top.positive("top_speed_mps"),
             client_types=top.optional_strings("client_types"),
             service_types=top.optional_strings("service_types"),
@@ -171,18 +173,21 @@ def _check(loaded: Scenario, file: Path) -> None:
 
 
 def _check_place(loaded: Scenario, file: Path) -> None:
-    """Raises `ValueError` for a unit that is out of range of the whole network."""
+    """Raises `ValueError` for a unit that does not reach the network."""
     corners = _corners_m(loaded.net_file)
     if corners is None:
         return
     left, low, right, high = corners
-    x, y, z = loaded.road.rsu_xyz_m
-    away_m = math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0), z)
-    if away_m > loaded.road.range_m:
+    units = {loaded.road.rsu_xyz_m: "rsu_xyz_m"}
+    units |= {unit: "units_xyz_m" for unit in loaded.road.units_xyz_m if unit not in units}
+    for (x, y, z), key in units.items():
+        away_m = math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0), z)
+        if away_m <= loaded.road.range_m:
+            continue
         raise ValueError(
-            f"{file}: road.rsu_xyz_m must be in range of the network, which spans x from {left:.0f} to {right:.0f} and "
+            f"{file}: road.{key} must be in range of the network, which spans x from {left:.0f} to {right:.0f} and "
             f"y from {low:.0f} to {high:.0f}, got [{x:g}, {y:g}, {z:g}], {away_m:.0f} m away, with range_m = "
-            f"{loaded.road.range_m:g}: give the unit in metres, in the plane of the network"
+            f"{loaded.road.range_m:g}: give units in metres, in the plane of the network"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import math
 import sys
 import tomllib
 from collections.abc import Callable, Collection
@@ -96,10 +97,13 @@ class Table:
     def optional_strings(self, key: str) -> tuple[str, ...] | None:
         return self.strings(key) if key in self.entries else None
 
-    def number(self, key: str, *, least: float) -> float:
-        return float(
-            self.get(key, f"a number of at least {least:g}", lambda value: _is_number(value) and value >= least)
+    def number(self, key: str, *, least: float, most: float = math.inf) -> float:
+        rule = (
+            f"a number of at least {least:g}"
+            if math.isinf(most)
+            else f"a number of at least {least:g} and at most {most:g}"
         )
+        return float(self.get(key, rule, lambda value: _is_number(value) and least <= value <= most))
 
     def optional_number(self, key: str, *, least: float) -> float | None:
         return self.number(key, least=least) if key in self.entries else None

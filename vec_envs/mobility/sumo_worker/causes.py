@@ -52,10 +52,10 @@ def explained(misses: Misses, settings: dict[str, Any], tape: Any) -> str:
     of_role = (("client_types", tape.num_clients), ("service_types", tape.num_services))
     said = (
         _not_begun(misses, settings)
-        or _over(misses, settings)
         or _out_of_range(misses, settings)
         or _types(misses, settings, [role for role, needed in of_role if needed])
         or _top_speed(misses, settings)
+        or _over(misses, settings)
     )
     if said is not None:
         return f"{found} ({times}): {said}"
@@ -80,7 +80,7 @@ def _not_begun(misses: Misses, settings: dict[str, Any]) -> str | None:
         departs = "no departure is in" if first_s is None else f"the first departure is at {first_s:g} s in"
         return (
             f"no vehicle was on the road; {departs} {_names(settings['route_files'])}: check the demand, or set "
-            "start_s and end_s in scenario.toml to the hours in which it is there"
+            "start_s and end_s in scenario.toml to the hours of the demand"
         )
     return None
 
@@ -91,10 +91,10 @@ def _over(misses: Misses, settings: dict[str, Any]) -> str | None:
         return None
     first_s = first_departure_s([*settings["route_files"], *settings["additional_files"]])
     begins = "" if first_s is None else f"it began at {first_s:g} s; "
-    there = "no vehicle is on the road or to come"
+    there = "no vehicle is on the road or still to depart"
     return (
-        f"the demand is over at {last.time_s:g} s: {there}; {begins}simulate more of it, or set start_s and end_s in "
-        "scenario.toml to the hours in which it is there, with warm_up_s between them"
+        f"the demand is over at {last.time_s:g} s: {there}; {begins}add vehicles that depart later, or set start_s and "
+        "end_s in scenario.toml to the hours of the demand, more than warm_up_s apart"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,8 @@ from xml.etree import ElementTree
 
 MOST_DEPARTURES = 10_000
 """How many departures of a file are read; SUMO expects them in order of time."""
+_DAMAGED = (OSError, EOFError, zlib.error, ElementTree.ParseError, ValueError, LookupError)
+"""The errors of a file that cannot be read; SUMO has said then what is wrong with it."""
 _SECONDS = (1.0, 60.0, 3600.0, 86400.0)
 """The seconds of the parts of a time such as "7:30:00" or "1:07:30:00", the last part first."""
 
@@ -23,7 +26,10 @@ def first_departure_s(files: list[str]) -> float | None:
 
 def _first_of(file: Path) -> float | None:
     first: float | None = None
-    with suppress(OSError, EOFError, ElementTree.ParseError), _opened(file) as stream:
+    with (
+        suppress(OSError, EOFError, zlib.error, ElementTree.ParseError, ValueError, LookupError),
+        _opened(file) as stream,
+    ):
         elements = (
             element for _, element in ElementTree.iterparse(stream) if element.tag in ("vehicle", "trip", "flow")
         )
@@ -37,7 +43,9 @@ def _first_of(file: Path) -> float | None:
 
 
 def _opened(file: Path) -> Any:
-    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")
+    with file.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    return gzip.open(file) if packed else file.open("rb")
 
 
 def seconds_of(said: str) -> float | None:

@@ -16,8 +16,8 @@ from .survey import Place
 
 MAX_MISSES = 20
 MAX_FRESH, FRESH_MISSES = 20, 10
-"""Where the beginnings of simulations are drawn, so many of them in a row may have no window, each after so many
-misses: the hours of demand may have times with few vehicles."""
+"""With `end_s`, the search ends after `MAX_FRESH` simulations in a row without a window. Each is given up after
+`FRESH_MISSES` windows with too few vehicles, because the hours of demand may have times with few vehicles."""
 
 
 @dataclass(frozen=True, kw_only=True)
