@@ -7,8 +7,9 @@ Options are passed as keywords, so that the message can name them:
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def check_one_of(known: Sequence[str], **options: object) -> None:
     for name, value in options.items():
         if not isinstance(value, str) or value not in known:
             allowed = ", ".join(map(repr, known))
-            raise ValueError(f"{name} must be {'one of ' * (len(known) > 1)}{allowed}, got {shown(value)}")
+            near = did_you_mean(value, known)
+            raise ValueError(f"{name} must be {'one of ' * (len(known) > 1)}{allowed}, got {shown(value)}{near}")
 
 
 def check_integer(least: int, **options: object) -> None:
@@ -125,10 +127,26 @@ def check_callable(**options: object) -> None:
             raise ValueError(f"{name} must be a function, got {shown(value)}")
 
 
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """Returns "; did you mean NAME?" with the known name that is nearest to a misspelt one; "" where none is near.
+
+    Upper and lower case, and dashes and underscores, are taken as equal.
+    """
+    if not isinstance(given, str):
+        return ""
+    folded = {_folded(name): name for name in known}
+    nearest = difflib.get_close_matches(_folded(given[:200]), folded, n=1)
+    return f"; did you mean {folded[nearest[0]]}?" if nearest else ""
+
+
 def shown(value: Any) -> str:
     """Returns the text of a value for a message, cut after 200 characters."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("-", "_")
 
 
 def _is_pair(value: Any) -> bool:

@@ -21,11 +21,12 @@ from vec_envs.interfaces.rendering import Draw, no_drawing
 from vec_envs.interfaces.slot_env import SlotEnv
 from vec_envs.interfaces.specs import entry_point_of
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.mobility import DEFAULT_SCENARIO, SumoBackend, make_mobility
+from vec_envs.mobility import DEFAULT_SCENARIO, WITHOUT_SCENARIO, SumoBackend, make_mobility
 from vec_envs.mobility.own_mobility import is_source
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem
 from vec_envs.problems.policy import References
+from vec_envs.validation import did_you_mean
 
 F = TypeVar("F")
 TRAFFIC_DOCS = {
@@ -36,6 +37,16 @@ TRAFFIC_DOCS = {
     "sumo_backend": 'How live SUMO is driven, with "sumo" only: "libsumo", "traci" or "traci-gui".',
     "num_workers": 'Processes of live SUMO, with "sumo" only.',
 }
+
+OF_SOME_INTERFACES = {
+    "flatten": "make, make_vec",
+    "num_envs": "make_vec",
+    "autoreset_mode": "make_vec",
+    "padded": "PettingZoo",
+    "illegal": "PettingZoo",
+    "mask": "PettingZoo",
+}
+"""Options that only some interfaces take -> the functions that make them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +146,12 @@ class EnvironmentFactory:
         if unknown:
             # In Python's own words, by which clients such as TorchRL recognise the error.
             common = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
-            others = "flatten (make, make_vec), num_envs, autoreset_mode (make_vec), padded, illegal, mask (PettingZoo)"
+            others = ", ".join(f"{name} ({where})" for name, where in OF_SOME_INTERFACES.items())
+            near = "".join(did_you_mean(name, [*common, *known, *OF_SOME_INTERFACES]) for name in unknown)
             more = f", nor {', '.join(map(repr, unknown[1:]))}" if unknown[1:] else ""
             raise TypeError(
-                f"{self.env_id} got an unexpected keyword argument {unknown[0]!r}{more}; "
-                f"the options are {', '.join(common + known)}; also {others}"
+                f"{self.env_id} got an unexpected keyword argument {unknown[0]!r}{more}{near}"
+                f"{' The' if near else '; the'} options are {', '.join(common + known)}; also {others}"
             )
         return self.problem_type(**fields_by_name)
 
@@ -156,10 +168,11 @@ class EnvironmentFactory:
             raise ValueError(
                 f"scenario={scenario!r} needs a mobility given by name; a Mobility object has its own road"
             )
-        if is_source(mobility) and scenario in (None, self.default_scenario):
-            scenario = DEFAULT_SCENARIO  # which a function of one's own is not given
+        mobility = self.default_mobility if mobility is None else mobility
+        if (is_source(mobility) or mobility in WITHOUT_SCENARIO) and scenario in (None, self.default_scenario):
+            scenario = DEFAULT_SCENARIO  # which stands for none
         return make_mobility(
-            self.default_mobility if mobility is None else mobility,
+            mobility,
             scenario=self.default_scenario if scenario is None else scenario,
             sumo_backend=sumo_backend,
             num_workers=num_workers,
