@@ -20,6 +20,7 @@ from sumo_scenarios.sumo_files.programs import ImportRefusal
 from sumo_scenarios.sumo_files.source import Source
 from vec_envs.mobility import Scenario
 from vec_envs.mobility.sumo_refusals import advice
+from vec_envs.validation import missing_extra
 from vec_envs.version_option import add_version
 
 
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.picture is not None and (options.picture.suffix != ".png" or not options.picture.parent.is_dir()):
         parser.error(f"--picture must be a .png file in a folder that exists, got {options.picture}")
     if options.picture is not None and not can_draw():
-        parser.error('--picture needs matplotlib; install it with: pip install "vec-envs[render]"')
+        parser.error(missing_extra("--picture", "matplotlib", "render"))
     try:
         scenario = Scenario.load(options.scenario)
     except ValueError as error:

@@ -8,6 +8,7 @@ Options are passed as keywords, so that the message can name them:
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Real
@@ -127,6 +128,23 @@ def check_callable(**options: object) -> None:
             raise ValueError(f"{name} must be a function, got {shown(value)}")
 
 
+def check_takes(*arguments: str, keywords: Sequence[str] = (), **options: Any) -> None:
+    """Raises `ValueError` for a function that does not take these arguments by place and these keywords.
+
+    A function whose signature is not known, such as one that is written in C, is taken as sound.
+    """
+    for name, function in options.items():
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            continue
+        try:
+            signature.bind(*arguments, **dict.fromkeys(keywords))
+        except TypeError as error:
+            wanted = ", ".join((*arguments, *(("*", *keywords) if keywords else ())))
+            raise ValueError(f"{name} must be a function ({wanted}), got one with {signature}: {error}") from error
+
+
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """Returns "; did you mean NAME?" with the known name that is nearest to a misspelt one; "" where none is near.
 
@@ -137,6 +155,11 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
     folded = {_folded(name): name for name in known}
     nearest = difflib.get_close_matches(_folded(given[:200]), folded, n=1)
     return f"; did you mean {folded[nearest[0]]}?" if nearest else ""
+
+
+def missing_extra(what: str, package: str, extra: str) -> str:
+    """Returns the message of something that needs a package which an extra of this project installs."""
+    return f'{what} needs {package}, which is missing; install it with: pip install "vec-envs[{extra}]"'
 
 
 def shown(value: Any) -> str:

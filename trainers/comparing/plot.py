@@ -12,6 +12,7 @@ import numpy as np
 from trainers.comparing.runs import Curve
 from trainers.runs.directory import replace_file
 from trainers.runs.tables import label
+from vec_envs.validation import missing_extra
 
 ENDINGS = (".png", ".svg", ".pdf")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7f3c8d", "#000000")
@@ -54,7 +55,7 @@ def _figure_type() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "vec-envs[render]"') from error
+        raise ImportError(missing_extra("a plot", "matplotlib", "render")) from error
     return Figure
 
 

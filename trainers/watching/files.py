@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vec_envs.interfaces.rendering import Picture
+from vec_envs.validation import missing_extra
 
 ENDINGS = (".html", ".gif", ".mp4")
 _FLAT_COLOURS, _BLENDED_COLOURS = 32, 96
@@ -119,5 +120,5 @@ def _load_ffmpeg() -> Any:
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise ImportError('videos need imageio-ffmpeg: pip install "vec-envs[render]"') from error
+        raise ImportError(missing_extra("a video", "imageio-ffmpeg", "render")) from error
     return imageio_ffmpeg
