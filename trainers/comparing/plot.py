@@ -12,6 +12,7 @@ import numpy as np
 from trainers.comparing.runs import Curve
 from trainers.runs.directory import replace_file
 from trainers.runs.tables import label
+from vec_envs.files import check_output_file
 from vec_envs.validation import missing_extra
 
 ENDINGS = (".png", ".svg", ".pdf")
@@ -39,16 +40,7 @@ def check_plot(path: Path) -> None:
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(f"--output must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, got {str(path)!r}")
     _figure_type()
-    if path.is_dir():
-        raise IsADirectoryError(f"--output {path} is a folder: give the name of a file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
-            pass
-    except OSError as error:
-        raise OSError(f"--output {path} cannot be written: {error.strerror}") from error
-    if path.stat().st_size == 0:
-        path.unlink()
+    check_output_file(path)
 
 
 def _figure_type() -> Any:
