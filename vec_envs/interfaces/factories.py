@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gymnasium.vector import AutoresetMode
 from typing_extensions import get_protocol_members
@@ -28,7 +30,8 @@ from vec_envs.problems.base import Problem
 from vec_envs.problems.policy import References
 from vec_envs.validation import did_you_mean
 
-F = TypeVar("F")
+F = TypeVar("F", bound=Callable[..., Any])
+E = TypeVar("E")
 TRAFFIC_DOCS = {
     "mobility": '"sumo" (live), "replay" (recorded), "trace" (converted), "straight", "still", or your own function as '
     '"package.module:factory".',
@@ -186,13 +189,47 @@ class EnvironmentFactory:
         defaults |= {f.name: f.default for f in fields(self.problem_type) if f.default is not MISSING}
         return [(name, getattr(value, "__name__", repr(value)), docs.get(name, "")) for name, value in defaults.items()]
 
+    def listed(self, method: F, module: str) -> F:
+        """Returns a function like a method of the factory whose signature lists every option, for editors and `help`.
+
+        Args:
+            method: A method of this factory that makes an environment.
+            module: The name of the module that has the function under the method's name, so that it can be pickled.
+        """
+
+        @functools.wraps(method)
+        def make(**options: Any) -> Any:
+            return method(**options)
+
+        of_method = inspect.signature(method)
+        if method.__name__ == "env":
+            of_method = inspect.signature(self.parallel_env).replace(return_annotation=of_method.return_annotation)
+        own = [of for of in of_method.parameters.values() if of.kind is not of.VAR_KEYWORD]
+        signature = of_method.replace(parameters=[*self._traffic_parameters(), *own, *self._problem_parameters()])
+        make.__dict__["__signature__"] = signature
+        make.__module__, make.__qualname__ = module, method.__name__
+        return cast(F, make)
+
+    def _traffic_parameters(self) -> list[inspect.Parameter]:
+        of_traffic = inspect.signature(self.traffic).parameters.values()
+        defaults = {"mobility": self.default_mobility, "scenario": self.default_scenario}
+        return [of.replace(default=defaults.get(of.name, of.default)) for of in of_traffic]
+
+    def _problem_parameters(self) -> list[inspect.Parameter]:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return [
+            inspect.Parameter(f.name, kind, default=f.default, annotation=f.type)
+            for f in fields(self.problem_type)
+            if f.default is not MISSING
+        ]
+
     def described(self, text: str | None) -> str:
         """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
         lines = (f"{name} = {default}: {doc}" for name, default, doc in self.options())
         wrapped = (textwrap.fill(line, 116, initial_indent="    ", subsequent_indent=" " * 8) for line in lines)
         return "\n".join([text or "", "**Options**, keywords of every interface:", "", *wrapped, ""])
 
-    def _make(self, interface: Callable[..., F], options: dict[str, Any], **own: Any) -> F:
+    def _make(self, interface: Callable[..., E], options: dict[str, Any], **own: Any) -> E:
         """Returns the interface, which stops the traffic in `close` where the traffic was made here."""
         of_traffic = {"mobility", "scenario", "sumo_backend", "num_workers"}
         problem = self.problem(**{name: value for name, value in options.items() if name not in of_traffic})
