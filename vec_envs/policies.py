@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Any
 
-from vec_envs.problems.base import Problem
 from vec_envs.problems.cooperative_inference.policies import AllEdge, ExactCuts, LargestCut, RandomCuts
 from vec_envs.problems.dnn_partition.policies import (
     AllLocal,
@@ -30,7 +29,7 @@ from vec_envs.registration import factory_of_problem
 from vec_envs.validation import shown
 
 
-def references(problem: Problem | type[Any]) -> References:
+def references(problem: Any) -> References:
     """Returns the reference policies of a problem or its type.
 
     Raises `ValueError` for something else than a problem, such as an environment, and for a problem that is not
