@@ -13,7 +13,8 @@ from vec_envs.registration import ENVIRONMENTS, factory_of
 
 
 def options_of(env_id: str) -> dict[str, Any]:
-    return {} if factory_of(env_id).default_mobility == "still" else {"mobility": "replay"}
+    still = factory_of(env_id).default_mobility == "still"
+    return {"episode_slots": 10, "mobility": "still" if still else "replay"}
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
@@ -21,14 +22,14 @@ def test_one_call_plays_every_reference_in_every_environment(env_id: str) -> Non
     for name, reference in factory_of(env_id).references.policies.items():
         if reference.slow:
             continue
-        env = gymnasium.make(env_id, **options_of(env_id), **reference.env)
+        env: Any = gymnasium.make(env_id, **options_of(env_id), **reference.env)
         inner: Any = env.unwrapped
         policy = reference.make(inner.problem)
         observation, _ = env.reset(seed=0)
         env.step(policy.act(observation[None], inner.view)[0])
-        envs = gymnasium.make_vec(env_id, num_envs=2, **options_of(env_id), **reference.env)
+        envs: Any = gymnasium.make_vec(env_id, num_envs=2, **options_of(env_id), **reference.env)
         batch, _ = envs.reset(seed=0)
-        actions = policy.act(batch, envs.unwrapped.view)  # pyright: ignore[reportAttributeAccessIssue]
+        actions = policy.act(batch, envs.unwrapped.view)
         assert actions.shape == envs.action_space.shape, name
         envs.step(actions)
 
@@ -40,7 +41,7 @@ def test_an_environment_is_no_problem(make: Any) -> None:
         references(env)
     assert references(env.unwrapped.problem).policies
     with pytest.raises(ValueError, match="needs a problem, got 'VEC-DNNPartition-v0'"):
-        references("VEC-DNNPartition-v0")  # pyright: ignore[reportArgumentType]
+        references("VEC-DNNPartition-v0")
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)

@@ -58,7 +58,15 @@ def test_a_near_miss_is_answered_with_the_name_that_was_meant(use: Callable[[], 
         use()
 
 
-WRONG = (lambda: 1.0, lambda distance_m: 1.0, lambda d, f: 1.0, lambda **options: 1.0)
+def _of_two(distance_m: Any, fading: Any) -> float:
+    return 1.0
+
+
+def _of_keywords(**options: Any) -> float:
+    return 1.0
+
+
+WRONG = (lambda: 1.0, _of_two, _of_keywords)
 FUNCTIONS = (
     (dnn_partition_v0, "v2i_rate"),
     (dnn_partition_v0, "v2v_rate"),
@@ -76,8 +84,8 @@ def test_a_function_that_cannot_be_called_is_refused_when_it_is_given(module: An
 
 @pytest.mark.parametrize("module", [dnn_partition_v0, cooperative_inference_v0, mobile_inference_v0])
 def test_an_objective_must_take_terms(module: Any) -> None:
-    with pytest.raises(ValueError, match=r"reward must be a function \(terms\), got one with \(a, b\)"):
-        module.joint_env(reward=lambda a, b: a)
+    with pytest.raises(ValueError, match=r"reward must be a function \(terms\), got one with \(distance_m"):
+        module.joint_env(reward=_of_two)
 
 
 def test_a_function_with_an_unknown_signature_is_sound() -> None:

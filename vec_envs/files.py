@@ -302,7 +302,7 @@ def check_output_folder(folder: Path, name: str = "--output") -> None:
 def check_output_file(file: Path, name: str = "--output", *, makes_folder: bool = True) -> None:
     """Raises `OSError` where a file cannot be written. `makes_folder` says whether its folder may not exist yet."""
     if file.is_dir():
-        raise IsADirectoryError(f"{name} must be a file, got the folder {file}")
+        raise IsADirectoryError(f"{name} {file} is a folder: give the name of a file")
     if not (makes_folder or file.parent.is_dir()):
         raise FileNotFoundError(f"{name} must be in a folder that exists, got {file}")
     if reason := reason_not_to_write(file.parent):

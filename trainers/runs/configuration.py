@@ -75,7 +75,7 @@ def from_json(text: str, learner: Learner) -> Run:
     """
     if (name := learner_of(text)) != learner.name:
         command = f": use python -m {LEARNERS[name]}" if name in LEARNERS else ""
-        raise ValueError(f"the run is one of the learner {name!r}, not of {learner.name!r}{command}")
+        raise ValueError(f"the run is one of {name!r}, not one of {learner.name!r}{command}")
     values = _values(text)
     versions = values.pop("versions", None)
     values.pop("learner_name")

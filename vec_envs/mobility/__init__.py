@@ -105,6 +105,7 @@ def make_mobility(
         return trace_mobility(scenario)
     if mobility in WITHOUT_SCENARIO:
         if scenario != DEFAULT_SCENARIO:
+            Scenario.load(scenario)  # raises where there is no such scenario
             raise ValueError(
                 f"scenario={str(scenario)!r} has no effect with mobility={mobility!r}, which has its own road: leave "
                 "scenario out, or choose mobility='sumo' or 'replay'"
