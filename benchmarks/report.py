@@ -21,6 +21,7 @@ from benchmarks.results.stores import open_results
 from benchmarks.suites import SUITES, page_name, suites_of
 from benchmarks.suites.suite import Suite
 from trainers.runs.directory import replace_file
+from vec_envs.files import check_output_folder
 from vec_envs.version_option import add_version
 
 PAGES, PUBLISHED = Path("docs/results"), Path("benchmarks/published")
@@ -100,8 +101,10 @@ def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ..
     """Writes the page of the command line's suite, and publishes its results."""
     options = _parsed(arguments, known)
     pages: Path = options.output
-    published = Published(options.published or (PUBLISHED if pages == PAGES else pages / "published"))
     try:
+        check_output_folder(pages)
+        published = Published(options.published or (PUBLISHED if pages == PAGES else pages / "published"))
+        check_output_folder(published.folder, "--published")
         stores = [open_results(path) for path in options.results]
         suites = suites_of(options.suite, known)
         name = page_name(options.suite, suites)

@@ -30,6 +30,7 @@ from benchmarks.results.stores import ResultStore, convert_folder
 from benchmarks.results.traffic_versions import warn_of_other_sumo
 from benchmarks.suites import SUITES, seeds_of, suites_of, with_custom_policies
 from benchmarks.suites.suite import Case, CasePolicy, Suite
+from vec_envs.files import check_output_folder
 from vec_envs.version_option import add_version
 
 
@@ -116,6 +117,7 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
         if options.list:
             list_suites(known, suites, options.seeds, options.output)
             return 0
+        check_output_folder(options.output)
         seeds = options.seeds or seeds_of(suites)
         failures = _run(suites, seeds, policies, options)
         for failure in failures:

@@ -19,8 +19,10 @@ from sumo_scenarios.sumo_files.demand import demand_of
 from sumo_scenarios.sumo_files.network import read_network
 from sumo_scenarios.sumo_files.programs import ImportRefusal
 from sumo_scenarios.sumo_files.source import Source
+from vec_envs.files import check_output_file
 from vec_envs.mobility import Scenario
 from vec_envs.mobility.sumo_refusals import advice
+from vec_envs.validation import missing_extra
 from vec_envs.version_option import add_version
 
 
@@ -36,13 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not 0.0 < options.measure < float("inf"):
         parser.error(f"--measure must be above 0, got {options.measure:g}")
-    if options.picture is not None and (options.picture.suffix != ".png" or not options.picture.parent.is_dir()):
+    if options.picture is not None and options.picture.suffix != ".png":
         parser.error(f"--picture must be a .png file in a folder that exists, got {options.picture}")
     if options.picture is not None and not can_draw():
-        parser.error('--picture needs matplotlib; install it with: pip install "vec-envs[render]"')
+        parser.error(missing_extra("--picture", "matplotlib", "render"))
     try:
+        if options.picture is not None:
+            check_output_file(options.picture, "--picture", makes_folder=False)
         scenario = Scenario.load(options.scenario)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     try:
         print(check(scenario, measure_s=options.measure, picture=options.picture))

@@ -31,12 +31,13 @@ def export(path: Path, to: Path) -> Path:
 
     Raises:
         FileNotFoundError: There is no run in `path`.
-        FileExistsError: There is a run in `to`.
+        FileExistsError: There is a run in `to`. This and a folder that cannot be written are found first.
         ValueError: The run cannot be read.
     """
+    directory = RunDirectory(to)
+    directory.check_free()
     learner, run, state = load_run(path)
     policy = learned_policy(learner, run, state, problem_of(run.env_id, asdict(run.env)))
-    directory = RunDirectory(to)
     directory.create(RunDirectory(path).config())
     replace_file(to / METRICS, (path / METRICS).read_bytes())
     directory.save_checkpoint({"round": state["round"], EXPORTED: policy.network.state_dict()})

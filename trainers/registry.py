@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from vec_envs.validation import did_you_mean
+
 if TYPE_CHECKING:
     from trainers.tianshou_bridge.policy import LearnedPolicy
 
@@ -121,7 +123,9 @@ def learner_named(name: str) -> Learner:
         return _REGISTERED[name]
     if name not in LEARNERS:
         known = ", ".join(map(repr, (*LEARNERS, *_REGISTERED)))
+        near = did_you_mean(name, (*LEARNERS, *_REGISTERED))
         raise ValueError(
             f"the learner {name!r} is unknown; known are: {known}; import the module of a learner of your own first"
+            f"{near}"
         )
     return importlib.import_module(LEARNERS[name]).LEARNER

@@ -289,3 +289,23 @@ def reason_not_to_write(folder: Path) -> str:
             return ""
     except OSError as error:
         return f"no file can be written in the folder {there} ({error.strerror})"
+
+
+def check_output_folder(folder: Path, name: str = "--output") -> None:
+    """Raises `OSError` where no file can be written in a folder, which may not exist yet; `name` is its option."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{name} must be a folder, got the file {folder}")
+    if reason := reason_not_to_write(folder):
+        raise PermissionError(f"{name} {folder} cannot be written: {reason}")
+
+
+def check_output_file(file: Path, name: str = "--output", *, makes_folder: bool = True) -> None:
+    """Raises `OSError` where a file cannot be written. `makes_folder` says whether its folder may not exist yet."""
+    if file.is_dir():
+        raise IsADirectoryError(f"{name} {file} is a folder: give the name of a file")
+    if not (makes_folder or file.parent.is_dir()):
+        raise FileNotFoundError(f"{name} must be in a folder that exists, got {file}")
+    if reason := reason_not_to_write(file.parent):
+        raise PermissionError(f"{name} {file} cannot be written: {reason}")
+    if file.exists() and not os.access(file, os.W_OK):
+        raise PermissionError(f"{name} {file} cannot be written: the file is read-only")

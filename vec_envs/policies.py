@@ -7,9 +7,9 @@ numbers where actions are continuous.
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import Any
 
-from vec_envs.problems.base import Problem
 from vec_envs.problems.cooperative_inference.policies import AllEdge, ExactCuts, LargestCut, RandomCuts
 from vec_envs.problems.dnn_partition.policies import (
     AllLocal,
@@ -26,13 +26,18 @@ from vec_envs.problems.mobile_inference.policies import Access, LeastEstimate, L
 from vec_envs.problems.policy import Policy, Reference, References
 from vec_envs.problems.task_diversion.policies import CheapestCut, RandomNumbers
 from vec_envs.registration import factory_of_problem
+from vec_envs.validation import shown
 
 
-def references(problem: Problem | type[Any]) -> References:
+def references(problem: Any) -> References:
     """Returns the reference policies of a problem or its type.
 
-    Raises `ValueError` for a problem that is not registered, or was registered without references.
+    Raises `ValueError` for something else than a problem, such as an environment, and for a problem that is not
+    registered, or was registered without references.
     """
+    if not is_dataclass(problem):
+        what = "an environment" if hasattr(problem, "step") else shown(problem)
+        raise ValueError(f"references() needs a problem, got {what}: call references(env.unwrapped.problem)")
     kind = problem if isinstance(problem, type) else type(problem)
     found = factory_of_problem(kind).references
     if not found.policies:

@@ -12,6 +12,7 @@ import pettingzoo
 from vec_envs.interfaces.factories import EnvironmentFactory, as_loader
 from vec_envs.interfaces.rendering import Draw
 from vec_envs.problems.policy import References
+from vec_envs.validation import did_you_mean
 
 ENVIRONMENTS = {
     "VEC-DNNPartition-v0": "vec_envs.dnn_partition_v0",
@@ -95,7 +96,8 @@ def factory_of(env_id: str) -> EnvironmentFactory:
         return importlib.import_module(ENVIRONMENTS[name]).factory
     if name not in _REGISTERED:
         known = ", ".join(map(repr, (*ENVIRONMENTS, *_REGISTERED)))
-        raise ValueError(f"the environment {env_id!r} is unknown; there are {known}; your own as 'my_module:ID'")
+        near = did_you_mean(name, (*ENVIRONMENTS, *_REGISTERED))
+        raise ValueError(f"the environment {env_id!r} is unknown; there are {known}; your own as 'my_module:ID'{near}")
     return _REGISTERED[name]
 
 

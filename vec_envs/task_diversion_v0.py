@@ -54,9 +54,9 @@ factory = EnvironmentFactory(
     load_references=lazily("vec_envs.problems.task_diversion.policies:REFERENCES"),
 )
 
-parallel_env = factory.parallel_env
-env = factory.env
-joint_env = factory.joint_env
-vector_env = factory.vector_env
+parallel_env = factory.listed(factory.parallel_env, __name__)
+env = factory.listed(factory.env, __name__)
+joint_env = factory.listed(factory.joint_env, __name__)
+vector_env = factory.listed(factory.vector_env, __name__)
 
 __doc__ = factory.described(__doc__)

@@ -7,8 +7,10 @@ Options are passed as keywords, so that the message can name them:
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,8 @@ def check_one_of(known: Sequence[str], **options: object) -> None:
     for name, value in options.items():
         if not isinstance(value, str) or value not in known:
             allowed = ", ".join(map(repr, known))
-            raise ValueError(f"{name} must be {'one of ' * (len(known) > 1)}{allowed}, got {shown(value)}")
+            near = did_you_mean(value, known)
+            raise ValueError(f"{name} must be {'one of ' * (len(known) > 1)}{allowed}, got {shown(value)}{near}")
 
 
 def check_integer(least: int, **options: object) -> None:
@@ -125,10 +128,48 @@ def check_callable(**options: object) -> None:
             raise ValueError(f"{name} must be a function, got {shown(value)}")
 
 
+def check_takes(*arguments: str, keywords: Sequence[str] = (), **options: Any) -> None:
+    """Raises `ValueError` for a function that does not take these arguments by place and these keywords.
+
+    A function whose signature is not known, such as one that is written in C, is taken as sound.
+    """
+    for name, function in options.items():
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            continue
+        try:
+            signature.bind(*arguments, **dict.fromkeys(keywords))
+        except TypeError as error:
+            wanted = ", ".join((*arguments, *(("*", *keywords) if keywords else ())))
+            raise ValueError(f"{name} must be a function ({wanted}), got one with {signature}: {error}") from error
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """Returns "; did you mean NAME?" with the known name that is nearest to a misspelt one; "" where none is near.
+
+    Upper and lower case, and dashes and underscores, are taken as equal.
+    """
+    if not isinstance(given, str):
+        return ""
+    folded = {_folded(name): name for name in known}
+    nearest = difflib.get_close_matches(_folded(given[:200]), folded, n=1)
+    return f"; did you mean {folded[nearest[0]]}?" if nearest else ""
+
+
+def missing_extra(what: str, package: str, extra: str) -> str:
+    """Returns the message of something that needs a package which an extra of this project installs."""
+    return f'{what} needs {package}, which is missing; install it with: pip install "vec-envs[{extra}]"'
+
+
 def shown(value: Any) -> str:
     """Returns the text of a value for a message, cut after 200 characters."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("-", "_")
 
 
 def _is_pair(value: Any) -> bool:

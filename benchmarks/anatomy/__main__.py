@@ -14,6 +14,7 @@ from benchmarks.anatomy.measure import EPISODES, anatomy_of
 from benchmarks.anatomy.report import STORE, pages_of, shown, written
 from benchmarks.results.case_lines import lines_of, store
 from benchmarks.suites import cases_of
+from vec_envs.files import check_output_file
 from vec_envs.version_option import add_version
 
 
@@ -37,13 +38,14 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.pages is not None:
         return _pages(arguments.output, arguments.pages, check=arguments.check)
     try:
+        check_output_file(arguments.output)
         cases = cases_of(arguments.suite, env_id=arguments.env_id, name=arguments.case)
         for case in cases:
             line = written(anatomy_of(case, episodes=arguments.episodes, policy=arguments.policy))
             print(shown(line), flush=True)
             store(arguments.output, line)
-    except ValueError as error:
-        sys.exit(str(error))
+    except (OSError, ValueError) as error:
+        sys.exit(f"benchmarks.anatomy: {error}")
     return 0
 
 

@@ -25,6 +25,7 @@ from benchmarks.engines.ray_task import Returned, Sent, carry_out, sent_from
 from benchmarks.jobs.files import Failure, failure_of, is_done, log_of, run_of, write_job, write_result
 from benchmarks.jobs.plan import Job
 from trainers.runs.directory import replace_file
+from vec_envs.validation import missing_extra
 
 WAIT_S = 0.5
 CONNECT_S = 10.0
@@ -238,5 +239,5 @@ def _imported() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise NoRay('the Ray engine needs ray: pip install "vec-envs[ray]"') from error
+        raise NoRay(missing_extra("the Ray engine", "ray", "ray")) from error
     return ray

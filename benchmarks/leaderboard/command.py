@@ -29,6 +29,7 @@ from benchmarks.suites import SUITES, seeds_of, suites_of
 from benchmarks.suites.suite import Suite
 from trainers.runs.directory import replace_file
 from trainers.runs.progress import MovingLine
+from vec_envs.files import check_output_file, check_output_folder
 from vec_envs.version_option import add_version
 
 PUBLISHED = Path(benchmarks.__file__).with_name("published")
@@ -82,6 +83,9 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     options, line = _parsed(arguments), MovingLine()
     report = line.show if line.is_shown else _logged
     try:
+        check_output_folder(options.output)
+        if options.into:
+            check_output_file(options.into, "--into", makes_folder=False)
         paths: list[Path] = options.results
         published = [PUBLISHED] if options.published and PUBLISHED.is_dir() else []
         name: str = options.suite or suite_in(paths, known, more=published)

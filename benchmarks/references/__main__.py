@@ -15,6 +15,7 @@ from benchmarks.references.store import shown, written
 from benchmarks.results.case_lines import store
 from benchmarks.results.stored_references import STORE
 from benchmarks.suites import cases_of
+from vec_envs.files import check_output_file
 from vec_envs.version_option import add_version
 
 
@@ -35,8 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"--episodes must be at least 1, got {arguments.episodes}")
     try:
         cases = cases_of(arguments.suite, env_id=arguments.env_id, name=arguments.case)
-    except ValueError as error:
-        sys.exit(str(error))
+        for path in {arguments.output or Path(case.references or STORE) for case in cases}:
+            check_output_file(path)
+    except (OSError, ValueError) as error:
+        sys.exit(f"benchmarks.references: {error}")
     budget = Budget(episodes=arguments.episodes, tables_s=arguments.tables_s, seer_s=arguments.seer_s)
     for case in cases:
         found = find(case, budget)

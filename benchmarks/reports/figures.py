@@ -15,6 +15,7 @@ from benchmarks.reports.tables import LAYER_GHZ, in_words
 from benchmarks.suites.suite import Suite
 from trainers.runs.tables import shown
 from vec_envs.dnn import DNNProfile
+from vec_envs.validation import missing_extra
 
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7f3c8d", "#666666")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1, 1, 1)), (0, (4, 4)))
@@ -56,7 +57,7 @@ def draw(suite: Suite, of_suite: list[PolicyResults]) -> str:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise NoMatplotlib("it needs matplotlib: pip install 'vec-envs[render]'") from error
+        raise NoMatplotlib(missing_extra("it", "matplotlib", "render")) from error
     kinds: dict[str, Callable[[Suite, list[PolicyResults], Any], None]] = {
         "sweep": _sweep,
         "curves": _curves,

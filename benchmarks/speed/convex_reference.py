@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from vec_envs.problems.cooperative_inference.problem import Allocation, CooperativeInference, Exogenous, State
+from vec_envs.validation import missing_extra
 
-NEEDS = "cvxpy is not installed: pip install -e '.[convex]'"
+NEEDS = missing_extra("the convex reference", "cvxpy", "convex")
 
 
 class ConvexSlots:

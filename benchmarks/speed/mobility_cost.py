@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from vec_envs.mobility import EpisodeShape, Scenario, SumoMobility
+from vec_envs.validation import missing_extra
 
 SHAPE = EpisodeShape(num_client_vehicles=7, num_service_vehicles=5, num_slots=31, slot_s=1.0)
 SHORT_EPISODES, LONG_EPISODES = 62, 222
@@ -22,7 +23,7 @@ def raw_sumo_cpu_s(scenario: Scenario) -> float:
     """Returns the CPU seconds of a step of the `sumo` program, as the difference of two runs to exclude the start."""
     spec = find_spec("sumo")
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit('the sumo program is missing; it comes with: pip install "vec-envs[sumo]"')
+        raise SystemExit(missing_extra("the measurement", "the program sumo", "sumo"))
     command = [str(Path(spec.submodule_search_locations[0], "bin", "sumo")), "--net-file", str(scenario.net_file)]
     command += ["--route-files", ",".join(map(str, scenario.route_files))]
     command += ["--xml-validation", "never", "--no-step-log", "--no-warnings", "--duration-log.disable"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from sumo_scenarios.importing.placing import Places
 from sumo_scenarios.sumo_files.network import Line
 from sumo_scenarios.sumo_files.programs import ImportRefusal
 from sumo_scenarios.sumo_files.source import Source
+from vec_envs.files import reason_not_to_write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +87,10 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     """Raises `ImportRefusal` if a scenario cannot be written to a folder. Called before anything is simulated."""
     if not target.parent.is_dir():
         raise ImportRefusal(f"--output must be in a folder that exists, got {target}")
-    if not os.access(target.parent, os.W_OK):
-        raise ImportRefusal(f"--output must be in a folder that can be written to, got {target}")
+    if reason := reason_not_to_write(target.parent):
+        raise ImportRefusal(f"--output {target} cannot be written: {reason}")
+    if target.exists() and not target.is_dir():
+        raise ImportRefusal(f"--output must be a folder, got the file {target}")
     if target.exists() and not overwrite:
         raise ImportRefusal(f"{target} exists; choose another --output, or add --overwrite")
     if target.exists() and not (target / "scenario.toml").is_file():

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vec_envs.files import shortened
+from vec_envs.validation import missing_extra
 
 
 class ImportRefusal(Exception):
@@ -23,7 +24,7 @@ def sumo_home() -> Path:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if Path(folder, "tools", "randomTrips.py").is_file():
             return Path(folder)
-    raise ImportRefusal('SUMO\'s programs are missing; install them with: pip install "vec-envs[sumo]"')
+    raise ImportRefusal(missing_extra("the command", "the programs of SUMO", "sumo"))
 
 
 def run_program(name: str, arguments: Sequence[str | Path], *, folder: Path) -> None:
@@ -66,4 +67,4 @@ def _program(home: Path, name: str) -> str:
     for path in (home / "bin").glob(f"{name}*"):
         if path.stem == name:
             return str(path)
-    raise ImportRefusal(f'SUMO\'s program {name} is missing; install it with: pip install "vec-envs[sumo]"')
+    raise ImportRefusal(missing_extra("the command", f"SUMO's program {name}", "sumo"))

@@ -15,6 +15,7 @@ from tests.interfaces.small_partition import ENV_ID, SMALL, by_agent, factory, r
 from vec_envs import task_diversion_v0
 from vec_envs.interfaces.joint_env import JointEnv
 from vec_envs.mobility import StraightMobility
+from vec_envs.registration import ENVIRONMENTS, factory_of
 
 
 @pytest.mark.parametrize(
@@ -212,3 +213,50 @@ def test_an_unknown_option_of_a_reset_is_refused() -> None:
     envs.reset(seed=0)
     with pytest.raises(ValueError, match="options has 'reset_maks'; there is 'reset_mask' alone"):
         envs.reset(options={"reset_maks": np.array([True, False])})
+
+
+EVERY = [(env_id, make) for env_id in ENVIRONMENTS for make in ("joint_env", "parallel_env", "env", "vector_env")]
+
+
+def opened(env_id: str, make: str) -> Any:
+    of_id = factory_of(env_id)
+    env = getattr(of_id, make)(mobility="still" if of_id.default_mobility == "still" else "replay")
+    env.reset(seed=0)
+    return env
+
+
+def any_action(env: Any) -> Any:
+    if hasattr(env, "agent_selection"):
+        return env.action_space(env.agent_selection).sample()
+    if hasattr(env, "agents"):
+        return {agent: env.action_space(agent).sample() for agent in env.agents}
+    return env.action_space.sample()
+
+
+@pytest.mark.parametrize(("env_id", "make"), EVERY)
+def test_a_closed_environment_is_refused(env_id: str, make: str) -> None:
+    env = opened(env_id, make)
+    action = any_action(env)
+    env.close()
+    env.close()
+    with pytest.raises(RuntimeError, match="the environment is closed: make a new one"):
+        env.step(action)
+    with pytest.raises(RuntimeError, match="the environment is closed: make a new one"):
+        env.reset(seed=0)
+
+
+@pytest.mark.parametrize(("env_id", "make"), EVERY)
+def test_unknown_options_of_reset_are_refused(env_id: str, make: str) -> None:
+    env = opened(env_id, make)
+    for none in (None, {}):
+        env.reset(seed=0, options=none)
+    with pytest.raises(ValueError, match=r"options .*'num_client_vehicles'"):
+        env.reset(seed=0, options={"num_client_vehicles": 3})
+
+
+@pytest.mark.parametrize("mobility", ["straight", "still"])
+def test_a_scenario_has_no_place_where_the_road_is_fixed(mobility: str) -> None:
+    for env_id in ("VEC-DNNPartition-v0", "VEC-CooperativeInference-v0"):
+        with pytest.raises(ValueError, match=rf"scenario='motorway' has no effect with mobility='{mobility}'"):
+            factory_of(env_id).joint_env(mobility=mobility, scenario="motorway")
+    assert factory_of("VEC-TaskDiversion-v0").traffic(mobility=mobility, scenario="two-way-road")  # its default

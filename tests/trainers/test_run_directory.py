@@ -28,7 +28,8 @@ def test_a_run_is_never_written_over(tmp_path: Path) -> None:
 
 def test_resuming_with_another_learner_is_refused(tmp_path: Path) -> None:
     run("qmix", tmp_path / "run", "--episodes", "4", "--evaluation-episodes", "0")
-    with pytest.raises(SystemExit, match="not one of 'qmix_diffusion'"):
+    says = rf"{tmp_path / 'run'} cannot be resumed: .*, not one of 'qmix_diffusion': use python -m trainers\.qmix"
+    with pytest.raises(SystemExit, match=says):
         run("qmix_diffusion", tmp_path / "run", "--resume")
 
 
@@ -95,11 +96,20 @@ def test_every_new_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pyte
     assert all(path.is_dir() for path in paths)
 
 
-def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_begin_makes_and_announces_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="must be above warm_up_episodes=32"):
-        main(qmix.LEARNER, parse(qmix.LEARNER, [*SMALL, "--learner.warm-up-episodes", "32", "--episodes", "8"]))
-    assert list((tmp_path / "runs" / "qmix").iterdir()) == []
+    for wrong, says in (
+        (["--learner.warm-up-episodes", "32", "--episodes", "8"], "must be above warm_up_episodes=32"),
+        (["--env.mobility", "reply"], r"did you mean replay\?"),
+        (["--env.mobility", "replay", "--env.scenario", "nowhere"], "scenario must be one of"),
+        (["--device", "abacus"], "device='abacus' cannot be used"),
+    ):
+        with pytest.raises(SystemExit, match=says):
+            main(qmix.LEARNER, parse(qmix.LEARNER, [*SMALL, *wrong]))
+    assert "is written to" not in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:

@@ -146,4 +146,4 @@ def greedy(algorithm: ScaledDQN) -> LearnedPolicy:
     def decide(observation: np.ndarray) -> np.ndarray:
         return policy.environment_action(policy(Batch(obs=observation)).act, observation)
 
-    return LearnedPolicy(decide, policy, policy.generators)
+    return LearnedPolicy(decide, policy, policy.generators, in_turn=True)

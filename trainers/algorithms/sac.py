@@ -332,4 +332,4 @@ def likeliest(algorithm: BoundedSAC) -> LearnedPolicy:
         decided = policy.decide(policy.situation(observation), algorithm.average_actor, drawn=False)
         return policy.environment_action(decided.act.cpu().numpy(), observation)
 
-    return LearnedPolicy(decide, algorithm.average_actor, policy.generators)
+    return LearnedPolicy(decide, algorithm.average_actor, policy.generators, in_turn=True)

@@ -12,6 +12,8 @@ import numpy as np
 from trainers.comparing.runs import Curve
 from trainers.runs.directory import replace_file
 from trainers.runs.tables import label
+from vec_envs.files import check_output_file
+from vec_envs.validation import missing_extra
 
 ENDINGS = (".png", ".svg", ".pdf")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7f3c8d", "#000000")
@@ -38,23 +40,14 @@ def check_plot(path: Path) -> None:
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(f"--output must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, got {str(path)!r}")
     _figure_type()
-    if path.is_dir():
-        raise IsADirectoryError(f"--output {path} is a folder: give the name of a file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
-            pass
-    except OSError as error:
-        raise OSError(f"--output {path} cannot be written: {error.strerror}") from error
-    if path.stat().st_size == 0:
-        path.unlink()
+    check_output_file(path)
 
 
 def _figure_type() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "vec-envs[render]"') from error
+        raise ImportError(missing_extra("a plot", "matplotlib", "render")) from error
     return Figure
 
 

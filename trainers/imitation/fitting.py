@@ -63,6 +63,8 @@ def check(learner: Learner, run: Pretraining) -> None:
     learner.build(problem, run.learner, seed=0).to(device_of(run.device))
     if run.experts is not None:
         check_episodes(run.experts, episodes_of(run))
+    with contextlib.closing(factory_of(run.env_id).vector_env(num_envs=1, **dataclasses.asdict(run.env))) as env:
+        env.reset(seed=run.seed)  # raises TrafficError where the traffic cannot serve an episode
 
 
 def command_after(learner: Learner, run: Pretraining, path: Path) -> str:

@@ -36,7 +36,7 @@ from trainers.registry import Learner, LearnerOptions, Schedule
 from trainers.runs.checkpoints import ALGORITHM, EXPORTED, UnfitCheckpointError, load_weights, read_checkpoint
 from trainers.runs.compute import device_of, set_up_torch
 from trainers.runs.configuration import as_json, configured, other_options, resumed, warn_of_other_sumo
-from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, new_path, newest_path
+from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, folder_of, new_path, newest_path
 from trainers.runs.options import Run
 from trainers.runs.tables import label, print_table, shown
 from trainers.runs.thread_share import ThreadShare
@@ -54,8 +54,7 @@ def main(learner: Learner, run: Run) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         directory, run = open_run(learner, run)
-        print(f"training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
-        if train(learner, run, directory):
+        if train(learner, run, directory, announced=True):
             where = shlex.quote(str(directory.path))
             print(f"interrupted; continue with: python -m trainers.{learner.name} --resume --output {where}")
             sys.exit(INTERRUPTED)
@@ -80,24 +79,27 @@ def evaluate(run: Run, directory: RunDirectory) -> None:
 def open_run(learner: Learner, run: Run) -> tuple[RunDirectory, Run]:
     """Returns the folder and the options of a new run, or of the run to resume.
 
+    Where a new run is given no folder, it is that of the learner's runs, and `train` creates one in it.
+
     Raises `FileNotFoundError` where there is no run to resume, and `FileExistsError` where a new run's folder holds a
     run already.
     """
     if run.resume:
         path = run.output or newest_path(learner.name)
         return RunDirectory(path), resumed(configured(learner, path), run)
-    directory = RunDirectory(run.output or new_path(learner.name))
+    directory = RunDirectory(run.output or folder_of(learner.name))
     directory.check_free()
     return directory, run
 
 
-def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
-    """Trains to the end or until interrupted, writes a checkpoint, and returns whether training was interrupted."""
+def train(learner: Learner, run: Run, directory: RunDirectory, *, announced: bool = False) -> bool:
+    """Trains to the end or until interrupted, writes a checkpoint, and returns whether training was interrupted.
+
+    The folder of a new run is created, and announced on the terminal, when all options have been checked.
+    """
     set_up_torch(run.threads)
     options = dataclasses.asdict(run.env)
     with contextlib.ExitStack() as stack:
-        if run.output is None:
-            stack.callback(directory.drop_if_empty)
         env = stack.enter_context(
             contextlib.closing(factory_of(run.env_id).vector_env(num_envs=run.num_envs, **options))
         )
@@ -113,8 +115,13 @@ def train(learner: Learner, run: Run, directory: RunDirectory) -> bool:
             if run.init_from is not None:
                 training.start_from(learner, run.init_from)
         if not run.resume:
+            if run.output is None:
+                directory.path = new_path(learner.name)
+                stack.callback(directory.drop_if_empty)
             directory.create(as_json(run, learner.name))
             stack.enter_context(directory.claimed())
+        if announced:
+            print(f"training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
         with stop_signals() as stop:
             training.play_rounds(stop)
         directory.close()

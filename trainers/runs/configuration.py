@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from trainers.registry import Learner
+from trainers.registry import LEARNERS, Learner
 from trainers.runs import provenance
 from trainers.runs.directory import CONFIG, RunDirectory
 from trainers.runs.options import ADJUSTABLE, R, Run, preset_run
@@ -74,7 +74,8 @@ def from_json(text: str, learner: Learner) -> Run:
     Raises `ValueError` where the file is damaged, is of another learner, or does not fit this version of the project.
     """
     if (name := learner_of(text)) != learner.name:
-        raise ValueError(f"the run is one of {name!r}, not one of {learner.name!r}: use python -m trainers.{name}")
+        command = f": use python -m {LEARNERS[name]}" if name in LEARNERS else ""
+        raise ValueError(f"the run is one of {name!r}, not one of {learner.name!r}{command}")
     values = _values(text)
     versions = values.pop("versions", None)
     values.pop("learner_name")
@@ -109,7 +110,10 @@ def configured(learner: Learner, path: Path) -> Run:
     version, or a pre-training.
     """
     text = RunDirectory(path).config()
-    run = from_json(text, learner)
+    try:
+        run = from_json(text, learner)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be resumed: {error}") from error
     if "pretraining" in _values(text):
         raise ValueError(
             f"{path} is a pre-training, which cannot be resumed here: repeat its own command to continue it, or give "

@@ -243,9 +243,14 @@ def _without(names: Collection[str], config: str) -> dict[str, Any]:
         raise ValueError(f"{CONFIG} is damaged: it cannot be read as a configuration") from error
 
 
+def folder_of(learner: str) -> Path:
+    """Returns the folder of a learner's runs that are given no folder of their own."""
+    return Path("runs") / learner
+
+
 def new_path(learner: str) -> Path:
     """Creates a new folder under runs/ and returns it; safe where several processes call it at the same time."""
-    base = Path("runs") / learner / time.strftime("%Y%m%d-%H%M%S")
+    base = folder_of(learner) / time.strftime("%Y%m%d-%H%M%S")
     for n in itertools.count():
         with contextlib.suppress(FileExistsError):
             path = base.with_name(f"{base.name}-{n}") if n else base
@@ -259,7 +264,7 @@ def newest_path(learner: str) -> Path:
 
     Raises `FileNotFoundError` where there is none.
     """
-    checkpoints = sorted((Path("runs") / learner).glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
+    checkpoints = sorted(folder_of(learner).glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
     if not checkpoints:
-        raise FileNotFoundError(f"there is no run under {Path('runs') / learner}: give one with --output")
+        raise FileNotFoundError(f"there is no run under {folder_of(learner)}: give one with --output")
     return checkpoints[-1].parent

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from trainers.registry import Learner
 from trainers.runs.env_options import env_options_type, problem_of
 from vec_envs.registration import factory_of
-from vec_envs.validation import MOST_ENVIRONMENTS, check_at_most, check_integer, check_not_negative
+from vec_envs.validation import MOST_ENVIRONMENTS, check_at_most, check_integer, check_not_negative, did_you_mean
 
 R = TypeVar("R", bound="Run")
 
@@ -90,7 +90,8 @@ def preset_run(learner: Learner, preset: str, env_id: str, kind: type[R] = Run) 
         ValueError: The preset or the environment is unknown.
     """
     if preset not in learner.presets:
-        raise ValueError(f"preset={preset!r} is unknown; known are: {', '.join(map(repr, learner.presets))}")
+        near = did_you_mean(preset, learner.presets)
+        raise ValueError(f"preset={preset!r} is unknown; known are: {', '.join(map(repr, learner.presets))}{near}")
     defaults, bare_id = learner.presets[preset], env_id.rpartition(":")[2]
     env = env_options_type(factory_of(env_id))(**defaults.env.get(bare_id, {}))
     of_run = {**defaults.run, **defaults.runs.get(bare_id, {})} if kind is Run else {}

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Shaped
 
 from trainers.tianshou_bridge.draws import Generators
 from vec_envs.problems.base import View
+from vec_envs.problems.policy import batch_size_of, with_axes_of
 
 
 class ExploringPolicy(Protocol):
@@ -46,7 +47,12 @@ class LearnedPolicy:
     """A learned policy, which decides from the observation alone."""
 
     def __init__(
-        self, decide: Callable[[np.ndarray], np.ndarray], network: torch.nn.Module, generators: Generators
+        self,
+        decide: Callable[[np.ndarray], np.ndarray],
+        network: torch.nn.Module,
+        generators: Generators,
+        *,
+        in_turn: bool = False,
     ) -> None:
         """Wraps the function that decides.
 
@@ -54,18 +60,22 @@ class LearnedPolicy:
             decide: Returns the actions for observations.
             network: The network that `decide` uses; an exported checkpoint holds its weights.
             generators: The random numbers that `decide` uses.
+            in_turn: Whether agents decide one at a time. Then observations and actions may lack the axis of agents.
         """
         self.network = network
         self._decide = decide
         self._generators = generators
+        self._in_turn = in_turn
 
     def reset(self, seed: int) -> None:
         """Seeds the noise of the decisions, if there is any."""
         self._generators.torch.manual_seed(seed)
 
     def act(
-        self, observation: Float32[np.ndarray, "batch deciders features"], view: View | None = None
-    ) -> Shaped[np.ndarray, "batch deciders ..."]:
+        self, observation: Float32[np.ndarray, "batch *deciders features"], view: View | None = None
+    ) -> Shaped[np.ndarray, "batch ..."]:
         """Returns the agents' actions. The view is not used."""
+        batch = batch_size_of(observation, in_turn=self._in_turn)
         with torch.inference_mode():
-            return self._decide(observation)
+            decided = self._decide(observation.reshape(batch, -1, observation.shape[-1]))
+        return with_axes_of(observation, decided)

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from vec_envs.files import check_output_file
 from vec_envs.interfaces.rendering import Picture
+from vec_envs.validation import missing_extra
 
 ENDINGS = (".html", ".gif", ".mp4")
 _FLAT_COLOURS, _BLENDED_COLOURS = 32, 96
@@ -27,15 +29,7 @@ def check_output(path: Path) -> None:
     """
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(f"--output must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, got {str(path)!r}")
-    if path.is_dir():
-        raise IsADirectoryError(f"--output {path} is a folder: give the name of a file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replaced(path) as partial:
-            partial.touch()
-            partial.unlink()
-    except OSError as error:
-        raise OSError(f"--output {path} cannot be written: {error.strerror}") from error
+    check_output_file(path)
     if path.suffix.lower() == ".mp4":
         _load_ffmpeg()
 
@@ -46,6 +40,7 @@ def replaced(path: Path) -> Generator[Path]:
 
     If the process is killed, the old file stays. After an error, no new file is left.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield partial
@@ -119,5 +114,5 @@ def _load_ffmpeg() -> Any:
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise ImportError('videos need imageio-ffmpeg: pip install "vec-envs[render]"') from error
+        raise ImportError(missing_extra("a video", "imageio-ffmpeg", "render")) from error
     return imageio_ffmpeg

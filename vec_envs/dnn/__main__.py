@@ -27,6 +27,7 @@ from vec_envs.dnn.documents import checked_document, merged
 from vec_envs.dnn.profile import DNNProfile, rendered
 from vec_envs.dnn.sources import argument_of, example_inputs, made_by_factory
 from vec_envs.dnn.workload import WORKLOADS
+from vec_envs.files import check_output_file
 from vec_envs.version_option import add_version
 
 MADE_BY = "python -m vec_envs.dnn profile"
@@ -123,6 +124,8 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
+    if options.plot is not None:
+        check_output_file(options.plot, "--plot", makes_folder=False)
     (profile,) = as_profiles((options.dnn,), workload=options.workload)
     if options.plot is not None:  # a missing extra is known before the table is printed
         from vec_envs.dnn.plot import write_plot
@@ -145,6 +148,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _profile(options: argparse.Namespace) -> None:
+    check_output_file(options.output, makes_folder=False)
     counted = _source(options)
     profiles = {workload: counted(workload=workload) for workload in WORKLOADS}
     for table in options.times:

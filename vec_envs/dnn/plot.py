@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vec_envs.dnn.profile import DNNProfile
+from vec_envs.validation import missing_extra
 
 MOST_LABELS = 60
 """The largest number of layers whose names are shown."""
@@ -24,7 +25,7 @@ def write_plot(profile: DNNProfile, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('--plot needs Matplotlib: pip install "vec-envs[render]"') from error
+        raise ImportError(missing_extra("--plot", "matplotlib", "render")) from error
     figure = Figure(figsize=(min(16.0, max(6.4, 0.22 * profile.num_layers)), 5.6), layout="constrained")
     FigureCanvasAgg(figure)
     work, data = figure.subplots(2, 1, sharex=True)

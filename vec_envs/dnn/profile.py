@@ -26,6 +26,7 @@ from vec_envs.validation import (
     check_not_negative,
     check_one_of,
     check_path,
+    missing_extra,
     shown,
 )
 
@@ -277,7 +278,7 @@ class DNNProfile:
         try:
             from vec_envs.dnn.torch_profile import profile_of_module
         except ImportError as error:
-            raise ImportError('DNNProfile.from_torch needs torch: pip install "vec-envs[train]"') from error
+            raise ImportError(missing_extra("DNNProfile.from_torch", "torch", "train")) from error
         input_mbit, layers = profile_of_module(
             module,
             example_input,
@@ -318,7 +319,7 @@ class DNNProfile:
         try:
             from vec_envs.dnn.onnx_profile import layers_of_onnx
         except ImportError as error:
-            raise ImportError('DNNProfile.from_onnx needs onnx: pip install "vec-envs[onnx]"') from error
+            raise ImportError(missing_extra("DNNProfile.from_onnx", "onnx", "onnx")) from error
         input_mbit, layers = layers_of_onnx(path, workload=workload, sizes=sizes or {})
         return cls(name=name or Path(path).stem, input_mbit=input_mbit, layers=layers, workload=workload)
 

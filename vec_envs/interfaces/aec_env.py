@@ -37,6 +37,7 @@ class _CheckedTurns(parallel_to_aec_wrapper[str, Any, Any]):
 
     def step(self, action: Any) -> None:
         """Takes the action of the agent whose turn it is. Raises `ValueError` for a wrong one; the agent may retry."""
+        self._parallel.check_open()
         agent = self.agent_selection
         if not (self.terminations[agent] or self.truncations[agent]):
             self._parallel.check_action(agent, action)

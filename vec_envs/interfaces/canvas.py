@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from vec_envs.validation import missing_extra
+
 INK, PALE, PAPER = "#333333", "#8a8f98", "#ffffff"
 _FINE = 3
 """Shapes are drawn this many times larger and then reduced, so that their edges are smooth."""
@@ -24,7 +26,7 @@ def load_pillow() -> Any:
         import matplotlib as mpl
         from PIL import Image, ImageDraw, ImageFont
     except ImportError as error:
-        raise ImportError('pictures need matplotlib and Pillow: pip install "vec-envs[render]"') from error
+        raise ImportError(missing_extra("a picture", "matplotlib and Pillow", "render")) from error
     return Image, ImageDraw, ImageFont, mpl
 
 

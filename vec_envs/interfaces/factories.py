@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gymnasium.vector import AutoresetMode
 from typing_extensions import get_protocol_members
@@ -21,13 +23,15 @@ from vec_envs.interfaces.rendering import Draw, no_drawing
 from vec_envs.interfaces.slot_env import SlotEnv
 from vec_envs.interfaces.specs import entry_point_of
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.mobility import DEFAULT_SCENARIO, SumoBackend, make_mobility
+from vec_envs.mobility import DEFAULT_SCENARIO, WITHOUT_SCENARIO, SumoBackend, make_mobility
 from vec_envs.mobility.own_mobility import is_source
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem
 from vec_envs.problems.policy import References
+from vec_envs.validation import did_you_mean
 
-F = TypeVar("F")
+F = TypeVar("F", bound=Callable[..., Any])
+E = TypeVar("E")
 TRAFFIC_DOCS = {
     "mobility": '"sumo" (live), "replay" (recorded), "trace" (converted), "straight", "still", or your own function as '
     '"package.module:factory".',
@@ -36,6 +40,16 @@ TRAFFIC_DOCS = {
     "sumo_backend": 'How live SUMO is driven, with "sumo" only: "libsumo", "traci" or "traci-gui".',
     "num_workers": 'Processes of live SUMO, with "sumo" only.',
 }
+
+OF_SOME_INTERFACES = {
+    "flatten": "make, make_vec",
+    "num_envs": "make_vec",
+    "autoreset_mode": "make_vec",
+    "padded": "PettingZoo",
+    "illegal": "PettingZoo",
+    "mask": "PettingZoo",
+}
+"""Options that only some interfaces take -> the functions that make them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +149,12 @@ class EnvironmentFactory:
         if unknown:
             # In Python's own words, by which clients such as TorchRL recognise the error.
             common = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
-            others = "flatten (make, make_vec), num_envs, autoreset_mode (make_vec), padded, illegal, mask (PettingZoo)"
+            others = ", ".join(f"{name} ({where})" for name, where in OF_SOME_INTERFACES.items())
+            near = "".join(did_you_mean(name, [*common, *known, *OF_SOME_INTERFACES]) for name in unknown)
             more = f", nor {', '.join(map(repr, unknown[1:]))}" if unknown[1:] else ""
             raise TypeError(
-                f"{self.env_id} got an unexpected keyword argument {unknown[0]!r}{more}; "
-                f"the options are {', '.join(common + known)}; also {others}"
+                f"{self.env_id} got an unexpected keyword argument {unknown[0]!r}{more}{near}"
+                f"{' The' if near else '; the'} options are {', '.join(common + known)}; also {others}"
             )
         return self.problem_type(**fields_by_name)
 
@@ -156,10 +171,11 @@ class EnvironmentFactory:
             raise ValueError(
                 f"scenario={scenario!r} needs a mobility given by name; a Mobility object has its own road"
             )
-        if is_source(mobility) and scenario in (None, self.default_scenario):
-            scenario = DEFAULT_SCENARIO  # which a function of one's own is not given
+        mobility = self.default_mobility if mobility is None else mobility
+        if (is_source(mobility) or mobility in WITHOUT_SCENARIO) and scenario in (None, self.default_scenario):
+            scenario = DEFAULT_SCENARIO  # which stands for none
         return make_mobility(
-            self.default_mobility if mobility is None else mobility,
+            mobility,
             scenario=self.default_scenario if scenario is None else scenario,
             sumo_backend=sumo_backend,
             num_workers=num_workers,
@@ -173,13 +189,47 @@ class EnvironmentFactory:
         defaults |= {f.name: f.default for f in fields(self.problem_type) if f.default is not MISSING}
         return [(name, getattr(value, "__name__", repr(value)), docs.get(name, "")) for name, value in defaults.items()]
 
+    def listed(self, method: F, module: str) -> F:
+        """Returns a function like a method of the factory whose signature lists every option, for editors and `help`.
+
+        Args:
+            method: A method of this factory that makes an environment.
+            module: The name of the module that has the function under the method's name, so that it can be pickled.
+        """
+
+        @functools.wraps(method)
+        def make(**options: Any) -> Any:
+            return method(**options)
+
+        of_method = inspect.signature(method)
+        if method.__name__ == "env":
+            of_method = inspect.signature(self.parallel_env).replace(return_annotation=of_method.return_annotation)
+        own = [of for of in of_method.parameters.values() if of.kind is not of.VAR_KEYWORD]
+        signature = of_method.replace(parameters=[*self._traffic_parameters(), *own, *self._problem_parameters()])
+        make.__dict__["__signature__"] = signature
+        make.__module__, make.__qualname__ = module, method.__name__
+        return cast(F, make)
+
+    def _traffic_parameters(self) -> list[inspect.Parameter]:
+        of_traffic = inspect.signature(self.traffic).parameters.values()
+        defaults = {"mobility": self.default_mobility, "scenario": self.default_scenario}
+        return [of.replace(default=defaults.get(of.name, of.default)) for of in of_traffic]
+
+    def _problem_parameters(self) -> list[inspect.Parameter]:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return [
+            inspect.Parameter(f.name, kind, default=f.default, annotation=f.type)
+            for f in fields(self.problem_type)
+            if f.default is not MISSING
+        ]
+
     def described(self, text: str | None) -> str:
         """Returns a module's docstring with all options, their defaults and units below it, for `help`."""
         lines = (f"{name} = {default}: {doc}" for name, default, doc in self.options())
         wrapped = (textwrap.fill(line, 116, initial_indent="    ", subsequent_indent=" " * 8) for line in lines)
         return "\n".join([text or "", "**Options**, keywords of every interface:", "", *wrapped, ""])
 
-    def _make(self, interface: Callable[..., F], options: dict[str, Any], **own: Any) -> F:
+    def _make(self, interface: Callable[..., E], options: dict[str, Any], **own: Any) -> E:
         """Returns the interface, which stops the traffic in `close` where the traffic was made here."""
         of_traffic = {"mobility", "scenario", "sumo_backend", "num_workers"}
         problem = self.problem(**{name: value for name, value in options.items() if name not in of_traffic})

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from vec_envs.interfaces.infos import info_of_row
 from vec_envs.interfaces.rendering import RENDER_FPS, RENDER_MODES, LoadDrawing, no_drawing
 from vec_envs.interfaces.single_episode import SingleEpisode
-from vec_envs.interfaces.spaces import JointLayout, check_action_shape
+from vec_envs.interfaces.spaces import JointLayout, check_action_shape, check_no_options
 from vec_envs.interfaces.specs import EpisodeSpec
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import DiscreteActions, DiscreteProblem, Problem, View
@@ -67,8 +67,10 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode. If the first reset has no seed, `np_random_seed` is the seed that repeats its episode.
 
-        Raises `TrafficError` where the traffic cannot serve one.
+        Raises `TrafficError` where the traffic cannot serve one, and `ValueError` for any of `options`: there are none.
         """
+        self._one.check_open()
+        check_no_options(options)
         super().reset(seed=seed)
         if seed is None and not self._seeded:
             own = self.np_random_seed  # -1 where the generator was handed in
@@ -83,6 +85,7 @@ class JointEnv(gymnasium.Env[Observation, np.ndarray]):
 
         Raises `RuntimeError` before the first reset and after the last epoch.
         """
+        self._one.check_open()
         if self._batch.ended[0]:
             raise RuntimeError("no episode is running: call reset() first")
         action = np.asarray(action)

@@ -15,8 +15,10 @@ from vec_envs.interfaces.infos import info_of_row, own_copy
 from vec_envs.interfaces.rendering import RENDER_FPS, RENDER_MODES, LoadDrawing, no_drawing
 from vec_envs.interfaces.single_episode import SingleEpisode
 from vec_envs.interfaces.spaces import (
+    IGNORED_OPTIONS,
     MASK_PLACES,
     check_mapping,
+    check_no_options,
     checked_numbers,
     observation_box,
     unbounded_box,
@@ -107,6 +109,8 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Starts an episode. Raises `TrafficError` where the traffic cannot serve one."""
+        self._one.check_open()
+        check_no_options(options, ignored=IGNORED_OPTIONS)
         self._batch.reset([0], [seed])
         self.agents, self._mask = list(self.possible_agents), None
         self._one.show()
@@ -116,6 +120,7 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Moves to the next slot. Raises `ValueError` with the agent and the bound for an action out of range."""
+        self._one.check_open()
         if not self.agents:
             raise RuntimeError("no episode is running: call reset() first")
         agents = self.agents
@@ -160,6 +165,10 @@ class SimultaneousEnv(ParallelEnv[str, Any, int]):
     def render(self) -> Any:
         """Returns the present epoch as an RGB array, or shows it in a window, as `render_mode` says."""
         return self._one.render()
+
+    def check_open(self) -> None:
+        """Raises `RuntimeError` after `close`."""
+        self._one.check_open()
 
     def close(self) -> None:
         """Ends the traffic that the environment made; idempotent."""

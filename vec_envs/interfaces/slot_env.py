@@ -16,9 +16,11 @@ from vec_envs.interfaces.infos import info_of_row
 from vec_envs.interfaces.rendering import RENDER_FPS, RENDER_MODES, LoadDrawing, no_drawing
 from vec_envs.interfaces.single_episode import SingleEpisode
 from vec_envs.interfaces.spaces import (
+    IGNORED_OPTIONS,
     MASK_PLACES,
     JointLayout,
     check_mapping,
+    check_no_options,
     checked_numbers,
     observation_box,
     unbounded_box,
@@ -107,6 +109,8 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Starts an episode. Raises `TrafficError` where the traffic cannot serve one."""
+        self._one.check_open()
+        check_no_options(options, ignored=IGNORED_OPTIONS)
         self._one.batch.reset([0], [seed])
         self.agents = list(self.possible_agents)
         self._slot, self._due = 0, self._whose_turn(0)
@@ -118,6 +122,7 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Moves on by a slot. Raises `ValueError` naming the agent for an action that is missing or wrong."""
+        self._one.check_open()
         if not self.agents:
             raise RuntimeError("no episode is running: call reset() first")
         agents = self.agents
@@ -157,6 +162,10 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
     def render(self) -> Any:
         """Returns the present epoch as an RGB array, or shows it in a window, as `render_mode` says."""
         return self._one.render()
+
+    def check_open(self) -> None:
+        """Raises `RuntimeError` after `close`."""
+        self._one.check_open()
 
     def close(self) -> None:
         """Ends the traffic that the environment made; idempotent."""

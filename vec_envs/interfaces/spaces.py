@@ -15,6 +15,8 @@ from vec_envs.problems.base import DiscreteActions, HasObservationBounds, Proble
 
 MASK_PLACES = ("observation", "info", "none")
 """Where PettingZoo's agents find their masks, if anywhere."""
+IGNORED_OPTIONS = ("options",)
+"""Options of `reset` that have no effect: PettingZoo's own tests of environments give this one."""
 ROUNDING = 1e-5
 """How far beyond [-1, 1] a number of an action may be: it is taken as the bound. Outputs of float32 networks can exceed
 the bounds by a rounding error."""
@@ -96,6 +98,15 @@ def check_action_shape(problem: Problem, action: np.ndarray, wanted: tuple[int, 
     kind = "integers, one for each agent" if isinstance(problem.actions, DiscreteActions) else "numbers in [-1, 1]"
     each = f"an action is {wanted[-1]} {kind}"
     raise ValueError(f"{each}; expected shape {wanted}, got {action.shape}")
+
+
+def check_no_options(options: Mapping[str, Any] | None, *, ignored: tuple[str, ...] = ()) -> None:
+    """Raises `ValueError` for options of `reset` that are not ignored, because an episode has none."""
+    if unknown := [name for name in options or () if name not in ignored]:
+        raise ValueError(
+            f"options of reset() must be None or empty, got {', '.join(map(repr, unknown))}: give options when you "
+            "make the environment"
+        )
 
 
 def check_mapping(actions: object) -> None:

@@ -21,6 +21,7 @@ from vec_envs.interfaces.rendering import (
     checked_render_mode,
     no_drawing,
 )
+from vec_envs.interfaces.single_episode import CLOSED
 from vec_envs.interfaces.spaces import JointLayout, check_action_shape, least_action
 from vec_envs.interfaces.specs import EpisodeSpec
 from vec_envs.mobility.traffic import Mobility
@@ -86,6 +87,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         An integer seed s seeds environment b with s + b. Raises `ValueError` for another option, `TrafficError` where
         the traffic cannot serve an episode.
         """
+        self._check_open()
         if unknown := sorted(set(options or {}) - {"reset_mask"}):
             raise ValueError(f"options has {', '.join(map(repr, unknown))}; there is 'reset_mask' alone")
         mask = (options or {}).get("reset_mask")
@@ -98,6 +100,7 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
 
     def step(self, actions: ArrayLike) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Moves every environment to its next epoch. Raises `ValueError` for actions of wrong shape, type or range."""
+        self._check_open()
         if not self.batch.begun:
             raise RuntimeError("no episode is running: call reset() first")
         had_ended, actions = self.batch.ended, np.asarray(actions)
@@ -129,6 +132,10 @@ class BatchVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         """Ends the traffic that the environment made."""
         if self._owns_mobility:
             self.batch.mobility.close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise RuntimeError(CLOSED)
 
     def _check_autoreset(self, had_ended: Bool[np.ndarray, "batch"]) -> None:
         if self.autoreset_mode is AutoresetMode.DISABLED:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vec_envs.interfaces.canvas import load_pillow
+from vec_envs.validation import missing_extra
 
 TITLE = "VEC-Envs"
 HEADLESS = (
@@ -69,7 +70,7 @@ class Window:
         try:
             import pygame
         except ImportError as error:
-            raise ImportError("render_mode='human' needs pygame: pip install \"vec-envs[render]\"") from error
+            raise ImportError(missing_extra("render_mode='human'", "pygame", "render")) from error
         self._pygame: Any = pygame
         self._pace = _Pace(frames_per_s)
         self._surface: Any = None

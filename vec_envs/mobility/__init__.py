@@ -21,7 +21,7 @@ from vec_envs.mobility.traffic import (
     TrafficError,
     TrafficWindow,
 )
-from vec_envs.validation import check_path
+from vec_envs.validation import check_path, did_you_mean
 
 __all__ = [
     "EpisodeShape",
@@ -45,6 +45,10 @@ __all__ = [
 
 
 DEFAULT_SCENARIO = "fdr-drive"
+WITHOUT_SCENARIO = ("straight", "still")
+"""Names of mobilities that have a road of their own, and take no scenario."""
+NAMES = ("sumo", "replay", "trace", *WITHOUT_SCENARIO)
+"""Names of mobilities."""
 
 
 def make_mobility(
@@ -70,7 +74,8 @@ def make_mobility(
         answer_timeout_s: See `SumoMobility`.
 
     Raises:
-        ValueError: The mobility, scenario or backend is unknown; the message lists those that exist. A mobility of
+        ValueError: The mobility, scenario or backend is unknown; the message lists those that exist. `"straight"` and
+            `"still"` take no scenario. A mobility of
             your own cannot be imported, or lacks a member of `Mobility`.
     """
     check_sumo_options(
@@ -98,11 +103,15 @@ def make_mobility(
         return ReplayMobility(scenario)
     if mobility == "trace":
         return trace_mobility(scenario)
-    if mobility in ("straight", "still"):
+    if mobility in WITHOUT_SCENARIO:
         if scenario != DEFAULT_SCENARIO:
-            Scenario.load(scenario)  # not used here, but the name of a scenario that does not exist is a mistake
+            Scenario.load(scenario)  # raises where there is no such scenario
+            raise ValueError(
+                f"scenario={str(scenario)!r} has no effect with mobility={mobility!r}, which has its own road: leave "
+                "scenario out, or choose mobility='sumo' or 'replay'"
+            )
         return StraightMobility() if mobility == "straight" else StillMobility()
     raise ValueError(
         "mobility must be one of 'sumo', 'replay', 'straight', 'still', 'trace', 'package.module:factory', or a "
-        f"Mobility object, got {mobility!r}"
+        f"Mobility object, got {mobility!r}{did_you_mean(mobility, NAMES)}"
     )

@@ -20,8 +20,9 @@ import numpy as np
 
 from vec_envs.files import MOST_TEXT_BYTES, parse_json, read_arrays, shortened
 from vec_envs.mobility.axis import check_units
+from vec_envs.mobility.scenario import SHIPPED
 from vec_envs.mobility.traffic import Road, TrafficError, TrafficWindow
-from vec_envs.validation import MOST_SLOTS, check_at_most, check_positive
+from vec_envs.validation import MOST_SLOTS, check_at_most, check_positive, did_you_mean
 
 VERSION = 2
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -111,9 +112,13 @@ def find_recording(recording: str | Path) -> Path:
         return RECORDINGS / f"{recording}.npz"
     if Path(recording).is_file():
         return Path(recording)
+    live = (SHIPPED / str(recording) / "scenario.toml").is_file()
+    live = live or (Path(recording) / "scenario.toml").is_file()
+    hint = ", which is a folder" if Path(recording).is_dir() else did_you_mean(str(recording), recording_names())
+    hint = f"; record it first: python -m sumo_scenarios.record {recording}" if live else hint
     raise ValueError(
         f"scenario must be one of {', '.join(recording_names())}, or a path to a file made by python -m "
-        f"sumo_scenarios.record, got {str(recording)!r}"
+        f"sumo_scenarios.record, got {str(recording)!r}{hint}"
     )
 
 

@@ -12,6 +12,7 @@ from typing import cast
 from vec_envs.mobility.axis import check_axis, check_units
 from vec_envs.mobility.scenario_table import Table, read_toml
 from vec_envs.mobility.traffic import Road
+from vec_envs.validation import did_you_mean
 
 SHIPPED = Path(__file__).parents[2] / "sumo_scenarios"
 """The folder of the shipped scenarios. It is found by its place beside `vec_envs`, in a wheel as in a clone, because a
@@ -222,7 +223,9 @@ def _folder(scenario: str | Path) -> Path:
     for folder in candidates:
         if (folder / "scenario.toml").is_file():
             return folder
+    found = f", which is {'a folder without one' if Path(scenario).is_dir() else 'a file'}"
+    near = found if Path(scenario).exists() else did_you_mean(str(scenario), scenario_names())
     raise ValueError(
         f"scenario must be one of {', '.join(scenario_names())}, or a path to a folder with a scenario.toml, "
-        f"got {str(scenario)!r}"
+        f"got {str(scenario)!r}{near}"
     )

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from vec_envs.files import read_bytes, shortened
 from vec_envs.mobility.axis import MOST_UNITS
+from vec_envs.validation import missing_extra
 
 MOST_BYTES = 2**18
 """The largest size of a `scenario.toml`."""
@@ -156,8 +157,7 @@ class Table:
         folder = next(iter(spec.submodule_search_locations or ()), None) if spec else None
         if folder is None:
             raise ValueError(
-                f"{self.file} names {shortened(repr(name))} of the package eclipse-sumo, which is missing; install it "
-                'with: pip install "vec-envs[sumo]"'
+                missing_extra(f"{self.file}, which names {shortened(repr(name))},", "eclipse-sumo", "sumo")
             )
         if ".." in Path(name).parts:
             raise ValueError(f"{self.file} must name a file inside of the package eclipse-sumo, got {shortened(name)}")

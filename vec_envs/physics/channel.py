@@ -25,6 +25,8 @@ THERMAL_NOISE_DBM_PER_HZ = -174.0
 Inputs = Real[np.ndarray, "*#batch"] | float
 Rates = Float[np.ndarray, "*#batch"] | float
 
+RATE_ARGUMENTS = ("distance_m", "fading_power")
+RATE_KEYWORDS = ("bandwidth_mhz", "transmit_power_dbm", "noise_dbm")
 RateFunction = Callable[..., Any]
 """A channel model: (distance_m, fading_power, *, bandwidth_mhz, transmit_power_dbm, noise_dbm) -> Mbit/s.
 
@@ -140,6 +142,7 @@ def v2v_rate_mbps(
     )
 
 
+EFFICIENCY_KEYWORDS = ("link", "bandwidth_mhz", "carrier_ghz", "transmit_power_dbm", "noise_figure_db")
 EfficiencyFunction = Callable[..., Any]
 """A model of a street's links: (distance_m, z1, z2, *, link, bandwidth_mhz, carrier_ghz, transmit_power_dbm,
 noise_figure_db) -> bit/s/Hz, in the shape of its arrays; 0 where nothing can be sent. `street_efficiency` is one."""

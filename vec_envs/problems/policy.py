@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
 from vec_envs.problems.base import DiscreteActions, View
+from vec_envs.validation import did_you_mean
 
 
 @runtime_checkable
@@ -74,16 +75,25 @@ class References:
     """The reference policies of a problem by name, and the one that a learner should beat ("" for none)."""
 
     policies: Mapping[str, Reference] = field(default_factory=dict[str, Reference])
+    """An unknown name raises `ValueError` with the known ones."""
     to_beat: str = ""
     clairvoyant: Callable[[Any], Clairvoyance] | None = None
     """Makes a reference that knows the future. It is no policy, and shows what the future is worth."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "policies", _ByName(self.policies))
+
     def named(self, name: str) -> Reference:
         """Returns the reference of that name. Raises `ValueError` with the known names for an unknown one."""
-        if name not in self.policies:
-            known = ", ".join(map(repr, self.policies)) or "none"
-            raise ValueError(f"the reference policy {name!r} is unknown; known are: {known}")
         return self.policies[name]
+
+
+class _ByName(dict[str, Reference]):
+    """Reference policies by name; says which there are where a name is unknown."""
+
+    def __missing__(self, name: str) -> Reference:
+        known = ", ".join(map(repr, self)) or "none"
+        raise ValueError(f"the reference policy {name!r} is unknown; known are: {known}{did_you_mean(name, self)}")
 
 
 def mask_keyword(policy: Policy, view: View) -> dict[str, Bool[np.ndarray, "batch agents actions"]]:
@@ -106,9 +116,12 @@ def random_legal(
     return (mask.cumsum(axis=-1) > rank[..., None]).argmax(axis=-1)
 
 
-def batch_size_of(observation: np.ndarray) -> int:
-    """Returns the number of environments. Raises `ValueError` unless the axes are batch, agents and features."""
-    if observation.ndim != 3:
+def batch_size_of(observation: np.ndarray, *, in_turn: bool = False) -> int:
+    """Returns the number of environments. Raises `ValueError` unless the axes are batch, agents and features.
+
+    Where agents decide one at a time (`in_turn`), the axis of agents may be missing, as in Gymnasium's observations.
+    """
+    if observation.ndim != 3 and not (in_turn and observation.ndim == 2):
         raise ValueError(
             f"policies need observations of shape [batch, agents, features], got shape {observation.shape}; for a "
             "single environment call policy.act(observation[None], env.unwrapped.view)[0]"
@@ -116,9 +129,14 @@ def batch_size_of(observation: np.ndarray) -> int:
     return len(observation)
 
 
-def needs_view(view: View | None, policy: object, observation: np.ndarray) -> View:
+def with_axes_of(observation: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """Returns actions `[batch, 1, ...]` without the axis of agents where the observation has none either."""
+    return actions[:, 0] if observation.ndim == 2 else actions
+
+
+def needs_view(view: View | None, policy: object, observation: np.ndarray, *, in_turn: bool = False) -> View:
     """Returns the view. Raises `ValueError` where it is None, or the observation has no batch axis."""
-    batch_size_of(observation)
+    batch_size_of(observation, in_turn=in_turn)
     if view is None:
         raise ValueError(
             f"{type(policy).__name__} looks at the whole state: call policy.act(observation, env.unwrapped.view)"

@@ -11,8 +11,9 @@ from functools import cache
 from typing import Any
 
 from benchmarks.leaderboard.schema import Plot, Track
+from vec_envs.validation import missing_extra
 
-MISSING = 'pages need altair and vl-convert: pip install "vec-envs[leaderboard]"'
+MISSING = missing_extra("a page", "altair and vl-convert", "leaderboard")
 DATA = "lines"
 """The name of the data set, whose rows have `name`, `x`, `value`, `low` and `high`."""
 FEW = 20

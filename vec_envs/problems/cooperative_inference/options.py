@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vec_envs.problems.cooperative_inference.objective import REWARDS
-from vec_envs.validation import MOST_VEHICLES, check_at_most, check_integer, check_one_of, check_positive
+from vec_envs.validation import MOST_VEHICLES, check_at_most, check_integer, check_one_of, check_positive, check_takes
 
 ALLOCATIONS = ("exact", "learned")
 UNSTABLE = ("error", "clip")
@@ -56,3 +56,5 @@ def check_reward(reward: Any) -> None:
     """Raises `ValueError` unless the reward is a known name or a function."""
     if isinstance(reward, str) or not callable(reward):
         check_one_of(REWARDS, reward=reward)
+    else:
+        check_takes("terms", reward=reward)

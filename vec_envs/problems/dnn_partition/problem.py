@@ -43,6 +43,7 @@ from vec_envs.validation import (
     check_positive,
     check_positive_range,
     check_product,
+    check_takes,
     shown,
 )
 
@@ -483,6 +484,8 @@ def _check_types_of_clients(problem: DNNPartition) -> None:
 def _check_numbers(problem: DNNPartition) -> None:
     if isinstance(problem.reward, str) or not callable(problem.reward):
         check_one_of(REWARDS, reward=problem.reward)
+    else:
+        check_takes("terms", reward=problem.reward)
     check_one_of(ALLOCATIONS, allocation=problem.allocation)
     check_one_of(OBSERVATIONS, observation=problem.observation)
     check_positive(lyapunov_v=problem.lyapunov_v, slot_s=problem.slot_s, rsu_ghz=problem.rsu_ghz)

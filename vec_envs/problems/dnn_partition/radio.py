@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from vec_envs.physics.channel import PAPER_CARRIER_GHZ, RateFunction, checked_rates_mbps, thermal_noise_dbm
-from vec_envs.validation import check_callable, check_decibels, check_positive, shown
+from vec_envs.physics.channel import (
+    PAPER_CARRIER_GHZ,
+    RATE_ARGUMENTS,
+    RATE_KEYWORDS,
+    RateFunction,
+    checked_rates_mbps,
+    thermal_noise_dbm,
+)
+from vec_envs.validation import check_callable, check_decibels, check_positive, check_takes, shown
 
 CARRIERS_GHZ = (0.5, 100.0)
 """The carrier frequencies for which 3GPP gives the path losses."""
@@ -72,7 +79,9 @@ def check_radio(options: Any) -> None:
     """Raises `ValueError` for a wrong option of the radio; `options` has the fields of `Radio`, of any type."""
     check_positive(bandwidth_mhz=options.bandwidth_mhz, carrier_ghz=options.carrier_ghz)
     check_decibels(transmit_power_dbm=options.transmit_power_dbm, noise_dbm=options.noise_dbm)
-    check_callable(v2i_rate=options.v2i_rate, v2v_rate=options.v2v_rate)
+    rates = {"v2i_rate": options.v2i_rate, "v2v_rate": options.v2v_rate}
+    check_callable(**rates)
+    check_takes(*RATE_ARGUMENTS, keywords=RATE_KEYWORDS, **rates)
     if options.noise_figure_db is not None:
         check_decibels(noise_figure_db=options.noise_figure_db)
     if _is_limit(options.v2v_range_m):

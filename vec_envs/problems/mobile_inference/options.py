@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vec_envs.physics.channel import EFFICIENCY_KEYWORDS
 from vec_envs.problems.mobile_inference.objective import REWARDS
 from vec_envs.problems.mobile_inference.observation import OBSERVATIONS
 from vec_envs.validation import (
@@ -19,6 +20,7 @@ from vec_envs.validation import (
     check_positive,
     check_positive_range,
     check_product,
+    check_takes,
     shown,
 )
 
@@ -62,6 +64,7 @@ def check_options(problem: MobileInference) -> None:
     check_decibels(transmit_power_dbm=problem.transmit_power_dbm, noise_figure_db=problem.noise_figure_db)
     check_bool(shadowing=problem.shadowing)
     check_callable(efficiency=problem.efficiency)
+    check_takes("distance_m", "z1", "z2", keywords=EFFICIENCY_KEYWORDS, efficiency=problem.efficiency)
     check_one_of(OBSERVATIONS, observation=problem.observation)
     _check_reward(problem.reward)
     _check_sizes(problem)
@@ -73,6 +76,8 @@ def check_options(problem: MobileInference) -> None:
 def _check_reward(reward: Any) -> None:
     if isinstance(reward, str) or not callable(reward):
         check_one_of(REWARDS, reward=reward)
+    else:
+        check_takes("terms", reward=reward)
 
 
 def _check_sizes(problem: MobileInference) -> None:

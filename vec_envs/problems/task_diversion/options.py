@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vec_envs.physics.channel import RATE_ARGUMENTS, RATE_KEYWORDS
 from vec_envs.problems.task_diversion.observation import OBSERVATIONS
 from vec_envs.problems.task_diversion.request import DIVERSIONS
 from vec_envs.validation import (
@@ -18,6 +19,7 @@ from vec_envs.validation import (
     check_positive,
     check_positive_range,
     check_product,
+    check_takes,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def check_options(problem: TaskDiversion) -> None:
     check_positive_range(deadline_factor=problem.deadline_factor, battery=problem.battery)
     _check_bounds(problem)
     check_callable(v2i_rate=problem.v2i_rate)
+    check_takes(*RATE_ARGUMENTS, keywords=RATE_KEYWORDS, v2i_rate=problem.v2i_rate)
 
 
 def _check_sizes(problem: TaskDiversion) -> None:

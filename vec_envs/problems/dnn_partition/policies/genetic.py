@@ -19,9 +19,9 @@ from vec_envs.problems.dnn_partition.objective import Objective
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.policy import needs_view
 from vec_envs.problems.row_generators import RowGenerators
-from vec_envs.validation import check_integer
+from vec_envs.validation import check_integer, missing_extra
 
-NEEDS = "the genetic algorithm needs pymoo, which is not installed: pip install 'vec-envs[genetic]'"
+NEEDS = missing_extra("the genetic algorithm", "pymoo", "genetic")
 SPREAD = 3.0
 """Parameter eta of pymoo's polynomial mutation: a low value moves genes far."""
 CROSSED = 0.9

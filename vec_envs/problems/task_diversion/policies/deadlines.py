@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from vec_envs.problems.base import View
-from vec_envs.problems.policy import needs_view
-from vec_envs.problems.task_diversion.policies.rules import task_options
+from vec_envs.problems.policy import needs_view, with_axes_of
+from vec_envs.problems.task_diversion.policies.rules import Action, Observation, task_options
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 from vec_envs.problems.task_diversion.records import Request
 from vec_envs.records import pick
@@ -41,11 +41,9 @@ class DeadlineCut:
     def reset(self, seed: int) -> None:
         """Does nothing: there is no randomness."""
 
-    def act(
-        self, observation: Float32[np.ndarray, "batch 1 features"], view: View | None = None
-    ) -> Float[np.ndarray, "batch 1 numbers"]:
+    def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the actions. Raises `ValueError` without a view."""
-        view = needs_view(view, self, observation)
+        view = needs_view(view, self, observation, in_turn=True)
         problem, task = self._problem, view.exogenous
         request = problem.request(view.state, task)
         cut, vehicle_ghz, rsu_ghz, _ = task_options(problem, task.dnn, request, speeds="best")
@@ -60,7 +58,7 @@ class DeadlineCut:
         flat = total.reshape(*total.shape[:-3], -1)
         best = flat.argmin(axis=-1)
         of_best = {name: pick(np.broadcast_to(of, total.shape).reshape(flat.shape), best) for name, of in tried.items()}
-        return problem.action.encode(dnn=task.dnn, **of_best)[..., None, :]
+        return with_axes_of(observation, problem.action.encode(dnn=task.dnn, **of_best)[..., None, :])
 
     def _total(self, task: Any, request: Request, tried: dict[str, Any]) -> Float[np.ndarray, "*batch cuts own unit"]:
         """Returns what is minimised: for each cut, speed of the vehicle and speed of the unit."""

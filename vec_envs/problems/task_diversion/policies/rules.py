@@ -16,15 +16,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 from vec_envs.problems.base import View
-from vec_envs.problems.policy import batch_size_of, needs_view
+from vec_envs.problems.policy import batch_size_of, needs_view, with_axes_of
 from vec_envs.problems.row_generators import RowGenerators
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 from vec_envs.problems.task_diversion.records import Request, TaskOutcome
 from vec_envs.records import pick
 from vec_envs.validation import check_one_of
 
-Observation = Float32[np.ndarray, "batch 1 features"]
-Action = Float[np.ndarray, "batch 1 numbers"]
+Observation = Float32[np.ndarray, "batch *agent features"]
+"""The axis of the one agent that decides may be missing; then actions have none either."""
+Action = Float[np.ndarray, "batch *agent numbers"]
 Cuts = Literal["any", "local", "offload"]
 Speeds = Literal["full", "best"]
 PerCut = Float[np.ndarray, "*batch cuts"]
@@ -43,8 +44,8 @@ class RandomNumbers:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns random actions."""
-        size = 1, self._size
-        return self._generators.stacked(batch_size_of(observation), lambda rng: rng.uniform(-1.0, 1.0, size))
+        batch, size = batch_size_of(observation, in_turn=True), (1, self._size)
+        return with_axes_of(observation, self._generators.stacked(batch, lambda rng: rng.uniform(-1.0, 1.0, size)))
 
 
 class CheapestCut:
@@ -75,14 +76,14 @@ class CheapestCut:
 
     def act(self, observation: Observation, view: View | None = None) -> Action:
         """Returns the actions. Raises `ValueError` without a view."""
-        view = needs_view(view, self, observation)
+        view = needs_view(view, self, observation, in_turn=True)
         request = self._problem.request(view.state, view.exogenous)
         dnn = view.exogenous.dnn
         cut, vehicle_ghz, rsu_ghz, outcome = task_options(self._problem, dnn, request, speeds=self._speeds)
         allowed = self._allowed(cut, self._problem.num_layers[dnn][..., None], request.asked[..., None] >= 0)
         best = np.where(allowed, outcome.cost, np.inf).argmin(axis=-1)
         speeds = {"vehicle_ghz": pick(vehicle_ghz, best), "rsu_ghz": pick(rsu_ghz, best)}
-        return self._problem.action.encode(dnn=dnn, cut=best, **speeds)[..., None, :]
+        return with_axes_of(observation, self._problem.action.encode(dnn=dnn, cut=best, **speeds)[..., None, :])
 
     def _allowed(
         self, cut: Int[np.ndarray, "cuts"], layers: Int[np.ndarray, "*batch 1"], in_range: Bool[np.ndarray, "*batch 1"]
