@@ -386,7 +386,7 @@ def test_without_matplotlib_tables_are_written_with_a_message(
     assert write_suite(suite, collect(suite, 2, ResultStore(whole / "results")), tmp_path) == [
         tmp_path / "tiny-sweep.md"
     ]
-    assert "pip install 'vec-envs[render]'" in capsys.readouterr().err
+    assert 'pip install "vec-envs[render]"' in capsys.readouterr().err
 
 
 def test_labels_do_not_overlap_and_stay_near_their_lines() -> None:

@@ -15,11 +15,11 @@ from tests.made_up import LONG, SHORT, assert_same
 from tests.problems.dnn_partition.partition_slots import SLOTS, Slot, common, random_slot
 from tests.problems.dnn_partition.slots import OBJECTIVES, TINY, blank, least_cost, random_view
 from vec_envs import dnn_partition_v0
+from vec_envs.interfaces.present_scene import present_scene
 from vec_envs.mobility.traffic import Road, TrafficBlock
 from vec_envs.physics.allocation import band_shares
 from vec_envs.policies import BestResponse, ExactSlot, ExhaustiveSearch, Genetic, references
 from vec_envs.problems.base import View
-from vec_envs.problems.dnn_partition import drawing
 from vec_envs.problems.dnn_partition.problem import DNNPartition, Draws, Exogenous, State
 
 RADIO = {"carrier_ghz": 5.9, "noise_figure_db": 9.0, "v2v_range_m": 150.0, "shared_band": True}
@@ -388,6 +388,7 @@ def test_the_picture_shows_what_is_played() -> None:
     env = dnn_partition_v0.vector_env(num_envs=1, mobility="straight", v2v_range_m=1e-3)
     env.reset(seed=0)
     env.step(np.array([[1, 0, 1, 0, 1, 0, 1]]))  # all layers at the first service vehicle, or at the unit
-    sent = drawing._sent(env.batch.frame(0))
-    assert [node for _, node in sent] == [None, 0, None, 0, None, 0, None]
+    links = present_scene(env.batch, 0).frame.links
+    unit = env.batch.problem.num_client_vehicles + env.batch.problem.num_service_vehicles
+    assert [link[:2] for link in links] == [(1, unit), (3, unit), (5, unit)]
     env.close()
