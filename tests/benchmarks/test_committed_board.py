@@ -32,7 +32,6 @@ def board() -> Board:
 TO_BE_PLAYED = {
     **dict.fromkeys(("mad2rl", "p-qmix"), "5.9 GHz"),
     **dict.fromkeys(("rtd", "disdqn", "disdqn-best"), "tight"),
-    **dict.fromkeys(("genetic-drift", "genetic-paper"), ""),
 }
 """Policies that have not played or not been trained for some cases yet, and a part of the names of these cases."""
 SLOW = {"optimum-bound", "optimum-drift", "genetic-drift"}
