@@ -17,7 +17,12 @@ from vec_envs.registration import ENVIRONMENTS
 
 ROOT = Path(vec_envs.__file__).parents[1]
 PACKAGES = ("vec_envs", "trainers", "benchmarks", "sumo_scenarios")
-INTERNAL = {"vec_envs.mobility.sumo_worker", "benchmarks.jobs.execute", "benchmarks.speed.mobility_cost"}
+INTERNAL = {
+    "vec_envs.mobility.sumo_worker",
+    "benchmarks.jobs.execute",
+    "benchmarks.speed.mobility_cost",
+    "sumo_scenarios.measuring.simulate",
+}
 """Modules that other processes of this project start, and no user."""
 
 
