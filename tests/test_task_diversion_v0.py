@@ -59,7 +59,7 @@ MAKERS = makers(factory, ENV_ID)
         (
             {"num_service_vehicles": 2},
             TypeError,
-            "argument 'num_service_vehicles'; the options are .*num_rsus.*diversion",
+            "argument 'num_service_vehicles'; did you mean .* The options are .*num_rsus.*diversion",
         ),
     ],
     ids=str,

@@ -303,7 +303,10 @@ def test_without_ray_the_error_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["references", "--engine", "ray", "--output", str(tmp_path)], tiny["SUITES"]) == 2
-    assert 'the Ray engine needs ray: pip install "vec-envs[ray]"' in capsys.readouterr().err
+    assert (
+        'the Ray engine needs ray, which is missing; install it with: pip install "vec-envs[ray]"'
+        in capsys.readouterr().err
+    )
 
 
 def test_a_missing_cluster_is_reported_at_once(
