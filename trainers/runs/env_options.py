@@ -105,7 +105,9 @@ def command_line_type(hint: Any) -> Any | None:
 
 
 def _parts(hint: Any) -> set[Any]:
-    """Returns the types inside a type hint."""
+    """Returns the types inside a type hint. The arguments of a `Callable` are a list of hints."""
+    if isinstance(hint, list):
+        return set().union(*map(_parts, typing.cast(list[Any], hint)))
     return {hint}.union(*(_parts(argument) for argument in typing.get_args(hint)))
 
 
