@@ -71,7 +71,7 @@ def test_a_module_comes_to_a_training_run(folder: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     dnn_command(show)
     assert capsys.readouterr().out in PAGE
-    (training,) = commands("trainers.qmix")
+    training = next(c for c in commands("trainers.qmix") if "small.json" in c)
     run("qmix", training)
     Path("small.json").rename("moved.json")
     assert json.loads(Path("runs/small/config.json").read_text())["env"]["dnns"][0]["name"] == "small"
