@@ -260,11 +260,9 @@ def run(*command: str, cwd: Path = ROOT) -> str:
 @pytest.mark.parametrize(
     ("learner", "env_id", "options"),
     [
-        ("qmix", DISCRETE, ("--learner.warm-up-episodes", "4", "--learner.hidden", "16")),
         ("qmix_diffusion", DISCRETE, ("--learner.warm-up-episodes", "4", "--learner.hidden", "16")),
         ("ppo", DISCRETE, ("--learner.steps", "32")),
         ("sac", CONTINUOUS, ("--learner.warm-up-episodes", "4", "--learner.hidden", "16")),
-        ("ppo", CONTINUOUS, ("--learner.steps", "32")),
     ],
 )
 def test_learners_train_on_the_problem_and_evaluate_it(

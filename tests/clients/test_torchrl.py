@@ -67,12 +67,11 @@ def test_batched_gym_envs(env_id: str, kind: str) -> None:
 
 
 @EVERY_ID
-@EVERY_PADDING
 @BATCHED
-def test_batched_pettingzoo_envs(env_id: str, padded: bool, kind: str) -> None:
+def test_batched_pettingzoo_envs(env_id: str, kind: str) -> None:
     from torchrl import envs
 
-    check(getattr(envs, kind)(2, partial(pettingzoo_env, env_id, padded)))
+    check(getattr(envs, kind)(2, partial(pettingzoo_env, env_id, padded=kind == "ParallelEnv")))
 
 
 @EVERY_ID
