@@ -14,12 +14,13 @@ Modules, from the lowest to the highest:
 - `layer`: the record of one logical layer
 - `geometry`: the shapes of convolutions, poolings and matrix products
 - `workload`: the work of operations, by each paper's convention
+- `documents`: the JSON document of a profile, as files and runs hold it; `profile.schema.json` is its schema
+- `segments`: the parts of a network between two possible cuts, and the layers that they make
 - `torch_products`, `torch_operations`: the operations of torch code
 - `torch_modules`, `torch_residents`, `torch_trace`, `torch_graph`, `torch_failures`: from a module to its graph
 - `torch_profile`: the layers of a torch module
 - `onnx_model`, `onnx_operations`, `onnx_profile`: the layers of an ONNX file
 - `measured`: the record of times on a device
-- `documents`: the JSON document of a profile, as files and runs hold it; `profile.schema.json` is its schema
 - `profile`: the profile of a network
 - `choices`: DNN types as users give them, with files and names, for environments and for the options of a run
 - `processors`, `latency`: the work of cuts by measured times, and measuring them

@@ -1,16 +1,13 @@
 """Logical layers of an ONNX model: where it can be cut, and the work and output of each layer.
 
-The rules are those for torch modules. The graph can be cut wherever exactly one tensor is alive: it depends on values
-of the input, and is still needed. A segment between two cuts that has no counted work is merged into a neighbour. That
-is the layer before it in general, and the layer after it at the start and where it makes the tensor larger.
+The rules are those for torch modules. The graph can be cut wherever exactly one tensor is alive. A tensor is alive if
+it depends on values of the input and is still needed. `segments` describes how the parts between cuts become layers.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from itertools import takewhile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,8 @@ from vec_envs.dnn.geometry import Operation, Shape
 from vec_envs.dnn.layer import Layer
 from vec_envs.dnn.onnx_model import STANDARD, Graph, Tensor, read_graph
 from vec_envs.dnn.onnx_operations import WEIGHTS, operations_of
-from vec_envs.dnn.workload import convention, macs
+from vec_envs.dnn.segments import Segment, layers_of
+from vec_envs.dnn.workload import convention
 
 FROM_SHAPE = ("Shape", "Size")
 """Operators whose result depends on the shape of their input, and not on its values."""
@@ -34,80 +32,28 @@ def layers_of_onnx(path: str | Path, *, workload: str, sizes: Mapping[str, int])
 
     Raises `ValueError` also for an unknown workload, and for a model without counted work.
     """
-    flops = convention(workload)
+    convention(workload)
     graph = read_graph(path, sizes)
-    segments = _merged(_segments(graph))
-    if not segments[0].operations:
+    layers = layers_of(_segments(graph), workload=workload)
+    if not layers:
         raise ValueError(f"{path} has no convolution, pooling or matrix product to count")
-    layers = tuple(
-        Layer(
-            name=segment.name,
-            gflops=sum(map(flops, segment.operations)) / 1e9,
-            gmacs=sum(map(macs, segment.operations)) / 1e9,
-            output_mbit=segment.output_bits / 1e6,
-            parameter_mbyte=segment.parameter_bits / 8e6,
-        )
-        for segment in segments
-    )
     return sum(graph.tensors[name].size_bits for name in graph.inputs) / 1e6, layers
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Segment:
-    """A part of the graph between two cuts. `counted` holds the paths of the modules that did its operations."""
-
-    counted: tuple[tuple[str, ...], ...]
-    operations: tuple[Operation, ...]
-    parameter_bits: int
-    output_bits: int
-
-    @property
-    def name(self) -> str:
-        """The path of the innermost module with all the work, or those of the first and last module with work."""
-        shared = takewhile(lambda level: len(set(level)) == 1, zip(*self.counted, strict=False))
-        first, last = (".".join(self.counted[i]) for i in (0, -1))
-        return (".".join(level[0] for level in shared) or f"{first}-{last}")[:200]
-
-    def ends_before(self, other: _Segment) -> bool:
-        """Returns whether the next segment, `other`, starts a new layer."""
-        return bool(self.operations) and (bool(other.operations) or other.output_bits > self.output_bits)
-
-    def join(self, other: _Segment) -> _Segment:
-        """Returns this segment, followed by `other`, as one segment."""
-        return _Segment(
-            counted=self.counted + other.counted,
-            operations=self.operations + other.operations,
-            parameter_bits=self.parameter_bits + other.parameter_bits,
-            output_bits=other.output_bits,
-        )
-
-
-def _merged(segments: Iterable[_Segment]) -> list[_Segment]:
-    layers: list[_Segment] = []
-    for segment in segments:
-        if layers and not layers[-1].ends_before(segment):
-            layers[-1] = layers[-1].join(segment)
-        else:
-            layers.append(segment)
-    if len(layers) > 1 and not layers[-1].operations:
-        layers[-2:] = [layers[-2].join(layers[-1])]
-    return layers
-
-
-def _segments(graph: Graph) -> list[_Segment]:
+def _segments(graph: Graph) -> list[Segment]:
     """Returns the segments of a graph, in order. A parameter counts in the segment that first uses it."""
     unpadded: dict[str, Shape] = {}
     loaded: set[str] = set()
-    segments: list[_Segment] = []
+    segments: list[Segment] = []
     for nodes, output_bits in _pieces(graph):
         counted = [(_path(node), _operations(node, graph.tensors, unpadded)) for node in nodes]
         parameters = {name for node in nodes for name in _parameters(node, graph)} - loaded
         loaded |= parameters
         segments.append(
-            _Segment(
+            Segment(
                 counted=tuple(path for path, operations in counted if operations),
                 operations=tuple(operation for _, operations in counted for operation in operations),
-                parameter_bits=sum(graph.tensors[name].size_bits for name in parameters),
+                parameter_bytes=sum(graph.tensors[name].size_bits for name in parameters) / 8,
                 output_bits=output_bits,
             )
         )
@@ -190,14 +136,14 @@ def _name(node: Any) -> str:
     return node.name or next(iter(node.output), node.op_type)
 
 
-def _path(node: Any) -> tuple[str, ...]:
+def _path(node: Any) -> str:
     """Returns the path of the module that a node belongs to, as the exporter wrote it, or the node's own name."""
     for entry in node.metadata_props:
         if entry.key == SCOPES and len(entry.value) <= MOST_SCOPE_CHARACTERS:
             try:
                 scopes: Any = ast.literal_eval(entry.value)
-                return tuple(str(scopes[-2] or scopes[-1]).split("."))
+                return str(scopes[-2] or scopes[-1])
             except (IndexError, SyntaxError, TypeError, ValueError):
                 break
     parts = [part for part in _name(node).split("/") if part]
-    return tuple((parts[-2] if len(parts) > 1 else parts[0]).split(".")) if parts else (node.op_type,)
+    return parts[max(len(parts) - 2, 0)] if parts else node.op_type

@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from vec_envs.dnn.geometry import Operation
+from vec_envs.dnn.segments import Segment
 from vec_envs.dnn.torch_modules import tensors_of
 from vec_envs.dnn.torch_operations import no_memory, record_operations
 from vec_envs.dnn.torch_trace import Traced
@@ -44,37 +44,6 @@ _FROM_SHAPE = (
     *("new_ones", "new_zeros", "new_full", "new_empty", "size", "dim"),
 )
 """Functions and methods whose result depends on the shape and type of their first argument, and not on its values."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Segment:
-    """A part of the graph between two cuts. `counted` holds the paths of the modules that did its operations."""
-
-    counted: tuple[str, ...]
-    operations: tuple[Operation, ...]
-    parameters: tuple[torch.Tensor, ...]
-    output_bits: int
-
-    @property
-    def name(self) -> str:
-        """The path of the innermost module with all the work, or those of the first and last module with work."""
-        levels = zip(*(path.split(".") for path in self.counted), strict=False)
-        shared = takewhile(lambda level: len(set(level)) == 1, levels)
-        return ".".join(level[0] for level in shared) or f"{self.counted[0]}-{self.counted[-1]}"
-
-    def ends_before(self, other: Segment) -> bool:
-        """Returns whether the next segment, `other`, starts a new layer."""
-        enlarges = other.output_bits > self.output_bits
-        return bool(self.operations) and (bool(other.operations) or enlarges)
-
-    def join(self, other: Segment) -> Segment:
-        """Returns this segment, followed by `other`, as one segment."""
-        return Segment(
-            counted=self.counted + other.counted,
-            operations=self.operations + other.operations,
-            parameters=self.parameters + other.parameters,
-            output_bits=other.output_bits,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +174,7 @@ class _Counter(torch.fx.Interpreter):
         return Segment(
             counted=tuple(self.path(node) for node in nodes if self.operations[node]),
             operations=tuple(operation for node in nodes for operation in self.operations[node]),
-            parameters=tuple(first_used.values()),
+            parameter_bytes=sum(parameter.numel() * parameter.itemsize for parameter in first_used.values()),
             output_bits=output_bits,
         )
 

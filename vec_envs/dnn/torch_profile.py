@@ -1,12 +1,7 @@
 """Logical layers of a torch module: where it can be cut, and the work and output of each layer.
 
-The module is traced (`torch_trace`) and its graph divided into segments (`torch_graph`); nothing is computed, and no
-weights are copied (`torch_modules`). A segment without counted work, such as an activation, a normalisation or a
-flattening, is merged into a neighbour:
-
-- into the layer before it, in general;
-- into the layer after it at the start of the network, and where it makes the tensor larger (padding, nearest
-  upsampling), because the smaller tensor is the better one to send.
+The module is traced (`torch_trace`) and its graph divided into segments (`torch_graph`), which are merged into layers
+(`segments`). Nothing is computed, and no weights are copied (`torch_modules`).
 
 `torch_operations` and `torch_products` define which operations are counted.
 """
@@ -18,7 +13,7 @@ flattening, is merged into a neighbour:
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +21,9 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from vec_envs.dnn.layer import Layer
+from vec_envs.dnn.segments import layers_of
 from vec_envs.dnn.torch_failures import explanation
-from vec_envs.dnn.torch_graph import Segment, Segments, segments_of, sent_bits
+from vec_envs.dnn.torch_graph import Segments, segments_of, sent_bits
 from vec_envs.dnn.torch_modules import (
     Arguments,
     arguments_of,
@@ -38,7 +34,7 @@ from vec_envs.dnn.torch_modules import (
 )
 from vec_envs.dnn.torch_residents import CACHES, Residents, divided, keep
 from vec_envs.dnn.torch_trace import no_data_mode, plain_kernels, ways
-from vec_envs.dnn.workload import convention, layer_of
+from vec_envs.dnn.workload import convention
 
 ACTIVATION_BITS = (8, 16, 32)
 """The bits in which a floating-point number may be sent."""
@@ -68,9 +64,9 @@ def profile_of_module(
     network = _network(inner, arguments_of(inner, example_input, keywords), residents)
     label = f"{name!r} ({type(inner).__name__})"
     found = _segments(label, network, max_tensors=max_tensors, activation_bits=activation_bits)
-    merged = _merge(found.segments)
+    layers = layers_of(found.segments, workload=workload)
     unknown = ", ".join(f"{operation} in {path!r}" for operation, path in found.unknown)
-    if not merged[0].operations:
+    if not layers:
         of_unknown_work = f"; the work of these operations is unknown: {unknown}" if unknown else ""
         raise ValueError(f"{label} has no convolution, pooling or matrix product to count{of_unknown_work}")
     if unknown:
@@ -79,16 +75,6 @@ def profile_of_module(
             "add it to gflops and gmacs of the layer with dataclasses.replace if it matters",
             stacklevel=3,
         )
-    layers = tuple(
-        layer_of(
-            segment.name,
-            segment.operations,
-            output_bits=segment.output_bits,
-            parameter_bytes=sum(tensor.numel() * tensor.itemsize for tensor in segment.parameters),
-            workload=workload,
-        )
-        for segment in merged
-    )
     return sent_bits(network.arguments.tensors, activation_bits) / 1e6, layers
 
 
@@ -131,16 +117,3 @@ def _segments(label: str, network: _Network, *, max_tensors: int, activation_bit
         shadow, inputs = network.without_data(mode)
         message = explanation(label, shadow, inputs, mode, failures)
     raise ValueError(message) from failures[-1]
-
-
-def _merge(segments: Iterable[Segment]) -> list[Segment]:
-    """Returns segments that each have counted work: merges those without it into a neighbour."""
-    layers: list[Segment] = []
-    for segment in segments:
-        if layers and not layers[-1].ends_before(segment):
-            layers[-1] = layers[-1].join(segment)
-        else:
-            layers.append(segment)
-    if len(layers) > 1 and not layers[-1].operations:
-        layers[-2:] = [layers[-2].join(layers[-1])]
-    return layers

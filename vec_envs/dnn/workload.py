@@ -140,7 +140,7 @@ def logical_layer(
 
 
 def layer_of(
-    name: str, operations: Iterable[Operation], *, output_bits: int, parameter_bytes: int, workload: str
+    name: str, operations: Iterable[Operation], *, output_bits: int, parameter_bytes: float, workload: str
 ) -> Layer:
     """Returns the layer that does the given operations, with values and parameters of any type.
 

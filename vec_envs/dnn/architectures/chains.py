@@ -75,6 +75,19 @@ def _classifier(*, first: int) -> NamedSteps:
     return tuple((f"fc{first + index}", fully_connected(width)) for index, width in enumerate((4096, 4096, 1000)))
 
 
+def _vgg(name: str, depths: Sequence[int], *, configuration: str) -> Architecture:
+    return Architecture(
+        name=name,
+        sources=(
+            'K. Simonyan, A. Zisserman, "Very deep convolutional networks for large-scale image recognition", '
+            f"ICLR 2015, arXiv:1409.1556, configuration {configuration}",
+            f"torchvision.models.{name}",
+        ),
+        input_shape=(3, 224, 224),
+        layers=vgg_layers(depths),
+    )
+
+
 NETWORKS = (
     Architecture(
         name="lenet5",
@@ -104,24 +117,6 @@ NETWORKS = (
         input_shape=(3, 224, 224),
         layers=nin_layers(),
     ),
-    Architecture(
-        name="vgg16",
-        sources=(
-            'K. Simonyan, A. Zisserman, "Very deep convolutional networks for large-scale image recognition", '
-            "ICLR 2015, arXiv:1409.1556, configuration D",
-            "torchvision.models.vgg16",
-        ),
-        input_shape=(3, 224, 224),
-        layers=vgg_layers((2, 2, 3, 3, 3)),
-    ),
-    Architecture(
-        name="vgg19",
-        sources=(
-            'K. Simonyan, A. Zisserman, "Very deep convolutional networks for large-scale image recognition", '
-            "ICLR 2015, arXiv:1409.1556, configuration E",
-            "torchvision.models.vgg19",
-        ),
-        input_shape=(3, 224, 224),
-        layers=vgg_layers((2, 2, 4, 4, 4)),
-    ),
+    _vgg("vgg16", (2, 2, 3, 3, 3), configuration="D"),
+    _vgg("vgg19", (2, 2, 4, 4, 4), configuration="E"),
 )

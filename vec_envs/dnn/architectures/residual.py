@@ -66,55 +66,25 @@ def _bottleneck(channels: int, *, first_stride: int, second_stride: int) -> Step
     return residual(body, stride=first_stride * second_stride)
 
 
+def _resnet(name: str, block: ResidualBlock, depths: Sequence[int], *, note: str = "") -> Architecture:
+    return Architecture(
+        name=name,
+        sources=(
+            'K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, '
+            "arXiv:1512.03385",
+            f"torchvision.models.{name}{note}",
+        ),
+        input_shape=(3, 224, 224),
+        layers=resnet_layers(block, depths),
+    )
+
+
+_STRIDE = " (the stride of a block in its 3x3 convolution)"
+
 NETWORKS = (
-    Architecture(
-        name="resnet18",
-        sources=(
-            'K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, '
-            "arXiv:1512.03385",
-            "torchvision.models.resnet18",
-        ),
-        input_shape=(3, 224, 224),
-        layers=resnet_layers(basic_block, (2, 2, 2, 2)),
-    ),
-    Architecture(
-        name="resnet34",
-        sources=(
-            'K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, '
-            "arXiv:1512.03385",
-            "torchvision.models.resnet34",
-        ),
-        input_shape=(3, 224, 224),
-        layers=resnet_layers(basic_block, (3, 4, 6, 3)),
-    ),
-    Architecture(
-        name="resnet50",
-        sources=(
-            'K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, '
-            "arXiv:1512.03385",
-            "torchvision.models.resnet50 (the stride of a block in its 3x3 convolution)",
-        ),
-        input_shape=(3, 224, 224),
-        layers=resnet_layers(bottleneck, (3, 4, 6, 3)),
-    ),
-    Architecture(
-        name="resnet101",
-        sources=(
-            'K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, '
-            "arXiv:1512.03385",
-            "torchvision.models.resnet101 (the stride of a block in its 3x3 convolution)",
-        ),
-        input_shape=(3, 224, 224),
-        layers=resnet_layers(bottleneck, (3, 4, 23, 3)),
-    ),
-    Architecture(
-        name="resnet152",
-        sources=(
-            'K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, '
-            "arXiv:1512.03385",
-            "torchvision.models.resnet152 (the stride of a block in its 3x3 convolution)",
-        ),
-        input_shape=(3, 224, 224),
-        layers=resnet_layers(bottleneck, (3, 8, 36, 3)),
-    ),
+    _resnet("resnet18", basic_block, (2, 2, 2, 2)),
+    _resnet("resnet34", basic_block, (3, 4, 6, 3)),
+    _resnet("resnet50", bottleneck, (3, 4, 6, 3), note=_STRIDE),
+    _resnet("resnet101", bottleneck, (3, 4, 23, 3), note=_STRIDE),
+    _resnet("resnet152", bottleneck, (3, 8, 36, 3), note=_STRIDE),
 )
