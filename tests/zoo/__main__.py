@@ -25,21 +25,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the order: a run may be stopped early")
     parser.add_argument("--rows", type=Path, default=Path("zoo.jsonl"), help="the file of results, a model a line")
     parser.add_argument("--page", type=Path, default=Path("docs/zoo.md"))
-    told = parser.parse_args()
-    if told.command == "table":
-        told.page.write_text(
-            render([json.loads(line) for line in _lines(told.rows)], of_each_family=told.of_each_family)
+    options = parser.parse_args()
+    if options.command == "table":
+        options.page.write_text(
+            render([json.loads(line) for line in _lines(options.rows)], of_each_family=options.of_each_family)
         )
         return
-    done = {tuple(json.loads(line)[key] for key in ("package", "name")) for line in _lines(told.rows)}
-    for package in told.packages:
-        listed = cases(package, of_each_family=told.of_each_family or None)
-        random.Random(told.seed).shuffle(listed)
+    done = {tuple(json.loads(line)[key] for key in ("package", "name")) for line in _lines(options.rows)}
+    for package in options.packages:
+        listed = cases(package, of_each_family=options.of_each_family or None)
+        random.Random(options.seed).shuffle(listed)
         for case in listed:
-            if (case.package, case.name) in done or (told.only and told.only not in case.name):
+            if (case.package, case.name) in done or (options.only and options.only not in case.name):
                 continue
             row = tried(case)
-            with told.rows.open("a") as file:
+            with options.rows.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(row["package"], row["name"], row["status"], row.get("reason", "")[:300], row["seconds"], flush=True)
 

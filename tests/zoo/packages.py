@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ class Case:
     group: str
     name: str
     build: Callable[[], tuple[torch.nn.Module, Any]]
-    max_tensors: int = field(default=1)
 
 
 def image(size: int, channels: int = 3) -> torch.Tensor:
