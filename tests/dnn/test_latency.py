@@ -65,6 +65,22 @@ def test_times_of_modules_go_to_their_layers(clock: None) -> None:
     assert replace(profile, measured=(times,)).layer_s("board") == times.layer_s
 
 
+class OfBatch(Net):
+    """Takes one argument, a dictionary."""
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return super().forward(batch["image"])
+
+
+def test_a_dictionary_may_be_one_argument_and_parts_keep_their_modes(clock: None) -> None:
+    module = OfBatch().train()
+    module.block.eval()
+    profile = DNNProfile.from_torch(Net(), torch.zeros(1, 3, 8, 8), name="net")
+    times = measure_latency(module, {"image": torch.zeros(1, 3, 8, 8)}, profile=profile, repeats=1)
+    assert times.layer_s == pytest.approx((0.75, 3.0, 0.0, 4.0))
+    assert (module.training, module.block.training, module.last.training) == (True, False, True)
+
+
 @pytest.mark.slow
 def test_time_between_modules_goes_to_layers_without_one(clock: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow_pool(x: torch.Tensor, size: int) -> torch.Tensor:

@@ -7,7 +7,6 @@ python -m vec_envs.dnn.build_library --check    compares them instead: exits wit
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from vec_envs.dnn.architectures import ARCHITECTURES, Architecture
 from vec_envs.dnn.geometry import Stage
+from vec_envs.dnn.profile import rendered
 from vec_envs.dnn.workload import WORKLOADS, logical_layer, mbit
 from vec_envs.version_option import add_version
 
@@ -22,17 +22,16 @@ LIBRARY = Path(__file__).parent / "library"
 
 
 def render(architecture: Architecture) -> str:
-    """Returns the text of an architecture's file: JSON with one line for each layer."""
-    head = {
+    """Returns the text of an architecture's file."""
+    document = {
         "name": architecture.name,
         "sources": architecture.sources,
         "made_by": "python -m vec_envs.dnn.build_library",
         "input_shape": architecture.input_shape,
         "input_mbit": mbit(math.prod(architecture.input_shape)),
+        "layers": [_row(name, stage) for name, stage in architecture.stages()],
     }
-    fields = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
-    rows = [f"    {json.dumps(_row(name, stage))}" for name, stage in architecture.stages()]
-    return "{\n" + ",\n".join([*fields, '  "layers": [\n' + ",\n".join(rows) + "\n  ]"]) + "\n}\n"
+    return rendered(document)
 
 
 def main(arguments: Sequence[str] | None = None, *, library: Path = LIBRARY) -> int:

@@ -35,8 +35,8 @@ def measure_latency(
     the layers' times.
 
     Args:
-        module: The network. It is moved to the device and back, and keeps its mode.
-        example_input: One sample: a tensor, a tuple of arguments, or a dictionary of keywords.
+        module: The network. It is moved to the device and back, and its parts keep their modes.
+        example_input: One sample, as `DNNProfile.from_torch` takes it.
         device: A device of torch, such as "cpu" or "cuda".
         name: The name of the device in the result; by default `device`.
         profile: The profile of the module; by default that of `DNNProfile.from_torch`.
@@ -53,7 +53,8 @@ def measure_latency(
     check_integer(1, repeats=repeats)
     check_integer(0, warm_up=warm_up)
     profile = profile or DNNProfile.from_torch(module, example_input, name="measured")
-    was_training, was_on = module.training, next((p.device for p in module.parameters()), torch.device("cpu"))
+    was_training = {part: part.training for part in module.modules()}
+    was_on = next((p.device for p in module.parameters()), torch.device("cpu"))
     paths, calls = _Calls(module, device), list[list[float]]()
     totals: list[float] = []
     try:
@@ -67,7 +68,9 @@ def measure_latency(
                 run()
             calls.append(paths.seconds)
     finally:
-        module.train(was_training).to(was_on)
+        module.to(was_on)
+        for part, training in was_training.items():
+            part.training = training
     seconds = np.median(np.array(calls).reshape(repeats, -1), axis=0)
     layer_s = _by_layer(profile, paths.names, seconds, total_s=float(np.median(totals)))
     source = f"torch {torch.__version__}, {torch.get_num_threads()} threads, median of {repeats} runs of one sample"
@@ -113,18 +116,17 @@ class _Calls:
 def _runner(module: torch.nn.Module, example_input: Any, device: str) -> Callable[[], object]:
     """Returns a function that runs the module once, on zeros of the shapes of the input."""
     import torch
-    from torch.utils import _pytree as pytree
 
-    def on_device(value: Any) -> Any:
-        return torch.zeros_like(value, device=device) if isinstance(value, torch.Tensor) else value
+    from vec_envs.dnn.torch_modules import arguments_of, unwrapped, with_tensors
 
-    given = pytree.tree_map(on_device, example_input)
+    given = arguments_of(unwrapped(module), example_input)
+    positional, keywords = with_tensors(
+        (given.positional, dict(given.keywords)), lambda tensor: torch.zeros_like(tensor, device=device)
+    )
 
     def run() -> object:
         with torch.no_grad():
-            if isinstance(given, dict):
-                return module(**given)
-            return module(*given) if isinstance(given, tuple) else module(given)
+            return module(*positional, **keywords)
 
     return run
 

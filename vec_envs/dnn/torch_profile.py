@@ -32,7 +32,7 @@ from vec_envs.dnn.torch_modules import (
     unwrapped,
     without_data,
 )
-from vec_envs.dnn.torch_residents import CACHES, Residents, divided, keep
+from vec_envs.dnn.torch_residents import Residents, divided, keep
 from vec_envs.dnn.torch_trace import no_data_mode, plain_kernels, ways
 from vec_envs.dnn.workload import convention
 
@@ -46,10 +46,10 @@ def profile_of_module(
     *,
     name: str,
     workload: str,
-    keywords: Mapping[str, Any] | None = None,
-    max_tensors: int = 1,
-    activation_bits: int | None = None,
-    residents: Residents = CACHES,
+    keywords: Mapping[str, Any] | None,
+    max_tensors: int,
+    activation_bits: int | None,
+    residents: Residents,
 ) -> tuple[float, tuple[Layer, ...]]:
     """Returns the size of the input in Mbit and the logical layers of `module` on one sample.
 

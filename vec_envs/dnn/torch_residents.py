@@ -23,10 +23,6 @@ Residents: TypeAlias = Collection[str | int]
 """Names of arguments of `forward` and of entries of its output, or positions in an output that is a tuple."""
 
 
-CACHES = ("past_key_values", "cache")
-"""What language models of transformers call their caches."""
-
-
 def divided(module: torch.nn.Module, arguments: Arguments, residents: Residents) -> tuple[Arguments, Mapping[str, Any]]:
     """Returns the arguments that are sent, and those that are resident by their names.
 

@@ -5,7 +5,7 @@ A block without a shortcut is several layers, because it can be cut between its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from vec_envs.dnn.architectures.architecture import Architecture, NamedSteps
@@ -119,13 +119,8 @@ def mobilenetv1_layers() -> NamedSteps:
 
 def mobilenetv2_layers() -> NamedSteps:
     """Returns the 34 layers of MobileNetV2 of width 1."""
-    blocks: list[_Block] = []
-    in_channels = 32
-    for expansion, channels, depth, first_stride in _MOBILENETV2_STAGES:
-        for stride in (first_stride, *(1,) * (depth - 1)):
-            blocks.append(_Block(hidden=expansion * in_channels, channels=channels, stride=stride))
-            in_channels = channels
-    return (("conv1", _stem(32)), *_blocks(32, blocks), *_classifier(1280))
+    stages = ((expansion, 3, channels, depth, stride) for expansion, channels, depth, stride in _MOBILENETV2_STAGES)
+    return (("conv1", _stem(32)), *_blocks(32, _staged(32, stages, squeeze=False)), *_classifier(1280))
 
 
 def mobilenetv3_large_layers() -> NamedSteps:
@@ -145,20 +140,25 @@ def mobilenetv3_large_layers() -> NamedSteps:
 
 
 def efficientnet_b0_layers() -> NamedSteps:
-    """Returns the layers of EfficientNet-B0. A gate squeezes to a quarter of the channels of its block's input."""
-    blocks: list[_Block] = []
-    in_channels = 32
-    for expansion, kernel, channels, depth, first_stride in _EFFICIENTNET_B0_STAGES:
-        for stride in (first_stride, *(1,) * (depth - 1)):
-            hidden, squeezed = expansion * in_channels, in_channels // 4
-            block = _Block(hidden=hidden, channels=channels, kernel=kernel, stride=stride, squeezed=squeezed)
-            blocks.append(block)
-            in_channels = channels
+    """Returns the layers of EfficientNet-B0."""
+    blocks = _staged(32, _EFFICIENTNET_B0_STAGES, squeeze=True)
     return (("conv1", _stem(32)), *_blocks(32, blocks), *_classifier(1280))
 
 
 def _stem(channels: int) -> Step:
     return convolution(channels, 3, stride=2, padding=1, batch_norm=True)
+
+
+def _staged(in_channels: int, stages: Iterable[tuple[int, int, int, int, int]], *, squeeze: bool) -> Iterator[_Block]:
+    """Yields the blocks of stages, each (expansion, kernel, channels, blocks, stride of the first block).
+
+    A gate squeezes to a quarter of the channels of its block's input.
+    """
+    for expansion, kernel, channels, depth, first_stride in stages:
+        for stride in (first_stride, *(1,) * (depth - 1)):
+            hidden, squeezed = expansion * in_channels, in_channels // 4 if squeeze else 0
+            yield _Block(hidden=hidden, channels=channels, kernel=kernel, stride=stride, squeezed=squeezed)
+            in_channels = channels
 
 
 def _blocks(in_channels: int, blocks: Iterable[_Block]) -> NamedSteps:
