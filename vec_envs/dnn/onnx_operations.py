@@ -82,8 +82,10 @@ def _quantised_matrix_product(attributes: Mapping[str, Any], inputs: Shapes, out
 
 def _einsum(attributes: Mapping[str, Any], inputs: Shapes, outputs: Shapes) -> list[Operation]:
     terms = attributes["equation"].replace(" ", "").partition("->")[0].split(",")
-    if len(terms) < 2 or any("." in term for term in terms):
-        return [OtherProduct(macs=math.prod(outputs[0]) * inputs[0][-1])] if len(terms) > 1 else []
+    if len(terms) < 2:
+        return []
+    if any("." in term for term in terms):  # an ellipsis: the sum is taken to run over the last axis of the first input
+        return [OtherProduct(macs=math.prod(outputs[0]) * inputs[0][-1])]
     sizes = {letter: size for term, shape in zip(terms, inputs, strict=True) for letter, size in zip(term, shape)}  # noqa: B905
     return [OtherProduct(macs=math.prod(sizes.values()))]
 
