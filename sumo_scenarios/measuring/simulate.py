@@ -7,6 +7,7 @@ the standard library and libsumo, as in `vec_envs.mobility.sumo_worker`.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from array import array
 from typing import Any
@@ -106,8 +107,6 @@ def main() -> None:
         )
     sys.stdout.flush()
     # libsumo's own clean-up may fail at the ordinary exit.
-    import os
-
     os._exit(0)
 
 

@@ -27,6 +27,8 @@ _KEPT_SECTIONS = (
 )
 """Sections of a configuration whose options change how vehicles move."""
 _NOT_KEPT = ("mesosim", "game", "threads", "routing-threads")
+_INPUTS = ("net-file", "route-files", "additional-files")
+"""The inputs of a configuration that are taken over."""
 _OTHER_ROOTS = {
     "routes": "holds vehicles; give the network first, and this file with --routes",
     "additional": "is an additional file; give the network first, and this file with --additional",
@@ -159,9 +161,6 @@ def _without_options(path: Path, names: Sequence[str], work: Path) -> Path:
     copy = work / "known.sumocfg"
     tree.write(copy, encoding="utf-8", xml_declaration=True)
     return copy
-
-
-_INPUTS = ("net-file", "route-files", "additional-files")
 
 
 def from_files(net_file: Path, routes: Sequence[Path], additional: Sequence[Path]) -> Source:

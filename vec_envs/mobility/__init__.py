@@ -74,9 +74,9 @@ def make_mobility(
         answer_timeout_s: See `SumoMobility`.
 
     Raises:
-        ValueError: The mobility, scenario or backend is unknown; the message lists those that exist. `"straight"` and
-            `"still"` take no scenario. A mobility of
-            your own cannot be imported, or lacks a member of `Mobility`.
+        ValueError: The mobility, scenario or backend is unknown; the message lists those that exist. A scenario is
+            given to `"straight"` or `"still"`, which take none. A mobility of your own cannot be imported, or lacks a
+            member of `Mobility`.
     """
     check_sumo_options(
         sumo_backend=sumo_backend,

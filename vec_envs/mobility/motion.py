@@ -55,11 +55,11 @@ class Motion:
         stays = present[1:] & present[:-1]
         if self._axis is None:
             position_m, step_mps = self._in_plane(xy_m, stays, slot_s)
-            return np.where(present, position_m, 0.0), speeds_mps(step_mps, present)
+            return np.where(present, position_m, 0.0), _speeds_mps(step_mps, present)
         position_m = np.zeros(present.shape)
         # Stay by stay, in the order in which workers send a window.
         position_m.T[present.T] = self._axis.position_m(xy_m.swapaxes(0, 1)[present.T])
-        return position_m, speeds_mps(self.steps_mps(xy_m, position_m, stays, slot_s), present)
+        return position_m, _speeds_mps(self._steps_mps(xy_m, position_m, stays, slot_s), present)
 
     def of_staying(
         self, xy_m: Places, first_speed_mps: Float[np.ndarray, " vehicles"], slot_s: float
@@ -73,7 +73,7 @@ class Motion:
             position_m, step_mps = self._in_plane(xy_m, stays, slot_s)
             return position_m, np.vstack((first_speed_mps, step_mps))
         position_m = self._axis.position_m(xy_m)
-        speed_mps = np.vstack((first_speed_mps, self.steps_mps(xy_m, position_m, stays, slot_s)))
+        speed_mps = np.vstack((first_speed_mps, self._steps_mps(xy_m, position_m, stays, slot_s)))
         if len(xy_m) > 1:
             # SUMO's own speed has no direction.
             np.copysign(speed_mps[0], speed_mps[1], out=speed_mps[0])
@@ -85,9 +85,9 @@ class Motion:
         if self._axis is None:
             position_m, step_mps = self._in_plane(window.xy_m, stays, slot_s)
             position_m = np.where(window.present, position_m, 0.0)
-            return replace(window, position_m=position_m, speed_mps=speeds_mps(step_mps, window.present))
-        few = slice(4)  # enough for the rule of `steps_mps`
-        steps_mps = self.steps_mps(window.xy_m[few], window.position_m[few], stays[: few.stop - 1], slot_s)
+            return replace(window, position_m=position_m, speed_mps=_speeds_mps(step_mps, window.present))
+        few = slice(4)  # enough for the rule of `_steps_mps`
+        steps_mps = self._steps_mps(window.xy_m[few], window.position_m[few], stays[: few.stop - 1], slot_s)
         first_mps = np.where(window.present[0], steps_mps[0], 0.0)
         return replace(window, speed_mps=np.vstack((first_mps, window.speed_mps[1:])))
 
@@ -120,7 +120,7 @@ class Motion:
             "the road in metres, in the plane of the network, or leave it out"
         )
 
-    def steps_mps(self, xy_m: Places, position_m: Numbers, stays: Flags, slot_s: float) -> Steps:
+    def _steps_mps(self, xy_m: Places, position_m: Numbers, stays: Flags, slot_s: float) -> Steps:
         """Returns the speeds from each slot to the next one on a road with an axis, negative against it."""
         along_m = position_m[1:] - position_m[:-1]
         step_mps = along_m / slot_s
@@ -165,7 +165,7 @@ class Motion:
         return np.where(approaches, -distance_m, distance_m), np.maximum(along_m, 0.0) / slot_s
 
 
-def speeds_mps(step_mps: Steps, present: Present) -> Numbers:
+def _speeds_mps(step_mps: Steps, present: Present) -> Numbers:
     """Returns the speeds in each slot of vehicles that are present for two slots or more, 0.0 where they are absent.
 
     The speed in a slot is that of the step from the previous slot; in a vehicle's first slot, of its first step.

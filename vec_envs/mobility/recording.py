@@ -112,10 +112,12 @@ def find_recording(recording: str | Path) -> Path:
         return RECORDINGS / f"{recording}.npz"
     if Path(recording).is_file():
         return Path(recording)
-    live = (SHIPPED / str(recording) / "scenario.toml").is_file()
-    live = live or (Path(recording) / "scenario.toml").is_file()
-    hint = ", which is a folder" if Path(recording).is_dir() else did_you_mean(str(recording), recording_names())
-    hint = f"; record it first: python -m sumo_scenarios.record {recording}" if live else hint
+    if any((folder / "scenario.toml").is_file() for folder in (SHIPPED / recording, Path(recording))):
+        hint = f"; record it first: python -m sumo_scenarios.record {recording}"
+    elif Path(recording).is_dir():
+        hint = ", which is a folder"
+    else:
+        hint = did_you_mean(str(recording), recording_names())
     raise ValueError(
         f"scenario must be one of {', '.join(recording_names())}, or a path to a file made by python -m "
         f"sumo_scenarios.record, got {str(recording)!r}{hint}"

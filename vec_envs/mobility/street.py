@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ class Street:
     """The lanes and the areas of junctions of a road; both are empty where nothing drives."""
 
     lanes: tuple[Lane, ...] = ()
-    junctions: tuple[Line, ...] = field(default=())
+    junctions: tuple[Line, ...] = ()
 
 
 def street_of(mobility: Mobility) -> Street:
@@ -87,5 +86,5 @@ def _lane(element: Any) -> Lane | None:
 
 def _points(shape: str) -> Line:
     """Returns the points of a shape of SUMO, "x,y x,y ..."; a third coordinate, the height, is left out."""
-    numbers = [[float(number) for number in re.split(",", point)[:2]] for point in shape.split()]
+    numbers = [[float(number) for number in point.split(",")[:2]] for point in shape.split()]
     return np.array(numbers, dtype=np.float64).reshape(-1, 2)

@@ -27,7 +27,7 @@ def first_departure_s(files: list[str]) -> float | None:
 def _first_of(file: Path) -> float | None:
     first: float | None = None
     with (
-        suppress(OSError, EOFError, zlib.error, ElementTree.ParseError, ValueError, LookupError),
+        suppress(*_DAMAGED),
         _opened(file) as stream,
     ):
         elements = (
