@@ -9,6 +9,7 @@ A file that is refused raises `ValueError` with its path and the bound; one that
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import math
@@ -37,6 +38,14 @@ MOST_HEADER_CHARACTERS = 1000
 """The largest length of an array's header, which gives its shape and type."""
 MOST_CHARACTERS = 400
 """The largest number of characters of a reason, which may quote the file."""
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""The byte order marks that editors on Windows write, and the encodings that they announce."""
 _END_BYTES, _LOCATOR_BYTES, _END64_BYTES = 22, 20, 56
 _DAMAGED = (
     OSError,
@@ -71,6 +80,11 @@ def read_bytes(path: Path, *, most_bytes: int = MOST_TEXT_BYTES) -> bytes:
     if len(content) > most_bytes:  # some files have no size before they are read, such as those of /proc
         raise ValueError(f"{path} must have at most {most_bytes} bytes, got more")
     return content
+
+
+def announced_encoding(content: bytes) -> str:
+    """Returns the encoding that a text's byte order mark announces; UTF-8 where it has none."""
+    return next((encoding for mark, encoding in _MARKS if content.startswith(mark)), "utf-8")
 
 
 def read_text(path: Path, *, most_bytes: int = MOST_TEXT_BYTES) -> str:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vec_envs.files import shortened
+from vec_envs.mobility.sumo_worker.simulators import WorkerError, program_path
 from vec_envs.validation import missing_extra
 
 
@@ -33,7 +34,7 @@ def run_program(name: str, arguments: Sequence[str | Path], *, folder: Path) -> 
     Raises `ImportRefusal` with the program's own errors if it fails.
     """
     home = sumo_home()
-    command = [sys.executable, str(home / "tools" / name)] if name.endswith(".py") else [_program(home, name)]
+    command = [sys.executable, str(home / "tools" / name)] if name.endswith(".py") else [_program(name)]
     run = subprocess.run(
         [*command, *map(str, arguments)],
         cwd=folder,
@@ -63,8 +64,8 @@ def reason(output: str) -> str:
     return shortened(" ".join(errors[:5] or lines[-3:] or ["it gave no reason"]))
 
 
-def _program(home: Path, name: str) -> str:
-    for path in (home / "bin").glob(f"{name}*"):
-        if path.stem == name:
-            return str(path)
-    raise ImportRefusal(missing_extra("the command", f"SUMO's program {name}", "sumo"))
+def _program(name: str) -> str:
+    try:
+        return program_path(name)
+    except WorkerError as error:
+        raise ImportRefusal(str(error)) from error

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from sumo_scenarios.sumo_files.programs import ImportRefusal, linked, run_program
+from vec_envs.mobility.sumo_worker.departures import seconds_of
 
 Kind = Literal["configuration", "network", "map"]
 _KEPT_SECTIONS = (
@@ -176,14 +177,10 @@ def seconds(text: str) -> float:
 
     Raises `ImportRefusal` for another text.
     """
-    match = re.fullmatch(r"(?:(\d+):)?(\d+):(\d+):(\d+(?:\.\d+)?)", text.strip())
-    try:
-        if match is None:
-            return float(text)
-        days, hours, minutes, rest = match.groups()
-        return 86400.0 * int(days or 0) + 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
-    except ValueError:
-        raise ImportRefusal(f"a time must be seconds or hours:minutes:seconds, got {text!r}") from None
+    time_s = seconds_of(text)
+    if time_s is None:
+        raise ImportRefusal(f"a time must be seconds or hours:minutes:seconds, got {text!r}")
+    return time_s
 
 
 def _parsed(path: Path) -> ElementTree.Element:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from vec_envs.files import opened, shortened
+from vec_envs.files import announced_encoding, opened, shortened
 
 MOST_BYTES = 2**34
 """The largest size of a trace, when it is unpacked."""
@@ -17,13 +17,6 @@ CHUNK_BYTES = 2**18
 MOST_LINE_CHARACTERS = 2**16
 """The largest length of a line of a CSV file."""
 _GZIP = b"\x1f\x8b"
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 def chunks(path: Path) -> Iterator[bytes]:
@@ -76,7 +69,7 @@ def _decoded(path: Path, pieces: Iterable[bytes], encoding: str | None) -> Itera
     try:
         for piece in pieces:
             if decoder is None:
-                encoding = encoding or next((name for mark, name in _MARKS if piece.startswith(mark)), "utf-8")
+                encoding = encoding or announced_encoding(piece)
                 decoder = codecs.getincrementaldecoder(encoding)()
                 yield decoder.decode(piece).removeprefix("\ufeff")
             else:

@@ -9,11 +9,8 @@ from jaxtyping import Bool
 
 from sumo_scenarios.traces.motion import Piece
 from vec_envs.mobility.motion import Motion
-from vec_envs.mobility.recording import MOST_BYTES, MOST_WINDOWS
+from vec_envs.mobility.recording import ENTRY_BYTES, MOST_BYTES, MOST_WINDOWS
 from vec_envs.mobility.traffic import Road, TrafficWindow
-
-ENTRY_BYTES = 17
-"""The size of a vehicle in a slot of a recording."""
 
 
 def window_starts(stays: Sequence[Piece], slots: int) -> tuple[list[int], int]:

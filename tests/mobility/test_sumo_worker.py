@@ -254,7 +254,8 @@ def test_hours_without_any_traffic_are_given_up(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_times_of_departure_are_read_as_sumo_writes_them(tmp_path: Path) -> None:
-    assert [seconds_of(said) for said in ("27000", "7:30:00", "1:00:00:00", "triggered")] == [27e3, 27e3, 86400.0, None]
+    assert [seconds_of(said) for said in ("27000", "7:30:00", "1:00:00:00")] == [27e3, 27e3, 86400.0]
+    assert [seconds_of(said) for said in ("triggered", "7:30", "1:1:1:1:1", "")] == [None] * 4
     plain, packed, none = (tmp_path / name for name in ("a.rou.xml", "b.rou.xml.gz", "c.rou.xml"))
     plain.write_text('<routes><flow id="f" begin="90"/><trip id="t" depart="70"/></routes>', encoding="utf-8")
     packed.write_bytes(gzip.compress(b'<routes><vehicle id="v" depart="80"/></routes>'))

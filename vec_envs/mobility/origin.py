@@ -6,31 +6,29 @@ process is asked for: the version of the installed package can be another one.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from vec_envs.files import MOST_TEXT_BYTES, parse_json, read_arrays
 from vec_envs.mobility.recording import MOST_BYTES, find_recording
+from vec_envs.mobility.sumo import SumoBackend
+from vec_envs.mobility.sumo_pool import worker_command
 
 SUMO, TRACE = "sumo", "trace"
 """The entries of a recording's `origin`: the version of SUMO that ran, or the name of the converted file."""
 ANSWER_S = 120.0
 """How long the simulator may take to say its version."""
-_BACKENDS = ("libsumo", "traci", "traci-gui")
-_WORKER = Path(__file__).with_name("sumo_worker") / "__main__.py"
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,39}", re.ASCII)
 
 
 @cache
 def sumo_version(sumo_backend: str = "libsumo") -> str | None:
     """Returns the version of the SUMO that a backend runs, such as "1.28.0"; None where it cannot run."""
-    command = [sys.executable, "-P", str(_WORKER), str(os.getpid()), "version", sumo_backend]
+    command = worker_command("version", sumo_backend)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError):
@@ -56,7 +54,7 @@ def origin_of_recording(path: Path) -> dict[str, str]:
 
 def version_of_traffic(mobility: str, scenario: str | Path, sumo_backend: str = "libsumo") -> str | None:
     """Returns the version of SUMO that simulates, or simulated, the traffic of these options; None if it is unknown."""
-    if mobility == "sumo" and sumo_backend in _BACKENDS:
+    if mobility == "sumo" and sumo_backend in get_args(SumoBackend):
         return sumo_version(sumo_backend)
     if mobility in ("replay", "trace"):
         try:

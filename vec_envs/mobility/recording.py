@@ -34,6 +34,8 @@ MOST_WINDOWS = 10_000
 _PER_UNIT = 64.0
 _MEASURED = ("xy_m", "position_m", "speed_mps")
 _FLAGS = ("may_be_client", "may_be_service")
+ENTRY_BYTES = 17
+"""The size of a vehicle in a slot: four numbers of four bytes, and whether the vehicle is present."""
 ARRAYS = ("header", "vehicles", "present", *_FLAGS, *_MEASURED)
 """The arrays of a recording; version 1 has no `present`."""
 
@@ -79,8 +81,7 @@ def write_recording(
 def check_size(windows: list[TrafficWindow]) -> None:
     """Raises `ValueError` for windows of which `read_recording` could not read a file."""
     check_at_most(MOST_WINDOWS, **{"the number of windows": len(windows)})
-    # An entry of a window has four numbers of four bytes, and whether the vehicle is present.
-    size = sum(window.present.size for window in windows) * 17 + MOST_TEXT_BYTES
+    size = sum(window.present.size for window in windows) * ENTRY_BYTES + MOST_TEXT_BYTES
     if size > MOST_BYTES:
         raise ValueError(
             f"a recording must have at most {MOST_BYTES} bytes, got {size}: record fewer or shorter windows"

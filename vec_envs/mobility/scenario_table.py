@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import math
 import sys
@@ -14,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
-from vec_envs.files import read_bytes, shortened
+from vec_envs.files import announced_encoding, read_bytes, shortened
 from vec_envs.mobility.axis import MOST_UNITS
 from vec_envs.validation import missing_extra
 
@@ -26,14 +25,6 @@ MOST_POINTS = 10_000
 """The largest number of points of a road's axis."""
 OF_SUMO = "sumo:"
 """What the names of files begin with that the `eclipse-sumo` package brings."""
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-"""The byte order marks that editors on Windows write, and the encodings that they announce."""
 
 
 def read_toml(file: Path) -> dict[str, Any]:
@@ -54,9 +45,8 @@ def read_toml(file: Path) -> dict[str, Any]:
 def _text(file: Path) -> str:
     """Returns the text of a file in UTF-8, or in the encoding that its byte order mark announces."""
     content = read_bytes(file, most_bytes=MOST_BYTES)
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
-        text = content.decode(encoding).removeprefix("\ufeff")
+        text = content.decode(announced_encoding(content)).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{file} must be text in UTF-8, got the byte {content[error.start]:#04x} at position {error.start}: save "

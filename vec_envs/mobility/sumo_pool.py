@@ -26,6 +26,7 @@ from vec_envs.mobility.worker_deaths import Death, death_of, death_of_silence, o
 
 LOG = logging.getLogger("vec_envs.mobility")
 MAX_DEATHS = 3
+_WORKER = Path(__file__).with_name("sumo_worker") / "__main__.py"
 GRACE_S = 5.0
 """How long the processes have to end after a request, before they are killed."""
 
@@ -126,6 +127,11 @@ class WorkerPool:
                 if thread.is_alive():
                     worker.kill()
                 thread.join()
+
+
+def worker_command(*arguments: str) -> list[str]:
+    """Returns the command line that starts a worker process, with further arguments."""
+    return [sys.executable, "-P", str(_WORKER), str(os.getpid()), *arguments]
 
 
 class _Worker:
@@ -259,13 +265,12 @@ class _Worker:
         self._errors.seek(0)
         self._errors.truncate()
         self._memory_kills = out_of_memory_kills()
-        command = [sys.executable, "-P", str(Path(__file__).with_name("sumo_worker") / "__main__.py"), str(os.getpid())]
         with self._lock:
             if self._closed:
                 raise TrafficError("this mobility is closed; make a new one")
             # A session of its own, so that Ctrl-C in the terminal reaches the parent only.
             process = subprocess.Popen(
-                command,
+                worker_command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,

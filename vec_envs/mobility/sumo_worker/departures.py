@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from contextlib import suppress
 from itertools import islice
@@ -14,8 +15,8 @@ MOST_DEPARTURES = 10_000
 """How many departures of a file are read; SUMO expects them in order of time."""
 _DAMAGED = (OSError, EOFError, zlib.error, ElementTree.ParseError, ValueError, LookupError)
 """The errors of a file that cannot be read; SUMO has said then what is wrong with it."""
-_SECONDS = (1.0, 60.0, 3600.0, 86400.0)
-"""The seconds of the parts of a time such as "7:30:00" or "1:07:30:00", the last part first."""
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+):(\d+(?:\.\d+)?)")
+"""A time such as "7:30:00", or "1:07:30:00" with a day before it."""
 
 
 def first_departure_s(files: list[str]) -> float | None:
@@ -50,8 +51,10 @@ def _opened(file: Path) -> Any:
 
 def seconds_of(said: str) -> float | None:
     """Returns a time of SUMO in seconds, such as "27000" or "7:30:00"; `None` where it is no time."""
-    parts = said.split(":")
+    if match := _CLOCK.fullmatch(said.strip()):
+        days, hours, minutes, rest = match.groups()
+        return 86400.0 * int(days or 0) + 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
     try:
-        return sum(float(part) * unit for part, unit in zip(reversed(parts), _SECONDS, strict=False))
+        return float(said)
     except ValueError:
         return None
