@@ -22,6 +22,7 @@ from pathlib import Path
 from sumo_scenarios.blueprints import BLUEPRINTS, BORROWED, GRIDS, Blueprint
 from sumo_scenarios.borrowed import borrowed_description, borrowed_routes
 from sumo_scenarios.grid import grid_description, grid_edge_elements, grid_node_elements, grid_routes
+from sumo_scenarios.sumo_files.network import length_of, point_on
 from sumo_scenarios.sumo_files.programs import ImportRefusal, run_program
 from vec_envs.version_option import add_version
 
@@ -277,14 +278,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _middle(points: list[tuple[float, float]]) -> tuple[float, float, float]:
     """Returns the point and the heading at half the length of a polyline."""
-    left = sum(math.dist(a, b) for a, b in pairwise(points)) / 2.0
-    for (ax, ay), (bx, by) in pairwise(points):
-        length = math.dist((ax, ay), (bx, by))
-        if left <= length:
-            part = left / length
-            return ax + part * (bx - ax), ay + part * (by - ay), math.atan2(by - ay, bx - ax)
-        left -= length
-    raise ValueError(f"a road needs at least two points, got {len(points)}")
+    (x, y), (ahead_x, ahead_y) = point_on(points, length_of(points) / 2.0)
+    return x, y, math.atan2(ahead_y, ahead_x)
 
 
 def _without_header(text: str) -> str:

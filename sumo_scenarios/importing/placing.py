@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
 from sumo_scenarios.measuring.needs import Need, Roles, possible
 from sumo_scenarios.measuring.trace import Trace
-from sumo_scenarios.sumo_files.network import Line, Network
+from sumo_scenarios.sumo_files.network import Line, Network, length_of, point_on
 from sumo_scenarios.sumo_files.programs import ImportRefusal
 
 HEIGHT_M, BESIDE_M = 8.0, 10.0
@@ -39,7 +38,7 @@ def along(line: Line, *, count: int, every_m: float | None) -> Places:
 
     Without `every_m` their distance is such that `count` units have equal parts of the line, at most 500 m each.
     """
-    length_m = sum(math.dist(a, b) for a, b in pairwise(line))
+    length_m = length_of(line)
     spacing_m = every_m or min(SPACINGS_M[0], length_m / count)
     number = count if every_m is None else max(1, 1 + math.floor((length_m - 1.0) / spacing_m))
     offsets = [(k - (number - 1) / 2.0) * spacing_m for k in range(number)]
@@ -91,15 +90,8 @@ def _mean(possible_at: np.ndarray) -> float:
 
 def _beside(line: Line, position_m: float) -> Place:
     """Returns the place of a unit beside a point of a line, to the right of its direction."""
-    left = position_m
-    for (ax, ay), (bx, by) in pairwise(line):
-        length = math.dist((ax, ay), (bx, by))
-        if left <= length or (bx, by) == line[-1]:
-            forward = ((bx - ax) / length, (by - ay) / length)
-            x, y = ax + left * forward[0] + BESIDE_M * forward[1], ay + left * forward[1] - BESIDE_M * forward[0]
-            return (round(x, 1), round(y, 1), HEIGHT_M)
-        left -= length
-    raise ValueError(f"a line needs at least two points, got {len(line)}")
+    (x, y), (ahead_x, ahead_y) = point_on(line, position_m)
+    return round(x + BESIDE_M * ahead_y, 1), round(y - BESIDE_M * ahead_x, 1), HEIGHT_M
 
 
 def _add(
@@ -139,11 +131,13 @@ def _inside(
 
 
 def _points_of_edges(network: Network) -> Float[np.ndarray, "points 2"]:
-    """Returns points along the roads, one for each 100 m of an edge."""
+    """Returns points along the roads, one for each 100 m of an edge.
+
+    They follow the edge's line: SUMO's length of an edge may be another one than that of its line.
+    """
     points = [
-        edge.line[0] if fraction == 0.0 else _beside(edge.line, fraction * edge.length_m)[:2]
+        edge.line[0] if position_m == 0.0 else _beside(edge.line, position_m)[:2]
         for edge in network.edges.values()
-        for fraction in np.arange(0.0, 1.0, 100.0 / max(edge.length_m, 100.0)).tolist()
-        if len(set(edge.line)) > 1
+        for position_m in np.arange(0.0, length_of(edge.line), 100.0).tolist()
     ]
     return np.array(points, np.float64).reshape(-1, 2)

@@ -7,9 +7,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
-from sumo_scenarios.sumo_files.network import Line, Network, NetworkEdge
+from sumo_scenarios.sumo_files.network import Line, Network, NetworkEdge, length_of, point_on
 from sumo_scenarios.sumo_files.programs import ImportRefusal
 
 _DIRECTIONS = ("Eastbound", "Northbound", "Westbound", "Southbound")
@@ -95,10 +94,10 @@ def candidates(streets: list[Street]) -> str:
 def opposite(network: Network, street: Street) -> Street | None:
     """Returns the other direction of a street where it lies beside it, and `None` on a one-way street."""
     back = _DIRECTIONS[(_DIRECTIONS.index(street.direction) + 2) % 4]
-    x, y = _middle(street.line)
+    middle, _ = point_on(street.line, length_of(street.line) / 2.0)
     for other in streets_of(network):
         if other.name == street.name and other.direction == back:
-            distance_m = min(math.dist((x, y), point) for point in other.line)
+            distance_m = min(math.dist(middle, point) for point in other.line)
             return other if distance_m < 0.25 * street.length_m else None
     return None
 
@@ -152,13 +151,3 @@ def _heading(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 def _direction(begin: tuple[float, float], end: tuple[float, float]) -> str:
     return _DIRECTIONS[round(_heading(begin, end) / (math.pi / 2.0)) % 4]
-
-
-def _middle(line: Line) -> tuple[float, float]:
-    left = sum(math.dist(a, b) for a, b in pairwise(line)) / 2.0
-    for a, b in pairwise(line):
-        length = math.dist(a, b)
-        if left <= length:
-            return a[0] + left / length * (b[0] - a[0]), a[1] + left / length * (b[1] - a[1])
-        left -= length
-    return line[-1]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.sax import SAXException
@@ -14,7 +17,33 @@ from jaxtyping import Float
 
 from sumo_scenarios.sumo_files.programs import ImportRefusal
 
-Line = tuple[tuple[float, float], ...]
+Point = tuple[float, float]
+Line = tuple[Point, ...]
+
+
+def point_on(line: Sequence[Point], position_m: float) -> tuple[Point, Point]:
+    """Returns the point of a line at a distance from its begin, and the unit vector ahead there.
+
+    Beyond its end the line continues straight. Raises `ValueError` unless it has two different points.
+    """
+    pieces = [(a, b) for a, b in pairwise(line) if a != b]
+    if not pieces:
+        raise ValueError(f"a line needs at least two different points, got {line}")
+    left_m = position_m
+    for a, b in pieces[:-1]:
+        if left_m <= math.dist(a, b):
+            break
+        left_m -= math.dist(a, b)
+    else:
+        a, b = pieces[-1]
+    (ax, ay), (bx, by), length_m = a, b, math.dist(a, b)
+    ahead = ((bx - ax) / length_m, (by - ay) / length_m)
+    return (ax + left_m * ahead[0], ay + left_m * ahead[1]), ahead
+
+
+def length_of(line: Sequence[Point]) -> float:
+    """Returns the length of a line [m]."""
+    return sum(math.dist(a, b) for a, b in pairwise(line))
 
 
 @dataclass(frozen=True, kw_only=True)

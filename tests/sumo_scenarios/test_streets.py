@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,15 @@ from sumo_scenarios.importing.streets import find_street, opposite, streets_of
 from sumo_scenarios.measuring.needs import Need, Roles, possible
 from sumo_scenarios.measuring.trace import Trace
 from sumo_scenarios.sumo_files.demand import demand_of
-from sumo_scenarios.sumo_files.network import Network, NetworkEdge
+from sumo_scenarios.sumo_files.network import Network, NetworkEdge, length_of, point_on
 from sumo_scenarios.sumo_files.programs import ImportRefusal
 from sumo_scenarios.sumo_files.source import kind_of, seconds
 from vec_envs.mobility import EpisodeShape
 
 
 def edge(name: str, street: str, *line: tuple[float, float], after: tuple[str, ...] = ()) -> NetworkEdge:
-    length = sum(math.dist(a, b) for a, b in pairwise(line))
     return NetworkEdge(
-        name=name, street=street, line=line, length_m=length, speed_limit_mps=14.0, num_lanes=2, after=after
+        name=name, street=street, line=line, length_m=length_of(line), speed_limit_mps=14.0, num_lanes=2, after=after
     )
 
 
@@ -96,6 +95,21 @@ def test_units_stand_where_the_traffic_is() -> None:
     assert boxed.own[:2] == (0.0, 0.0)
     with pytest.raises(ImportRefusal, match="--box"):
         at_junctions(TOWN, trace, count=1, box=(1e6, 1e6, 2e6, 2e6))
+
+
+def test_units_along_roads_stay_on_them_whatever_length_sumo_gives_an_edge() -> None:
+    """A network may state another length of an edge than that of its line, and repeat a point of the line."""
+    road = replace(edge("a", "", (0.0, 0.0), (300.0, 0.0), (300.0, 0.0)), length_m=900.0)
+    places = at_junctions(network(road), still((150.0, 0.0)), count=3, box=None)
+    assert {unit[:2] for unit in places.units} == {(0.0, 0.0), (100.0, -10.0), (200.0, -10.0)}
+
+
+def test_a_line_goes_on_straight_beyond_its_end_and_needs_two_points() -> None:
+    corner = ((0.0, 0.0), (10.0, 0.0), (10.0, 20.0))
+    assert point_on(corner, 10.0) == ((10.0, 0.0), (1.0, 0.0))
+    assert point_on(corner, 35.0) == ((10.0, 25.0), (0.0, 1.0))
+    with pytest.raises(ValueError, match="two different points"):
+        point_on(((1.0, 1.0), (1.0, 1.0)), 0.0)
 
 
 def need(clients: int, services: int, slots: int = 10, come_and_go: bool = False) -> Need:
