@@ -23,6 +23,24 @@ class VehicleType:
     attributes: dict[str, str]
 
 
+CARS_AND_VANS = (
+    VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
+    VehicleType(name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}),
+)
+"""The vehicle types of most shipped roads, and of the traffic that an import makes."""
+
+
+def distribution(types: tuple[VehicleType, ...]) -> str:
+    """Returns the element of the vehicle types and their shares."""
+    kinds = "".join(
+        f'        <vType id="{kind.name}" probability="{kind.share}"'
+        + "".join(f' {name}="{value}"' for name, value in kind.attributes.items())
+        + "/>\n"
+        for kind in types
+    )
+    return f'    <vTypeDistribution id="traffic">\n{kinds}    </vTypeDistribution>\n'
+
+
 @dataclass(frozen=True, kw_only=True)
 class Crossings:
     """Streets that cross a road at signals, at every inner point of its centre line, with one lane each way.
@@ -86,10 +104,7 @@ _FDR_DRIVE = Blueprint(
     range_m=750.0,
     prefill_vehicles=54,
     headway_s=2.5,
-    types=(
-        VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
-        VehicleType(name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}),
-    ),
+    types=CARS_AND_VANS,
 )
 BLUEPRINTS = {
     "fdr-drive": _FDR_DRIVE,
@@ -126,12 +141,7 @@ BLUEPRINTS = {
         range_m=1000.0,
         prefill_vehicles=28,
         headway_s=5.4,
-        types=(
-            VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
-            VehicleType(
-                name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}
-            ),
-        ),
+        types=CARS_AND_VANS,
         two_way=True,
     ),
     "arterial": Blueprint(
@@ -145,12 +155,7 @@ BLUEPRINTS = {
         range_m=960.0,
         prefill_vehicles=28,
         headway_s=10.0,
-        types=(
-            VehicleType(name="car", share=0.75, attributes={"length": "4.6", "speedFactor": "normc(1,0.08,0.8,1.2)"}),
-            VehicleType(
-                name="van", share=0.25, attributes={"length": "5.4", "speedFactor": "normc(0.95,0.06,0.8,1.1)"}
-            ),
-        ),
+        types=CARS_AND_VANS,
         two_way=True,
         crossings=Crossings(arm_m=100.0, headway_s=15.0, cycle_s=60),
         num_units=3,
@@ -200,7 +205,7 @@ GRIDS = {
         unit_height_m=8.0,
         range_m=400.0,
         warm_up_s=240.0,
-        types=BLUEPRINTS["arterial"].types,
+        types=CARS_AND_VANS,
     )
 }
 
@@ -260,6 +265,6 @@ BORROWED = {
         units_xyz_m=((1701.8, 956.3, 8.0), (1937.2, 499.4, 8.0), (1261.3, 606.4, 8.0), (2203.5, 1223.0, 8.0)),
         warm_up_s=240.0,
         top_speed_mps=25.0,
-        types=BLUEPRINTS["fdr-drive"].types,
+        types=CARS_AND_VANS,
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from sumo_scenarios.blueprints import HOURS, BorrowedBlueprint, VehicleType
+from sumo_scenarios.blueprints import HOURS, BorrowedBlueprint, distribution
 from sumo_scenarios.importing.openstreetmap import random_flows
 from sumo_scenarios.sumo_files.programs import sumo_home
 
@@ -28,17 +28,6 @@ def borrowed_routes(blueprint: BorrowedBlueprint) -> str:
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<routes>\n{distribution(blueprint.types)}{"".join(flows)}</routes>\n'
     )
-
-
-def distribution(types: tuple[VehicleType, ...]) -> str:
-    """Returns the element of the vehicle types and their shares."""
-    kinds = "".join(
-        f'        <vType id="{kind.name}" probability="{kind.share}"'
-        + "".join(f' {name}="{value}"' for name, value in kind.attributes.items())
-        + "/>\n"
-        for kind in types
-    )
-    return f'    <vTypeDistribution id="traffic">\n{kinds}    </vTypeDistribution>\n'
 
 
 def borrowed_description(blueprint: BorrowedBlueprint) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from sumo_scenarios.blueprints import BLUEPRINTS, BORROWED, GRIDS, Blueprint
+from sumo_scenarios.blueprints import BLUEPRINTS, BORROWED, GRIDS, Blueprint, distribution
 from sumo_scenarios.borrowed import borrowed_description, borrowed_routes
 from sumo_scenarios.grid import grid_description, grid_edge_elements, grid_node_elements, grid_routes
 from sumo_scenarios.sumo_files.network import length_of, point_on
@@ -167,12 +167,6 @@ def routes(blueprint: Blueprint) -> str:
 
     Vehicles enter at equal intervals, in random lanes at random speeds. Random intervals would at times empty the road.
     """
-    types = "".join(
-        f'        <vType id="{kind.name}" probability="{kind.share}"'
-        + "".join(f' {name}="{value}"' for name, value in kind.attributes.items())
-        + "/>\n"
-        for kind in blueprint.types
-    )
     through = "".join(
         f'    <route id="through{way.suffix}" edges="{" ".join(edge.name for edge in way.edges)}"/>\n'
         for way in (*carriageways(blueprint), *side_streets(blueprint))
@@ -181,8 +175,7 @@ def routes(blueprint: Blueprint) -> str:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<routes>\n"
-        f'    <vTypeDistribution id="traffic">\n{types}    </vTypeDistribution>\n'
-        f"{crossing}{through}{_flows(blueprint)}"
+        f"{distribution(blueprint.types)}{crossing}{through}{_flows(blueprint)}"
         "</routes>\n"
     )
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from sumo_scenarios.blueprints import HOURS, GridBlueprint
-from sumo_scenarios.borrowed import distribution
+from sumo_scenarios.blueprints import HOURS, GridBlueprint, distribution
 
 Place = tuple[float, float]
 _SIDES = ("west", "south", "east", "north")

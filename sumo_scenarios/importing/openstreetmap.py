@@ -7,15 +7,11 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from sumo_scenarios.blueprints import CARS_AND_VANS, distribution
 from sumo_scenarios.sumo_files.programs import ImportRefusal, linked, run_program, sumo_home
 from sumo_scenarios.sumo_files.source import open_xml
 
 Box = tuple[float, float, float, float]
-_TYPES = """    <vTypeDistribution id="traffic">
-        <vType id="car" probability="0.75" length="4.6" speedFactor="normc(1,0.08,0.8,1.2)"/>
-        <vType id="van" probability="0.25" length="5.4" speedFactor="normc(0.95,0.06,0.8,1.1)"/>
-    </vTypeDistribution>
-"""
 
 
 def network_of_map(path: Path, work: Path, *, box: Box | None) -> Path:
@@ -89,7 +85,7 @@ def random_demand(net_file: Path, work: Path, *, flow_per_h: float, seed: int, b
     or no trip can be driven.
     """
     routes, types = work / "random.rou.xml", work / "types.add.xml"
-    types.write_text(f"<additional>\n{_TYPES}</additional>\n", encoding="utf-8")
+    types.write_text(f"<additional>\n{distribution(CARS_AND_VANS)}</additional>\n", encoding="utf-8")
     run_program(
         "randomTrips.py",
         _options(
@@ -160,7 +156,7 @@ def street_demand(
         speed_mps: The speed that the first vehicles are expected to have.
     """
     period_s = 3600.0 / flow_per_h
-    lines = ["<routes>\n", _TYPES]
+    lines = ["<routes>\n", distribution(CARS_AND_VANS)]
     lines += [f'    <route id="along{k}" edges="{" ".join(edges)}"/>\n' for k, (edges, _) in enumerate(carriageways)]
     common = 'type="traffic" departLane="random"'
     for k, (_, length_m) in enumerate(carriageways):
