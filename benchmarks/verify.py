@@ -30,7 +30,6 @@ from benchmarks.engines.process import start, stop
 from benchmarks.jobs.execute import other_options
 from benchmarks.jobs.files import failure_of, result_of, run_of
 from benchmarks.jobs.plan import DECISION_LIMIT_S, Job, custom_policy_job, jobs_of
-from benchmarks.policies.importing import is_source
 from benchmarks.reports.policy_results import run_grows
 from benchmarks.results import result as results
 from benchmarks.results.result import Result
@@ -42,6 +41,7 @@ from trainers.runs.configuration import check_env_id, from_json
 from trainers.runs.directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
 from trainers.runs.tables import label
 from vec_envs.files import check_archive, read_json, shortened
+from vec_envs.importing import is_source
 from vec_envs.version_option import add_version
 
 SUBMISSION = "submission.json"
@@ -235,7 +235,7 @@ def _surroundings(submission: Submission) -> dict[str, Any]:
     """Returns the working directory and environment variables of a submission's processes.
 
     A custom policy runs in the folder of its module. That folder is searched last for modules
-    (`benchmarks.policies.importing`), so that no file in it replaces a module of this project or of a package.
+    (`vec_envs.importing`), so that no file in it replaces a module of this project or of a package.
     """
     if not is_source(submission.policy):
         return {}

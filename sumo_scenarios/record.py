@@ -12,7 +12,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from vec_envs.files import reason_not_to_write
+from vec_envs.files import check_output_file
 from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError, TrafficWindow
 from vec_envs.mobility.origin import SUMO, sumo_version
 from vec_envs.mobility.recording import check_size, write_recording
@@ -103,12 +103,10 @@ def output_problem(output: Path, *, overwrite: bool) -> str:
     """Returns why a recording cannot be written to a file, or "" if it can; checked before the simulation."""
     if output.suffix != ".npz":
         return f"--output must end in .npz, got {output}"
-    if not output.parent.is_dir():
-        return f"--output must be in a folder that exists, got {output}"
-    if reason := reason_not_to_write(output.parent):
-        return f"--output must be in a folder that you may write to: {reason}"
-    if output.is_dir():
-        return f"--output must be a file, got the folder {output}"
+    try:
+        check_output_file(output, makes_folder=False)
+    except OSError as error:
+        return str(error)
     if output.exists() and not overwrite:
         return f"{output} exists; choose another --output, or add --overwrite"
     return ""

@@ -21,7 +21,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmarks.policies.importing import import_source
+from benchmarks.policies.importing import import_in_time
 from vec_envs.problems.base import View, action_shape
 from vec_envs.problems.policy import Policy, mask_keyword
 from vec_envs.records import map_arrays
@@ -34,7 +34,7 @@ def policy_maker(source: str) -> Callable[[Any], Policy]:
 
     Raises `ValueError` where it cannot be imported, or cannot be called.
     """
-    found = import_source(source, "policy")
+    found = import_in_time(source, "policy")
     if not callable(found):
         raise ValueError(f"the policy {source!r} must be a class or function, got {type(found).__name__}")
     return cast(Callable[[Any], Policy], found)

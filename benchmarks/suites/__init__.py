@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from benchmarks.policies.custom import policy_maker
-from benchmarks.policies.importing import import_source, is_source
+from benchmarks.policies.importing import import_in_time
 from benchmarks.suites.leaderboard import MAIN, MAIN_1, QUICK, QUICK_V
 from benchmarks.suites.lymdo import LYMDO, LYMDO_FIG4
 from benchmarks.suites.mad2rl import MAD2RL, MAD2RL_FIG9
 from benchmarks.suites.mobile import MOBILE
 from benchmarks.suites.rtd import RTD
 from benchmarks.suites.suite import Case, CustomPolicy, Suite
+from vec_envs.importing import is_source
 
 SUITES: Mapping[str, tuple[Suite, ...]] = {
     "quick": (QUICK, QUICK_V),
@@ -103,7 +104,7 @@ def _known_suites(name: str, known: Mapping[str, tuple[Suite, ...]]) -> tuple[Su
 
 
 def _imported_suites(source: str) -> tuple[Suite, ...]:
-    found = import_source(source, "suite")
+    found = import_in_time(source, "suite")
     suites = (found,) if isinstance(found, Suite) else found
     if not isinstance(suites, tuple) or not suites or not all(isinstance(suite, Suite) for suite in suites):
         raise ValueError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from sumo_scenarios.sumo_files.demand import demand_of
 from sumo_scenarios.sumo_files.programs import ImportRefusal
 from sumo_scenarios.sumo_files.source import Source
 from vec_envs.mobility import Scenario
+from vec_envs.mobility.sumo_refusals import undefined_in
 
 _MEASURE_SEED = 0
 
@@ -112,11 +112,11 @@ def _arguments(source: Source, folder: Path) -> list[str]:
 
 def _advice(said: str) -> str:
     """Returns what to do about a message of SUMO; "" where nothing special is known."""
-    if re.search(r"\b(?:edge|lane)\b.*not known", said, re.IGNORECASE):
-        return "; give the network that these routes were made for"
-    if re.search(r"not known|unknown|not declared|not defined", said, re.IGNORECASE) is None:
-        return ""
-    return "; name the file that defines it with --additional, or in the configuration"
+    advices = {
+        "network": "; give the network that these routes were made for",
+        "files": "; name the file that defines it with --additional, or in the configuration",
+    }
+    return advices.get(undefined_in(said), "")
 
 
 def _write(staged: Path, source: Source, found: Found, places: Places, measured: Measured) -> None:

@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode
 from typing_extensions import get_protocol_members
 
 from vec_envs.field_docs import field_docs
+from vec_envs.importing import is_source
 from vec_envs.interfaces.aec_env import AgentTurns, aec_env
 from vec_envs.interfaces.joint_env import JointEnv
 from vec_envs.interfaces.parallel_env import SimultaneousEnv
@@ -24,7 +25,6 @@ from vec_envs.interfaces.slot_env import SlotEnv
 from vec_envs.interfaces.specs import entry_point_of
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.mobility import DEFAULT_SCENARIO, WITHOUT_SCENARIO, SumoBackend, make_mobility
-from vec_envs.mobility.own_mobility import is_source
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem
 from vec_envs.problems.policy import References

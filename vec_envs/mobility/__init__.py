@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vec_envs.importing import is_source
 from vec_envs.mobility.axis import roadside_units, units_of_road
-from vec_envs.mobility.own_mobility import check_mobility, imported_mobility, is_source
+from vec_envs.mobility.own_mobility import check_mobility, imported_mobility
 from vec_envs.mobility.replay import ReplayMobility
 from vec_envs.mobility.scenario import Scenario, scenario_names
 from vec_envs.mobility.selection import choose

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import math
-import re
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 from typing_extensions import get_protocol_members
 
+from vec_envs.importing import import_source
 from vec_envs.mobility.axis import check_units
 from vec_envs.mobility.block_checks import is_own
 from vec_envs.mobility.traffic import Mobility, Road
-from vec_envs.validation import check_not_negative, check_positive, shown
-
-_SOURCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
-
-
-def is_source(mobility: object) -> bool:
-    """Whether a value has the form "package.module:factory"."""
-    return isinstance(mobility, str) and ":" in mobility
+from vec_envs.validation import check_callable, check_not_negative, check_positive, check_takes, shown
 
 
 def imported_mobility(source: str, *, scenario: str | Path | None) -> Mobility:
@@ -37,18 +27,14 @@ def imported_mobility(source: str, *, scenario: str | Path | None) -> Mobility:
         ValueError: The name has another form or cannot be imported. The factory fails, takes no `scenario`, or makes
             something else.
     """
-    factory = _imported(source)
+    factory = import_source(source, "mobility")
     if not callable(factory):
         raise ValueError(
             f"mobility={source!r} must name a function or class that makes a Mobility object, got "
             f"{type(factory).__name__}: write a function that returns it"
         )
     given = {} if scenario is None else {"scenario": scenario}
-    try:
-        inspect.signature(factory).bind(**given)
-    except TypeError as error:
-        arguments = f"scenario={scenario!r}" if given else "no arguments"
-        raise ValueError(f"the factory of mobility={source!r} must take {arguments}: {error}") from error
+    check_takes(keywords=tuple(given), **{f"the factory of mobility={source!r}": factory})
     try:
         made: Any = factory(**given)
     except Exception as error:
@@ -70,31 +56,12 @@ def check_mobility(mobility: object, name: str = "mobility") -> None:
     of = cast(Mobility, mobility)
     if is_own(of):
         return
-    for member in ("blocks", "close"):
-        if not callable(getattr(of, member)):
-            raise ValueError(f"{member} of {name} must be a method, got {shown(getattr(of, member))}")
-    try:
-        inspect.signature(of.blocks).bind(0, None, start=0)
-    except TypeError as error:
-        raise ValueError(f"blocks of {name} must take (seed, shape, *, start=0): {error}") from error
+    check_callable(**{f"{member} of {name}": getattr(of, member) for member in ("blocks", "close")})
+    check_takes("seed", "shape", keywords=("start",), **{f"blocks of {name}": of.blocks})
     try:
         _check_road(of.road)
     except (TypeError, ValueError) as error:
         raise ValueError(f"road of {name}: {error}") from error
-
-
-def _imported(source: str) -> Any:
-    """Returns the object that a source names. Raises `ValueError` where it cannot be imported."""
-    if not _SOURCE.fullmatch(source):
-        raise ValueError(f"mobility must be given as package.module:factory, got {source!r}")
-    module, _, name = source.partition(":")
-    working_directory = str(Path.cwd())
-    if working_directory not in sys.path:
-        sys.path.append(working_directory)
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (Exception, SystemExit) as error:  # a user's module may raise anything
-        raise ValueError(f"mobility={source!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _check_road(road: Any) -> None:
