@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float32, Shaped
 
-from trainers.loop.episodes import DecisionChains, Step, Transitions
+from trainers.loop.episodes import Chains, DecisionChains, PendingDecisions, Step, Transitions
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.problems.base import HasLastingEffects
 
 
 class AgentChains:
-    """Joins each decision of an agent to the next decision of the same agent.
+    """Joins each decision of an agent to the next decision of the same agent, which is a chain of its own.
 
     The transition has the joint action, and the sum of the rewards from one decision to the next. This sum contains the
     later effects of the decision. The last decision of each agent in an episode gives no transition. Epochs in which no
@@ -19,11 +19,8 @@ class AgentChains:
     """
 
     def __init__(self, batch: EnvironmentBatch) -> None:
-        agents = len(batch.problem.agent_names)
         self._batch = batch
-        self._pending: Bool[np.ndarray, "batch agents"] = np.zeros((batch.batch_size, agents), np.bool_)
-        self._reward = np.zeros(self._pending.shape)
-        self._stored: dict[str, np.ndarray] = {}
+        self._decisions = PendingDecisions(batch.batch_size, len(batch.problem.agent_names))
         self._decides = self._deciders()
 
     def join(
@@ -32,34 +29,20 @@ class AgentChains:
         action: Shaped[np.ndarray, "batch agents"],
         played: Step,
     ) -> Transitions:
-        """Stores the decisions of a step, and returns the transitions that this step completes.
-
-        Args:
-            observation: The observations before the step.
-            action: The actions to store with them.
-            played: The result of the step.
-        """
-        running = played.running[:, None]
-        decided = self._decides & running
-        env, agent = np.nonzero(decided)
-        for name, value in {"observation": observation, "action": action}.items():
-            if name not in self._stored:
-                self._stored[name] = np.zeros((*self._pending.shape, *value.shape[1:]), value.dtype)
-            self._stored[name][env, agent] = value[env]
-        self._reward[decided] = 0.0
-        self._pending |= decided
-        self._reward += np.where(running, played.reward[:, None], 0.0)
+        """Stores the decisions of a step, and returns the completed transitions; see `Chains.join`."""
+        reward, running = played.reward, played.running[:, None]
+        self._decisions.add_reward(np.where(played.running, reward, 0.0))
+        env, agent = np.nonzero(self._decides & running)
+        self._decisions.store(env, agent, observation=observation, action=action, reward=reward)
         self._decides = self._deciders()
-        env, agent = np.nonzero(self._pending & self._decides & running)
-        self._pending[env, agent] = False
-        stored = {name: array[env, agent] for name, array in self._stored.items()}
-        return Transitions(reward=self._reward[env, agent], next_observation=played.next_observation[env], **stored)
+        env, agent = np.nonzero(self._decisions.pending & self._decides & running)
+        return self._decisions.complete(env, agent, next_observation=played.next_observation)
 
     def _deciders(self) -> Bool[np.ndarray, "batch agents"]:
         view = self._batch.view
         return view.problem.deciders(view.state, view.exogenous)
 
 
-def chains_of(batch: EnvironmentBatch) -> AgentChains | DecisionChains:
-    """Returns the builder of transitions for a problem: one that joins decisions agent by agent where effects last."""
+def chains_of(batch: EnvironmentBatch) -> Chains:
+    """Returns what joins the decisions of a problem: agent by agent where effects last."""
     return AgentChains(batch) if isinstance(batch.problem, HasLastingEffects) else DecisionChains(batch)

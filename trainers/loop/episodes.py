@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
@@ -92,19 +92,53 @@ class Transitions:
     next_observation: Float32[np.ndarray, "transitions deciders features"]
 
 
-class DecisionChains:
-    """Joins each decision of an episode to the next one of its decision chain, `problem.chain`.
+class PendingDecisions:
+    """Decisions that wait for the next decision of their chain, at most one in each chain of an environment."""
 
-    The last decision of a chain gives no transition. Where an action chooses its chain, a decision can complete
-    transitions of two chains. One is the chain that `problem.chain` gives before the action is known, such as that of
-    the nearest unit. The other is the chain that the action chose. A transition ends at the first decision that
-    completes it.
-    """
+    def __init__(self, batch_size: int, num_chains: int) -> None:
+        self.pending: Bool[np.ndarray, "batch chains"] = np.zeros((batch_size, num_chains), np.bool_)
+        """Chains in which a decision waits."""
+        self._values: dict[str, np.ndarray] = {}
 
-    def __init__(self, batch: EnvironmentBatch) -> None:
-        self._batch = batch
-        self._pending: Bool[np.ndarray, "batch chains"] = np.zeros((batch.batch_size, batch.num_chains), np.bool_)
-        self._stored: dict[str, np.ndarray] = {}
+    def store(
+        self,
+        env: Int[np.ndarray, "decisions"],
+        chain: Int[np.ndarray, "decisions"],
+        **values: Shaped[np.ndarray, "batch ..."],
+    ) -> None:
+        """Stores decisions. They replace those that wait in the same chains.
+
+        Args:
+            env: The indices of their environments.
+            chain: The indices of their chains.
+            values: Fields of `Transitions` by name, for all environments.
+        """
+        for name, value in values.items():
+            if name not in self._values:
+                self._values[name] = np.zeros((*self.pending.shape, *value.shape[1:]), value.dtype)
+            self._values[name][env, chain] = value[env]
+        self.pending[env, chain] = True
+
+    def add_reward(self, reward: PerEnvironment) -> None:
+        """Adds a reward to the stored decisions of each environment."""
+        if "reward" in self._values:
+            self._values["reward"] += reward[:, None]
+
+    def complete(
+        self,
+        env: Int[np.ndarray, "transitions"],
+        chain: Int[np.ndarray, "transitions"],
+        *,
+        next_observation: Float32[np.ndarray, "batch deciders features"],
+    ) -> Transitions:
+        """Returns the transitions of decisions that waited. At least one decision must have been stored before."""
+        self.pending[env, chain] = False
+        stored = {name: value[env, chain] for name, value in self._values.items()}
+        return Transitions(next_observation=next_observation[env], **stored)
+
+
+class Chains(Protocol):
+    """Joins each decision to the next decision of its chain."""
 
     def join(
         self,
@@ -119,30 +153,45 @@ class DecisionChains:
             action: The actions to store with them.
             played: The result of the step.
         """
-        decision = {"observation": observation, "action": action, "reward": played.reward}
-        for name, value in decision.items():
-            if name not in self._stored:
-                self._stored[name] = np.zeros((*self._pending.shape, *value.shape[1:]), value.dtype)
-        by_choice = self._completed(played.running, played.chain, next_observation=observation)
-        decided = np.flatnonzero(played.running & (played.chain >= 0))
-        for name, value in decision.items():
-            self._stored[name][decided, played.chain[decided]] = value[decided]
-        self._pending[decided, played.chain[decided]] = True
-        by_epoch = self._completed(played.running, self._batch.chain, next_observation=played.next_observation)
-        return by_epoch if not len(by_choice.reward) else concatenated(by_choice, by_epoch)
+        ...
 
-    def _completed(
+
+class DecisionChains:
+    """Joins each decision of an episode to the next one of its decision chain, `problem.chain`.
+
+    The last decision of a chain gives no transition. Where an action chooses its chain, a decision can complete
+    transitions of two chains. One is the chain that `problem.chain` gives before the action is known, such as that of
+    the nearest unit. The other is the chain that the action chose. A transition ends at the first decision that
+    completes it.
+    """
+
+    def __init__(self, batch: EnvironmentBatch) -> None:
+        self._batch = batch
+        self._decisions = PendingDecisions(batch.batch_size, batch.num_chains)
+
+    def join(
         self,
-        running: Bool[np.ndarray, "batch"],
-        chain: Int[np.ndarray, "batch"],
-        *,
-        next_observation: Float32[np.ndarray, "batch deciders features"],
+        observation: Float32[np.ndarray, "batch deciders features"],
+        action: Shaped[np.ndarray, "batch ..."],
+        played: Step,
     ) -> Transitions:
-        """Returns the pending transitions of one chain per environment, and marks them as completed."""
-        row = np.flatnonzero(running & (chain >= 0) & self._pending[np.arange(len(chain)), np.maximum(chain, 0)])
-        self._pending[row, chain[row]] = False
-        stored = {name: array[row, chain[row]] for name, array in self._stored.items()}
-        return Transitions(next_observation=next_observation[row], **stored)
+        """Stores the decisions of a step, and returns the completed transitions; see `Chains.join`."""
+        chosen, running = played.chain, played.running
+        env = self._waiting(chosen, running)
+        by_choice = self._decisions.complete(env, chosen[env], next_observation=observation) if len(env) else None
+        env = np.flatnonzero(running & (chosen >= 0))
+        self._decisions.store(env, chosen[env], observation=observation, action=action, reward=played.reward)
+        following = self._batch.chain
+        env = self._waiting(following, running)
+        by_epoch = self._decisions.complete(env, following[env], next_observation=played.next_observation)
+        return by_epoch if by_choice is None else concatenated(by_choice, by_epoch)
+
+    def _waiting(
+        self, chain: Int[np.ndarray, "batch"], running: Bool[np.ndarray, "batch"]
+    ) -> Int[np.ndarray, "waiting"]:
+        """Returns the running environments in whose given chain a decision waits; chain -1 means none."""
+        pending = self._decisions.pending[np.arange(len(chain)), chain]
+        return np.flatnonzero(running & (chain >= 0) & pending)
 
 
 def concatenated(first: Transitions, second: Transitions) -> Transitions:

@@ -27,8 +27,8 @@ from tianshou.utils.torch_utils import policy_within_training_step
 from tqdm import tqdm
 
 from trainers.algorithms.options import annealed
-from trainers.loop.agent_chains import AgentChains, chains_of
-from trainers.loop.episodes import DecisionChains, Tally, step
+from trainers.loop.agent_chains import chains_of
+from trainers.loop.episodes import Chains, DecisionChains, Tally, step
 from trainers.loop.evaluation import evaluate_run
 from trainers.loop.experience import EXPERIENCES, Experience, Report
 from trainers.loop.stopping import Stop, stop_signals
@@ -106,7 +106,6 @@ def train(learner: Learner, run: Run, directory: RunDirectory, *, announced: boo
         training = Training(learner, run, directory, env)
         if run.resume:
             stack.enter_context(directory.claimed())
-        if run.resume:
             warn_of_other_sumo(directory.config(), run)
         if run.resume and directory.has_checkpoint():
             training.load(directory.load_checkpoint())
@@ -250,12 +249,12 @@ class Training:
             "round_s": time.monotonic() - began,
         }
 
-    def _chains(self) -> AgentChains | DecisionChains:
+    def _chains(self) -> Chains:
         """Returns what joins decisions. On-policy rollouts need a transition of each environment at every step."""
         batch = self._env.batch
         return DecisionChains(batch) if self._on_policy else chains_of(batch)
 
-    def _play_step(self, observation: np.ndarray, tally: Tally, chains: AgentChains | DecisionChains) -> np.ndarray:
+    def _play_step(self, observation: np.ndarray, tally: Tally, chains: Chains) -> np.ndarray:
         """Plays one decision in each environment, stores the completed transitions, and returns the observation."""
         stored = self._explore(observation)
         played = step(self._env.batch, self._policy.environment_action(stored, observation))
