@@ -179,12 +179,14 @@ class _CaseSearch:
     def _starts(self) -> list[Table]:
         """Tables of one row: zeros, and the first actions of the references.
 
-        Where agents often have no choice, a first action says nothing: then the most frequent choice of each agent.
+        Where agents often have no choice, their first actions show little. There the tables have the most frequent
+        choice of each agent.
         """
         dtype = np.int64 if isinstance(self.problem.actions, DiscreteActions) else np.float64
         zeros = np.zeros((1, *action_shape(self.problem)), dtype)
         if isinstance(self.problem, HasLastingEffects):
-            return [*(_most_frequent(play.plan)[None] for play in self._tuning), zeros]
+            idle = self.problem.idle
+            return [*(_most_frequent(play.plan, idle=idle)[None] for play in self._tuning), zeros]
         return [zeros, *(play.plan[0, :1].astype(dtype) for play in self._tuning)]
 
     @cached_property
@@ -217,10 +219,10 @@ class _CaseSearch:
         return stack([self._batch.episode(row) for row in range(count)])
 
 
-def _most_frequent(plan: Int[np.ndarray, "episodes epochs agents"]) -> Int[np.ndarray, "agents"]:
-    """Returns the most frequent action of each agent, of those that are not 0; 0 for an agent that takes only that."""
-    taken = [row[row > 0] for row in plan.reshape(-1, plan.shape[-1]).T]
-    return np.array([np.bincount(row).argmax() if len(row) else 0 for row in taken])
+def _most_frequent(plan: Int[np.ndarray, "episodes epochs agents"], *, idle: int) -> Int[np.ndarray, "agents"]:
+    """Returns the most frequent action of each agent that is not idle; `idle` for an agent without any other action."""
+    taken = [actions[actions != idle] for actions in plan.reshape(-1, plan.shape[-1]).T]
+    return np.array([np.bincount(actions).argmax() if len(actions) else idle for actions in taken])
 
 
 def best_stable(plays: Sequence[PlayedPolicy]) -> PlayedPolicy | None:

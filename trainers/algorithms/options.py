@@ -82,8 +82,7 @@ class QMIXOptions:
     dominate the loss."""
     value_penalty: float = 0.1
     """Weight of the mean square of all agents' values in the loss; 0 for no penalty. It bounds the values, whose scale
-    the mixer leaves open. The padding of agents with fewer actions counts
-    too."""
+    the mixer leaves open. The padding of agents with fewer actions counts too."""
     max_grad_norm: float = 10.0
     """Largest norm of the gradient of all weights together; 0 for no bound."""
     reward_scale: float = 0.03
@@ -104,7 +103,8 @@ class QMIXOptions:
     hidden_layers: int = 3
     """Hidden layers of an agent. Section 8.1."""
     share_weights: bool = False
-    """Whether all agents share the weights of one network. Only for problems whose agents have the same actions."""
+    """Whether all agents use one network with the same weights; otherwise each agent has its own network. True needs
+    agents with the same actions."""
     action_features: bool = True
     """Whether the value of an action also depends on features that actions share, such as node, cut, work and data.
     Only for problems that have `action_features`."""
@@ -112,12 +112,13 @@ class QMIXOptions:
     """Whether the value of an action also depends on its costs, as far as an agent's observation determines them. Only
     for problems that have `action_costs`, such as DNN partitioning with the extended observation."""
     cost_prior: float = 0.0
-    """Initial weight of an action's known costs in its value. With 1 the value is minus their sum, as in the reward;
-    with 0 they do not count. Untrained agents then take the actions of least known cost. Only with `action_costs`."""
+    """Weight of the known costs in the initial value of an action. With 1 an untrained agent values each action at
+    minus its known costs, and so takes the action of least known cost. With 0 the known costs do not count before
+    training. Only for problems that have `action_costs`."""
     mix_advantages: bool = False
-    """Whether the mixer receives an action's advantage, its value minus that of the best legal action, in place of
-    its value. Then the mixer alone learns the level of the returns. This level does not lower the values of the actions
-    that were taken."""
+    """Input of the mixer for each agent: False for the value of the agent's action, True for its advantage. The
+    advantage is this value minus the value of the best legal action, so it is at most 0. Then only the mixer learns how
+    large returns are on average, and agents learn only how actions differ."""
     mixing_embedding: int = 32
     """Neurons of the mixer's hidden layer."""
     mixing_activation: str = "leaky_relu"

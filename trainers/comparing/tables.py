@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainers.comparing.runs import Group
-from trainers.runs.tables import columns, label, print_aligned, shown
+from trainers.runs.tables import columns, label, print_aligned, rank_value, shown
 
 END_OF_TRAINING = 0.1
 """The last part of a training whose rounds the second table averages."""
@@ -21,12 +21,10 @@ def print_evaluations(groups: Sequence[Group]) -> None:
         print("No run has an evaluation.json: python -m trainers.evaluate RUN_DIR writes one.")
     for seed, episodes in kinds:
         rows = final_rows(groups, seed, episodes)
-        evaluation = next(iter(evaluations(groups[0:], seed, episodes)))
-        reported = evaluation["reported"]
-        heads = [head for head, _, _ in columns(reported)]
-        lines = [["policy", "seeds", *heads, "return"]]
+        shown_columns = columns(evaluations(groups, seed, episodes)[0]["reported"])
+        lines = [["policy", "seeds", *(head for head, _, _ in shown_columns), "return"]]
         for name, of_seeds in rows.items():
-            cells = [_cell([of[key] for of in of_seeds], unit) for _, key, unit in columns(reported)]
+            cells = [_cell([of[key] for of in of_seeds], unit) for _, key, unit in shown_columns]
             lines.append([name, str(len(of_seeds)), *cells, _cell([of["return_mean"] for of in of_seeds], "")])
         print(f"\n{episodes} held-out episodes from seed {seed}: means per decision of all agents (range over seeds)")
         print_aligned(lines)
@@ -57,9 +55,8 @@ def final_rows(groups: Sequence[Group], seed: int, episodes: int) -> dict[str, l
     }
     first = next(iter(rows.values()))[0]
     rows |= {name: [reference] for name, reference in first["references"].items()}
-    key = f"{first['reported'][0]['name']}_mean" if first["reported"] else "return_mean"
-    sign = 1.0 if first["reported"] else -1.0
-    return dict(sorted(rows.items(), key=lambda row: sign * float(np.mean([of[key] for of in row[1]]))))
+    means = {name: float(np.mean([rank_value(first["reported"], of) for of in rows[name]])) for name in rows}
+    return {name: rows[name] for name in sorted(rows, key=means.__getitem__)}
 
 
 def print_ends_of_training(groups: Sequence[Group], metrics: Sequence[str]) -> None:

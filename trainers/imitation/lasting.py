@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from vec_envs.problems.base import HasActionCosts, HasIdleAction, View
+from vec_envs.problems.base import HasActionCosts, View
 from vec_envs.problems.policy import Policy, mask_keyword
 from vec_envs.records import map_arrays
 
@@ -69,9 +69,7 @@ def _choices(
     """
     problem, known_costs = view.problem, view.problem
     legal: Bool[np.ndarray, "rows actions"] = problem.action_mask(view.state, view.exogenous)[env, agent]
-    if isinstance(has_idle := view.problem, HasIdleAction):
-        idle = has_idle.idle_action(view.state, view.exogenous)[env, agent]
-        legal[np.arange(len(env)), idle] = False
+    legal[:, problem.idle] = False
     count = min(MOST_TRIES, legal.shape[1])
     drawn = np.argsort(np.where(legal, rng.random(legal.shape), np.inf), axis=1)[:, :count]
     if isinstance(known_costs, HasActionCosts) and count < legal.shape[1]:
@@ -104,19 +102,12 @@ def _played_on(
 
 
 def _expert_actions(problem: Any, expert: Policy, state: Any, exogenous: Any) -> Int[np.ndarray, "rows agents"]:
-    """Returns the expert's actions. Rows in which no agent has a choice get the idle action, where there is one."""
-    rows = np.arange(len(problem.deciders(state, exogenous)))
-    action, has_idle = None, problem
-    if isinstance(has_idle, HasIdleAction):
-        action = has_idle.idle_action(state, exogenous)
-        rows = np.flatnonzero(problem.deciders(state, exogenous).any(axis=-1))
-        if not len(rows):
-            return action
+    """Returns the expert's actions. Rows in which no agent has a choice get the idle action."""
+    has_choice = problem.deciders(state, exogenous)
+    action = np.full(has_choice.shape, problem.idle)
+    rows = np.flatnonzero(has_choice.any(axis=-1))
+    if len(rows):
         state, exogenous = (map_arrays(lambda a: a[rows], record) for record in (state, exogenous))
-    view = View(problem=problem, state=state, exogenous=exogenous)
-    decided = expert.act(problem.observe(state, exogenous), view, **mask_keyword(expert, view))
-    if action is None:
-        return decided
-    action = action.copy()
-    action[rows] = decided
+        view = View(problem=problem, state=state, exogenous=exogenous)
+        action[rows] = expert.act(problem.observe(state, exogenous), view, **mask_keyword(expert, view))
     return action

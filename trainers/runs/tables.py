@@ -21,10 +21,10 @@ def print_table(evaluation: Mapping[str, Any]) -> None:
     baseline = references.get(to_beat)
     rows = {**references, f"{evaluation['policy']} ({evaluation['preset']})": evaluation}
     lines = [table_head(reported, with_ratio=baseline is not None)]
-    for name, row in sorted(rows.items(), key=lambda item: _rank(reported, item[1])):
+    for name, row in sorted(rows.items(), key=lambda item: rank_value(reported, item[1])):
         cells = [shown(row[key], unit) for _, key, unit in columns(reported)]
         if baseline is not None:
-            cells.insert(1, _ratio(_rank(reported, row), _rank(reported, baseline)))
+            cells.insert(1, _ratio(rank_value(reported, row), rank_value(reported, baseline)))
         lines.append([name, *cells, shown(row["return_mean"]), f"{row['decision_ms_p50']:.2f} ms"])
     episodes, seed = evaluation["episodes"], evaluation["seed"]
     print(f"\n{episodes} held-out episodes from seed {seed}: means per decision of all agents")
@@ -66,7 +66,7 @@ def shown(value: float, unit: str = "") -> str:
     return f"{value:.{min(max(digits, 0), 4)}f} {unit}".rstrip()
 
 
-def _rank(reported: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> float:
+def rank_value(reported: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> float:
     """Returns the number by which policies are ordered; less is better."""
     return row[f"{reported[0]['name']}_mean"] if reported else -row["return_mean"]
 
