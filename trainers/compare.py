@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trainers.comparing.plot import Final, check_plot, write_plot
 from trainers.comparing.runs import Group, curve_of, grouped, metrics_of, read_run
-from trainers.comparing.tables import evaluations, final_rows, print_ends_of_training, print_evaluations
+from trainers.comparing.tables import final_rows, print_ends_of_training, print_evaluations
 from trainers.runs.env_options import problem_of
 from vec_envs.version_option import add_version
 
@@ -59,7 +59,7 @@ def _finals(groups: Sequence[Group], metric: str) -> tuple[Final | None, list[Fi
     if first is None or key not in first:
         return None, []
     seed, episodes = first["seed"], first["episodes"]
-    names = {group.name for group in groups if evaluations([group], seed, episodes)}
+    names = {group.name for group in groups}
     rows = final_rows(groups, seed, episodes)
     finals = [
         Final(name=name, values=tuple(of[key] for of in of_seeds)) for name, of_seeds in rows.items() if name in names

@@ -35,9 +35,9 @@ STREET = replace(
     cost_prior=1.0,
     mix_advantages=True,
 )
-"""For an environment in which effects last: agents begin with the actions of least known cost, and stay near them.
+"""Options for `VEC-MobileInference-v0`: agents begin with the actions of least known cost, keep them, and hardly learn.
 
-With learning rates of 3e-4 and 1e-6 they got worse. So the preset hardly learns, until the mixer can learn first.
+Learning rates of 3e-4 and 1e-6 made the agents worse, see "What is open" in docs/mobile-inference.md.
 """
 STREET_REPLAY = ReplayOptions(batch_size=64, buffer_size=20_000, updates_per_step=0.5, warm_up_episodes=32)
 STREET_RUN = {"episodes": 320}

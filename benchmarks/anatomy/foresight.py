@@ -1,4 +1,4 @@
-"""What the future is worth in a case, and which kinds of decisions are taken."""
+"""Measures other metrics of a policy in a case, and the shares of its kinds of decisions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def means_of(metric: str, episodes: KnownEpisodes, played: PlayedPolicy) -> Floa
 
 
 def shares_of(episodes: KnownEpisodes, played: PlayedPolicy, *, name: str) -> Mapping[str, Shares]:
-    """Returns how often decisions were of each kind, of all that are of any kind; nothing without kinds.
+    """Returns the share of each kind among all decisions of any kind; no shares for a problem without kinds.
 
     Args:
         episodes: The episodes that were played.

@@ -53,7 +53,7 @@ def case_board(results: CaseResults, scale: Scale | None) -> CaseBoard:
 
 
 def _anatomy(case: Case) -> CaseAnatomy | None:
-    """Returns what has been measured of a case; None where nothing has."""
+    """Returns the measured changes of a case's metric, without shares of decisions; None where nothing was measured."""
     line = line_of(ANATOMY, **case_key(case))
     if line is None:
         return None
@@ -65,6 +65,7 @@ def _anatomy(case: Case) -> CaseAnatomy | None:
             grows=row["grows"],
         )
         for row in line["rows"]
+        if row["kind"] != "share"
     )
     return CaseAnatomy(policy=line["policy"], episodes=line["episodes"], changes=changes)
 

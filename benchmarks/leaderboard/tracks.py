@@ -282,7 +282,7 @@ def _notes(name: str, results: TrackResults, growing: Sequence[str]) -> list[str
 
 
 def _named(cases: Sequence[str], number: int) -> str:
-    """Returns cases in words, of a number of cases: their names where they are few, or else how many they are."""
+    """Returns the names of a few cases, or how many of a track's `number` cases they are."""
     if len(cases) == number > 1:
         return "every case"
     return " and on ".join(cases) if len(cases) <= MOST_NAMED else f"{len(cases)} of {number} cases"

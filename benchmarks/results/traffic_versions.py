@@ -1,4 +1,4 @@
-"""The version of SUMO whose traffic a result has. Results of other versions are said, since they cannot be compared."""
+"""Warnings where results have traffic of different versions of SUMO, and so cannot be compared."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def warn_of_mixed_sumo(found: Iterable[Result]) -> None:
 
 
 def sumo_of(result: Result) -> str | None:
-    """Returns the version of SUMO that made a result's traffic, as the result says; None where it says none."""
+    """Returns the version of SUMO that a result names as that of its traffic; None where it names none."""
     versions = result.provenance.get("versions")
     said: Any = versions.get("sumo") if isinstance(versions, dict) else None
     return said[:40] if isinstance(said, str) else None

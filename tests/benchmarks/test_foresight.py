@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,22 @@ import pytest
 
 from benchmarks.anatomy.foresight import means_of, shares_of
 from benchmarks.anatomy.nature import Nature, unshadowed
+from benchmarks.anatomy.report import STORE
+from benchmarks.jobs.plan import case_key
+from benchmarks.leaderboard.case_boards import _anatomy
 from benchmarks.references.foresight import NAME, play_clairvoyant
 from benchmarks.references.played import play
 from benchmarks.references.rollouts import Goal, KnownEpisodes
 from benchmarks.references.seer import Seer
+from benchmarks.results.case_lines import line_of
+from benchmarks.suites import cases_of
 from tests.made_up import LONG, SHORT
 from vec_envs.core.batch import EnvironmentBatch, first_draws
 from vec_envs.mobility import StraightMobility
 from vec_envs.policies import references
 from vec_envs.problems.mobile_inference import MobileInference
 from vec_envs.problems.mobile_inference.policies import REFERENCES
-from vec_envs.records import pick, stack
+from vec_envs.records import map_arrays, pick, stack
 
 METRIC = "cost_per_task_s"
 PROBLEM = MobileInference(
@@ -62,8 +68,6 @@ def test_who_knows_the_future_plays_epoch_by_epoch(nature: Nature) -> None:
 
 
 def _at(episodes: KnownEpisodes, epoch: int) -> Any:
-    from dataclasses import replace
-
     return replace(episodes.start(np.arange(2)), epoch=np.full(2, epoch))
 
 
@@ -73,6 +77,16 @@ def test_shares_are_of_the_decisions_that_were_taken(nature: Nature) -> None:
     shares = shares_of(episodes, played, name="x")
     assert shares.pop("all layers at the client")[0] == pytest.approx(100.0)
     assert set(shares.values()) == {(0.0, 0.0, 0.0)}
+
+
+def test_a_board_shows_no_share_as_a_change_of_the_metric() -> None:
+    (case,) = cases_of("mobile", name="8 clients")
+    line = line_of(STORE, **case_key(case))
+    assert line is not None
+    assert "share" in {row["kind"] for row in line["rows"]}
+    anatomy = _anatomy(case)
+    assert anatomy is not None
+    assert {change.kind for change in anatomy.changes} == {"picture", "world", "policy"}
 
 
 @pytest.mark.parametrize("plans", [1, 2])
@@ -95,8 +109,6 @@ def test_entries_of_no_rows_are_none(shape: tuple[int, ...], several: bool) -> N
 
 
 def _none() -> Any:
-    from vec_envs.records import map_arrays
-
     batch = EnvironmentBatch(PROBLEM, StraightMobility(), 1)
     batch.reset([0], [0])
     return map_arrays(lambda a: a[:0], batch.exogenous)

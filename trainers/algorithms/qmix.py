@@ -166,7 +166,7 @@ class QMIX(OffPolicyAlgorithm[QMIXPolicy], LaggedNetworkPolyakUpdateAlgorithmMix
         return SimpleLossTrainingStats(loss=loss.item())
 
     def _mixed(self, taken: Tensor, values: Tensor) -> Tensor:
-        """Returns what the mixer gets for actions: their values, or how far they are below the best legal action."""
+        """Returns the mixer's input for taken actions: their values, or their advantages with `mix_advantages`."""
         return taken - values.max(-1).values if self.options.mix_advantages else taken
 
     def _update_lagged_network_weights(self) -> None:

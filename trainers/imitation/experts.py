@@ -124,7 +124,7 @@ def made_shard(env: BatchVectorEnv, policy: Policy, *, exploration: float, seed:
 def _changes(
     batch: EnvironmentBatch, policy: Policy, rng: np.random.Generator
 ) -> Callable[[View, Int[np.ndarray, "batch agents"]], Float32[np.ndarray, "batch agents actions"]]:
-    """Returns the function that gives the advantages of an epoch: by its reward, or by those of all affected epochs."""
+    """Returns the function that gives the advantages of an epoch, from all affected rewards where effects last."""
     if not isinstance(batch.problem, HasLastingEffects):
         return advantages
     episodes = stack([batch.episode(row) for row in range(batch.batch_size)])

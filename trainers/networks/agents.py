@@ -41,8 +41,8 @@ class ActionKnowledge:
     costs: KnownActionCosts | None = None
     """Computes the cost of each action from the agent's own observation."""
     cost_weight: float = 0.0
-    """The initial value of an action for each unit of its known costs, at most 0. If it is not 0, the values of actions
-    are their known costs at first, so that untrained agents take the actions of least known cost."""
+    """Initial weight of the known costs in the value of an action, at most 0. If it is not 0, the initial value has no
+    other part, so that untrained agents take the actions of least known cost."""
 
 
 NO_KNOWLEDGE = ActionKnowledge()

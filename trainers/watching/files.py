@@ -14,7 +14,6 @@ from vec_envs.files import check_output_file
 from vec_envs.interfaces.rendering import Picture
 from vec_envs.validation import missing_extra
 
-ENDINGS = (".html", ".gif", ".mp4")
 _FLAT_COLOURS, _BLENDED_COLOURS = 32, 96
 """Numbers of colours in a GIF: the most frequent ones, which fill areas, and blended ones for the edges of text."""
 _HOLD_FRAMES, _SAMPLED = 6, 4
@@ -108,6 +107,7 @@ def write_mp4(path: Path, pictures: Sequence[Picture], *, frames_per_s: float, w
 
 
 WRITERS: dict[str, Callable[..., None]] = {".gif": write_gif, ".mp4": write_mp4}
+ENDINGS = (".html", *WRITERS)
 
 
 def _load_ffmpeg() -> Any:
