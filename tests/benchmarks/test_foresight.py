@@ -13,6 +13,7 @@ from benchmarks.anatomy.nature import Nature, unshadowed
 from benchmarks.anatomy.report import STORE
 from benchmarks.jobs.plan import case_key
 from benchmarks.leaderboard.case_boards import _anatomy
+from benchmarks.references.find import _most_frequent
 from benchmarks.references.foresight import NAME, play_clairvoyant
 from benchmarks.references.played import play
 from benchmarks.references.rollouts import Goal, KnownEpisodes
@@ -87,6 +88,12 @@ def test_a_board_shows_no_share_as_a_change_of_the_metric() -> None:
     anatomy = _anatomy(case)
     assert anatomy is not None
     assert {change.kind for change in anatomy.changes} == {"picture", "world", "policy"}
+
+
+def test_a_first_table_has_the_most_frequent_choice_of_each_agent() -> None:
+    idle = 2
+    plan = np.array([[[2, 0, 2], [2, 0, 2], [2, 5, 2]], [[3, 2, 2], [2, 2, 2], [3, 2, 2]]])
+    np.testing.assert_array_equal(_most_frequent(plan, idle=idle), [3, 0, idle])
 
 
 @pytest.mark.parametrize("plans", [1, 2])

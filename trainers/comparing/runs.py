@@ -111,15 +111,16 @@ def _options_of(of: TrainedRun) -> str:
 def _names(firsts: Sequence[TrainedRun]) -> list[str]:
     """Returns a name for each group: learner and preset, and where groups share these, the options that differ."""
     short = [f"{of.learner.name} ({of.run.preset})" for of in firsts]
-    flags = [spelled(of.run, of.learner, {}).split(" --") for of in firsts]
-    flags = [[f"--{flag.removeprefix('--')}" for flag in of if flag] for of in flags]
-    changed = [" ".join(flag for flag in of if not all(flag in other for other in flags)) for of in flags]
+    flags = [spelled(of.run, of.learner, {}) for of in firsts]
+    shared_flags = set(flags[0]).intersection(*flags)
+    changed = [" ".join(flag for flag in of_group if flag not in shared_flags) for of_group in flags]
     sizes = [f"episodes={of.run.episodes} num_envs={of.run.num_envs}" for of in firsts]
     starts = [f"from {of.run.init_from}" if of.run.init_from else "from scratch" for of in firsts]
-    names = list(short)
+    names = short
     for more in (changed, sizes, starts):
-        shared = [names.count(name) > 1 for name in names]
-        names = [f"{name} {extra}".strip() if of else name for name, extra, of in zip(names, more, shared, strict=True)]
+        is_shared = [names.count(name) > 1 for name in names]
+        extras = [f" {extra}" if extra and again else "" for extra, again in zip(more, is_shared, strict=True)]
+        names = [name + extra for name, extra in zip(names, extras, strict=True)]
     return names
 
 

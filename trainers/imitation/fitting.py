@@ -74,7 +74,7 @@ def command_after(learner: Learner, run: Pretraining, path: Path) -> str:
     init_from = f"--init-from {shlex.quote(str(path / 'checkpoint.pt'))}"
     program = f"python -m trainers.{learner.name}"
     fine_tuning = {f"learner.{name}": value for name, value in FINE_TUNING.items()}
-    return " ".join(filter(None, (program, preset, env_id, init_from, spelled(run, learner, fine_tuning))))
+    return " ".join(filter(None, (program, preset, env_id, init_from, *spelled(run, learner, fine_tuning))))
 
 
 def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, experts: Path | None = None) -> None:

@@ -148,13 +148,13 @@ def resumed(written: Run, requested: Run) -> Run:
     return dataclasses.replace(written, resume=True, **{name: new[name] for name in ADJUSTABLE})
 
 
-def spelled(run: Run, learner: Learner, more: Mapping[str, Any]) -> str:
-    """Returns the arguments that give a run's options of environment and learner where they differ from its preset.
+def spelled(run: Run, learner: Learner, more: Mapping[str, Any]) -> list[str]:
+    """Returns an argument for each option of environment and learner in which a run differs from its preset.
 
     `more` gives further options, such as `{"learner.hidden": 64}`, which replace those of the run.
     """
     changed = _changed(_fields(preset_run(learner, run.preset, run.env_id)), _fields(run))
-    return " ".join(_flag(name, value) for name, value in {**changed, **more}.items())
+    return [_flag(name, value) for name, value in {**changed, **more}.items()]
 
 
 def _fields(run: Run) -> dict[str, Any]:
