@@ -17,7 +17,7 @@ EPISODES = 8
 def played(name: str) -> tuple[float, float]:
     """Returns the mean completion time per slot and the last backlog of a policy."""
     env = dnn_partition_v0.vector_env(num_envs=EPISODES, mobility="replay", reward="drift")
-    policy = references(env.problem).policies[name].make(env.problem)
+    policy = references(env.problem).named(name).make(env.problem)
     policy.reset(SEED)
     observation, _ = env.reset(seed=SEED)
     times_s = []

@@ -75,25 +75,17 @@ class References:
     """The reference policies of a problem by name, and the one that a learner should beat ("" for none)."""
 
     policies: Mapping[str, Reference] = field(default_factory=dict[str, Reference])
-    """An unknown name raises `ValueError` with the known ones."""
     to_beat: str = ""
     clairvoyant: Callable[[Any], Clairvoyance] | None = None
     """Makes a reference that knows the future. It is no policy, and shows what the future is worth."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "policies", _ByName(self.policies))
-
     def named(self, name: str) -> Reference:
         """Returns the reference of that name. Raises `ValueError` with the known names for an unknown one."""
+        if name not in self.policies:
+            known = ", ".join(map(repr, self.policies)) or "none"
+            near = did_you_mean(name, self.policies)
+            raise ValueError(f"the reference policy {name!r} is unknown; known are: {known}{near}")
         return self.policies[name]
-
-
-class _ByName(dict[str, Reference]):
-    """Reference policies by name; says which there are where a name is unknown."""
-
-    def __missing__(self, name: str) -> Reference:
-        known = ", ".join(map(repr, self)) or "none"
-        raise ValueError(f"the reference policy {name!r} is unknown; known are: {known}{did_you_mean(name, self)}")
 
 
 def mask_keyword(policy: Policy, view: View) -> dict[str, Bool[np.ndarray, "batch agents actions"]]:

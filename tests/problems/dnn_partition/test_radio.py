@@ -351,7 +351,7 @@ def test_vehicles_are_masked_by_their_distance_in_each_slot_and_observed(kind: s
 @pytest.mark.parametrize("name", sorted(references(DNNPartition).policies))
 def test_reference_policies_take_legal_actions(name: str) -> None:
     view = partly_reached(DNNPartition(num_client_vehicles=4, num_service_vehicles=2), 6, seed=4)
-    policy = references(view.problem).policies[name].make(view.problem)
+    policy = references(view.problem).named(name).make(view.problem)
     policy.reset(0)
     assert is_legal(view, policy.act(blank(view.problem, 6), view)).all()
 
