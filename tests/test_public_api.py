@@ -20,6 +20,7 @@ MODULES = (
     "vec_envs.physics.allocation",
     "vec_envs.physics.channel",
     "vec_envs.policies",
+    "vec_envs.problems.abilities",
     "vec_envs.problems.base",
     "vec_envs.problems.policy",
     "vec_envs.problems.scenes",

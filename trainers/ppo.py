@@ -15,14 +15,8 @@ import tyro
 from trainers.algorithms.options import PPOOptions, RolloutOptions
 from trainers.registry import Learner, Preset
 from trainers.runs.command_line import parse
-from vec_envs.problems.base import (
-    ContinuousActions,
-    DiscreteProblem,
-    HasObservedMask,
-    Problem,
-    action_exists,
-    action_shape,
-)
+from vec_envs.problems.abilities import HasObservedMask
+from vec_envs.problems.base import ContinuousActions, DiscreteProblem, Problem, action_exists, action_shape
 
 if TYPE_CHECKING:
     from trainers.algorithms.ppo import Decisions, SeededPPO

@@ -11,7 +11,8 @@ from trainers.algorithms.joint_numbers import JointNumbers
 from trainers.algorithms.options import ReplayOptions, SACOptions, check_floor
 from trainers.registry import Learner, Preset
 from trainers.runs.command_line import parse
-from vec_envs.problems.base import ContinuousActions, HasHybridActions, HybridActions, Problem, action_shape
+from vec_envs.problems.abilities import HasHybridActions, HybridActions
+from vec_envs.problems.base import ContinuousActions, Problem, action_shape
 
 if TYPE_CHECKING:
     from trainers.algorithms.sac import BoundedSAC

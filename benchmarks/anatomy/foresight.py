@@ -11,7 +11,7 @@ from jaxtyping import Float
 from benchmarks.references.played import PlayedPolicy
 from benchmarks.references.rollouts import KnownEpisodes
 from benchmarks.results.statistics import estimate
-from vec_envs.problems.base import HasDecisionKinds
+from vec_envs.problems.abilities import HasDecisionKinds
 
 Shares = tuple[float, float, float]
 """A share in per cent, and the ends of its 95 % interval."""

@@ -36,7 +36,7 @@ from benchmarks.results.statistics import estimate
 from benchmarks.suites.suite import Case
 from trainers.runs.configuration import as_tuples
 from vec_envs.policies import references
-from vec_envs.problems.base import HasChannel
+from vec_envs.problems.abilities import HasChannel
 from vec_envs.problems.policy import Clairvoyance, Policy
 from vec_envs.problems.timetable import Timetable
 from vec_envs.registration import factory_of

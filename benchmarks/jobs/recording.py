@@ -10,7 +10,8 @@ import numpy as np
 
 from vec_envs.interfaces.recording import EpisodeRecorder
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.problems.base import HasScenes, Problem, View
+from vec_envs.problems.abilities import HasScenes
+from vec_envs.problems.base import Problem, View
 from vec_envs.problems.scenes import SceneFrame, SceneNode, SceneQueue
 
 MOST_FRAMES = 100

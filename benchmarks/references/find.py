@@ -23,7 +23,8 @@ from benchmarks.suites.suite import Case
 from trainers.runs.configuration import as_tuples
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.policies import references
-from vec_envs.problems.base import DiscreteActions, HasLastingEffects, action_shape
+from vec_envs.problems.abilities import HasLastingEffects
+from vec_envs.problems.base import DiscreteActions, action_shape
 from vec_envs.problems.timetable import Timetable
 from vec_envs.records import stack
 from vec_envs.registration import factory_of

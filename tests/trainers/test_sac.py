@@ -19,7 +19,7 @@ from trainers.loop.training import scale_learning_rates
 from trainers.tianshou_bridge.draws import Generators, seeded_weights
 from trainers.tianshou_bridge.replay import ReplayBuffer
 from vec_envs import task_diversion_v0
-from vec_envs.problems.base import HybridActions
+from vec_envs.problems.abilities import HybridActions
 
 
 class Three:

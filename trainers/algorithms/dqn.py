@@ -22,7 +22,7 @@ from trainers.algorithms.options import DQNOptions
 from trainers.networks.dense import ObservationEncoder
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
-from vec_envs.problems.base import HybridActions
+from vec_envs.problems.abilities import HybridActions
 
 ParametersFor = Callable[[Float32[np.ndarray, "batch 1 features"]], Float32[np.ndarray, "batch parameters"]]
 """A rule that returns the continuous parameters of the actions for observations."""

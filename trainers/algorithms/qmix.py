@@ -27,14 +27,8 @@ from trainers.networks.shared import SharedAgents
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 from trainers.tianshou_bridge.soft_update import soft_update
-from vec_envs.problems.base import (
-    DiscreteProblem,
-    HasActionCosts,
-    HasActionFeatures,
-    HasLastingEffects,
-    HasObservedMask,
-    action_exists,
-)
+from vec_envs.problems.abilities import HasActionCosts, HasActionFeatures, HasLastingEffects, HasObservedMask
+from vec_envs.problems.base import DiscreteProblem, action_exists
 from vec_envs.problems.policy import random_legal
 
 Observation = Float32[np.ndarray, "batch agents features"]

@@ -30,7 +30,7 @@ from trainers.networks.hybrid import HybridActor, HybridCritic, KnownConsequence
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 from trainers.tianshou_bridge.soft_update import soft_update
-from vec_envs.problems.base import HybridActions
+from vec_envs.problems.abilities import HybridActions
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 EVEN_PART = 0.25

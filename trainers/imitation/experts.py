@@ -21,7 +21,8 @@ from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.files import read_arrays, read_json
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.policies import references
-from vec_envs.problems.base import HasLastingEffects, View
+from vec_envs.problems.abilities import HasLastingEffects
+from vec_envs.problems.base import View
 from vec_envs.problems.policy import Policy, mask_keyword, random_legal
 from vec_envs.records import map_arrays, stack
 

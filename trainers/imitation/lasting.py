@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from vec_envs.problems.base import HasActionCosts, View
+from vec_envs.problems.abilities import HasActionCosts
+from vec_envs.problems.base import View
 from vec_envs.problems.policy import Policy, mask_keyword
 from vec_envs.records import map_arrays
 

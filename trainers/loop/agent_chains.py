@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, Shaped
 
 from trainers.loop.episodes import Chains, DecisionChains, PendingDecisions, Step, Transitions
 from vec_envs.core.batch import EnvironmentBatch
-from vec_envs.problems.base import HasLastingEffects
+from vec_envs.problems.abilities import HasLastingEffects
 
 
 class AgentChains:

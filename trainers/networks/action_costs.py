@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vec_envs.problems.base import ActionCosts
+from vec_envs.problems.abilities import ActionCosts
 
 SOFT_LIMIT = 5.0
 """Costs well above this limit grow only with their logarithm, so that growing queues do not dominate the values."""

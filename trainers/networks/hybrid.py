@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
 from trainers.networks.dense import ObservationEncoder
-from vec_envs.problems.base import HybridActions
+from vec_envs.problems.abilities import HybridActions
 
 LEAST = -1e9
 """The logit of an illegal alternative."""

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from vec_envs.problems.base import DiscreteActions, HasIdleAction, Problem
+from vec_envs.problems.abilities import HasIdleAction
+from vec_envs.problems.base import DiscreteActions, Problem
 from vec_envs.validation import check_one_of
 
 ILLEGAL = ("clip", "noop", "raise")

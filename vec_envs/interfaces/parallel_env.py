@@ -24,15 +24,8 @@ from vec_envs.interfaces.spaces import (
     unbounded_box,
 )
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.base import (
-    ContinuousActions,
-    DiscreteActions,
-    DiscreteProblem,
-    HasGlobalState,
-    Problem,
-    View,
-    action_shape,
-)
+from vec_envs.problems.abilities import HasGlobalState
+from vec_envs.problems.base import ContinuousActions, DiscreteActions, DiscreteProblem, Problem, View, action_shape
 from vec_envs.validation import check_bool, check_one_of
 
 

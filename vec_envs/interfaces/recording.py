@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.problems.base import HasScenes, SequentialProblem, View
+from vec_envs.problems.abilities import HasScenes
+from vec_envs.problems.base import SequentialProblem, View
 from vec_envs.problems.scenes import Decision, Numbers, PlayedSlot, SceneFrame, SceneQueue, Scenery
 from vec_envs.records import map_arrays
 
@@ -29,7 +30,7 @@ class EpisodeRecorder:
         if not isinstance(env.problem, HasScenes):
             raise ValueError(
                 f"the problem must have the methods of HasScenes, got {type(env.problem).__name__}: add them, see "
-                "vec_envs/problems/base.py, or set recorded=False"
+                "vec_envs/problems/abilities.py, or set recorded=False"
             )
         self._problem: Any = env.problem
         self._batch = env.batch

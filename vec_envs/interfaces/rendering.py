@@ -13,7 +13,8 @@ from vec_envs.interfaces.canvas import load_pillow
 from vec_envs.interfaces.present_scene import present_scene
 from vec_envs.interfaces.scene_picture import ScenePictures
 from vec_envs.mobility.street import street_of
-from vec_envs.problems.base import Frame, HasScenes
+from vec_envs.problems.abilities import HasScenes
+from vec_envs.problems.base import Frame
 
 RENDER_FPS = 4
 BATCH_RENDER_MODES = ("rgb_array",)
@@ -66,7 +67,7 @@ class Renderer:
         if draw is None and not isinstance(problem, HasScenes):
             raise NotImplementedError(
                 f"{type(problem).__name__} has no drawing: make the environment with render_mode=None, give the "
-                "problem scenes (HasScenes in vec_envs/problems/base.py), or register it with drawing=..."
+                "problem scenes (HasScenes in vec_envs/problems/abilities.py), or register it with drawing=..."
             )
         if not self._batch.begun:
             raise RuntimeError("there is nothing to draw yet: call reset() first")

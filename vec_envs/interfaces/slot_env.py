@@ -26,7 +26,8 @@ from vec_envs.interfaces.spaces import (
     unbounded_box,
 )
 from vec_envs.mobility.traffic import Mobility
-from vec_envs.problems.base import ContinuousActions, HasSlotState, Problem, SequentialProblem, View
+from vec_envs.problems.abilities import HasSlotState
+from vec_envs.problems.base import ContinuousActions, Problem, SequentialProblem, View
 from vec_envs.validation import check_bool, check_one_of
 
 

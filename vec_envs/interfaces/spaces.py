@@ -11,7 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float32
 
-from vec_envs.problems.base import DiscreteActions, HasObservationBounds, Problem, action_shape
+from vec_envs.problems.abilities import HasObservationBounds
+from vec_envs.problems.base import DiscreteActions, Problem, action_shape
 
 MASK_PLACES = ("observation", "info", "none")
 """Where PettingZoo's agents find their masks, if anywhere."""

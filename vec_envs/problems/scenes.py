@@ -1,7 +1,7 @@
 """Scenes: a slot of an episode as pictures and the player of episodes show it, in terms that all problems share.
 
-A scene holds the places of nodes, the lengths of their queues, and links for what they send. `HasScenes` in `base.py`
-is the protocol by which a problem describes its slots as scenes.
+A scene holds the places of nodes, the lengths of their queues, and links for the data that they send. A problem
+describes its slots as scenes by the protocol `HasScenes` in `abilities.py`.
 """
 
 from __future__ import annotations

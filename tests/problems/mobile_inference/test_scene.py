@@ -9,7 +9,7 @@ import pytest
 
 from tests.problems.scene_slots import decision_of, slot_of
 from vec_envs import mobile_inference_v0
-from vec_envs.problems.base import HasScenes
+from vec_envs.problems.abilities import HasScenes
 from vec_envs.problems.mobile_inference.policies import LeastEstimate
 
 SMALL = {"num_client_vehicles": 4, "num_service_vehicles": 3, "episode_slots": 60, "arrival_rate_hz": 1.0}
