@@ -1,6 +1,6 @@
 """Trains DisDQN, the baseline of RTD: DQN chooses the cut and the roadside unit of a task. `python -m trainers.dqn`
 
-A rule gives the speeds: the maximum speeds, or those of least cost.
+A rule sets the speeds of both processors: the highest speeds, or the speeds of least cost.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def speeds(
     Args:
         problem: The problem.
         observation: The observations of the decider.
-        kind: "full" for the maximum speeds, or "best" for the speeds of least cost.
+        kind: "full" for the highest speeds, or "best" for the speeds of least cost.
     """
     battery = problem.features.battery_of(observation[:, 0])
     if kind == "full":

@@ -18,7 +18,7 @@ COMMAND_PACKAGES = ("trainers", "benchmarks", "sumo_scenarios")
 
 
 def hidden_by(package: str) -> Path | None:
-    """Returns what is imported in place of a package of this project; None where the package itself is."""
+    """Returns the path that Python imports instead of a package of this project; None if nothing hides the package."""
     spec = find_spec(package)
     places = [] if spec is None else [*(spec.submodule_search_locations or ()), spec.origin]
     own = Path(__file__).resolve().parents[1] / package
@@ -28,7 +28,7 @@ def hidden_by(package: str) -> Path | None:
 
 
 def explanation(package: str, hiding: Path) -> str:
-    """Returns what hides a package, and what to do."""
+    """Returns the message that names the path that hides a package, and the remedy."""
     return (
         f"{hiding} hides the package {package} of VEC-Envs: run the command in another folder, or set the environment "
         "variable PYTHONSAFEPATH=1, so that Python does not search the current folder"
@@ -36,7 +36,7 @@ def explanation(package: str, hiding: Path) -> str:
 
 
 def warn_if_hidden(*packages: str) -> None:
-    """Warns with what hides one of the packages, so that a failed import that follows can be understood."""
+    """Warns of paths that hide one of the packages, which explains an import that then fails."""
     for package in packages:
         if (hiding := hidden_by(package)) is not None:
             warnings.warn(explanation(package, hiding), RuntimeWarning, stacklevel=2)

@@ -4,8 +4,8 @@
     env = mobile_inference_v0.parallel_env(num_client_vehicles=5)
 
 Tasks of several DNN types arrive at client vehicles. Roadside units stand along the street; each is a radio cell and a
-server. Service vehicles run work too, until they drive away. Cells and vehicles share their band among those that send
-to them, buildings block links, and a task that is not done by its deadline is missed.
+server. Service vehicles run work too, until they drive away. The senders to a cell or a service vehicle share its band.
+Buildings block links. A task that is not done by its deadline is missed.
 
 **Agents.** `client_0`, `client_1`, ...: seats for client vehicles. When a vehicle leaves, another one takes its seat.
 
@@ -19,7 +19,7 @@ actions that run all layers locally.
 **Steps.** A step is a slot. Tasks in flight pass through local work, sending, forwarding between units, and computing
 at the node, and their results return when the client hears a unit or its service vehicle.
 
-**Observations.** float32, with a row for each client, of order one: its own tasks and what is left of them, its speed,
+**Observations.** float32, with a row for each client, of order one: its own tasks and their remaining work, its speed,
 processor and energy queue; each unit and each service vehicle with distance, link now and one slot before, and load.
 `StreetObservation` lists the features and their scales. The channel of later slots is never observed.
 

@@ -7,7 +7,7 @@ import importlib
 
 
 def version_text() -> str:
-    """Returns what `--version` prints."""
+    """Returns the text that `--version` prints."""
     package = importlib.import_module("vec_envs")  # a static import would let every room below see all others
     return f"VEC-Envs {package.__version__}"
 

@@ -22,7 +22,7 @@ COMPUTE, SEND = 0, 1
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What a decision changes, and the next one meets."""
+    """The state: quantities that decisions change."""
 
     queue_s: np.ndarray  # [*batch]
 
@@ -36,14 +36,14 @@ class Draws:
 
 @dataclass(frozen=True, kw_only=True)
 class Exogenous:
-    """What no decision changes; for a whole episode with an axis of epochs before the last."""
+    """Quantities that no decision changes. The record of a whole episode has an axis of epochs before the last axis."""
 
     transmit_s: np.ndarray  # [*batch, vehicles]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a decision brings. `reward` is necessary, everything else is yours."""
+    """The result of a decision. `reward` is required, and you choose the other fields."""
 
     delay_s: np.ndarray  # [*batch, vehicles]
     reward: np.ndarray  # [*batch]
@@ -106,7 +106,7 @@ class SendOrNot:
         return Exogenous(transmit_s=4.0 / np.maximum(rate_mbps, 1.0))
 
     def observe(self, state, exogenous):
-        """Returns what each vehicle sees: the queue, and its own time to send."""
+        """Returns two features of each vehicle: the length of the queue, and its own time to send."""
         queue_s = np.broadcast_to(state.queue_s[..., None], exogenous.transmit_s.shape)
         return np.stack((queue_s, exogenous.transmit_s), axis=-1).astype(np.float32)
 
@@ -135,7 +135,7 @@ def always(action):
 
 
 class ShorterTime:
-    """Sends where sending and the present queue take less time than computing. It sees what an agent sees."""
+    """Sends a task if sending and the present queue take less time than computing. It needs only the observation."""
 
     def __init__(self, problem):
         self._problem = problem

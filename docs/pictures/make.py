@@ -19,7 +19,7 @@ SEED, WIDTH = 500_003, 900
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What a picture shows."""
+    """A moving picture: the episode that it shows, and its length and speed."""
 
     env_id: str
     policy: str

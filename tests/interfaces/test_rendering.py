@@ -161,7 +161,7 @@ def test_a_batch_has_no_window() -> None:
         factory.vector_env(num_envs=2, mobility="straight", render_mode="human")
 
 
-# What a picture shows -------------------------------------------------------------------------------------------------
+# The content of pictures ----------------------------------------------------------------------------------------------
 
 
 def scene_after(env: Any, steps: int) -> PresentScene:

@@ -225,8 +225,8 @@ class DQNOptions:
     final_learning_rate: float = 0.05
     """Final learning rate as a fraction of the initial one; it falls linearly in the second half of the run."""
     speeds: str = "full"
-    """Speeds of vehicle and roadside unit: `"full"` as in the baseline, or `"best"`, the speeds of least cost. At full
-    speeds a Gcycle costs more at a unit than at any vehicle, so that it is always best to run all layers locally."""
+    """Speeds of vehicle and roadside unit: `"full"` (the highest, as in the baseline) or `"best"` (of least cost). At
+    full speeds a Gcycle costs more at a unit than at any vehicle, so it is always best to run all layers locally."""
     target_update_steps: int = 250
     """Gradient steps between two copies to the target network."""
     double_q: bool = True

@@ -1,4 +1,4 @@
-"""The map of a picture: the street in its true shape, nodes at their places, and arrows for what they send."""
+"""The map of a picture: the street in its true shape, nodes at their places, and arrows for the data that they send."""
 
 from __future__ import annotations
 

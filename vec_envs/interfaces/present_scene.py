@@ -1,4 +1,4 @@
-"""The present scene of an environment: places and queues of now, and what the last decision sent."""
+"""The present scene of an environment: present places and queues, and the data that the last decision sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vec_envs.problems.scenes import Decision, PlayedSlot, SceneFrame, SceneNode
 from vec_envs.records import row_of
 
 SEATS = {"client": "client", "vehicle": "client", "device": "client", "service": "service"}
-"""The role of the traffic's seats that nodes of each kind take; the order of nodes is that of seats."""
+"""Kind of a node -> role of its seat in the traffic. Nodes of a role stand in the order of its seats."""
 _SAME_PLACE_M, _LEAST_MOVE_M = 1.0, 0.1
 """Units closer than the first are the same unit. A vehicle that moves less than the second stands."""
 

@@ -26,7 +26,7 @@ class ScenePictures:
     """Draws the pictures of a batch's environments. It keeps the street, and each environment's scales of the bars.
 
     The scale of a queue's bars is 1, 2 or 5 times a power of 10, and grows with the longest queue of the episode so
-    far. So bars of different slots can be compared.
+    far. It never shrinks within an episode.
     """
 
     street: Street
@@ -111,7 +111,7 @@ class _Table:
         return [k for k in range(len(self.scales)) if any(waits[k * every + node] is not None for node in nodes)]
 
     def draw(self, nodes: list[int], left: float, width: float, *, sends: bool) -> None:
-        """Draws a block of rows; with `sends`, also the cut of each node and what it sends."""
+        """Draws a block of rows; with `sends`, also the cut of each node and the data that it sends."""
         kinds = list(range(len(self.scales))) if sends else self.kinds(nodes)
         columns = {kind: left + _NAME + place * (_BAR + _NUMBER) for place, kind in enumerate(kinds)}
         after = left + _NAME + len(kinds) * (_BAR + _NUMBER)

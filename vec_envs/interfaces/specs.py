@@ -1,4 +1,4 @@
-"""What Gymnasium records of an environment: the length of an episode, and the metadata of its entry point."""
+"""The records that Gymnasium keeps of an environment: the length of an episode, and the metadata of its entry point."""
 
 from __future__ import annotations
 

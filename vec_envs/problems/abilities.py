@@ -35,7 +35,7 @@ class HasObservedMask(Protocol):
     def action_mask_from_observation(
         self, observation: Float32[np.ndarray, "*batch agents features"]
     ) -> Bool[np.ndarray, "*batch agents actions"]:
-        """Returns what `action_mask` returns for the same epoch, up to the precision of the observation."""
+        """Returns the `action_mask` of the same epoch, up to the precision of the observation."""
         ...
 
 
@@ -50,7 +50,7 @@ class HasActionFeatures(Protocol):
 
 @runtime_checkable
 class ActionCosts(Protocol):
-    """The known costs of every action, computed from what an agent observes: a frozen dataclass of arrays.
+    """The known costs of every action, computed from an agent's observation: a frozen dataclass of arrays.
 
     Its arrays may be replaced by tensors, so `of` uses operators and methods that arrays and tensors share.
     """
@@ -155,11 +155,11 @@ class HasHybridActions(Protocol):
 
 @runtime_checkable
 class HasObservationBounds(Protocol):
-    """A problem that knows bounds of what an agent observes."""
+    """A problem whose observations have known bounds."""
 
     @property
     def observation_bounds(self) -> tuple[Float32[np.ndarray, "features"], Float32[np.ndarray, "features"]]:
-        """The least and the largest value of each feature; infinite where there is none. All contain 0."""
+        """The least and the largest value of each feature, infinite where it has no bound. Each range contains 0."""
         ...
 
 

@@ -95,7 +95,7 @@ class Problem(Protocol):
 
     @property
     def actions(self) -> DiscreteActions | ContinuousActions:
-        """What an agent decides. Example: `DiscreteActions(counts=(2, 2))`."""
+        """The actions of each agent. Example: `DiscreteActions(counts=(2, 2))`."""
         ...
 
     @property

@@ -77,7 +77,7 @@ class References:
     policies: Mapping[str, Reference] = field(default_factory=dict[str, Reference])
     to_beat: str = ""
     clairvoyant: Callable[[Any], Clairvoyance] | None = None
-    """Makes a reference that knows the future. It is no policy, and shows what the future is worth."""
+    """Makes a reference that knows the future, which shows the value of foresight. It is not a policy."""
 
     def named(self, name: str) -> Reference:
         """Returns the reference of that name. Raises `ValueError` with the known names for an unknown one."""

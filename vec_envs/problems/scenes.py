@@ -31,7 +31,7 @@ class SceneNode:
 
     name: str
     kind: Literal["client", "service", "rsu", "vehicle", "device", "server"]
-    """What the node is. The kind selects its mark, its colour and its word in the legend."""
+    """The kind of the node, which selects its mark, its colour and its word in the legend."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,8 +77,8 @@ class CooperativeInference:
     dnns: tuple[DNNProfile | str, ...] = ("alexnet", "resnet18")
     """The DNN types: names of the library, files of profiles (`my_net.json`) or, in Python, profiles. Section V.A."""
     processors: tuple[str, ...] = ()
-    """Two devices, that of a device and that of the server, on which every DNN has measured times. A layer
-    takes these times at `device_ghz`, and at `server_ghz`. Empty to count multiply-accumulates instead."""
+    """Names of two processors, one for a device and one for the server, with measured times of every DNN. The times
+    hold at `device_ghz` and `server_ghz`. Empty to count multiply-accumulates instead."""
     dnn_of_device: tuple[int, ...] = (0, 0, 1, 1, 1)
     """The index into `dnns` of each device. Its length is the number of devices, at most 10,000.
     Section V.A."""
@@ -89,7 +89,7 @@ class CooperativeInference:
     lyapunov_v: float = 10.0
     """V, the weight of delay against the virtual queues. Table I."""
     slot_s: float = 1.0
-    """Length of a slot, for the traffic. Energies are those of one second, for any length of the slot."""
+    """Length of a slot, for the traffic. Energies are always counted over one second."""
     episode_slots: int = 200
     """Number of slots in an episode, at most 100,000. Section V.A."""
     arrival_rate_hz: tuple[float, float] = (0.5, 2.5)

@@ -118,7 +118,7 @@ class SlotDynamics:
         node: Int[np.ndarray, "*batch clients"],
         index: Int[np.ndarray, "*batch 1"],
     ) -> Float[np.ndarray, "*batch clients"]:
-        """Returns the times to send, where each node has one band and divides it among those that send to it.
+        """Returns the times to send, where each node has one band and divides it among its senders.
 
         A client that has the band of its node alone needs `alone_s`, as in the paper, where each link has a band of its
         own. The spectral efficiency of a link does not depend on its share.

@@ -64,8 +64,8 @@ class DNNPartition:
     """The rule by which the work of the library's layers is counted. Profiles that are passed as objects keep their
     counts."""
     processors: tuple[str, ...] = ()
-    """Two devices, that of a client and that of the roadside unit, on which every DNN has measured times. A layer
-    takes these times at the middle of `client_ghz`, and at `rsu_ghz`. Empty to count operations instead."""
+    """Names of two devices, one for a client and one for the roadside unit, with measured times of every DNN. The times
+    hold for processors at the middle of `client_ghz` and `rsu_ghz`. Empty to count operations instead."""
     dnn_of_client: tuple[int, ...] | None = None
     """Index into `dnns` for each client; None assigns the types in turn."""
     num_client_vehicles: int = 7
@@ -130,7 +130,7 @@ class DNNPartition:
         _check_numbers(self)
         object.__setattr__(self, "processors", tuple(self.processors) if self._devices else ())
 
-    # What the agents are ------------------------------------------------------------------------------------------
+    # Agents and actions -------------------------------------------------------------------------------------------
 
     @property
     def profiles(self) -> tuple[DNNProfile, ...]:

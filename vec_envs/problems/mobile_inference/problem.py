@@ -49,8 +49,8 @@ class MobileInference:
     workload: str = "mad2rl"
     """How the work of the library's layers is counted. Profiles that are passed as objects keep their counts."""
     processors: tuple[str, ...] = ()
-    """Two devices, that of a client and that of the roadside unit, on which every DNN has measured times. A layer
-    takes these times at the middle of `client_ghz`, and at `rsu_ghz`. Empty to count operations instead."""
+    """Names of two devices, one for a client and one for the roadside unit, with measured times of every DNN. The times
+    hold for processors at the middle of `client_ghz` and `rsu_ghz`. Empty to count operations instead."""
     num_rsus: int = 3
     """Number of roadside units, at most 10,000. On a road that lists several, those nearest to its own unit."""
     rsu_spacing_m: float = 600.0
@@ -78,9 +78,9 @@ class MobileInference:
     rsu_ghz: float = 300.0
     """Speed of the server of each unit, shared among its tasks."""
     rsu_bandwidth_mhz: float = 20.0
-    """Bandwidth of a unit's cell, shared among those that send to it."""
+    """Bandwidth of a cell. The vehicles that send to its roadside unit share it."""
     v2v_bandwidth_mhz: float = 10.0
-    """Bandwidth of a service vehicle, shared among those that send to it."""
+    """Bandwidth of a service vehicle. The clients that send to it share it."""
     carrier_ghz: float = 5.9
     """Carrier frequency, from 0.5 to 100; 5.9 is the band of vehicles."""
     transmit_power_dbm: float = 23.0
@@ -93,7 +93,7 @@ class MobileInference:
     efficiency: EfficiencyFunction = street_efficiency
     """Efficiencies of links in bit/s/Hz: a function like `vec_envs.physics.channel.street_efficiency`."""
     hop_s: float = 0.01
-    """Time of a hop between neighbouring units, in addition to that of the data."""
+    """Time of a hop between neighbouring units, in addition to the time of the data."""
     backhaul_mbps: float = 400.0
     """Rate of a hop between neighbouring units."""
     kappa_j_per_gcycle_ghz2: float = 0.01
@@ -101,14 +101,14 @@ class MobileInference:
     transmit_power_w: float = 2.0
     """Power that the radio consumes while it sends, in total."""
     energy_budget_w: float = 3.0
-    """Long-term budget of a client's power. What exceeds it fills the energy queue."""
+    """Long-term budget of a client's power. Energy beyond it fills the energy queue."""
     lyapunov_v: float = 100.0
     """V: the drift of the energy queues is divided by it."""
     reward: str | Objective = "drift"
     """`"drift"` (drift of the energy queues divided by V, plus the cost) or `"delay"` (the cost: times and penalties).
     From Python also a function from `SlotTerms` to costs. The reward is minus the cost."""
     observation: str = "local"
-    """`"local"`: what a client knows of itself, the units and the service vehicles, now and one slot before."""
+    """`"local"`: the state of a client, and of the units and service vehicles for it, now and one slot before."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dnns", as_profiles(self.dnns, workload=self.workload))
@@ -119,7 +119,7 @@ class MobileInference:
         for name in RANGES:
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
-    # What the agents are ------------------------------------------------------------------------------------------
+    # Agents and actions -------------------------------------------------------------------------------------------
 
     @property
     def profiles(self) -> tuple[DNNProfile, ...]:
@@ -292,7 +292,7 @@ class MobileInference:
         return int(global_state(self.features, empty).shape[-1])
 
     def global_state(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch features"]:
-        """Returns what all clients observe, with the features that they share once."""
+        """Returns the observations of all clients, with each shared feature once."""
         return global_state(self.features, self.observe(state, exogenous))
 
     # Transitions and costs ----------------------------------------------------------------------------------------

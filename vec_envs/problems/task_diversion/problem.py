@@ -74,8 +74,8 @@ class TaskDiversion:
     workload: str = "rtd"
     """How the operations of the library's layers are counted. Profiles that are passed as objects keep their counts."""
     processors: tuple[str, ...] = ()
-    """Two devices, that of a vehicle and that of the roadside unit, on which every DNN has measured times. A layer
-    takes these times at `vehicle_ghz`, and at `rsu_ghz`. Empty to count operations instead."""
+    """Names of two devices, one for a vehicle and one for the roadside unit, with measured times of every DNN. The
+    times hold for processors at `vehicle_ghz` and `rsu_ghz`. Empty to count operations instead."""
     num_client_vehicles: int = 15
     """Number of seats for vehicles that release tasks, at most 10,000. When a vehicle leaves the road, another takes
     its seat. Fig. 6."""
