@@ -145,6 +145,16 @@ def check_takes(*arguments: str, keywords: Sequence[str] = (), **options: Any) -
             raise ValueError(f"{name} must be a function ({wanted}), got one with {signature}: {error}") from error
 
 
+def check_name_or_function(known: Sequence[str], *arguments: str, **options: Any) -> None:
+    """Raises `ValueError` for an option that is neither a known name nor a function of these arguments."""
+    for name, value in options.items():
+        option: dict[str, Any] = {name: value}
+        if isinstance(value, str) or not callable(value):
+            check_one_of(known, **option)
+        else:
+            check_takes(*arguments, **option)
+
+
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """Returns "; did you mean NAME?" with the known name that is nearest to a misspelt one; "" where none is near.
 

@@ -40,6 +40,7 @@ TRAFFIC_DOCS = {
     "sumo_backend": 'How live SUMO is driven, with "sumo" only: "libsumo", "traci" or "traci-gui".',
     "num_workers": 'Processes of live SUMO, with "sumo" only.',
 }
+"""The options of traffic, which every interface takes -> their documentation."""
 
 OF_SOME_INTERFACES = {
     "flatten": "make, make_vec",
@@ -59,7 +60,7 @@ class EnvironmentFactory:
     Every interface takes: `mobility` (`"sumo"`, `"replay"`, `"trace"`, `"straight"`, `"still"`,
     `"package.module:factory"` or a `Mobility`), `scenario` (a name, a folder or a file), `sumo_backend` and
     `num_workers`, `render_mode`, and every field of the problem by name.
-    An unknown field raises `TypeError` listing those that exist; a wrong value `ValueError`.
+    An unknown field raises `TypeError` with the known fields; a wrong value raises `ValueError`.
     """
 
     env_id: str
@@ -148,7 +149,7 @@ class EnvironmentFactory:
         unknown = [name for name in fields_by_name if name not in known]
         if unknown:
             # In Python's own words, by which clients such as TorchRL recognise the error.
-            common = ["mobility", "scenario", "sumo_backend", "num_workers", "render_mode"]
+            common = [*TRAFFIC_DOCS, "render_mode"]
             others = ", ".join(f"{name} ({where})" for name, where in OF_SOME_INTERFACES.items())
             near = "".join(did_you_mean(name, [*common, *known, *OF_SOME_INTERFACES]) for name in unknown)
             more = f", nor {', '.join(map(repr, unknown[1:]))}" if unknown[1:] else ""
@@ -184,10 +185,8 @@ class EnvironmentFactory:
     def options(self) -> list[tuple[str, str, str]]:
         """Returns the name, the default and the documentation of every keyword that all interfaces share."""
         docs = TRAFFIC_DOCS | field_docs(self.problem_type)
-        defaults = {"mobility": self.default_mobility, "scenario": self.default_scenario}
-        defaults |= {"sumo_backend": "libsumo", "num_workers": 1}
-        defaults |= {f.name: f.default for f in fields(self.problem_type) if f.default is not MISSING}
-        return [(name, getattr(value, "__name__", repr(value)), docs.get(name, "")) for name, value in defaults.items()]
+        every = [*self._traffic_parameters(), *self._problem_parameters()]
+        return [(of.name, getattr(of.default, "__name__", repr(of.default)), docs.get(of.name, "")) for of in every]
 
     def listed(self, method: F, module: str) -> F:
         """Returns a function like a method of the factory whose signature lists every option, for editors and `help`.
@@ -231,9 +230,8 @@ class EnvironmentFactory:
 
     def _make(self, interface: Callable[..., E], options: dict[str, Any], **own: Any) -> E:
         """Returns the interface, which stops the traffic in `close` where the traffic was made here."""
-        of_traffic = {"mobility", "scenario", "sumo_backend", "num_workers"}
-        problem = self.problem(**{name: value for name, value in options.items() if name not in of_traffic})
-        chosen = {name: value for name, value in options.items() if name in of_traffic}
+        problem = self.problem(**{name: value for name, value in options.items() if name not in TRAFFIC_DOCS})
+        chosen = {name: value for name, value in options.items() if name in TRAFFIC_DOCS}
         mobility, owned = self.traffic(**chosen), isinstance(chosen.get("mobility"), str | None)
         try:
             return interface(problem, mobility, owns_mobility=owned, load_drawing=self.load_drawing, **own)

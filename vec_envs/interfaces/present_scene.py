@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -91,10 +91,10 @@ def _present(batch: EnvironmentBatch, row: int) -> PlayedSlot:
 
 def _played(batch: EnvironmentBatch, row: int, last: Decision) -> PlayedSlot:
     """Returns the slot of the last decision, with this decision alone."""
-    in_turn = isinstance(batch.problem, SequentialProblem)
-    slot = (
-        int(cast(SequentialProblem, batch.problem).turn(last.exogenous)[0][0]) if in_turn else int(batch.epoch[row]) - 1
-    )
+    if isinstance(batch.problem, SequentialProblem):
+        slot = int(batch.problem.turn(last.exogenous)[0][0])
+    else:
+        slot = int(batch.epoch[row]) - 1
     return _slot_of(batch, row, slot, last.state, (last,))
 
 

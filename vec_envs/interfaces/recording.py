@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.problems.abilities import HasScenes
 from vec_envs.problems.base import SequentialProblem, View
 from vec_envs.problems.scenes import Decision, Numbers, PlayedSlot, SceneFrame, SceneQueue, Scenery
-from vec_envs.records import map_arrays
-
-R = TypeVar("R")
+from vec_envs.records import row_of
 
 
 class EpisodeRecorder:
@@ -41,7 +39,7 @@ class EpisodeRecorder:
         """Adds a decision epoch of all environments; does nothing where the first environment has ended."""
         if self._batch.ended[0]:
             return
-        state, exogenous = _first(view.state), _first(view.exogenous)
+        state, exogenous = (row_of(record, slice(1)) for record in (view.state, view.exogenous))
         next_state, outcome = self._problem.transition(state, action[:1], exogenous)
         decision = Decision(state=state, action=action[:1], exogenous=exogenous, outcome=outcome, next_state=next_state)
         slot = int(self._problem.turn(exogenous)[0][0]) if self._in_turn else len(self._decisions)
@@ -97,11 +95,6 @@ class EpisodeRecorder:
                 road=self._batch.mobility.road,
             )
             state = decisions[-1].next_state if decisions else state
-
-
-def _first(record: R) -> R:
-    """Returns the record of the first environment, with a batch axis of length 1."""
-    return map_arrays(lambda a: a[:1], record)
 
 
 def _json_of(frame: SceneFrame, scenery: Scenery) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vec_envs.problems.cooperative_inference.objective import REWARDS
-from vec_envs.validation import MOST_VEHICLES, check_at_most, check_integer, check_one_of, check_positive, check_takes
+from vec_envs.validation import MOST_VEHICLES, check_at_most, check_integer, check_positive
 
 ALLOCATIONS = ("exact", "learned")
 UNSTABLE = ("error", "clip")
@@ -50,11 +49,3 @@ def check_budgets(*, num_types: int, **budgets: Sequence[Any]) -> None:
             raise ValueError(f"{name} must hold one number for each of the {num_types} dnns, got {len(numbers)}")
         for k, budget in enumerate(numbers):
             check_positive(**{f"{name}[{k}]": budget})
-
-
-def check_reward(reward: Any) -> None:
-    """Raises `ValueError` unless the reward is a known name or a function."""
-    if isinstance(reward, str) or not callable(reward):
-        check_one_of(REWARDS, reward=reward)
-    else:
-        check_takes("terms", reward=reward)

@@ -37,7 +37,6 @@ from vec_envs.problems.cooperative_inference.options import (
     UNSTABLE,
     check_budgets,
     check_devices,
-    check_reward,
 )
 from vec_envs.problems.cooperative_inference.records import (
     Allocation,
@@ -57,6 +56,7 @@ from vec_envs.validation import (
     check_decibels,
     check_integer,
     check_list,
+    check_name_or_function,
     check_one_of,
     check_positive,
     check_positive_range,
@@ -155,7 +155,7 @@ class CooperativeInference:
             check_positive(**{f"arrival_profile_hz[{n}]": rate})
         check_one_of(ALLOCATIONS, allocation=self.allocation)
         check_one_of(UNSTABLE, unstable=self.unstable)
-        check_reward(self.reward)
+        check_name_or_function(REWARDS, "terms", reward=self.reward)
         check_one_of(OBSERVATIONS, observation=self.observation)
         object.__setattr__(self, "processors", tuple(self.processors) if self._devices else ())
         check_extremes(self, self._dynamics)

@@ -39,11 +39,11 @@ from vec_envs.validation import (
     check_at_most,
     check_bool,
     check_integer,
+    check_name_or_function,
     check_one_of,
     check_positive,
     check_positive_range,
     check_product,
-    check_takes,
     shown,
 )
 
@@ -482,10 +482,7 @@ def _check_types_of_clients(problem: DNNPartition) -> None:
 
 
 def _check_numbers(problem: DNNPartition) -> None:
-    if isinstance(problem.reward, str) or not callable(problem.reward):
-        check_one_of(REWARDS, reward=problem.reward)
-    else:
-        check_takes("terms", reward=problem.reward)
+    check_name_or_function(REWARDS, "terms", reward=problem.reward)
     check_one_of(ALLOCATIONS, allocation=problem.allocation)
     check_one_of(OBSERVATIONS, observation=problem.observation)
     check_positive(lyapunov_v=problem.lyapunov_v, slot_s=problem.slot_s, rsu_ghz=problem.rsu_ghz)

@@ -7,6 +7,7 @@ distances along the road only, so the distance across the road is taken to be `B
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -65,6 +66,6 @@ def expected_efficiency(
         along_m = ahead_m + faster_mps * time_s
         at_time = mean.of((along_m**2 + BESIDE_M**2) ** 0.5)
         at_first = at_time if at_first is None else at_first
-        kept = 2.718281828459045 ** (-moved_mps * time_s / SIGHT_DISTANCE_M)
+        kept = math.e ** (-moved_mps * time_s / SIGHT_DISTANCE_M)
         found.append((at_time + kept * (efficiency - at_first)).clip(min=0.0))
     return found

@@ -27,6 +27,19 @@ LEAST_GHZ = 1e-3
 NEVER_S = 1e6
 """A time that no start takes."""
 
+NUMBERS = (
+    "cell_mhz",
+    "vehicle_mhz",
+    "rsu_ghz",
+    "hop_s",
+    "backhaul_mbps",
+    "kappa_j_per_gcycle_ghz2",
+    "transmit_power_w",
+    "per_v",
+    "slot_s",
+)
+"""The numbers that costs depend on; `per_v` is 1 / V, or 0 for costs without the drift."""
+
 Array: TypeAlias = Any
 """A numpy array, or a tensor by which a learner has replaced it."""
 
@@ -36,9 +49,9 @@ class StartCosts:
     """Four times and a drift of every start, in s, with present loads and the links of the next seconds.
 
     The times are those whose sum the reference `predicted` minimises: of local work, sending, forwarding, and the work
-    at the node. The links are those that a client can expect from its observation (`ahead.py`). Present senders and
-    tasks count, plus one. The drift is the energy of the task times the client's
-    energy queue, divided by V.
+    at the node. A client expects links from its observation (`ahead.py`). Loads are the present senders and tasks, plus
+    one. The drift is the energy of the task times the client's energy queue, divided by V.
+
     Action 0 costs a slot of waiting, and then the start of least time. Every action costs nothing while no task waits.
 
     All clients have the same actions. The axes of arrays end with `[types, actions]` or `[nodes, actions]`.
@@ -79,8 +92,7 @@ class StartCosts:
     service_mean: Array
     """Likewise for links to service vehicles."""
     numbers: Array
-    """Bandwidth of a cell and of a vehicle (MHz), speed of a server (GHz), time of a hop (s), rate of a hop (Mbit/s),
-    kappa, transmit power (W), 1 / V, length of a slot (s)."""
+    """The values of `NUMBERS`, in this order."""
 
     @property
     def num_kinds(self) -> int:
@@ -151,7 +163,7 @@ def start_costs(
 ) -> StartCosts:
     """Returns the known costs for clients whose observations have these columns.
 
-    `mean` gives mean efficiencies by distance and kind of link. `numbers` are those of the field, in its order.
+    `mean` gives mean efficiencies by distance and kind of link. `numbers` has a value for each of `NUMBERS`.
     """
     cut, node = np.divmod(np.arange(starts.count - 1), starts.num_nodes)
     last = np.minimum(cut, starts.num_layers[:, None])
@@ -172,7 +184,7 @@ def start_costs(
         knots_m=np.array(KNOTS_M, np.float32),
         unit_mean=MeanEfficiency.numbers(mean, "v2i").astype(np.float32),
         service_mean=MeanEfficiency.numbers(mean, "v2v").astype(np.float32),
-        numbers=np.array(list(numbers.values()), np.float32),
+        numbers=np.array([numbers[name] for name in NUMBERS], np.float32),
     )
 
 

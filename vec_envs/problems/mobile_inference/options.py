@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vec_envs.physics.channel import EFFICIENCY_KEYWORDS
 from vec_envs.problems.mobile_inference.objective import REWARDS
@@ -15,6 +15,7 @@ from vec_envs.validation import (
     check_callable,
     check_decibels,
     check_integer,
+    check_name_or_function,
     check_not_negative,
     check_one_of,
     check_positive,
@@ -66,18 +67,11 @@ def check_options(problem: MobileInference) -> None:
     check_callable(efficiency=problem.efficiency)
     check_takes("distance_m", "z1", "z2", keywords=EFFICIENCY_KEYWORDS, efficiency=problem.efficiency)
     check_one_of(OBSERVATIONS, observation=problem.observation)
-    _check_reward(problem.reward)
+    check_name_or_function(REWARDS, "terms", reward=problem.reward)
     _check_sizes(problem)
     _check_times(problem)
     _check_carrier(problem.carrier_ghz)
     _check_data(problem)
-
-
-def _check_reward(reward: Any) -> None:
-    if isinstance(reward, str) or not callable(reward):
-        check_one_of(REWARDS, reward=reward)
-    else:
-        check_takes("terms", reward=reward)
 
 
 def _check_sizes(problem: MobileInference) -> None:
