@@ -74,31 +74,31 @@ def projection(road: Road, street: Street, units: Sequence[Place], width: int, *
     Without `services`, the map needs no room for the labels of service vehicles.
     """
     centre, turn = (road.rsu_xyz_m[0], road.rsu_xyz_m[1]), _direction(road, street)
-    seen = np.array([centre, *(unit for unit in units if unit is not None)])
-    reach_m = 1.03 * max(road.range_m, float(np.abs(_turned(seen, centre, turn)[:, 0]).max()))
+    seen = _turned(np.array([centre, *(unit for unit in units if unit is not None)]), centre, turn)
+    reach_m = 1.03 * max(road.range_m, float(np.abs(seen[:, 0]).max()))
+    low_m, high_m = -reach_m, reach_m
+    above, below, below_unit = 0.0, 0.0, 0.0
     if street.lanes:
         points = _turned(np.concatenate([_dense(lane.points) for lane in street.lanes]), centre, turn)
-        within = points[np.abs(points[:, 0]) <= reach_m]
-        across = np.concatenate([within[:, 1], _turned(seen, centre, turn)[:, 1]])
-        low_m, high_m = max(float(across.min()), -reach_m), min(float(across.max()), reach_m)
-    else:
-        low_m, high_m = -reach_m, reach_m
-    across_m = max(high_m - low_m, 1.0)
-    scale = min((width - 2 * _SIDE) / (2.0 * reach_m), _MOST_HEIGHT / across_m)
-    above, below = (max(map(abs, _LEVELS[side])) if street.lanes else 0.0 for side in ("client", "service"))
-    unit_low_m = float(_turned(seen, centre, turn)[:, 1].min())
-    unit_below = _LEVELS["unit"][0] if street.lanes else 0.0
-    unit_below, below = (unit_below, below) if services else (min(unit_below, _LEVELS["unit alone"][0]), 0.0)
+        across_m = np.concatenate([points[np.abs(points[:, 0]) <= reach_m, 1], seen[:, 1]])
+        low_m, high_m = max(float(across_m.min()), -reach_m), min(float(across_m.max()), reach_m)
+        above, below, below_unit = _label_room(services=services)
+    scale = min((width - 2 * _SIDE) / (2.0 * reach_m), _MOST_HEIGHT / max(high_m - low_m, 1.0))
     top = above + _MARGIN
-    lowest = max((high_m - low_m) * scale + below, (high_m - unit_low_m) * scale + unit_below)
-    height = math.ceil(top + lowest + _MARGIN + _LEGEND)
+    lowest = max((high_m - low_m) * scale + below, (high_m - float(seen[:, 1].min())) * scale + below_unit)
     return Projection(
         centre=centre,
         turn=turn,
         pixels_per_m=scale,
         origin=(width / 2.0, top + high_m * scale),
-        size=(width, height),
+        size=(width, math.ceil(top + lowest + _MARGIN + _LEGEND)),
     )
+
+
+def _label_room(*, services: bool) -> tuple[float, float, float]:
+    """Returns the pixels that labels need above the road, below it, and below a unit."""
+    above = max(map(abs, _LEVELS["client"]))
+    return (above, max(_LEVELS["service"]), _LEVELS["unit"][0]) if services else (above, 0.0, _LEVELS["unit alone"][0])
 
 
 def _turned(
