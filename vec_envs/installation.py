@@ -54,13 +54,13 @@ class Check:
 
     works: bool
     says: str
-    """What was found, or the error."""
+    """The result of the check, or the error."""
     fix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What is installed on this machine."""
+    """The report: versions, checks, and the names that can be used."""
 
     version: str
     folder: str

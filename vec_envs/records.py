@@ -34,7 +34,7 @@ def _row_of_value(value: Any, row: int | slice) -> Any:
 
 
 def stack(records: Sequence[R]) -> R:
-    """Returns one record, whose arrays are those of the given records stacked along a new first axis."""
+    """Returns one record, which stacks the arrays of the given records along a new first axis."""
     if len(records) == 1:
         return map_arrays(lambda a: a[None], records[0])
     kind: Callable[..., R] = type(records[0])

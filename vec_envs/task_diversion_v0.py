@@ -33,8 +33,8 @@ PettingZoo's agents observe a dictionary of `"observation"` and `"agent_mask"` (
 decides.
 
 **Reward.** Minus the task's cost, which is its time plus beta times its weighted energy. A missed deadline also
-subtracts a penalty, which is not part of the cost. `reward="excess"` adds a reference cost: that of the task at the
-vehicle alone or at an idle unit, whichever is less. No decision on the task changes this reference, and learning is
+subtracts a penalty, which is not part of the cost. `reward="excess"` adds a reference: the cost of the task at
+the vehicle alone or at an idle unit, whichever is less. No decision on the task changes this reference, and learning is
 faster. The return can be gamed, because a busy vehicle releases no task. Policies are therefore compared by the mean
 cost of a task.
 

@@ -44,9 +44,10 @@ class SlotEnv(ParallelEnv[str, Any, Any]):
 
     Each agent observes a dictionary of `"observation"` and `"agent_mask"` (int8, one entry), which is 1 where the agent
     decides. The observations of other agents are zeros; their actions are ignored and may be left out. All agents of a
-    slot decide from the state at its beginning, and their decisions take effect one after the other. An agent's reward
-    is that of its own decision. All agents are truncated together. All have equal spaces, so `padded` and
+    slot decide from the state at its beginning, and their decisions take effect one after the other. An agent
+    gets the reward of its own decision. All agents are truncated together. All have equal spaces, so `padded` and
     `illegal` have no effect.
+
     With `mask="info"` the mask is in the infos of `reset` and `step`, and with `mask="none"` it is nowhere; then an
     observation is an array of features.
 

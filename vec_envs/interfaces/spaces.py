@@ -81,7 +81,7 @@ class JointLayout:
 
 
 def rounded_to_bounds(action: np.ndarray) -> np.ndarray:
-    """Returns numbers with those that are a rounding beyond [-1, 1] on the bound; leaves the others as they are."""
+    """Returns the numbers. A number that exceeds [-1, 1] by a rounding error only becomes the bound."""
     if action.dtype.kind != "f" or not (np.abs(action) > 1.0).any():
         return action
     return np.where(np.abs(action) <= 1.0 + ROUNDING, action.clip(-1.0, 1.0), action)

@@ -2,7 +2,7 @@
 
 P3 sets each device's own speed, P4 the server's processor and P5 the bandwidth. Each Newton iteration below converges
 to rounding error in a known number of steps. Convergence is therefore not tested: all environments take an equal number
-of steps, and the result for a batch is that of its environments one by one.
+of steps, and a batch gives the same results as its environments one by one.
 
 Allocations are feasible. A device's speed is above its load, and at most its maximum. Shares and server speeds are at
 least 0. Their sum over n devices is at most the capacity, with a relative rounding error of at most n x 2^-52.

@@ -9,9 +9,9 @@ from jaxtyping import Shaped
 
 
 class RowGenerators:
-    """A generator for each environment of a batch; that of environment b has the seed s + b, as its episode has.
+    """A random generator for each environment of a batch. Environment b uses the seed s + b, like its episode.
 
-    So a policy that draws its numbers from them decides the same in an episode, whatever else is in the batch.
+    So the decisions of a random policy in an episode do not depend on the other environments of the batch.
 
     Args:
         seed: The seed s of the first environment.
@@ -30,7 +30,7 @@ class RowGenerators:
     def stacked(
         self, batch_size: int, draw: Callable[[np.random.Generator], Shaped[np.ndarray, "..."]]
     ) -> Shaped[np.ndarray, "batch ..."]:
-        """Returns what `draw` takes from the generator of each environment, stacked.
+        """Returns the draws from the generators of all environments, stacked.
 
         Example: `generators.stacked(32, lambda rng: rng.random(7))` has the shape [32, 7].
         """

@@ -65,7 +65,7 @@ class SceneFrame:
     links: tuple[tuple[int, int, str], ...]
     """Index of the sending node, index of the receiving node, and a description such as "vgg16 from layer 5".
 
-    A link from a node to itself describes what the node keeps.
+    A link from a node to itself describes the work that the node keeps.
     """
     caption: str
     arrived: tuple[int, ...] = ()

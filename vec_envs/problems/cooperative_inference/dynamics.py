@@ -43,7 +43,7 @@ class SlotDynamics:
         return DriftPlusPenalty(name="drift_bound", lyapunov_v=self.lyapunov_v)
 
     def needs(self, cut: Cuts, exogenous: Exogenous) -> tuple[PerDevice, PerDevice, PerDevice, PerDevice]:
-        """Returns what a task needs: Gcycles at the device, Gcycles at the server, Mbit sent, GB occupied.
+        """Returns the needs of a task: Gcycles at the device, Gcycles at the server, Mbit sent, GB occupied.
 
         All are 0 for a device without arrivals, such as a seat without a vehicle.
         """

@@ -83,7 +83,7 @@ class KnownCosts:
         return self._within_reach([*kinds, drift_s.reshape(flat)], observation)
 
     def _within_reach(self, kinds: list[Array], observation: Array) -> list[Array]:
-        """Returns the costs with those of actions out of reach replaced by those of running all layers locally."""
+        """Returns costs in which an action out of reach costs as much as running all layers locally."""
         if not len(self.rate_column):
             return kinds
         reached = 1.0 * (observation[..., self.rate_column] > 0.0)

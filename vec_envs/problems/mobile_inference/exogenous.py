@@ -62,7 +62,7 @@ def exogenous_of(
 
 
 def _ahead_in_plane(traffic: TrafficBlock, units_m: Float[np.ndarray, "units 3"]) -> dict[str, np.ndarray]:
-    """Returns the fields of `Exogenous` for what is ahead of clients on a road without an axis."""
+    """Returns the fields of `Exogenous` for nodes ahead of clients, on a road without an axis."""
     client = directions(traffic.client_xy_m, kept_seats(traffic.client_vehicle))[..., None, :]
     service = directions(traffic.service_xy_m, kept_seats(traffic.service_vehicle))
     service_mps = (service * traffic.service_speed_mps[..., None])[..., None, :, :]

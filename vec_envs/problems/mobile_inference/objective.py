@@ -73,7 +73,7 @@ class DriftPlusCost:
 
 @dataclass(frozen=True, kw_only=True)
 class MissCost:
-    """What a missed task costs in addition to its time in the system: the rest of its deadline, and a penalty.
+    """The cost of a missed task in addition to its time in the system: the rest of its deadline, and a penalty.
 
     A missed task therefore costs the deadline and the penalty in all, however early it is given up.
     """

@@ -189,9 +189,10 @@ class StreetObservation:
 def global_state(
     observation: StreetObservation, features: Float32[np.ndarray, "*batch clients features"]
 ) -> Float32[np.ndarray, "*batch numbers"]:
-    """Returns what all clients observe, with the features that they share once.
+    """Returns the observations of all clients, with each shared feature once.
 
-    Units' and service vehicles' loads, and the presence and processors of service vehicles, are those of client 0.
+    The loads of units and service vehicles, and the presence and processors of service vehicles, are shared. Their
+    values come from the row of client 0.
     """
     is_shared = np.zeros(observation.size, np.bool_)
     for name in SHARED:

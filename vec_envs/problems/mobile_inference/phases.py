@@ -130,7 +130,7 @@ def come_home(flight: Flight, home: Bool[np.ndarray, "*batch clients"]) -> Fligh
 
 
 def keep(flight: Flight, kept: Bool[np.ndarray, "*batch clients"]) -> Flight:
-    """Returns the tasks in `kept`; the fields of the others become those of no task."""
+    """Returns the tasks in `kept`, and removes the others."""
     return Flight(
         in_flight=flight.in_flight & kept,
         node=np.where(kept, flight.node, -1),

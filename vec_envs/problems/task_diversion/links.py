@@ -19,7 +19,7 @@ Pair = tuple[Int[np.ndarray, "*batch tasks 2"], Float[np.ndarray, "*batch tasks 
 class RoadsideLinks:
     """Computes the rates to the roadside units.
 
-    They stand at regular spacing about the middle of the road. Those of a road without an axis are the ones it lists.
+    They stand at regular spacing about the middle of the road. A road without an axis lists its units instead.
     """
 
     num_rsus: int
@@ -47,7 +47,7 @@ class RoadsideLinks:
         return unit, np.where(in_range, checked_rates_mbps(rate_mbps, distance_m, of="v2i_rate", may_be_0=True), 0.0)
 
     def _units_m(self, road: Road) -> Float[np.ndarray, "units 3"]:
-        """Returns the places of the units: those that a road without an axis lists, or at regular spacing.
+        """Returns the places of the units: as a road without an axis lists them, or at regular spacing.
 
         Raises `TrafficError` where such a road lists several, but fewer than `num_rsus`.
         """

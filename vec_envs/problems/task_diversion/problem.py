@@ -118,8 +118,8 @@ class TaskDiversion:
     deadline_penalty: float = 1.0
     """Subtracted from the reward of a task that misses its deadline or fails. It is not part of the cost."""
     on_leaving: str = "finish"
-    """What happens to an offloaded task whose vehicle leaves the road first. `"finish"`: it is finished. `"fail"`: it
-    counts as failed, but the unit still works on it, because it does not know."""
+    """The outcome of an offloaded task whose vehicle leaves the road before the task is done. `"finish"`: the unit
+    finishes it. `"fail"`: it counts as failed, but the unit still works on it, because the unit does not know."""
     diversion: str = "probability"
     """How the unit is selected: at random (`"probability"`, Eq. 24), by `"shortest"` predicted wait, the `"nearest"`,
     or `"chosen"` by the action."""
@@ -137,8 +137,7 @@ class TaskDiversion:
     observation: str = "paper"
     """`"paper"` (Eq. 26 and the inputs of Algorithm 1), or `"extended"` (also features computed from these)."""
     v2i_rate: RateFunction = v2i_rate_mbps
-    """Function that computes the rate to a unit in Mbit/s. Its signature is that of
-    `vec_envs.physics.channel.v2i_rate_mbps`."""
+    """Rates to the units in Mbit/s: a function like `vec_envs.physics.channel.v2i_rate_mbps`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dnns", as_profiles(self.dnns, workload=self.workload))

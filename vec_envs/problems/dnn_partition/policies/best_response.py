@@ -34,7 +34,7 @@ class BestResponse:
         self._generators = RowGenerators(0)
 
     def reset(self, seed: int) -> None:
-        """Seeds the random starts: those of environment b by `seed` + b."""
+        """Seeds the random starts; environment b uses `seed` + b."""
         self._generators = RowGenerators(seed)
 
     def act(

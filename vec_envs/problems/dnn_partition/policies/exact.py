@@ -54,7 +54,7 @@ class ExactSlot:
 
     Args:
         problem: A problem of at most 12 clients.
-        objective: The objective to minimise; None takes that of the problem.
+        objective: The objective to minimise; None takes the problem's own.
         time_limit_s: The limit of CPU time for a slot, in seconds; None for no limit.
 
     Raises `ValueError` for another objective, for `shared_band=True` and for more than 12 clients.

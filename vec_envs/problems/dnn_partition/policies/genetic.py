@@ -58,7 +58,7 @@ class Genetic:
         self._generators = RowGenerators(0)
 
     def reset(self, seed: int) -> None:
-        """Seeds the random numbers: those of environment b by `seed` + b."""
+        """Seeds the random numbers; environment b uses `seed` + b."""
         self._generators = RowGenerators(seed)
 
     def act(

@@ -23,7 +23,7 @@ class Random:
         self._generators = RowGenerators(0)
 
     def reset(self, seed: int) -> None:
-        """Seeds the random numbers: those of environment b by `seed` + b."""
+        """Seeds the random numbers; environment b uses `seed` + b."""
         self._generators = RowGenerators(seed)
 
     def act(self, observation: Observation, view: View | None = None) -> Action:

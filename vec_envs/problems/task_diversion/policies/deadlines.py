@@ -16,7 +16,7 @@ from vec_envs.records import pick
 from vec_envs.validation import check_not_negative
 
 SHARES = np.linspace(0.0, 1.0, 5)
-"""The speeds that are tried, from those of least cost (0) to full speed (1)."""
+"""The tried speeds, from the speed of least cost (0) to full speed (1)."""
 
 
 class DeadlineCut:
@@ -61,7 +61,7 @@ class DeadlineCut:
         return with_axes_of(observation, problem.action.encode(dnn=task.dnn, **of_best)[..., None, :])
 
     def _total(self, task: Any, request: Request, tried: dict[str, Any]) -> Float[np.ndarray, "*batch cuts own unit"]:
-        """Returns what is minimised: for each cut, speed of the vehicle and speed of the unit."""
+        """Returns the sum to minimise, for each cut, speed of the vehicle and speed of the unit."""
         each = (..., None, None, None)
         rate_mbps = np.where(request.asked >= 0, request.rate_mbps, 1.0)[each]
         outcome = self._problem.task_outcome(
@@ -78,5 +78,5 @@ class DeadlineCut:
 
 
 def _up_to(full_ghz: float, least_ghz: Float[np.ndarray, "*batch cuts"]) -> Float[np.ndarray, "*batch cuts speeds"]:
-    """Returns speeds from those of least cost to full speed."""
+    """Returns speeds from the speed of least cost to full speed."""
     return least_ghz[..., None] + SHARES * (full_ghz - least_ghz[..., None])
