@@ -179,4 +179,4 @@ def test_a_folder_without_room_for_files_is_refused(capsys: pytest.CaptureFixtur
         RunDirectory(Path("/proc/run")).check_free()
     with pytest.raises(SystemExit):
         record.main(["two-way-road", "--output", "/proc/x.npz"])
-    assert "must be in a folder that you may write to" in capsys.readouterr().err
+    assert "no file can be written in the folder /proc" in capsys.readouterr().err
