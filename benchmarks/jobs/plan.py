@@ -34,6 +34,7 @@ CHECKPOINT_S = 60.0
 DECISION_LIMIT_S = 5.0
 NEWER = frozenset(
     {
+        "action_scorer",
         "actor",
         "carrier_ghz",
         "cost_prior",

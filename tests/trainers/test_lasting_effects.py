@@ -146,11 +146,28 @@ def test_a_shard_holds_epochs_with_a_choice_and_agents_learn_from_it() -> None:
         assert np.isnan(shard.advantage).any()
         options = qmix.QMIXLearner(qmix=QMIXOptions(hidden=8, hidden_layers=1, share_weights=True))
         algorithm = qmix.build(env.problem, options, seed=0)
-    before = imitation_loss(algorithm, shard.observation, shard.advantage)
+    before = imitation_loss(algorithm, shard.observation, shard.action, shard.advantage)
     other = np.where(np.isnan(shard.advantage), np.float32(np.nan), np.float32(0.0))
     assert torch.isfinite(before)
-    assert imitation_loss(algorithm, shard.observation, other) != before
+    assert imitation_loss(algorithm, shard.observation, shard.action, other) != before
     assert all(np.isfinite(value) for value in imitation_metrics(algorithm, shard).values())
+
+
+def test_agents_with_mixed_advantages_learn_only_differences() -> None:
+    problem = MobileInference(num_client_vehicles=2)
+    options = qmix.QMIXLearner(qmix=QMIXOptions(hidden=8, hidden_layers=1, share_weights=True, mix_advantages=True))
+    algorithm = qmix.build(problem, options, seed=0)
+    rng = np.random.default_rng(0)
+    observation = rng.random((6, 1, problem.observation_size), dtype=np.float32)
+    action, target = rng.integers(0, 5, (6, 1)), rng.random((6, 1, problem.actions.counts[0]), dtype=np.float32)
+    before = imitation_loss(algorithm, observation, action, target)
+    head = algorithm.policy.network.network.values.head
+    with torch.no_grad():
+        head.own.bias += 7.0
+    torch.testing.assert_close(imitation_loss(algorithm, observation, action, target), before)
+    with torch.no_grad():
+        head.own.bias[..., 0] += 7.0
+    assert imitation_loss(algorithm, observation, action, target) > before
 
 
 def test_agents_that_share_weights_value_actions_alike() -> None:

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from trainers.networks.action_costs import SOFT_LIMIT, KnownActionCosts
-from trainers.networks.agents import NO_KNOWLEDGE, ActionKnowledge, AgentHead, AgentMLP, MLPAgents
+from trainers.networks.agents import NO_KNOWLEDGE, ActionKnowledge, ActionScorer, AgentHead, AgentMLP, MLPAgents
 from trainers.networks.mixer import Mixer
 from vec_envs.physics.lyapunov import drift
 from vec_envs.physics.queues import next_backlog_gcycles
 from vec_envs.problems.dnn_partition.known_costs import DELAYS
 from vec_envs.problems.dnn_partition.problem import DNNPartition, Exogenous, State
+from vec_envs.problems.mobile_inference import MobileInference
 
 ALONE = DNNPartition(dnns=("vgg16", "alexnet", "resnet18"), num_client_vehicles=1, observation="extended")
 
@@ -69,6 +70,33 @@ def test_the_weight_of_a_cost_applies_to_every_action() -> None:
     with torch.no_grad():
         head.weighing.bias -= 1.0
     torch.testing.assert_close(head(x, head.folded(local, hidden)), before - sum(costs(local)))
+
+
+def test_a_scorer_gives_equal_scores_to_actions_with_equal_inputs() -> None:
+    torch.manual_seed(0)
+    scorer = ActionScorer(2, 3, 4, 8)
+    inputs, hidden = torch.randn(2, 5, 6, 3), torch.randn(2, 5, 4)
+    inputs[:, :, 1] = inputs[:, :, 0]
+    assert not scorer(inputs, hidden).any()  # before training
+    torch.nn.init.normal_(scorer.last.weight)
+    scores = scorer(inputs, hidden)
+    assert scores.shape == (2, 5, 6)
+    torch.testing.assert_close(scores[..., 1], scores[..., 0])
+    assert not torch.isclose(scores[..., 2], scores[..., 0]).any()
+
+
+def test_a_head_scores_actions_by_their_costs_and_inputs() -> None:
+    torch.manual_seed(0)
+    problem = MobileInference(num_client_vehicles=1, num_service_vehicles=1)
+    costs = KnownActionCosts(problem.action_costs(), compressed=True)
+    head = AgentHead(1, 4, 3, problem.actions.counts[0], ActionKnowledge(costs=costs, cost_weight=-1.0, scorer=8))
+    local, x, hidden = torch.rand(1, 5, problem.observation_size), torch.rand(1, 5, 4), torch.rand(1, 5, 3)
+    before = head(x, head.folded(local, hidden)).detach()
+    torch.testing.assert_close(before, -sum(costs(local)))
+    assert head.scorer is not None
+    torch.nn.init.normal_(head.scorer.last.weight)
+    inputs = torch.cat([torch.stack(costs(local), dim=-1), costs.inputs(local)], dim=-1)
+    torch.testing.assert_close(head(x, head.folded(local, hidden)), before + head.scorer(inputs, hidden))
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -115,6 +115,9 @@ class QMIXOptions:
     """Weight of the known costs in the initial value of an action. With 1 an untrained agent values each action at
     minus its known costs, and so takes the action of least known cost. With 0 the known costs do not count before
     training. Only for problems that have `action_costs`."""
+    action_scorer: int = 0
+    """Neurons of each hidden layer of a network that scores every action by its costs and by other inputs, such as the
+    load and the link of its node; 0 for none. Only for problems whose `action_costs` give inputs."""
     mix_advantages: bool = False
     """Input of the mixer for each agent: False for the value of the agent's action, True for its advantage. The
     advantage is this value minus the value of the best legal action, so it is at most 0. Then only the mixer learns how
@@ -138,7 +141,7 @@ class QMIXOptions:
             1, hidden=self.hidden, hidden_layers=self.hidden_layers, hypernetwork_hidden=self.hypernetwork_hidden
         )
         check_integer(1, mixing_embedding=self.mixing_embedding)
-        check_integer(0, hypernetwork_layers=self.hypernetwork_layers)
+        check_integer(0, hypernetwork_layers=self.hypernetwork_layers, action_scorer=self.action_scorer)
         check_not_negative(max_grad_norm=self.max_grad_norm, value_penalty=self.value_penalty)
         check_not_negative(cost_prior=self.cost_prior)
         check_one_of(LOSSES, loss=self.loss)

@@ -90,9 +90,24 @@ class QMIXPolicy(Policy):
         """
         return network(observation, self.generators.torch) + (self.absent if barred is None else barred)
 
+    def best_actions(self, network: nn.Module, observation: Observation) -> Tensor:
+        """Returns the legal actions of highest value, `[batch, agents]`.
+
+        Agents that share weights are evaluated only where they have a choice, which is rare if decisions last.
+        """
+        barred = self.barred(observation)
+        if not isinstance(network, SharedAgents):
+            return self.values(network, self.encode(observation), barred).argmax(-1)
+        barred = barred.expand(*observation.shape[:2], -1)
+        action, choice = barred.argmax(-1), (barred == 0.0).sum(-1) > 1
+        if choice.any():
+            inputs = self.encode(observation[choice.cpu().numpy()][:, None])
+            action[choice] = self.values(network, inputs, barred[choice][:, None]).argmax(-1)[:, 0]
+        return action
+
     def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> Batch:
         """Returns the greedy actions for `batch.obs` [batch, agents, features]."""
-        return Batch(act=self.values(self.network, self.encode(batch.obs), self.barred(batch.obs)).argmax(-1))
+        return Batch(act=self.best_actions(self.network, batch.obs))
 
     def add_exploration_noise(self, act: Any, batch: Any) -> Any:
         """Returns the actions, each replaced by a random legal one with probability `exploration`."""
@@ -191,7 +206,8 @@ def action_knowledge(problem: DiscreteProblem, options: QMIXOptions) -> ActionKn
     if options.action_costs and isinstance(problem, HasActionCosts):
         costs = KnownActionCosts(problem.action_costs(), compressed=options.compress)
     weight = 0.0 if costs is None else -options.cost_prior * options.reward_scale
-    return ActionKnowledge(features=features, costs=costs, cost_weight=weight)
+    scorer = options.action_scorer if costs is not None and costs.num_inputs else 0
+    return ActionKnowledge(features=features, costs=costs, cost_weight=weight, scorer=scorer)
 
 
 def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:
@@ -281,7 +297,6 @@ def greedy(algorithm: QMIX, *, lagged: bool | None = None) -> LearnedPolicy:
     network = algorithm.target_network if use_target else policy.network
 
     def decide(observation: np.ndarray) -> np.ndarray:
-        values = policy.values(network, policy.encode(observation), policy.barred(observation))
-        return values.argmax(-1).cpu().numpy()
+        return policy.best_actions(network, observation).cpu().numpy()
 
     return LearnedPolicy(decide, network, policy.generators)

@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from trainers.algorithms.qmix import QMIX, greedy, mean_loss
-from trainers.imitation.experts import EPISODES, Shard, check_episodes, joined, shards
+from trainers.imitation.experts import ARRAYS, EPISODES, Shard, check_episodes, joined, shards
 from trainers.imitation.options import FINE_TUNING, Pretraining
 from trainers.loop.training import INTERRUPTED, evaluate
 from trainers.registry import Learner
@@ -94,6 +94,8 @@ def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, expert
     algorithm: QMIX = learner.build(problem, run.learner, seed=weights)
     algorithm.to(device_of(run.device))
     training = replace(training, advantage=scaled(algorithm, training.advantage))
+    if algorithm.options.share_weights:
+        training = of_deciders(training)
     with contextlib.closing(directory):
         for epoch, metrics in fitted(algorithm, run, training, np.random.default_rng(order)):
             directory.log(epoch, metrics | imitation_metrics(algorithm, held_out))
@@ -133,7 +135,7 @@ def fitted(
     for epoch in tqdm(range(1, run.epochs + 1), unit="epoch", desc="learning"):
         losses: list[float] = []
         for rows in np.array_split(rng.permutation(slots), math.ceil(slots / run.batch_size)):
-            loss = imitation_loss(algorithm, data.observation[rows], data.advantage[rows])
+            loss = imitation_loss(algorithm, data.observation[rows], data.action[rows], data.advantage[rows])
             optimiser.zero_grad()
             loss.backward()
             if bound := algorithm.options.max_grad_norm:
@@ -160,18 +162,34 @@ def scaled(algorithm: QMIX, advantage: np.ndarray) -> np.ndarray:
     return advantage / np.maximum(deviation, np.float32(1e-6))
 
 
-def imitation_loss(algorithm: QMIX, observation: np.ndarray, target: np.ndarray) -> Tensor:
+def of_deciders(data: Shard) -> Shard:
+    """Returns the epochs of a single agent each, `[decisions, 1, ...]`: those in which an agent has a choice.
+
+    Agents that share weights learn from each other's decisions, so it does not matter which agent decided.
+    """
+    row, agent = np.nonzero(np.isfinite(data.advantage).any(axis=-1))
+    return Shard(**{name: getattr(data, name)[row, agent][:, None] for name in ARRAYS})
+
+
+def imitation_loss(algorithm: QMIX, observation: np.ndarray, action: np.ndarray, target: np.ndarray) -> Tensor:
     """Returns the mean loss of the agents' predictions, over the actions of each agent whose target is known.
 
     The learner's options choose the loss, by default the Huber loss; forward diffusion usually uses the squared error.
+    With `mix_advantages`, only the difference between the values of an action and of the expert's `action` is learned,
+    because the mixer receives differences alone. Then a denoiser learns through all its steps, as in training.
     """
     policy = algorithm.policy
     inputs = policy.encode(observation)
     network: Any = policy.network
     known = np.isfinite(target)
     x0 = torch.as_tensor(np.where(known, target, np.float32(0.0)), device=inputs.device)
-    predicted, fit_target = network.fit(inputs, x0, policy.generators.torch)
-    exists = torch.isfinite(policy.absent).expand_as(predicted) & torch.as_tensor(known, device=inputs.device)
+    if algorithm.options.mix_advantages and not network.predicts_noise:
+        values, fit_target = network(inputs, policy.generators.torch), x0
+        predicted = values - values.gather(-1, torch.as_tensor(action, device=inputs.device).unsqueeze(-1))
+    else:
+        predicted, fit_target = network.fit(inputs, x0, policy.generators.torch)
+    exists = torch.isfinite(policy.absent[: inputs.shape[1]]).expand_as(predicted)
+    exists = exists & torch.as_tensor(known, device=inputs.device)
     return mean_loss(predicted[exists], fit_target[exists], algorithm.options)
 
 

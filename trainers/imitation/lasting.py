@@ -38,9 +38,10 @@ def lasting_changes(
         epoch: The present epoch.
         expert: The policy that plays after this epoch.
         action: The expert's actions.
-        rng: Draws some of the choices that are tried.
+        rng: Draws the choices that are tried, where no costs are known.
 
-    Half of the choices have the least known cost, where the problem has `action_costs`; the others are drawn at random.
+    The choices that are tried have the least known cost. Where the problem has no `action_costs`, they are drawn at
+    random. Most other choices are far worse, and would only teach the agents what the known costs say already.
     The change is 0 for the expert's own choice. It is NaN for choices that are not tried, which include the idle
     action, and for agents without a choice.
     """
@@ -63,7 +64,7 @@ def lasting_changes(
 def _choices(
     view: View, env: Int[np.ndarray, "rows"], agent: Int[np.ndarray, "rows"], rng: np.random.Generator
 ) -> Int[np.ndarray, "rows tries"]:
-    """Returns legal choices to try: those of least known cost, then random ones. A choice can occur twice.
+    """Returns legal choices to try, those of least known cost or random ones. A choice can occur twice.
 
     The idle action is not tried. Waiting once costs little if the expert plays on, so agents would learn to wait again
     and again.
@@ -71,12 +72,11 @@ def _choices(
     problem, known_costs = view.problem, view.problem
     legal: Bool[np.ndarray, "rows actions"] = problem.action_mask(view.state, view.exogenous)[env, agent]
     legal[:, problem.idle] = False
-    count = min(MOST_TRIES, legal.shape[1])
-    drawn = np.argsort(np.where(legal, rng.random(legal.shape), np.inf), axis=1)[:, :count]
-    if isinstance(known_costs, HasActionCosts) and count < legal.shape[1]:
+    order = rng.random(legal.shape)
+    if isinstance(known_costs, HasActionCosts):
         observation = problem.observe(view.state, view.exogenous).transpose(1, 0, 2)
-        cost = np.add.reduce(known_costs.action_costs().of(observation))[agent, env]
-        drawn[:, : count // 2] = np.argsort(np.where(legal, cost, np.inf), axis=1)[:, : count // 2]
+        order = np.add.reduce(known_costs.action_costs().of(observation))[agent, env]
+    drawn = np.argsort(np.where(legal, order, np.inf), axis=1)[:, :MOST_TRIES]
     known = np.take_along_axis(legal, drawn, axis=1)
     return np.where(known, drawn, drawn[:, :1])
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vec_envs.problems.abilities import ActionCosts
+from vec_envs.problems.abilities import ActionCosts, ActionInputs
 
 SOFT_LIMIT = 5.0
 """Costs well above this limit grow only with their logarithm, so that growing queues do not dominate the values."""
@@ -31,6 +31,8 @@ class KnownActionCosts(nn.Module):
         """
         super().__init__()
         self.compressed, self.num_kinds = compressed, costs.num_kinds
+        self.num_inputs = costs.num_inputs if isinstance(costs, ActionInputs) else 0
+        """The number of inputs that `inputs` returns; 0 where the problem has none."""
         self._kind: type[Any] = type(costs)
         self._names = [f.name for f in fields(costs)]  # pyright: ignore[reportArgumentType]
         for name in self._names:
@@ -38,6 +40,17 @@ class KnownActionCosts(nn.Module):
 
     def forward(self, local: Tensor) -> tuple[Tensor, ...]:
         """Returns costs `[agents, batch, actions]` of each kind, for observations `local` [agents, batch, features]."""
-        observation = local.sign() * local.abs().expm1() if self.compressed else local
-        costs = self._kind(**{name: getattr(self, name) for name in self._names}).of(observation)
+        costs = self._problems().of(self._raw(local))
         return tuple(SOFT_LIMIT * torch.log1p(cost / SOFT_LIMIT) for cost in costs)
+
+    def inputs(self, local: Tensor) -> Tensor:
+        """Returns the inputs of all actions, `[agents, batch, actions, inputs]`, of costs that are `ActionInputs`."""
+        return torch.stack(self._problems().inputs_of(self._raw(local)), dim=-1)
+
+    def _raw(self, local: Tensor) -> Tensor:
+        """Returns observations as the problem gives them."""
+        return local.sign() * local.abs().expm1() if self.compressed else local
+
+    def _problems(self) -> Any:
+        """Returns the problem's costs, with the buffers as arrays."""
+        return self._kind(**{name: getattr(self, name) for name in self._names})

@@ -43,6 +43,8 @@ class ActionKnowledge:
     cost_weight: float = 0.0
     """Initial weight of the known costs in the value of an action, at most 0. If it is not 0, the initial value has no
     other part, so that untrained agents take the actions of least known cost."""
+    scorer: int = 0
+    """Neurons of each hidden layer of the `ActionScorer`; 0 for none, as where the costs give no inputs."""
 
 
 NO_KNOWLEDGE = ActionKnowledge()
@@ -57,16 +59,45 @@ class Folded(NamedTuple):
     """`[agents, in, actions]`"""
 
 
+class ActionScorer(nn.Module):
+    """Scores every action of an agent by one small network: from its costs, its other inputs, and the observation.
+
+    So what an agent learns from one action holds for all that resemble it. All scores are 0 at first.
+    """
+
+    def __init__(self, num_agents: int, num_inputs: int, first_features: int, hidden: int) -> None:
+        super().__init__()
+        self.of_inputs = AgentLinear(num_agents, num_inputs, hidden)
+        self.of_observation = AgentLinear(num_agents, first_features, hidden)
+        self.second = AgentLinear(num_agents, hidden, hidden)
+        self.last = AgentLinear(num_agents, hidden, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, inputs: Tensor, first_hidden: Tensor) -> Tensor:
+        """Returns scores `[agents, batch, actions]`.
+
+        Args:
+            inputs: The inputs of all actions, `[agents, batch, actions, inputs]`.
+            first_hidden: The first hidden layer of the agent, `[agents, batch, features]`.
+        """
+        agents, batch, actions, _ = inputs.shape
+        hidden = self.of_inputs(inputs.flatten(1, 2)).view(agents, batch, actions, -1)
+        hidden = torch.relu(hidden + self.of_observation(first_hidden).unsqueeze(2)).flatten(1, 2)
+        return self.last(torch.relu(self.second(hidden))).view(agents, batch, actions)
+
+
 class AgentHead(nn.Module):
     """The last layer of an agent: action values from separate weights, shared features and known costs.
 
-    The value of an action is the sum of three parts:
+    The value of an action is the sum of up to four parts:
 
     - its own linear function of the last hidden layer,
     - the linear functions of its features, which it shares with other actions of the agent,
-    - its known costs, with weights that are a linear function of the first hidden layer.
+    - its known costs, with weights that are a linear function of the first hidden layer,
+    - its score by the `ActionScorer`.
 
-    The last two parts let an agent generalise from one action to others. Section 8.1 of the MAD2RL paper has only the
+    The last three parts let an agent generalise from one action to others. Section 8.1 of the MAD2RL paper has only the
     first part.
     """
 
@@ -86,13 +117,16 @@ class AgentHead(nn.Module):
         """
         super().__init__()
         self.own = AgentLinear(num_agents, in_features, num_actions)
-        self.shared, self.weighing, self.costs = None, None, knowledge.costs
+        self.shared, self.weighing, self.scorer, self.costs = None, None, None, knowledge.costs
         if knowledge.features is not None:
             self.shared = nn.Parameter(torch.zeros(num_agents, in_features, knowledge.features.shape[2]))
         if knowledge.costs is not None:
             self.weighing = AgentLinear(num_agents, first_features, knowledge.costs.num_kinds)
             nn.init.zeros_(self.weighing.weight)
             nn.init.constant_(self.weighing.bias, knowledge.cost_weight)
+            if knowledge.scorer:
+                inputs = knowledge.costs.num_kinds + knowledge.costs.num_inputs
+                self.scorer = ActionScorer(num_agents, inputs, first_features, knowledge.scorer)
             if knowledge.cost_weight:
                 nn.init.zeros_(self.own.weight)
                 nn.init.zeros_(self.own.bias)
@@ -112,9 +146,12 @@ class AgentHead(nn.Module):
         if self.shared is not None and self.features is not None:
             weight = torch.baddbmm(weight, self.shared, self.features)
         if self.weighing is not None and self.costs is not None:
-            weights = self.weighing(first_hidden).split(1, dim=-1)
-            for cost, weight_of_cost in zip(self.costs(local), weights, strict=True):
+            costs = self.costs(local)
+            for cost, weight_of_cost in zip(costs, self.weighing(first_hidden).split(1, dim=-1), strict=True):
                 bias = torch.addcmul(bias, weight_of_cost, cost)
+            if self.scorer is not None:
+                inputs = torch.cat([torch.stack(costs, dim=-1), self.costs.inputs(local)], dim=-1)
+                bias = bias + self.scorer(inputs, first_hidden)
         return Folded(bias, weight)
 
     def forward(self, x: Tensor, folded: Folded) -> Tensor:

@@ -3,7 +3,7 @@
 | protocol | feature |
 |---|---|
 | `HasObservedMask` | QMIX, MAD2RL and PPO choose legal actions only, where these change from epoch to epoch |
-| `HasActionFeatures`, `HasActionCosts` | QMIX and MAD2RL use prior knowledge of the actions |
+| `HasActionFeatures`, `HasActionCosts`, `ActionInputs` | QMIX and MAD2RL use prior knowledge of the actions |
 | `HasLastingEffects` | QMIX and MAD2RL join a decision to the next one of the same agent; pre-training plays on |
 | `HasHybridActions` | SAC and DQN choose an alternative; SAC also chooses its continuous parameters |
 | `HasObservationBounds` | observation spaces have bounds |
@@ -62,6 +62,20 @@ class ActionCosts(Protocol):
 
     def of(self, observation: Any) -> Any:
         """Returns costs `[agents, batch, actions]` for each kind, from `observation` [agents, batch, features]."""
+        ...
+
+
+@runtime_checkable
+class ActionInputs(ActionCosts, Protocol):
+    """Action costs that come with other inputs of every action, from which one network can score all actions."""
+
+    @property
+    def num_inputs(self) -> int:
+        """The number of inputs of an action. Example: three, for the tasks at its node, and the work and data of it."""
+        ...
+
+    def inputs_of(self, observation: Any) -> Any:
+        """Returns values `[agents, batch, actions]` for each input, from `observation` [agents, batch, features]."""
         ...
 
 

@@ -14,6 +14,7 @@ from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.mobility import StraightMobility
 from vec_envs.problems.mobile_inference import MobileInference
 from vec_envs.problems.mobile_inference.actions import WAIT
+from vec_envs.problems.mobile_inference.known_costs import INPUTS_OF_NODE as NODE
 from vec_envs.problems.mobile_inference.known_costs import KINDS
 from vec_envs.problems.mobile_inference.policies import Predicted
 from vec_envs.problems.mobile_inference.policies.estimates import start_times_s, who_decides
@@ -117,3 +118,28 @@ def test_decisions_are_of_the_kind_of_their_node() -> None:
         kinds = problem.decision_kinds(state, action, exogenous)
         assert {name for name, of in kinds.items() if of[env, client]} == names
         assert sum(int(of.sum()) for of in kinds.values()) == len(names)
+
+
+@pytest.mark.parametrize("num_service_vehicles", [2, 0])
+def test_inputs_of_starts_are_features_of_their_nodes(num_service_vehicles: int) -> None:
+    problem = MobileInference(num_rsus=3, num_service_vehicles=num_service_vehicles, **SMALL)
+    state, exogenous = slot_of(problem, seed=2)
+    observation = problem.observe(state, exogenous)
+    costs, columns = problem.action_costs(), problem.features.columns
+    inputs = np.stack(costs.inputs_of(observation.transpose(1, 0, 2)), axis=-1)
+    assert inputs.shape == (3, 40, problem.actions.counts[0], costs.num_inputs)
+    who = who_decides(state)
+    local = problem.starts.all_local(state.waiting_type[who])[0]
+    env, client = (rows[0] for rows in who)
+    own, found = observation[env, client], inputs[client, env]
+    nodes = {name: np.concatenate([own[columns[f"{node}_{name}"]] for node in ("unit", "service")]) for name in NODE}
+    for action in range(1, local):
+        node = (action - 1) % problem.num_nodes
+        np.testing.assert_allclose(found[action, : len(NODE)], [nodes[name][node] for name in NODE], rtol=1e-6)
+        assert (found[action, 5:8] != 0.0).any() == (found[action, 7] == 1.0) == (node >= problem.num_rsus)
+        access = own[columns["unit_efficiency"]].argmax()
+        of_access = [own[columns[f"unit_{name}"]][access] for name in ("efficiency", "ahead", "senders")]
+        np.testing.assert_allclose(found[action, 8:11], of_access if node < problem.num_rsus else 0.0, rtol=1e-6)
+    assert found[local, :11].tolist() == [0.0] * 11
+    assert found[local, 11] > 0.0
+    assert found[local, 12:].tolist() == [0.0] * 3

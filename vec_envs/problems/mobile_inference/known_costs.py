@@ -13,9 +13,12 @@ from vec_envs.problems.mobile_inference.ahead import KNOTS_M, MeanEfficiency, ex
 from vec_envs.problems.mobile_inference.observation import (
     CLIENT_SCALE_GHZ,
     COUNT_SCALE,
+    DATA_SCALE_MBIT,
     DISTANCE_SCALE_M,
+    EDGE_SCALE_GCYCLES,
     EFFICIENCY_SCALE,
     ENERGY_SCALE_J,
+    LOCAL_SCALE_GCYCLES,
     SERVICE_SCALE_GHZ,
     SPEED_SCALE_MPS,
 )
@@ -26,6 +29,10 @@ LEAST_EFFICIENCY = 0.01
 LEAST_GHZ = 1e-3
 NEVER_S = 1e6
 """A time that no start takes."""
+
+INPUTS_OF_NODE = ("tasks", "work", "ahead", "efficiency", "efficiency_before")
+"""Features that an observation has for units and for service vehicles."""
+NUM_INPUTS = len(INPUTS_OF_NODE) + 10
 
 NUMBERS = (
     "cell_mhz",
@@ -81,10 +88,14 @@ class StartCosts:
     unit_ahead: Array
     unit_senders: Array
     unit_tasks: Array
+    unit_work: Array
+    unit_efficiency_before: Array
     service_efficiency: Array
     service_ahead: Array
     service_speed: Array
     service_tasks: Array
+    service_work: Array
+    service_efficiency_before: Array
     service_processor: Array
     knots_m: Array
     unit_mean: Array
@@ -131,6 +142,42 @@ class StartCosts:
         kinds = [kind + self.waits * (kind * is_best).sum(-1)[..., None] for kind in starts]
         return [kinds[0] + slot_s * dnn.sum(-1)[..., None] * self.waits, *kinds[1:]]
 
+    @property
+    def num_inputs(self) -> int:
+        """The number of inputs of a start beside its costs."""
+        return NUM_INPUTS
+
+    def inputs_of(self, observation: Array) -> Array:
+        """Returns a list of inputs of every start, `[clients, batch, actions]` each, in the observation's scales.
+
+        They are features of the start's node, then three of the access unit for starts at units, then the start's local
+        work, work at the node and data, and at last whether it sends at all. Features of nodes are 0 where it does not.
+
+        `observation` has the axes [clients, batch, features].
+        """
+        dnn, is_unit, is_service = observation[..., self.dnn], self.unit_of.sum(0), self.service_of.sum(0)
+        mbit = dnn @ self.task_mbit
+        sends = 1.0 * (mbit > 0.0)
+        efficiency = observation[..., self.unit_efficiency]
+        access = 1.0 * (efficiency.argmax(-1)[..., None] == self.units)
+        of_access = [efficiency, observation[..., self.unit_ahead], observation[..., self.unit_senders]]
+        of_service = [observation[..., self.service_speed], observation[..., self.service_processor]]
+        return [
+            *(sends * self._of_node(observation, name) for name in INPUTS_OF_NODE),
+            *(sends * (feature @ self.service_of) for feature in of_service),
+            sends * is_service,
+            *(sends * is_unit * (access * feature).sum(-1)[..., None] for feature in of_access),
+            dnn @ self.local_gcycles / LOCAL_SCALE_GCYCLES,
+            dnn @ self.edge_gcycles / EDGE_SCALE_GCYCLES,
+            mbit / DATA_SCALE_MBIT,
+            sends,
+        ]
+
+    def _of_node(self, observation: Array, name: str) -> Array:
+        """Returns a feature of the node of every start."""
+        units, services = (observation[..., getattr(self, f"{node}_{name}")] for node in ("unit", "service"))
+        return units @ self.unit_of + services @ self.service_of
+
     def _expected(self, observation: Array) -> tuple[Array, Array]:
         """Returns the mean of the expected efficiencies of the next seconds: to the best unit, and to vehicles."""
         own_mps = SPEED_SCALE_MPS * observation[..., self.speed]
@@ -173,8 +220,8 @@ def start_costs(
     is_node = nodes[:, None] == node
     hops = np.where(node < num_rsus, np.abs(units[:, None] - node), 0)
     of_actions = {"unit_of": is_node[:num_rsus], "service_of": is_node[num_rsus:], "hops": hops}
-    names = ("dnn", "processor", "energy_queue", "speed", "unit_efficiency", "unit_ahead", "unit_senders", "unit_tasks")
-    names += ("service_efficiency", "service_ahead", "service_speed", "service_tasks", "service_processor")
+    names = ("dnn", "processor", "energy_queue", "speed", "unit_senders", "service_speed", "service_processor")
+    names += tuple(f"{node}_{name}" for node in ("unit", "service") for name in INPUTS_OF_NODE)
     return StartCosts(
         **{name: _with_wait(table) for name, table in (of_actions | tables).items()},
         waits=(np.arange(starts.count) == WAIT).astype(np.float32),
