@@ -15,20 +15,19 @@ import vec_envs  # registers the environments
 from benchmarks.adapters import StableBaselines3, TorchRL
 from benchmarks.jobs.playing import play
 from benchmarks.results.kept import Kept
+from tests.needed import needs
 from vec_envs import dnn_partition_v0, task_diversion_v0
 from vec_envs.interfaces.factories import EnvironmentFactory
 from vec_envs.problems.base import action_exists
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 
-stable_baselines3 = pytest.importorskip("stable_baselines3")
-torchrl_envs = pytest.importorskip("torchrl.envs.libs.pettingzoo")
-
 assert vec_envs
 PARTITION = {"num_client_vehicles": 3, "num_service_vehicles": 2, "episode_slots": 5, "mobility": "straight"}
 DIVERSION = {"num_client_vehicles": 3, "episode_slots": 6, "mobility": "straight"}
 
 
+@needs("stable_baselines3")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("env_id", "factory", "options", "figure", "algorithm"),
@@ -41,6 +40,8 @@ def test_a_model_of_stable_baselines3(
     env_id: str, factory: EnvironmentFactory, options: dict[str, Any], figure: str, algorithm: str, tmp_path: Path
 ) -> None:
     """It decides here what it decides on the Gymnasium environment that it was trained on."""
+    import stable_baselines3
+
     kind = getattr(stable_baselines3, algorithm)
     more = {"n_steps": 16, "batch_size": 16} if algorithm == "PPO" else {"learning_starts": 8, "batch_size": 8}
     with closing(gymnasium.make(env_id, **options)) as env:
@@ -68,16 +69,19 @@ def test_a_model_of_stable_baselines3(
         StableBaselines3(model, DNNPartition(num_client_vehicles=4))
 
 
+@needs("torchrl")
+@pytest.mark.slow
 def test_a_policy_of_torchrl() -> None:
     """Its keys are those that TorchRL's wrapper of the PettingZoo environment has; what it may not do is masked."""
     import torch
     from tensordict.nn import TensorDictModule, TensorDictSequential
+    from torchrl.envs.libs.pettingzoo import PettingZooWrapper
     from torchrl.modules import MaskedCategorical, ProbabilisticActor
 
     with closing(dnn_partition_v0.parallel_env(**PARTITION, padded=True)) as parallel:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            env = torchrl_envs.PettingZooWrapper(parallel, use_mask=False)
+            env = PettingZooWrapper(parallel, use_mask=False)
             observed = env.reset()
         features, count = (
             observed["client", "observation", "observation"].shape[-1],

@@ -23,10 +23,11 @@ from benchmarks.engines.ray_task import Sent, carry_out
 from benchmarks.jobs.execute import locked
 from benchmarks.jobs.plan import Job, jobs_of_suites
 from benchmarks.run import main
+from tests.needed import needs
 from tests.waiting import wait_until
 from trainers.runs.directory import RunDirectory
 
-ray = pytest.importorskip("ray")
+pytestmark = needs("ray")
 ROUNDS = 25
 MEMORY = 80 * 1024**2
 BESIDE = ("training_s", "evaluation_s", "decision_ms", "digest", "provenance")
@@ -119,6 +120,8 @@ def test_jobs_run_on_both_nodes_and_leave_no_files(spread: Path, nodes: Nodes) -
 
 
 def _known(nodes: Nodes) -> list[dict[str, Any]]:
+    import ray
+
     ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
     try:
         return ray.nodes()

@@ -8,9 +8,10 @@ import gymnasium
 import pytest
 
 from tests.clients.every import EVERY_ID, STRAIGHT, discrete, parallel_env
+from tests.needed import needs
 from vec_envs.registration import ENVIRONMENTS
 
-stable_baselines3 = pytest.importorskip("stable_baselines3")
+pytestmark = needs("stable_baselines3")
 
 SHORT: dict[str, Any] = {"n_steps": 40, "batch_size": 40, "n_epochs": 1, "device": "cpu", "seed": 0}
 DISCRETE = pytest.mark.parametrize("env_id", list(filter(discrete, ENVIRONMENTS)))
@@ -27,13 +28,14 @@ def test_its_checker(env_id: str) -> None:
 @EVERY_ID
 @pytest.mark.parametrize("processes", [False, True])
 def test_ppo_on_its_vector_env(env_id: str, processes: bool) -> None:
+    from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
 
     kind = SubprocVecEnv if processes else DummyVecEnv
     options: Any = {"vec_env_cls": kind, "env_kwargs": STRAIGHT}
     env = VecNormalize(make_vec_env(f"vec_envs:{env_id}", n_envs=2, seed=0, **options))
-    model = stable_baselines3.PPO("MlpPolicy", env, **SHORT).learn(160)
+    model = PPO("MlpPolicy", env, **SHORT).learn(160)
     assert model.num_timesteps == 160
     env.close()
 
@@ -53,8 +55,10 @@ def test_ppo_with_masks(env_id: str) -> None:
 @pytest.mark.slow
 @EVERY_ID
 def test_ppo_on_the_agents(env_id: str) -> None:
+    from stable_baselines3 import PPO
+
     supersuit = pytest.importorskip("supersuit")
     flat = supersuit.pettingzoo_env_to_vec_env_v1(parallel_env(env_id, padded=True))
     env = supersuit.concat_vec_envs_v1(flat, 2, num_cpus=1, base_class="stable_baselines3")  # it has no seed()
-    stable_baselines3.PPO("MultiInputPolicy", env, **SHORT | {"n_steps": 10, "seed": None}).learn(200)
+    PPO("MultiInputPolicy", env, **SHORT | {"n_steps": 10, "seed": None}).learn(200)
     env.close()

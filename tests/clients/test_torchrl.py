@@ -9,9 +9,9 @@ import gymnasium
 import pytest
 
 from tests.clients.every import EVERY_ID, EVERY_PADDING, STRAIGHT, parallel_env
+from tests.needed import needs
 
-pytest.importorskip("torchrl")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [needs("torchrl"), pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 CATEGORICAL = {"categorical_action_encoding": True}
 """TorchRL 0.11, which BenchMARL asks for, decodes its default encoding of a `MultiDiscrete` action wrongly."""
 BATCHED = pytest.mark.parametrize("kind", ["SerialEnv", "ParallelEnv"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -200,7 +200,7 @@ class DNNProfile:
         """
         check_one_of(cls.library(), **{"the name of a DNN in the library": name})
         check_one_of(tuple(WORKLOADS), workload=workload)
-        return profile_of((_LIBRARY / f"{name}.json").read_text(encoding="utf-8"), workload=workload)
+        return _shipped(name, workload)
 
     @classmethod
     def read(cls, path: str | Path, workload: str = "mad2rl") -> DNNProfile:
@@ -322,6 +322,12 @@ class DNNProfile:
             raise ImportError(missing_extra("DNNProfile.from_onnx", "onnx", "onnx")) from error
         input_mbit, layers = layers_of_onnx(path, workload=workload, sizes=sizes or {})
         return cls(name=name or Path(path).stem, input_mbit=input_mbit, layers=layers, workload=workload)
+
+
+@cache
+def _shipped(name: str, workload: str) -> DNNProfile:
+    """Returns a profile of the library. Each is read once in a process: its file never changes."""
+    return profile_of((_LIBRARY / f"{name}.json").read_text(encoding="utf-8"), workload=workload)
 
 
 def profile_of(text: str, *, workload: str) -> DNNProfile:
