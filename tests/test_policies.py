@@ -14,7 +14,7 @@ from vec_envs.registration import ENVIRONMENTS, factory_of
 
 def options_of(env_id: str) -> dict[str, Any]:
     still = factory_of(env_id).default_mobility == "still"
-    return {"episode_slots": 10, "mobility": "still" if still else "replay"}
+    return {"episode_slots": 10, "mobility": "still" if still else "straight"}
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)

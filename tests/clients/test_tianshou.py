@@ -11,7 +11,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from tests.clients.every import EVERY_ID, STRAIGHT
+from tests.clients.every import STRAIGHT
+from vec_envs.registration import ENVIRONMENTS
 
 tianshou_data = pytest.importorskip("tianshou.data")
 
@@ -23,9 +24,19 @@ def make(env_id: str) -> gymnasium.Env[Any, Any]:
     return gymnasium.make(env_id, **STRAIGHT)
 
 
+PROCESSES = "SubprocVectorEnv"
+"""Its processes import torch: an environment of choices and one of numbers are enough."""
+
+
 @pytest.mark.slow
-@EVERY_ID
-@pytest.mark.parametrize("kind", ["DummyVectorEnv", "SubprocVectorEnv"])
+@pytest.mark.parametrize(
+    ("env_id", "kind"),
+    [
+        *((env_id, "DummyVectorEnv") for env_id in ENVIRONMENTS),
+        ("VEC-DNNPartition-v0", PROCESSES),
+        ("VEC-TaskDiversion-v0", PROCESSES),
+    ],
+)
 def test_a_collector_counts_episodes(env_id: str, kind: str) -> None:
     from tianshou import env as tianshou_env
     from tianshou.algorithm.algorithm_base import Policy

@@ -14,7 +14,8 @@ from tests.needed import needs
 pytestmark = [needs("torchrl"), pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 CATEGORICAL = {"categorical_action_encoding": True}
 """TorchRL 0.11, which BenchMARL asks for, decodes its default encoding of a `MultiDiscrete` action wrongly."""
-BATCHED = pytest.mark.parametrize("kind", ["SerialEnv", "ParallelEnv"])
+BOTH_KINDS_OF_ACTIONS = pytest.mark.parametrize("env_id", ["VEC-DNNPartition-v0", "VEC-TaskDiversion-v0"])
+"""Where each test starts processes, which import torch: an environment of choices, and one of numbers."""
 
 
 def gym_env(env_id: str) -> Any:
@@ -59,19 +60,32 @@ def test_pettingzoo_wrapper(env_id: str, padded: bool) -> None:
 
 
 @EVERY_ID
-@BATCHED
-def test_batched_gym_envs(env_id: str, kind: str) -> None:
-    from torchrl import envs
+def test_serial_gym_envs(env_id: str) -> None:
+    from torchrl.envs import SerialEnv
 
-    check(getattr(envs, kind)(2, partial(gym_env, env_id)))
+    check(SerialEnv(2, partial(gym_env, env_id)))
+
+
+@BOTH_KINDS_OF_ACTIONS
+def test_parallel_gym_envs(env_id: str) -> None:
+    from torchrl.envs import ParallelEnv
+
+    check(ParallelEnv(2, partial(gym_env, env_id)))
 
 
 @EVERY_ID
-@BATCHED
-def test_batched_pettingzoo_envs(env_id: str, kind: str) -> None:
-    from torchrl import envs
+@EVERY_PADDING
+def test_serial_pettingzoo_envs(env_id: str, padded: bool) -> None:
+    from torchrl.envs import SerialEnv
 
-    check(getattr(envs, kind)(2, partial(pettingzoo_env, env_id, padded=kind == "ParallelEnv")))
+    check(SerialEnv(2, partial(pettingzoo_env, env_id, padded=padded)))
+
+
+@BOTH_KINDS_OF_ACTIONS
+def test_parallel_pettingzoo_envs(env_id: str) -> None:
+    from torchrl.envs import ParallelEnv
+
+    check(ParallelEnv(2, partial(pettingzoo_env, env_id, padded=True)))
 
 
 @EVERY_ID

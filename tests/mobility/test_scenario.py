@@ -91,6 +91,7 @@ def test_without_sumos_package_the_installation_is_named(
         Scenario.load(folder)
 
 
+@pytest.mark.slow
 @needs_sumo
 def test_the_files_are_as_built() -> None:
     assert build.main(["--check"]) == 0

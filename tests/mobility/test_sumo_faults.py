@@ -37,12 +37,12 @@ def stop_worker(mobility: SumoMobility) -> list[int]:
 @linux
 @pytest.mark.parametrize("backend", BOTH)
 def test_a_worker_that_hangs_is_replaced_and_gives_the_same(backend: SumoBackend) -> None:
-    mobility = SumoMobility(sumo_backend=backend, answer_timeout_s=20.0)
+    mobility = SumoMobility(sumo_backend=backend, answer_timeout_s=8.0)
     undisturbed = take(mobility.blocks(0, LONG), 12)
     stream = mobility.blocks(0, LONG)
     disturbed = take(stream, 1)
     stopped = stop_worker(mobility)
-    with pytest.warns(RuntimeWarning, match=r"killed after no answer within answer_timeout_s=20; .* repeated") as given:
+    with pytest.warns(RuntimeWarning, match=r"killed after no answer within answer_timeout_s=8; .* repeated") as given:
         disturbed += take(stream, 11)
     assert len(given) == 1
     assert same(undisturbed, disturbed)
