@@ -5,6 +5,7 @@ This must stand before the first import of `vec_envs`: functions are wrapped as 
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -21,6 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
 
 
+# Tianshou compiles loops with Numba in each process that makes a policy: seconds, for loops of a few steps. Processes
+# that tests start inherit it; tests/docs/test_quick_start.py compiles.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 install()

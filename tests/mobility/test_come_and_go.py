@@ -146,6 +146,7 @@ def test_a_killed_worker_is_replaced_and_gives_the_same(caplog: pytest.LogCaptur
     mobility.close()
 
 
+@pytest.mark.slow
 def test_too_few_vehicles_raise_an_error_with_advice(two_way: SumoMobility) -> None:
     with pytest.raises(TrafficError, match=rf"{MAX_MISSES} windows .* in range in the first slot, .* 99 clients"):
         next(two_way.blocks(0, shape(99, 0, slots=3, come_and_go=True)))

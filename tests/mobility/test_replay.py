@@ -91,6 +91,7 @@ def test_a_short_episode_begins_anywhere_in_a_window() -> None:
     assert all(np.isin(block.client_position_m[0], first_m).all() for block in whole)
 
 
+@pytest.mark.slow
 def test_recorded_traffic_equals_live_traffic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "mine.npz"
     arguments = ["motorway", "--output", str(output), "--episodes", "3", "--slots", "5", "--seed", "9"]

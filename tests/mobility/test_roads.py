@@ -182,6 +182,7 @@ def test_keys_that_cannot_be_right_are_refused_at_once(road: MakeRoad, old: str,
         SumoMobility(road(change=lambda text: text.replace(old, new).partition(CUT)[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("turned", "aside_m", "words"),
     [(True, 0.0, "of them along it and at most 50 m away"), (False, 70.0, "the nearest of .* places")],

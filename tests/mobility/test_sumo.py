@@ -125,6 +125,7 @@ def test_one_slot_and_one_role_are_enough(live: SumoMobility) -> None:
     assert (block.client_speed_mps > 0.0).all()
 
 
+@pytest.mark.slow
 def test_too_few_vehicles_raise_an_error_with_advice(live: SumoMobility) -> None:
     with pytest.raises(TrafficError, match=r"40 clients and 30 service vehicles; ask for fewer"):
         next(live.blocks(0, shape(40, 30, slots=3)))

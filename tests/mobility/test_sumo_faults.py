@@ -157,6 +157,7 @@ def test_kills_for_memory_are_read_where_linux_counts_them(monkeypatch: pytest.M
     assert worker_deaths.out_of_memory_kills() == 5
 
 
+@pytest.mark.slow
 @needs_sumo
 @pytest.mark.parametrize("name", ["LIBSUMO_AS_TRACI", "LIBTRACI_AS_TRACI"])
 @pytest.mark.parametrize("backend", ["libsumo", "traci"])
