@@ -13,7 +13,7 @@ import pytest
 
 from tests.interfaces.comparing import assert_same
 from tests.interfaces.test_every_environment import EVERY_ID, small
-from vec_envs.registration import factory_of
+from vec_envs.registration import ENVIRONMENTS, factory_of
 
 
 def pickled(env: Any) -> Any:
@@ -22,7 +22,13 @@ def pickled(env: Any) -> Any:
 
 
 COPIES = pytest.mark.parametrize("copied", [copy.deepcopy, pickled], ids=["deepcopy", "pickle"])
-EVERY_INTERFACE = pytest.mark.parametrize("interface", ["joint_env", "vector_env", "parallel_env", "env"])
+INTERFACES = ("joint_env", "vector_env", "parallel_env", "env")
+EVERY_INTERFACE = pytest.mark.parametrize("interface", INTERFACES)
+TWO_OF_EACH = pytest.mark.parametrize(
+    ("env_id", "interface"),
+    [(env_id, INTERFACES[(at + more) % 4]) for at, env_id in enumerate(ENVIRONMENTS) for more in (0, 1)],
+)
+"""Two interfaces of each environment, and two environments of each interface."""
 STEPS_BEFORE = pytest.mark.parametrize("steps", [None, 0, 2], ids=["fresh", "reset", "mid-episode"])
 
 
@@ -83,8 +89,7 @@ def test_a_copy_continues_as_the_original(
 
 
 @pytest.mark.slow
-@EVERY_ID
-@EVERY_INTERFACE
+@TWO_OF_EACH
 @pytest.mark.parametrize(
     ("mobility", "steps", "copied"),
     [("replay", 2, copy.deepcopy), ("sumo", None, copy.deepcopy), ("sumo", 2, pickled)],
