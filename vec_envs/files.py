@@ -21,6 +21,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection, Generator, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -116,19 +117,7 @@ def parse_json(text: str, *, largest: float = math.inf) -> Any:
         ValueError: The text is not JSON, or nests deeper than `MOST_NESTING`. A number has more than `MOST_DIGITS`
             characters, is above `largest`, or is not finite.
     """
-
-    def number(digits: str) -> float:
-        value = float(_short_number(digits))
-        if not (math.isfinite(value) and abs(value) <= largest):
-            raise ValueError(f"{digits} is too large for a number{_of_at_most(largest)}")
-        return value
-
-    def integer(digits: str) -> int:
-        value = int(_short_number(digits))
-        if abs(value) > largest:
-            raise ValueError(f"{digits} is too large for a number{_of_at_most(largest)}")
-        return value
-
+    number, integer = partial(_number, largest=largest), partial(_integer, largest=largest)
     try:
         content = json.loads(text, parse_constant=_no_number, parse_float=number, parse_int=integer)
     except RecursionError:
@@ -200,6 +189,20 @@ def _of_at_most(largest: float) -> str:
 
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is not a number")
+
+
+def _number(digits: str, *, largest: float) -> float:
+    value = float(_short_number(digits))
+    if not (math.isfinite(value) and abs(value) <= largest):
+        raise ValueError(f"{digits} is too large for a number{_of_at_most(largest)}")
+    return value
+
+
+def _integer(digits: str, *, largest: float) -> int:
+    value = int(_short_number(digits))
+    if abs(value) > largest:
+        raise ValueError(f"{digits} is too large for a number{_of_at_most(largest)}")
+    return value
 
 
 def _short_number(digits: str) -> str:
