@@ -182,7 +182,7 @@ def test_only_the_first_slot_must_have_enough(passing: Server) -> None:
 
 @pytest.mark.parametrize(("clients", "services", "enough"), [(2, 1, True), (3, 0, True), (3, 1, False), (1, 2, False)])
 def test_roles_are_counted_without_overlap(server: Server, clients: int, services: int, enough: bool) -> None:
-    assert server.window(tape(), 0).suffices(tape(clients, services)) is enough
+    assert (server.window(tape(), 0).share(tape(clients, services)) >= 1.0) is enough
 
 
 def test_a_road_with_too_few_vehicles_raises_an_error(server: Server) -> None:
@@ -230,6 +230,50 @@ def test_demand_that_ends_begins_again_with_another_seed(monkeypatch: pytest.Mon
     server.window(tape(0, 1), 3)
     assert [options["--seed"] for options in script.options[3:]] == seeds[:2]
     assert not any("--begin" in options for options in script.options)
+
+
+class Chancy(Ending):
+    """Has a bus, and one car in some simulations only: in those that `full` lists."""
+
+    def __init__(self, full: set[int]) -> None:
+        super().__init__()
+        self._bus, self._full = dict(self.routes), full
+
+    def load(self, arguments: list[str]) -> None:
+        super().load(arguments)
+        car = {"car": self._bus["bus"]} if self.loads in self._full else {}
+        self.routes = {**self._bus, **car}
+
+
+@pytest.mark.parametrize(
+    ("full", "continues", "plays", "loads"),
+    [
+        ({4}, False, 2, 4),  # a first window is looked for in some simulations, where vehicles are nearly enough
+        ({30}, False, 0, windows.NEAR_FRESH),
+        ({1, 40}, False, 4, 40),  # later ones are looked for in many
+        ({30}, True, 1, 30),
+    ],
+)
+def test_a_stream_survives_poor_simulations(
+    full: set[int], continues: bool, plays: int, loads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Chancy(full)
+    monkeypatch.setattr(windows, "simulator", lambda settings: script)
+    server, of = Server(SETTINGS), replace(tape(1, 1), continues=continues)
+    for index in range(plays):
+        assert len(server.window(of, index).stays) == 2
+    if plays == 0:
+        with pytest.raises(WorkerError, match="at most 1 vehicles in range"):
+            server.window(of, 0)
+    assert script.loads == loads
+
+
+def test_a_road_far_from_enough_traffic_is_refused_by_one_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Ending()
+    monkeypatch.setattr(windows, "simulator", lambda settings: script)
+    with pytest.raises(WorkerError, match="at most 1 vehicles in range"):
+        Server(SETTINGS).window(tape(2, 1), 0)
+    assert script.loads == 1
 
 
 def test_windows_stay_within_the_hours_of_demand(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 
 from tests.trainers.runs import ARGUMENTS, FIGURES, MODULES, TO_BEAT, metrics, optimisers, run, weights
 from tests.waiting import wait_until
+from vec_envs.mobility import Scenario
 
 
 @pytest.mark.slow
@@ -100,6 +102,38 @@ def test_a_resumed_run_equals_an_uninterrupted_run(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert metrics(whole) == metrics(broken)
     assert optimisers(whole) == optimisers(broken)
+
+
+@pytest.mark.slow
+def test_a_run_continues_where_the_demand_of_its_road_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainers.loop.training import Training
+
+    road = tmp_path / "road"
+    shutil.copytree(Scenario.load("fdr-drive").net_file.parent, road)
+    flow = '<flow id="f" type="car" begin="0" end="30" period="2.5" route="all"/>'
+    routes = f'<routes><vType id="car"/><route id="all" edges="road"/>{flow}</routes>'
+    (road / "rou.xml").write_text(routes, encoding="utf-8")
+    toml = (road / "scenario.toml").read_text(encoding="utf-8")
+    (road / "scenario.toml").write_text(toml.replace("warm_up_s = 5.0", "warm_up_s = 60.0"), encoding="utf-8")
+    # A simulation has about ten windows: the tape of episodes 14 to 29 needs a second one, and is resumed within it.
+    options = ("--env.mobility", "sumo", "--env.scenario", str(road), "--num-envs", "1", "--evaluation-episodes", "0")
+    options = (*options, "--episodes", "32", "--learner.updates-per-step", "0.2")
+    run("qmix", tmp_path / "whole", *options)
+    play_round = Training.play_round
+
+    def interrupted(self: Training) -> dict[str, float]:
+        if self.round == 26:
+            os.kill(os.getpid(), signal.SIGINT)
+        return play_round(self)
+
+    monkeypatch.setattr(Training, "play_round", interrupted)
+    with pytest.raises(SystemExit):
+        run("qmix", tmp_path / "broken", *options)
+    monkeypatch.setattr(Training, "play_round", play_round)
+    assert len(metrics(tmp_path / "broken")) == 27
+    run("qmix", tmp_path / "broken", *options, "--resume")
+    assert len(metrics(tmp_path / "broken")) == 32
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "broken")
 
 
 @pytest.mark.slow

@@ -160,7 +160,7 @@ class SumoMobility:
     def _stream(self, seeds: EpisodeRandom, shape: EpisodeShape, slot_ms: int, start: int) -> Iterator[RawWindow]:
         def request(part: TapePart) -> WindowJob:
             seed = int(seeds.at(part.tape).integers(2**31))
-            job = WindowJob(_tape_request(seed, shape, slot_ms), part.window, part.num_windows)
+            job = WindowJob(_tape_request(seed, shape, slot_ms, continues=part.tape > 0), part.window, part.num_windows)
             self._pool().submit(job)
             return job
 
@@ -234,7 +234,7 @@ class SumoMobility:
         return self._pools[pid]
 
 
-def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int]:
+def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int, *, continues: bool) -> dict[str, int]:
     return {
         "seed": seed,
         "num_slots": shape.num_slots,
@@ -242,6 +242,7 @@ def _tape_request(seed: int, shape: EpisodeShape, slot_ms: int) -> dict[str, int
         "num_clients": shape.num_client_vehicles,
         "num_services": shape.num_service_vehicles,
         "come_and_go": shape.come_and_go,
+        "continues": continues,
     }
 
 

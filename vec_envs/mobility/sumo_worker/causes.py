@@ -21,14 +21,16 @@ class Misses:
         self.windows = 0
         self.most = 0
         """The largest number of vehicles in a window that an episode could have used."""
+        self.share = 0.0
+        """The largest share of the needed vehicles in a window."""
         self.teleported = 0
         self.fastest_mps = 0.0
         self.surveys: list[Survey] = []
 
-    def add(self, usable: int, survey: Survey) -> None:
+    def add(self, usable: int, share: float, survey: Survey) -> None:
         """Counts a window that had too few vehicles, with the survey after it."""
         self.windows += 1
-        self.most = max(self.most, usable)
+        self.most, self.share = max(self.most, usable), max(self.share, share)
         self.surveys.append(survey)
 
     def leave_out(self, speed_mps: float) -> None:

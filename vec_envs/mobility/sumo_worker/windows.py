@@ -18,6 +18,12 @@ MAX_MISSES = 20
 MAX_FRESH, FRESH_MISSES = 20, 10
 """With `end_s`, the search ends after `MAX_FRESH` simulations in a row without a window. Each is given up after
 `FRESH_MISSES` windows with too few vehicles, because the hours of demand may have times with few vehicles."""
+NEAR, NEAR_FRESH, PATIENCE = 0.5, 5, 400
+"""When the search ends without `end_s`.
+
+A road with too little traffic must be refused soon, but one poor simulation must not end a run after hours. So a stream
+that has had a window searches through `PATIENCE` windows. Before its first window, the search ends after one
+simulation, or after `NEAR_FRESH` of them if a window had at least the share `NEAR` of the vehicles it needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,8 @@ class Tape:
     num_clients: int
     num_services: int
     come_and_go: bool = False
+    continues: bool = False
+    """Whether the stream has had windows from earlier tapes."""
 
 
 class Stay(NamedTuple):
@@ -63,14 +71,15 @@ class Window:
         places = chain.from_iterable(chain.from_iterable(stay.places for stay in self.stays))
         return array("d", chain(places, self.first_speeds)).tobytes()
 
-    def suffices(self, tape: Tape) -> bool:
-        """Returns whether the vehicles of the first slot can be divided into clients and service vehicles."""
+    def share(self, tape: Tape) -> float:
+        """Returns which share of the needed vehicles is in the first slot: 1.0 or more where an episode can begin."""
         roles = [(stay.may_be_client, stay.may_be_service) for stay in self.stays if stay.first_slot == 0]
-        return (
-            sum(client for client, _ in roles) >= tape.num_clients
-            and sum(service for _, service in roles) >= tape.num_services
-            and sum(client or service for client, service in roles) >= tape.num_clients + tape.num_services
+        needed = (
+            (sum(client for client, _ in roles), tape.num_clients),
+            (sum(service for _, service in roles), tape.num_services),
+            (sum(client or service for client, service in roles), tape.num_clients + tape.num_services),
         )
+        return min((there / number for there, number in needed if number), default=1.0)
 
 
 class Server:
@@ -164,9 +173,17 @@ class Server:
                 self._windows_of_simulation += 1
                 return window
             fresh += self._windows_of_simulation == 0
-            if fresh >= (1 if self._settings["end_s"] is None else MAX_FRESH):
+            if self._gives_up(tape, fresh):
                 raise WorkerError(explained(self._misses, self._settings, tape))
             self._simulate(tape)
+
+    def _gives_up(self, tape: Tape, fresh: int) -> bool:
+        """Returns whether the search ends, after so many simulations without a window."""
+        if self._settings["end_s"] is not None:
+            return fresh >= MAX_FRESH
+        if tape.continues or self._next_window > 0:
+            return self._misses.windows >= PATIENCE
+        return fresh >= (NEAR_FRESH if self._misses.share >= NEAR else 1)
 
     def _search(self, tape: Tape) -> Window | None:
         """Returns the next window with enough vehicles; `None` after too many without, or where the demand ends."""
@@ -175,10 +192,11 @@ class Server:
                 return None
             window = self._coming_and_going(tape) if tape.come_and_go else self._staying(tape)
             self._slots_left -= tape.num_slots
-            if window.suffices(tape):
+            share = window.share(tape)
+            if share >= 1.0:
                 return window
             survey = self._simulator.survey()
-            self._misses.add(sum(stay.first_slot == 0 for stay in window.stays), survey)
+            self._misses.add(sum(stay.first_slot == 0 for stay in window.stays), share, survey)
             if survey.expected == 0:
                 return None
         return None
