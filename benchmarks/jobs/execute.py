@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.jobs.files import is_done, lock_of, read_job, result_of, run_of
+from benchmarks.jobs.own_files import check_unchanged
 from benchmarks.jobs.plan import Job, pretraining_of, problem_of
 from benchmarks.jobs.playing import START_LIMITS, Played, play
 from benchmarks.policies.custom import make_policy
@@ -59,6 +60,7 @@ def execute(job: Job, directory: Path) -> None:
         if is_done(job, directory):
             print(f"{path} exists already")
             return
+        check_unchanged(job.definition)
         results.provenance()  # of the running code: the checkout may change before the job ends
         curve, training_s, trained_by = None, 0.0, None
         if run is not None:

@@ -1,8 +1,9 @@
 """The jobs of suites. A job is one policy on one case, trained with one seed where it learns.
 
 The `definition` of a job holds all options of the environment, the learner and the evaluation, including defaults
-except those of `NEWER`. Results and runs are named by a hash of it, so a job that several suites contain runs once. The
-definition does not include which metrics of the episodes are kept.
+except those of `NEWER`. Results and runs are named by a hash of it, so a job that several suites contain runs once.
+Files of somebody's own, such as a scenario or a trace, count by their content. The definition does not include which
+metrics of the episodes are kept.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+from benchmarks.jobs.own_files import own_files, with_hashes
 from benchmarks.jobs.recording import can_record
 from benchmarks.policies.custom import definition_of, plays_on
 from benchmarks.results import result as results
 from benchmarks.results.kept import Kept
+from benchmarks.results.naming import by_content
 from benchmarks.results.stored_references import StoredReferences, stored_references
 from benchmarks.suites.suite import Case, CasePolicy, CustomPolicy, Fields, Learned, Reference, Suite
 from trainers.imitation.options import Pretraining
@@ -127,7 +130,7 @@ def case_key(case: Case) -> dict[str, Any]:
     """Returns the fields by which the stored measurements of a case are found, `case_lines.KEY`."""
     env = options_of(case.env_id, case.env)
     metric = kept_of(case, problem_of(case.env_id, env)).metrics[0]
-    return {"env_id": case.env_id, "env": env, "metric": metric, "seed": case.seed}
+    return by_content({"env_id": case.env_id, "env": env, "metric": metric, "seed": case.seed}, own_files(env))
 
 
 def _reference_jobs(case: Case, policy: Reference) -> list[Job]:
@@ -168,7 +171,7 @@ def _job(case: Case, policy: Mapping[str, Any], env: Fields, sees: Fields | None
         "seed": case.seed,
         "episodes": case.episodes,
     }
-    definition = {"env_id": case.env_id, "policy": policy, "evaluation": evaluation}
+    definition = with_hashes({"env_id": case.env_id, "policy": policy, "evaluation": evaluation}, env)
     return Job(definition, kept_of(case, problem_of(case.env_id, env)), **options)
 
 
@@ -193,7 +196,7 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
         first = pretraining_of(run, policy.learner, policy.pretraining)
         written["pretraining"] = {name: getattr(first, name) for name in _PRETRAINING}
     named = {"learner_name": policy.learner, **_revision(learner_named(policy.learner))}
-    training = json.loads(json.dumps({**named, **written}, allow_nan=False))
+    training = with_hashes(json.loads(json.dumps({**named, **written}, allow_nan=False)), trained)
     env = options_of(case.env_id, played)
     return [
         _job(case, {**training, "seed": seed}, env, policy.sees, checkpoint_s=run.checkpoint_s)

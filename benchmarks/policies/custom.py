@@ -11,7 +11,6 @@ An example is a function that uses one of `benchmarks.adapters`. Three attribute
 from __future__ import annotations
 
 import copy
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from typing import Any, cast
 import numpy as np
 
 from benchmarks.policies.importing import import_in_time
+from vec_envs.mobility.contents import hash_of_files
 from vec_envs.problems.base import View, action_shape
 from vec_envs.problems.policy import Policy, mask_keyword
 from vec_envs.records import map_arrays
@@ -81,12 +81,11 @@ def fingerprint(source: str) -> str:
     files = getattr(maker, "files", ())
     if isinstance(files, str):
         raise ValueError(f"files={files!r} of the policy {source!r} must be a tuple of names: ({files!r},)")
-    digest = hashlib.sha256()
-    for path in (Path(module_file), *(Path(module_file).parent / name for name in files)):
+    paths = (Path(module_file), *(Path(module_file).parent / name for name in files))
+    for path in paths:
         if not path.is_file():
             raise ValueError(f"the policy {source!r} names the file {path.name}, which is not beside its module")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+    return hash_of_files(paths)
 
 
 def make_policy(definition: Mapping[str, Any], problem: Any) -> GuardedPolicy:

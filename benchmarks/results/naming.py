@@ -8,11 +8,31 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+FILES = "files"
+"""The entry of a definition that maps a path in it, or the source of a mobility, to the hash of its content."""
+_NAMED_BY_CONTENT = ("mobility", "scenario")
+
 
 def key_of(definition: Mapping[str, Any]) -> str:
-    """Returns a hash of a definition: of a result, of a training run, or of a policy."""
-    text = json.dumps(definition, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Returns a hash of a definition: of a result, of a training run, or of a policy.
+
+    Files of somebody's own count by their content, and not by their path.
+    """
+    text = json.dumps(by_content(definition), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def by_content(definition: Mapping[str, Any], known: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Returns a definition in which the hashes of `FILES` replace paths. Without hashes, it is unchanged."""
+    hashes = {**(known or {}), **definition.get(FILES, {})}
+
+    def replaced(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return by_content(value, hashes)
+        named = name in _NAMED_BY_CONTENT and isinstance(value, str) and value in hashes
+        return f"sha256:{hashes[value]}" if named else value
+
+    return {name: replaced(name, value) for name, value in definition.items() if name != FILES}
 
 
 def name_of(definition: Mapping[str, Any]) -> str:

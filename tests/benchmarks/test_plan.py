@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from benchmarks.jobs.files import read_job, write_job
 from benchmarks.jobs.plan import case_key, jobs_of, jobs_of_suites, problem_of
 from benchmarks.jobs.playing import play
 from benchmarks.results.kept import Kept
+from benchmarks.results.naming import key_of
 from benchmarks.results.result import read
 from benchmarks.suites import SUITES, suites_of
 from benchmarks.suites.rtd import RTD_PARTS
@@ -27,6 +29,8 @@ from trainers.runs.configuration import as_json, from_json
 from trainers.runs.directory import RunDirectory
 from vec_envs import cooperative_inference_v0, task_diversion_v0
 from vec_envs.dnn import DNNProfile
+from vec_envs.mobility import Road, Scenario, TrafficWindow
+from vec_envs.mobility.recording import write_recording
 from vec_envs.policies import RandomCuts, RandomNumbers, references
 from vec_envs.problems.task_diversion.problem import TaskDiversion
 from vec_envs.problems.timetable import Timetable
@@ -118,6 +122,92 @@ def test_a_network_of_ones_own_is_part_of_the_job(tiny: dict[str, Any], tmp_path
     trained = jobs_of(cases[0], tiny["SAC"], 1)[0]
     run = from_json(json.dumps(trained.training), learner_named("sac"))
     assert from_json(as_json(run, "sac"), learner_named("sac")).env == run.env
+
+
+def a_recording(path: Path, range_m: float = 500.0) -> None:
+    road = Road(name="r", rsu_xyz_m=(0.0, 0.0, 8.0), range_m=range_m, speed_limit_mps=20.0)
+    x_m = np.arange(-5.0, 5.0)[:, None] * 20.0 + np.arange(20.0)
+    window = TrafficWindow(
+        xy_m=np.stack((x_m, np.zeros_like(x_m)), axis=-1),
+        position_m=x_m,
+        speed_mps=np.full_like(x_m, 20.0),
+        present=np.ones(x_m.shape, dtype=np.bool_),
+        may_be_client=np.ones(20, dtype=np.bool_),
+        may_be_service=np.ones(20, dtype=np.bool_),
+    )
+    write_recording(path, road, 1.0, [window])
+
+
+def a_scenario(folder: Path, flow: str) -> None:
+    shutil.copytree(Scenario.load("fdr-drive").net_file.parent, folder)
+    (folder / "rou.xml").write_text(flow, encoding="utf-8")
+
+
+def a_module(path: Path, name: str) -> None:
+    path.write_text(f"from vec_envs.mobility import StraightMobility as made\n# {name}", encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["replay", "trace", "sumo", "module", "file of a module"])
+def test_files_of_ones_own_count_by_content(
+    kind: str, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file under two paths gives the same jobs; two files under one path give different ones."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def put(name: str, content: int) -> dict[str, Any]:
+        path = tmp_path / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        if kind == "module":
+            a_module(path.with_suffix(".py"), str(content))
+            return {"mobility": f"{name}:made"}
+        if kind == "sumo":
+            a_scenario(path, f"<routes><!-- {content} --></routes>")
+            return {"mobility": "sumo", "scenario": str(path)}
+        a_recording(path, 500.0 + content)
+        if kind != "file of a module":
+            return {"mobility": kind, "scenario": str(path)}
+        a_module(tmp_path / "one_module.py", "")
+        return {"mobility": "one_module:made", "scenario": str(path)}
+
+    def named(traffic: dict[str, Any]) -> list[str]:
+        case = replace(tiny["FIRST"], env={**tiny["FIRST"].env, **traffic})
+        jobs = jobs_of_suites((replace(tiny["SWEEP"], cases=(case,)),), 1)
+        return [name for job in jobs for name in (job.name, job.run_name if job.training else "")] + [
+            str(case_key(case))
+        ]
+
+    first, moved = named(put("first_traffic", 1)), named(put("moved_traffic", 1))
+    assert first == moved
+    changed = named(put("first_traffic", 2))
+    assert not (set(changed) & set(first)) - {""}
+    assert named(put("first_traffic", 1)) == first
+
+
+def test_a_result_of_a_recording_of_ones_own_says_its_hash(tiny: dict[str, Any], tmp_path: Path) -> None:
+    a_recording(tmp_path / "mine.npz")
+    traffic = {"mobility": "replay", "scenario": str(tmp_path / "mine.npz"), "num_client_vehicles": 3}
+    case = replace(tiny["FIRST"], env={**tiny["FIRST"].env, **traffic, "episode_slots": 5}, episodes=2)
+    job = jobs_of(case, Reference(name="leo-full"), 1)[0]
+    execute(read_job(write_job(job, tmp_path)), tmp_path)
+    definition = read(tmp_path / "results" / f"{job.name}.json").definition
+    assert list(definition["files"]) == [traffic["scenario"]]
+    later = replace(case, seed=case.seed + 1)
+    job = jobs_of(later, Reference(name="leo-full"), 1)[0]
+    a_recording(tmp_path / "mine.npz", 400.0)
+    with pytest.raises(ValueError, match=r"mine\.npz changed after this job was planned: run benchmarks.run again"):
+        execute(job, tmp_path)
+    (tmp_path / "mine.npz").unlink()
+    with pytest.raises(ValueError, match=r"policy 'leo-full' on case .*: scenario must be one of"):
+        jobs_of(later, Reference(name="leo-full"), 1)
+
+
+def test_the_hash_of_a_file_is_no_name(tiny: dict[str, Any]) -> None:
+    """Nobody can give a result the name of another one by writing a name in place of a hash."""
+    definition = jobs_of(tiny["FIRST"], Reference(name="leo-full"), 1)[0].definition
+    env = {**definition["evaluation"]["env"], "scenario": "elsewhere"}
+    faked = {**definition, "evaluation": {**definition["evaluation"], "env": env}}
+    assert key_of({**faked, "files": {"elsewhere": definition["evaluation"]["env"]["scenario"]}}) != key_of(definition)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def from_json(text: str, learner: Learner) -> Run:
     values.pop("learner_name")
     values.pop("pretraining", None)
     values.pop("revision", None)
+    values.pop("files", None)
     try:
         default = preset_run(learner, values["preset"], values["env_id"])
         env = _with_values(type(default.env), values.pop("env"))
