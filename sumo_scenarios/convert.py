@@ -96,7 +96,20 @@ def _columns(given: argparse.Namespace) -> tuple[Columns | None, bool]:
     """Returns the columns of a table, None for FCD, and whether coordinates are degrees."""
     trace: Path = given.trace
     suffixes = [suffix.lower() for suffix in trace.suffixes if suffix.lower() != ".gz"]
-    of_table = ("id", "time", "x", "y", "lon", "lat", "type", "time_unit", "frame_rate", "delimiter", "encoding")
+    of_table = (
+        "id",
+        "time",
+        "x",
+        "y",
+        "lon",
+        "lat",
+        "type",
+        "time_unit",
+        "frame_rate",
+        "delimiter",
+        "encoding",
+        "length_unit",
+    )
     if (given.format or ("fcd" if suffixes[-1:] == [".xml"] else "csv")) == "fcd":
         if named := [f"--{name.replace('_', '-')}" for name in of_table if getattr(given, name) is not None]:
             raise ValueError(
@@ -109,9 +122,11 @@ def _columns(given: argparse.Namespace) -> tuple[Columns | None, bool]:
         raise ValueError("--geo is an option of FCD: name the columns of degrees by --lon and --lat")
     if given.frame_rate is not None and given.time_unit is not None:
         raise ValueError("--frame-rate means that times are numbers of frames: leave --time-unit out")
+    if given.time_format is not None and (given.time_unit not in (None, DATE) or given.frame_rate is not None):
+        raise ValueError("--time-format is of dates: leave --time-unit and --frame-rate out")
     if given.delimiter is not None and len(given.delimiter) != 1:
         raise ValueError(f"--delimiter must be a single character, got {given.delimiter!r}")
-    if given.lon is not None and given.length_unit != "m":
+    if given.lon is not None and given.length_unit is not None:
         raise ValueError("--length-unit is of --x and --y: leave it out with --lon and --lat")
     return Columns(
         vehicle=given.id or "id",
@@ -122,9 +137,11 @@ def _columns(given: argparse.Namespace) -> tuple[Columns | None, bool]:
         header=not given.no_header,
         delimiter=given.delimiter,
         encoding=given.encoding,
-        time_unit=given.time_unit or "s",
+        time_unit=DATE if given.time_format is not None else given.time_unit,
+        time_format=given.time_format,
         frame_rate=given.frame_rate,
         length_unit=given.length_unit,
+        degrees=given.lon is not None,
     ), given.lon is not None
 
 
@@ -160,12 +177,14 @@ def _parser() -> argparse.ArgumentParser:
     columns("--lat", metavar="COLUMN", help="the latitude, in place of --y")
     columns("--type", metavar="COLUMN", help="the type of the vehicle, for --client-types and --service-types")
     columns("--no-header", action="store_true", help="the file begins with data: columns are named 1, 2, 3, ...")
-    columns("--delimiter", metavar="CHARACTER", help="default: the most frequent of , ; | and tab")
+    columns("--delimiter", metavar="CHARACTER", help="default: the most frequent of , ; | and tab, or else blanks")
     columns("--encoding", help="default: UTF-8, or that of the byte order mark")
     units = parser.add_argument_group("units").add_argument
     units("--time-unit", choices=(*TIMES_S, DATE), help=f"unit of --time (default: s); {DATE}: 2008-02-02 15:36:08")
+    units("--time-format", metavar="FORMAT", help="how dates are written, as Python's strptime takes it: "
+          "'%%d.%%m.%%Y %%H:%%M:%%S' (default: ISO 8601, or a time of day); implies --time-unit date")  # fmt: skip
     units("--frame-rate", type=float, metavar="HZ", help="times are numbers of frames, so many in a second")
-    units("--length-unit", choices=LENGTHS_M, default="m", help="unit of --x and --y (default: %(default)s)")
+    units("--length-unit", choices=LENGTHS_M, help="unit of --x and --y (default: m)")
     units("--geo", action="store_true", help="x and y of FCD are degrees (sumo --fcd-output.geo)")
     cut = parser.add_argument_group("slots and cuts").add_argument
     cut("--slot-s", type=float, default=1.0, help="length of a slot in seconds (default: %(default)s)")

@@ -16,7 +16,6 @@ from sumo_scenarios.traces.motion import (
     Piece,
     Steps,
     check_metres,
-    check_speeds,
     in_range,
     pieces_of,
     steps_of,
@@ -31,6 +30,7 @@ from sumo_scenarios.traces.places import (
 )
 from sumo_scenarios.traces.samples import Collector, Samples
 from sumo_scenarios.traces.table import Columns, read_table
+from sumo_scenarios.traces.units import check_names, check_on_scenario, check_speeds
 from sumo_scenarios.traces.windows import windows_of
 from vec_envs.mobility import Scenario
 from vec_envs.mobility.traffic import Road, TrafficWindow
@@ -76,7 +76,7 @@ class Converted:
     windows: list[TrafficWindow]
     samples: Samples
     steps: Steps
-    cutting: Cutting
+    options: Conversion
     stays: list[Piece]
     origin_s: float
     projection: LocalProjection | None
@@ -88,11 +88,12 @@ def convert(path: Path, options: Conversion) -> Converted:
     if options.columns is None:
         read_fcd(path, into)
     else:
+        check_names(options.columns)
         read_table(path, options.columns, into)
     samples = into.samples(options.begin_s, options.end_s)
     xy_m, projection = _metres(samples, options)
     steps = steps_of(samples, xy_m)
-    check_speeds(steps, options.cutting)
+    check_speeds(steps, options.cutting, options.columns)
     origin_s = float(steps.time_s.min())
     pieces = pieces_of(steps, options.cutting, origin_s)
     road, stays = _road(path, pieces, options, projection, _speed_limit_mps(steps, options))
@@ -109,7 +110,7 @@ def convert(path: Path, options: Conversion) -> Converted:
         windows=windows,
         samples=samples,
         steps=steps,
-        cutting=options.cutting,
+        options=options,
         stays=stays,
         origin_s=origin_s,
         projection=projection,
@@ -144,6 +145,7 @@ def _road(
         road = Scenario.load(options.scenario).road
         stays = _stays(pieces, road, f"the unit of {options.scenario!r}: is the trace of this scenario's network?")
         _check_on_road(stays, road)
+        check_on_scenario(stays, road, options.cutting, options.columns)
         return road, stays
     x, y = _place_of_unit(pieces, options, projection)
     unit = (x, y, options.height_m)

@@ -101,25 +101,6 @@ def check_metres(xy: Float[np.ndarray, "samples 2"], how: str) -> None:
         )
 
 
-def check_speeds(steps: Steps, cutting: Cutting) -> None:
-    """Raises `ValueError` where too many steps are impossibly fast, or every gap is too long to bridge."""
-    if not steps.same.any():
-        raise ValueError("no vehicle has two samples: is the column of ids right?")
-    speed_mps, gap_s = steps.speed_mps[steps.same], steps.gap_s[steps.same]
-    too_fast = float((speed_mps > cutting.top_speed_mps).mean())
-    if too_fast > LARGEST_SHARE:
-        raise ValueError(
-            f"{100 * too_fast:.0f} % of the steps between samples are faster than --top-speed-mps "
-            f"{cutting.top_speed_mps:g} (half of them are faster than {np.median(speed_mps):.3g} m/s): check the units "
-            "by --length-unit and --time-unit, and whether ids are those of vehicles"
-        )
-    if not (gap_s <= cutting.max_gap_s).any():
-        raise ValueError(
-            f"the samples of a vehicle are at least {gap_s.min():g} s apart, and {np.median(gap_s):g} s as a rule, but "
-            f"--max-gap-s is {cutting.max_gap_s:g}: give a longer one, or check --time-unit"
-        )
-
-
 def pieces_of(steps: Steps, cutting: Cutting, origin_s: float) -> list[Piece]:
     """Returns the resampled ways of all vehicles, of two slots or more; slot 0 is at `origin_s`.
 

@@ -9,11 +9,9 @@ import numpy as np
 
 from sumo_scenarios.traces.conversion import Converted
 from sumo_scenarios.traces.motion import MOVES_MPS
+from sumo_scenarios.traces.units import warnings
 from vec_envs.mobility.replay import eligible_vehicles, suffices
 from vec_envs.mobility.traffic import EpisodeShape
-
-SLOW_MPS, FAST_MPS = 1.0, 45.0
-"""Median speeds of moving vehicles outside of these bounds suggest a wrong unit of time or length."""
 
 
 def report(path: Path, output: Path, made: Converted, shape: EpisodeShape) -> str:
@@ -28,12 +26,12 @@ def _read(path: Path, made: Converted) -> Iterator[str]:
         f"{path}: {len(samples.time_s)} samples of {len(np.unique(samples.vehicle))} vehicles in {duration_s:.6g} s, "
         f"{np.median(gap_s):.3g} s apart as a rule and {gap_s.max():.4g} s at most"
     )
-    too_fast = int((steps.speed_mps > made.cutting.top_speed_mps).sum())
-    gaps = int((gap_s > made.cutting.max_gap_s).sum())
+    too_fast = int((steps.speed_mps > made.options.cutting.top_speed_mps).sum())
+    gaps = int((gap_s > made.options.cutting.max_gap_s).sum())
     left_out = [(samples.incomplete, "rows without a value"), (steps.repeated, "samples of one vehicle at one time")]
     cuts = [
-        (gaps, f"gaps above {made.cutting.max_gap_s:g} s"),
-        (too_fast, f"jumps above {made.cutting.top_speed_mps:g} m/s"),
+        (gaps, f"gaps above {made.options.cutting.max_gap_s:g} s"),
+        (too_fast, f"jumps above {made.options.cutting.top_speed_mps:g} m/s"),
     ]
     for what, of in (("left out", left_out), ("cut at", cuts)):
         if told := [f"{number} {words}" for number, words in of if number]:
@@ -50,18 +48,19 @@ def _road(made: Converted) -> Iterator[str]:
 
 
 def _speeds(made: Converted) -> Iterator[str]:
-    speed_mps = np.concatenate([np.hypot(*np.diff(stay.xy_m, axis=0).T) for stay in made.stays]) / made.cutting.slot_s
-    moving = speed_mps[speed_mps > MOVES_MPS]
-    if not len(moving):
-        yield "warning: no vehicle moves: check --time-unit and --length-unit"
-        return
-    low, half, high = np.percentile(moving, (5.0, 50.0, 95.0))
-    yield (
-        f"speeds of moving vehicles {low:.1f}, {half:.1f}, {high:.1f} m/s (5, 50, 95 %); speed limit "
-        f"{made.road.speed_limit_mps:g} m/s"
+    speed_mps = (
+        np.concatenate([np.hypot(*np.diff(stay.xy_m, axis=0).T) for stay in made.stays]) / made.options.cutting.slot_s
     )
-    if not SLOW_MPS < half < FAST_MPS:
-        yield "warning: these are no usual speeds of vehicles: check --time-unit, --frame-rate and --length-unit"
+    moving = speed_mps[speed_mps > MOVES_MPS]
+    if len(moving):
+        low, half, high = np.percentile(moving, (5.0, 50.0, 95.0))
+        yield (
+            f"speeds of moving vehicles {low:.1f}, {half:.1f}, {high:.1f} m/s (5, 50, 95 %); speed limit "
+            f"{made.road.speed_limit_mps:g} m/s"
+        )
+    options = made.options
+    limit = options.speed_limit_mps is not None
+    yield from warnings(made.stays, made.road, options.cutting, made.steps, options.columns, limit=limit)
 
 
 def _episodes(output: Path, made: Converted, shape: EpisodeShape) -> Iterator[str]:

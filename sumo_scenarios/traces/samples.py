@@ -53,7 +53,8 @@ class Collector:
         if not (abs(time_s) <= LARGEST_S and abs(x) <= LARGEST_M and abs(y) <= LARGEST_M):
             raise ValueError(
                 f"a sample must have a time of at most {LARGEST_S:g} s and a place of at most {LARGEST_M:g} m, got "
-                f"{time_s:g} s and ({x:g}, {y:g}): check --time-unit and --length-unit"
+                f"{time_s:g} s and ({x:g}, {y:g}): check --length-unit and --time-unit, which is ms, us or ns for such "
+                "times since 1970"
             )
         number = self._vehicles.get(vehicle)
         if number is None:

@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from itertools import chain
 from pathlib import Path
 
@@ -21,6 +21,9 @@ TIMES_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.
 DATE = "date"
 """The unit of times such as 2008-02-02 15:36:08."""
 _DELIMITERS = (",", ";", "\t", "|")
+BLANK = " "
+"""The delimiter of tables whose values are separated by one blank or several."""
+_EPOCH = date(1970, 1, 1)
 _SHOWN = 30
 _NOTHING: list[str] = []
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
@@ -38,14 +41,18 @@ class Columns:
     kind: str | None = None
     header: bool = True
     delimiter: str | None = None
-    """The character between values; None for the one that the first line has most often."""
+    """The character between values; None for the one that the first line has most often, or else blanks."""
     encoding: str | None = None
-    time_unit: str = "s"
-    """One of `TIMES_S`, or `DATE`."""
+    time_format: str | None = None
+    """How dates are written, as `datetime.strptime` takes it; None for ISO 8601, and for times of a day."""
+    time_unit: str | None = None
+    """One of `TIMES_S`, or `DATE`; None for seconds, where nothing says another unit."""
     frame_rate: float | None = None
     """The number of frames in a second, where the time is the number of a frame."""
-    length_unit: str = "m"
-    """One of `LENGTHS_M`; for degrees "m" too, which leaves numbers as they are."""
+    length_unit: str | None = None
+    """One of `LENGTHS_M`; None for metres, where nothing says another unit, and for degrees."""
+    degrees: bool = False
+    """Whether x and y are longitude and latitude, which are read as they are."""
 
 
 def read_table(path: Path, columns: Columns, into: Collector) -> None:
@@ -57,13 +64,22 @@ def read_table(path: Path, columns: Columns, into: Collector) -> None:
     first = next((line for line in text if line.strip()), None)
     if first is None:
         raise ValueError(f"{path} must have rows, but it is empty")
-    delimiter = columns.delimiter or max(_DELIMITERS, key=first.count)
-    rows = csv.reader(chain([first], text), delimiter=delimiter, skipinitialspace=True, strict=True)
+    delimiter = columns.delimiter or _delimiter(first)
+    text = chain([first], text)
+    rows = csv.reader(
+        map(str.strip, text) if delimiter == BLANK else text, delimiter=delimiter, skipinitialspace=True, strict=True
+    )
     names = _row(path, rows)
     if not columns.header:
         rows, names = chain([names], rows), [str(n + 1) for n in range(len(names))]
     places = [_place(path, names, *column) for column in _wanted(columns)]
     _add_rows(path, _of_width(path, rows, len(names)), places, columns, into)
+
+
+def _delimiter(first: str) -> str:
+    """Returns the delimiter that is most frequent in the first line, or else the blank."""
+    found = max(_DELIMITERS, key=first.count)
+    return found if found in first else BLANK
 
 
 def _wanted(columns: Columns) -> list[tuple[str, str]]:
@@ -98,7 +114,7 @@ def _row(path: Path, rows: Iterator[list[str]]) -> list[str]:
 def _add_rows(path: Path, rows: Iterator[list[str]], places: Sequence[int], columns: Columns, into: Collector) -> None:
     at_vehicle, at_time, at_x, at_y, *at_kind = places
     last, to_s = max(places), _time_reader(columns)
-    metres, number = LENGTHS_M[columns.length_unit], 1 if columns.header else 0
+    metres, number = LENGTHS_M[columns.length_unit or "m"], 1 if columns.header else 0
     while row := _row_or_blank(path, rows):
         number += 1
         if len(row) <= last or any(row[at].strip().casefold() in _MISSING for at in places[:4]):
@@ -122,7 +138,7 @@ def _of_width(path: Path, rows: Iterator[list[str]], width: int) -> Iterator[lis
             shown = ", ".join(row)[:60]
             raise ValueError(
                 f"{path} must have at most {width} values in a row, as in its first one, got {len(row)} in {shown!r}: "
-                "write numbers with a decimal point, and texts with the delimiter in quotation marks"
+                "write a sample in a row, numbers with a decimal point, and texts with the delimiter in quotation marks"
             )
         yield row
 
@@ -145,8 +161,9 @@ def _row_or_blank(path: Path, rows: Iterator[list[str]]) -> list[str]:
 def _time_reader(columns: Columns) -> Callable[[str], float]:
     """Returns a function from the text of a time to seconds."""
     if columns.time_unit == DATE:
-        return _date_s
-    second = TIMES_S[columns.time_unit] if columns.frame_rate is None else 1.0 / columns.frame_rate
+        written = columns.time_format
+        return _date_s if written is None else lambda text: _written_s(text, written)
+    second = TIMES_S[columns.time_unit or "s"] if columns.frame_rate is None else 1.0 / columns.frame_rate
 
     def plain(text: str) -> float:
         try:
@@ -158,8 +175,25 @@ def _time_reader(columns: Columns) -> Callable[[str], float]:
 
 
 def _date_s(text: str) -> float:
+    """Returns the seconds of a date since 1970, or of a time of day since midnight."""
+    plain = text.strip().replace("/", "-")
     try:
-        date = datetime.fromisoformat(text.strip().replace("/", "-"))
+        if ":" in plain[:3]:
+            return _since_1970_s(datetime.combine(_EPOCH, time.fromisoformat(plain)))
+        return _since_1970_s(datetime.fromisoformat(plain))
     except ValueError:
-        raise ValueError(f"the time must be a date such as 2008-02-02 15:36:08, got {text[:40]!r}") from None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        raise ValueError(
+            f"the time must be a date such as 2008-02-02 15:36:08, or a time such as 15:36:08, got {text[:40]!r}; give "
+            "--time-format for another order, such as '%m/%d/%Y %I:%M:%S %p'"
+        ) from None
+
+
+def _written_s(text: str, written: str) -> float:
+    try:
+        return _since_1970_s(datetime.strptime(text.strip(), written))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"the time must be as --time-format {written!r} says, got {text[:40]!r}: {error}") from None
+
+
+def _since_1970_s(when: datetime) -> float:
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

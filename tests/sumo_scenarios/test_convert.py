@@ -233,7 +233,11 @@ TABLES: dict[str, tuple[str | bytes, tuple[str, ...], str]] = {
     "a long line": ("id,time,x,y\n" + "a" * 70_000, (), "at most 65536 characters in a line"),
     "a long quotation": ('id,time,x,y\n"' + "a\n" * 200_000, (), "not a table of comma-separated values"),
     "a long name": (f"id,time,x,y\n{'a' * 300},0,0,0\n", (), "at most 200 characters"),
-    "infinite": ("id,time,x,y\na,1e300,0,0\n", (), "row 2: a sample must have a time of at most .* check --time-unit"),
+    "infinite": (
+        "id,time,x,y\na,1e300,0,0\n",
+        (),
+        "row 2: a sample must have a time of at most .* --time-unit, which is ms",
+    ),
     "one sample each": (one(lambda n: f"{n},0,{9 * n},0"), (), "no vehicle has two samples"),
     "no vehicles as ids": (one(lambda n: f"1,{n // 9},{20 * n},0", 90), (), "one place at a time"),
     "too fast": (one(lambda n: f"1,{n},{700 * n},0", 90), (), "100 % of the steps .* faster"),
@@ -252,7 +256,7 @@ TABLES: dict[str, tuple[str | bytes, tuple[str, ...], str]] = {
     ),
     "decimal commas between commas": (one(lambda n: f"a,{n},{7 * n},5,0,5"), (), "at most 4 values in a row, .* got 6"),
     "an open quotation": (one(lambda n: f'"a,{n},{7 * n},0'), (), "not a table of comma-separated values"),
-    "blanks between columns": ("id time x y\na 0 0 0\n", (), "by --delimiter"),
+    "colons between columns": ("id:time:x:y\na:0:0:0\n", (), "by --delimiter"),
     "types without a column": (one(lambda n: f"1,{n},{7 * n},0"), ("--client-types", "car"), "column by --type"),
     "a late part": (one(lambda n: f"1,{n},{7 * n},0"), ("--begin-s", "99"), "two samples from 99 s on, counted"),
     "a far unit": (
@@ -260,7 +264,7 @@ TABLES: dict[str, tuple[str | bytes, tuple[str, ...], str]] = {
         ("--unit", "5e4", "0"),
         r"no vehicle is within 750 m of \(50000, 0\)",
     ),
-    "too many slots": (one(lambda n: f"1,{n}e7,{n},0"), ("--max-gap-s", "1e9"), "at most 20000000 places"),
+    "too many slots": (one(lambda n: f"1,{n}e7,{n}e7,0"), ("--max-gap-s", "1e9"), "at most 20000000 places"),
     "another road": (one(lambda n: f"1,{n},{7 * n},300"), ("--scenario", "motorway"), "axis of 'motorway'"),
     "an unknown scenario": (
         "id,time,x,y\n1,0,0,0\n1,1,9,0\n",
