@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from sumo_scenarios.importing.assemble import measure_source
-from sumo_scenarios.measuring.axis_fit import axis_fault
+from sumo_scenarios.measuring.axis_fit import axis_fit
 from sumo_scenarios.measuring.needs import Roles, default_needs
 from sumo_scenarios.measuring.picture import can_draw, draw
 from sumo_scenarios.measuring.report import Measured, report
@@ -67,8 +67,11 @@ def check(scenario: Scenario, *, measure_s: float, picture: Path | None) -> str:
         trace = measure_source(source, measure_s=measure_s)
     except ImportRefusal as error:
         raise ImportRefusal(f"{error}{_advice(str(error), source)}") from error
-    if fault := axis_fault(scenario, trace):
-        raise ImportRefusal(fault)
+    fit = axis_fit(scenario, trace)
+    if fit.fault:
+        raise ImportRefusal(fit.fault)
+    if fit.warning:
+        print(f"warning: {fit.warning}", file=sys.stderr)
     measured = Measured(
         name=scenario.road.name,
         extent_m=network.extent_m,

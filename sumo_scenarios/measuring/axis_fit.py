@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,23 +15,29 @@ MOST_SLOTS = 300
 """The largest number of seconds that are checked, from the first vehicle in range on."""
 
 
-def axis_fault(scenario: Scenario, trace: Trace) -> str | None:
-    """Returns why the axis of a scenario is not that of its road, as environments say it; None where it is.
+@dataclass(frozen=True, kw_only=True)
+class AxisFit:
+    """How the axis of a scenario fits its traffic."""
 
-    Args:
-        scenario: The scenario.
-        trace: Its traffic.
-    """
+    fault: str = ""
+    """Why the axis is not that of the road, as environments say it; "" where it is."""
+    warning: str = ""
+    """A sentence where nearly all vehicles drive against the axis; "" otherwise."""
+
+
+def axis_fit(scenario: Scenario, trace: Trace) -> AxisFit:
+    """Returns how the axis of a scenario fits its measured traffic."""
     window = _window_in_range(scenario, trace)
     if window is None or not scenario.road.axis_xy_m:
-        return None
+        return AxisFit()
     motion = Motion(scenario.road, scenario.top_speed_mps)
     try:
         position_m, speed_mps = motion.of_coming_and_going(window.xy_m, window.present, SLOT_S)
-        motion.check(replace(window, position_m=position_m, speed_mps=speed_mps))
+        window = replace(window, position_m=position_m, speed_mps=speed_mps)
+        motion.check(window)
     except TrafficError as error:
-        return str(error)
-    return None
+        return AxisFit(fault=str(error))
+    return AxisFit(warning=motion.against(window))
 
 
 def _window_in_range(scenario: Scenario, trace: Trace) -> TrafficWindow | None:

@@ -91,6 +91,9 @@ def scaled(name: str, factor: float) -> Change:
         (scaled("speed_mps", 2.3), "by their speed_mps, but .* by their xy_m"),
         (with_client("client_xy_m", (3, 0, 1), 300.0), "client 0 jumps 29.* m by xy_m between the slots 2"),
         (with_client("client_position_m", (slice(4, None), 2), -9e3), "client 2 jumps .* by position_m between the sl"),
+        (scaled("position_m", 2.2), "by their position_m, but .* along axis_xy_m by their xy_m, 2.2 times as"),
+        (scaled("position_m", -1.0), "100 % of the steps .* the other way by position_m"),
+        (scaled("speed_mps", -1.0), "100 % of the steps .* the other way by speed_mps"),
     ],
 )  # fmt: skip
 def test_traffic_with_a_mistake_is_refused(change: Change, message: str) -> None:

@@ -156,6 +156,11 @@ CUT = "# no more of this file"
             "must not turn back, got a turn of 1.. degrees at its point 1",
         ),
         (
+            AXIS,
+            f"{AXIS}[-3516.31, -638.53],\n[3474.87, -781.82],\n]\n{CUT}",
+            r"must lie in the network, which spans x .*got an end at \[-3516.31.*2477 m outside.* 3.3 times .* feet",
+        ),
+        (
             "[1.0, -14.97",
             "[51000.0, -14.97",
             r"must be in range of the network, which spans x from -1072 to 1059 .*got",
@@ -198,6 +203,16 @@ def test_an_axis_that_no_vehicle_follows_is_refused_by_environments_and_by_check
         take(mobility.blocks(0, of), 1)
     assert check.main([str(folder), "--measure", "60"]) == 1
     assert "misses the road in range" in capsys.readouterr().err
+
+
+def test_an_axis_in_reverse_order_is_told(road: MakeRoad, capsys: pytest.CaptureFixture[str]) -> None:
+    points = [list(point) for point in reversed(Scenario.load("fdr-drive").road.axis_xy_m)]
+    folder = road(change=lambda text: f"{text.partition(AXIS)[0]}{AXIS}{str(points)[1:]}".replace("],", "],\n"))
+    words = r"100 % of .* vehicles on 'mine' drive against its axis"
+    with closing(SumoMobility(folder)) as mobility, pytest.warns(RuntimeWarning, match=words):
+        take(mobility.blocks(0, shape(clients=3, services=1, slots=20)), 1)
+    assert check.main([str(folder), "--measure", "60"]) == 0
+    assert "warning: 100 % of" in capsys.readouterr().err
 
 
 # Time

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from vec_envs.mobility.axis import RoadAxis
 from vec_envs.mobility.traffic import EpisodeShape, Mobility, Road, TrafficBlock, TrafficError
 
 FASTEST_MPS = 50.0
@@ -22,6 +23,8 @@ RANGE_SLACK_M = 0.5
 SMALLEST_M, SMALLEST_OF_MANY_M, MANY = 1.0, 4.0, 4
 """Places are taken for degrees or kilometres if all of them lie within `SMALLEST_M` of each other; with `MANY` vehicles
 or more, within `SMALLEST_OF_MANY_M`, which is about the length of one vehicle."""
+LEAST_STEP_M, MOST_AGAINST = 0.5, 0.25
+"""Steps from this length on are compared with positions, and this share of them may have the other sign."""
 _PACKAGE = __name__.partition(".")[0]
 _MEASURED = {"xy_m": (2,), "position_m": (), "speed_mps": ()}
 
@@ -100,6 +103,7 @@ class _Seats:
         self._check_jumps(self._moved_m, "xy_m")
         if self._road.axis_xy_m:  # in an area, the position of a vehicle that passes the unit changes its sign
             self._check_jumps(np.abs(np.diff(self._position_m, axis=0)), "position_m")
+            self._check_positions()
 
     def _check_numbers(self) -> None:
         """Checks that a vehicle's number stands in one seat only."""
@@ -167,6 +171,27 @@ class _Seats:
                 f"vehicles of a traffic block drive {said_m:.4g} m in a slot by their speed_mps, but {moved_m:.4g} m "
                 "by their xy_m: one of the two has another unit, such as km/h, km or degrees"
             )
+
+    def _check_positions(self) -> None:
+        """Checks that positions change as places move along the axis, and that speeds have their sign."""
+        along_m = np.diff(RoadAxis(self._road).position_m(self._xy_m), axis=0)
+        step_m, moves = np.diff(self._position_m, axis=0), self._stays & (np.abs(along_m) > LEAST_STEP_M)
+        if not moves.any():
+            return
+        said_m, moved_m = float(np.abs(step_m[moves]).mean()), float(np.abs(along_m[moves]).mean())
+        if not moved_m / 2.0 - 1.0 <= said_m <= 2.0 * moved_m + 1.0:
+            raise TrafficError(
+                f"vehicles of a traffic block drive {said_m:.4g} m in a slot by their position_m, but {moved_m:.4g} m "
+                f"along axis_xy_m by their xy_m, {said_m / moved_m:.3g} times as much: one of the two has another "
+                "unit, such as feet"
+            )
+        for name, of in (("position_m", step_m), ("speed_mps", self._speed_mps[1:])):
+            wrong = float((of * along_m < 0.0)[moves].mean())
+            if wrong > MOST_AGAINST:
+                raise TrafficError(
+                    f"{100 * wrong:.0f} % of the steps of a traffic block go one way along axis_xy_m by xy_m and the "
+                    f"other way by {name}: position_m must grow, and speed_mps be positive, in the axis's direction"
+                )
 
     def _check_jumps(self, moved_m: Float[np.ndarray, "steps seats"], name: str) -> None:
         """Checks that no vehicle moves faster than is plausible."""

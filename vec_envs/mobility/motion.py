@@ -20,6 +20,8 @@ ROAD_M, NEAR_M = 15.0, 50.0
 BEND_M, LEAST_ALONG, FEW = 20.0, 0.5, 3
 """How far the position of a vehicle on the inner side of a bend may jump. Some vehicle must drive a share of
 `LEAST_ALONG` of its way near the axis and along it; fewer than `FEW` vehicles may all be on other roads."""
+AGAINST = 0.95
+"""From this share of vehicles against the axis on, the axis may be in reverse order."""
 
 Places = Float[np.ndarray, "slots vehicles 2"]
 Numbers = Float[np.ndarray, "slots vehicles"]
@@ -113,6 +115,22 @@ class Motion:
                 f"the vehicle that follows it best drives {moved_m[best]:.0f} m, {along_m[best]:.0f} m of them along "
                 f"it and at most {NEAR_M:g} m away"
             )
+
+    def against(self, window: TrafficWindow) -> str:
+        """Returns a warning where nearly all vehicles of a window drive against the axis; "" otherwise."""
+        if self._axis is None:
+            return ""
+        stays = window.present[1:] & window.present[:-1]
+        along_m = np.where(stays, np.diff(window.position_m, axis=0), 0.0)
+        drive = np.abs(along_m).sum(axis=0) > NEAR_M
+        share = float((along_m.sum(axis=0) < 0.0)[drive].mean()) if drive.sum() >= FEW else 0.0
+        if share < AGAINST:
+            return ""
+        return (
+            f"{100 * share:.0f} % of {drive.sum()} vehicles on {self._road.name!r} drive against its axis, so that "
+            "their positions fall and their speeds are negative: list the points of axis_xy_m in scenario.toml in the "
+            "order in which vehicles pass them, unless this direction is meant"
+        )
 
     def _misses(self, why: str) -> TrafficError:
         return TrafficError(

@@ -17,6 +17,8 @@ from vec_envs.validation import did_you_mean
 SHIPPED = Path(__file__).parents[2] / "sumo_scenarios"
 """The folder of the shipped scenarios. It is found by its place beside `vec_envs`, in a wheel as in a clone, because a
 folder of yours named `sumo_scenarios` can hide the package."""
+OUTSIDE_M, LONGER = 100.0, 1.5
+"""An end of an axis may be so far outside of the network, unless the axis is this many times as long as the network."""
 SUMO_OPTIONS = (
     "collision.action",
     "collision.mingap-factor",
@@ -171,6 +173,7 @@ def _check(loaded: Scenario, file: Path) -> None:
         check_units(road)
     except ValueError as error:
         raise ValueError(f"{file}: road.{error}") from error
+    _check_axis_in_network(loaded, file)
 
 
 def _check_place(loaded: Scenario, file: Path) -> None:
@@ -190,6 +193,24 @@ def _check_place(loaded: Scenario, file: Path) -> None:
             f"y from {low:.0f} to {high:.0f}, got [{x:g}, {y:g}, {z:g}], {away_m:.0f} m away, with range_m = "
             f"{loaded.road.range_m:g}: give units in metres, in the plane of the network"
         )
+
+
+def _check_axis_in_network(loaded: Scenario, file: Path) -> None:
+    """Raises `ValueError` for an axis that reaches far beyond the network, as one in feet does on a straight road."""
+    corners, axis = _corners_m(loaded.net_file), loaded.road.axis_xy_m
+    if corners is None or not axis:
+        return
+    left, low, right, high = corners
+    spans_m, network_m = math.dist(axis[0], axis[-1]), math.dist((left, low), (right, high))
+    for x, y in (axis[0], axis[-1]):
+        away_m = math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0))
+        if away_m > OUTSIDE_M and spans_m > LONGER * network_m:
+            raise ValueError(
+                f"{file}: road.axis_xy_m must lie in the network, which spans x from {left:.0f} to {right:.0f} and y "
+                f"from {low:.0f} to {high:.0f}, got an end at [{x:g}, {y:g}], {away_m:.0f} m outside, and a length of "
+                f"{spans_m / network_m:.1f} times the network: give points in metres; those in feet need a factor of "
+                "0.3048"
+            )
 
 
 def _corners_m(net_file: Path) -> tuple[float, float, float, float] | None:

@@ -11,6 +11,7 @@ tapes are longer, because starting a simulation costs as much as dozens of its s
 from __future__ import annotations
 
 import os
+import warnings
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -183,8 +184,14 @@ class SumoMobility:
                 job.cancelled = True
 
     def _check(self, raw: RawWindow, shape: EpisodeShape) -> None:
-        """Raises `TrafficError` where the axis is not that of the road, judged by all vehicles of a window."""
-        self._motion.check(self._window(raw, shape))
+        """Raises `TrafficError` where the axis is not that of the road, judged by all vehicles of a window.
+
+        Issues a `RuntimeWarning` where they all drive against it.
+        """
+        window = self._window(raw, shape)
+        self._motion.check(window)
+        if warning := self._motion.against(window):
+            warnings.warn(warning, RuntimeWarning, stacklevel=2)  # one line for all callers, so that it is shown once
 
     def _block(self, raw: RawWindow, rng: np.random.Generator, shape: EpisodeShape) -> TrafficBlock:
         if shape.come_and_go:
