@@ -70,7 +70,7 @@ def play_episode(
             road=env.batch.mobility.road.name,
             metrics=_metrics(env, tally),
             pictures=tuple(pictures),
-            recording=None if recorder is None else recorder.written(),
+            recording=None if recorder is None else recorder.written(street=True),
         )
 
 

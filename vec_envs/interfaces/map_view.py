@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from vec_envs.interfaces.canvas import INK, PALE, PAPER, Page, Point, Shapes, text_width
+from vec_envs.interfaces.plane import dense, direction_of, turned
 from vec_envs.interfaces.present_scene import SEATS, Place, PresentScene
-from vec_envs.mobility.axis import RoadAxis
 from vec_envs.mobility.street import Street
 from vec_envs.mobility.traffic import Road
 from vec_envs.problems.scenes import SceneNode
@@ -64,8 +64,8 @@ class Projection:
 
     def __call__(self, xy_m: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
         """Returns the pixels of some places."""
-        turned = _turned(xy_m, self.centre, self.turn)
-        return np.array(self.origin) + turned * np.array((self.pixels_per_m, -self.pixels_per_m))
+        here = turned(xy_m, self.centre, self.turn)
+        return np.array(self.origin) + here * np.array((self.pixels_per_m, -self.pixels_per_m))
 
 
 def projection(road: Road, street: Street, units: Sequence[Place], width: int, *, services: bool = True) -> Projection:
@@ -73,13 +73,13 @@ def projection(road: Road, street: Street, units: Sequence[Place], width: int, *
 
     Without `services`, the map needs no room for the labels of service vehicles.
     """
-    centre, turn = (road.rsu_xyz_m[0], road.rsu_xyz_m[1]), _direction(road, street)
-    seen = _turned(np.array([centre, *(unit for unit in units if unit is not None)]), centre, turn)
+    centre, turn = (road.rsu_xyz_m[0], road.rsu_xyz_m[1]), direction_of(road, street)
+    seen = turned(np.array([centre, *(unit for unit in units if unit is not None)]), centre, turn)
     reach_m = 1.03 * max(road.range_m, float(np.abs(seen[:, 0]).max()))
     low_m, high_m = -reach_m, reach_m
     above, below, below_unit = 0.0, 0.0, 0.0
     if street.lanes:
-        points = _turned(np.concatenate([_dense(lane.points) for lane in street.lanes]), centre, turn)
+        points = turned(np.concatenate([dense(lane.points) for lane in street.lanes]), centre, turn)
         across_m = np.concatenate([points[np.abs(points[:, 0]) <= reach_m, 1], seen[:, 1]])
         low_m, high_m = max(float(across_m.min()), -reach_m), min(float(across_m.max()), reach_m)
         above, below, below_unit = _label_room(services=services)
@@ -99,30 +99,6 @@ def _label_room(*, services: bool) -> tuple[float, float, float]:
     """Returns the pixels that labels need above the road, below it, and below a unit."""
     above = max(map(abs, _LEVELS["client"]))
     return (above, max(_LEVELS["service"]), _LEVELS["unit"][0]) if services else (above, 0.0, _LEVELS["unit alone"][0])
-
-
-def _turned(
-    points: Float[np.ndarray, "points 2"], centre: tuple[float, float], turn: float
-) -> Float[np.ndarray, "points 2"]:
-    cosine, sine = math.cos(turn), math.sin(turn)
-    return (points - np.array(centre)) @ np.array(((cosine, -sine), (sine, cosine)))
-
-
-def _direction(road: Road, street: Street) -> float:
-    """Returns the direction of the road within range; 0 where nothing drives, or the road has no axis."""
-    if not street.lanes or len(road.axis_xy_m) < 2:
-        return 0.0
-    (begin, end), _, _ = RoadAxis(road).frame(np.array((-road.range_m, road.range_m)))
-    return math.atan2(end[1] - begin[1], end[0] - begin[0])
-
-
-def _dense(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "dense_points 2"]:
-    """Returns a line with a point every 25 m at most, so that the part within the map has points."""
-    steps = np.hypot(*(points[1:] - points[:-1]).T)
-    passed = np.concatenate(([0.0], np.cumsum(steps)))
-    length_m = float(passed[-1])
-    at: Float[np.ndarray, "dense_points"] = np.linspace(0.0, length_m, int(length_m // 25.0) + 2)
-    return np.stack([np.interp(at, passed, points[:, axis]) for axis in (0, 1)], axis=-1)
 
 
 def street_shapes(street: Street, onto: Projection) -> Shapes:

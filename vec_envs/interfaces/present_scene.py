@@ -60,7 +60,7 @@ def present_scene(batch: EnvironmentBatch, row: int) -> PresentScene:
     return PresentScene(
         scenery=scenery,
         frame=frame,
-        places=_places(scenery.nodes, frame, present.traffic, present.road, present.slot),
+        places=places_of(scenery.nodes, frame, present.traffic, present.road, present.slot),
         headings=_headings(scenery.nodes, present.traffic, present.slot),
         road=present.road,
         slot=present.slot,
@@ -115,7 +115,7 @@ def _deciding(batch: EnvironmentBatch, row: int, nodes: tuple[SceneNode, ...]) -
 # Places in the plane ----------------------------------------------------------------------------------------------
 
 
-def _places(
+def places_of(
     nodes: tuple[SceneNode, ...], frame: SceneFrame, traffic: TrafficBlock, road: Road, slot: int
 ) -> tuple[Place, ...]:
     """Returns the places of nodes: vehicles as in the traffic, units as on the road, others as in the scene."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vec_envs.interfaces.recorded_street import RecordedStreet
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.problems.abilities import HasScenes
 from vec_envs.problems.base import SequentialProblem, View
@@ -45,35 +46,48 @@ class EpisodeRecorder:
         slot = int(self._problem.turn(exogenous)[0][0]) if self._in_turn else len(self._decisions)
         self._decisions.setdefault(slot, []).append(decision)
 
-    def written(self, *, most_frames: int | None = None, most_bytes: float = math.inf) -> dict[str, Any]:
+    def written(
+        self, *, most_frames: int | None = None, most_bytes: float = math.inf, street: bool = False
+    ) -> dict[str, Any]:
         """Returns the recording as JSON values; the names of case and policy are empty.
 
         Args:
             most_frames: The largest number of slots, the first ones of the episode; None for all.
             most_bytes: The largest size of all slots. A recording has at least one slot.
+            street: Whether to write the street in its true shape, with the places of nodes in its plane. Otherwise
+                places are those of the scenes, along and across the road, as on a road without a network.
 
         Raises:
             ValueError: A scene of the problem does not fit its nodes and queues.
         """
         scenery: Scenery = self._problem.scenery()
         unit = scenery.queues[0].unit if scenery.queues else ""
-        recording = {
+        shape = RecordedStreet(self._batch.mobility) if street else None
+        shape = shape if shape is not None and shape.is_known else None
+        recording: dict[str, Any] = {
             "case": "",
             "policy": "",
             "slot_s": scenery.slot_s,
             "unit": unit,
             "nodes": [asdict(node) for node in scenery.nodes],
-            "frames": self._frames(scenery, most_frames, most_bytes),
+            "frames": self._frames(scenery, shape, most_frames, most_bytes),
         }
+        if shape is not None:
+            recording["street"] = shape.written()
         if scenery.queues != (SceneQueue(unit=unit),):
             recording["queues"] = [asdict(queue) for queue in scenery.queues]
         return recording
 
-    def _frames(self, scenery: Scenery, most_frames: int | None, most_bytes: float) -> list[dict[str, Any]]:
+    def _frames(
+        self, scenery: Scenery, street: RecordedStreet | None, most_frames: int | None, most_bytes: float
+    ) -> list[dict[str, Any]]:
         """Returns the frames of the first slots, within the bounds of a recording; at least one."""
         frames, size = list[dict[str, Any]](), 0
         for played in itertools.islice(self._slots(), most_frames):
-            frame = _json_of(self._problem.scene(played), scenery)
+            scene: SceneFrame = self._problem.scene(played)
+            frame = _json_of(scene, scenery)  # which checks the scene
+            if street is not None:
+                frame = _json_of(street.placed(scene, scenery.nodes, played), scenery)
             size += len(json.dumps(frame))
             if frames and size > most_bytes:
                 break

@@ -45,9 +45,14 @@ def street_of(mobility: Mobility) -> Street:
 
     A network that cannot be read, or is too large, counts as none: a picture then shows the axis.
     """
-    net_file = getattr(mobility, "net_file", None)
-    street = Street() if net_file is None else _street_in(Path(net_file))
+    street = street_in_network(mobility)
     return street if street.lanes else _along_axis(mobility.road)
+
+
+def street_in_network(mobility: Mobility) -> Street:
+    """Returns the street in the network of a source of traffic; an empty one where there is no network."""
+    net_file = getattr(mobility, "net_file", None)
+    return Street() if net_file is None else _street_in(Path(net_file))
 
 
 def _along_axis(road: Road) -> Street:

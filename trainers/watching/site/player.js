@@ -142,7 +142,7 @@ function playerPane(recording, state, named) {
     place.replaceChildren(picture.element);
     note.textContent =
       picture.stretch > 1.05
-        ? `The road is drawn ${Math.round(picture.stretch)} times wider than to scale, so that vehicles stay apart.`
+        ? `The road is drawn ${Number(picture.stretch.toPrecision(2))} times wider than to scale, so that vehicles stay apart.`
         : "";
     show();
   }).observe(place);

@@ -1,6 +1,6 @@
 // The places of a recorded episode from above: a road or a circle of nodes, and arrows for what they send.
 
-const [LEAST_HEIGHT, GREATEST_HEIGHT, MARGIN, RADIUS] = [130, 420, 30, 9];
+const [LEAST_HEIGHT, GREATEST_HEIGHT, MARGIN, RADIUS, LANE_M] = [130, 420, 30, 9, 3.2];
 
 /** The kinds of nodes: the word in the legend, the shape of the mark, and whether a node stands beside the road. */
 const KINDS = {
@@ -40,11 +40,13 @@ function projection(recording, width) {
   };
 }
 
-/** Returns an offset in pixels for each vehicle where all drive on one or two lanes and would hide each other. */
-function sidesteps({ nodes, frames }) {
+/** Returns an offset in pixels for each vehicle where lanes are few or narrow, and vehicles would hide each other. */
+function sidesteps({ nodes, frames, street }, map) {
   const vehicles = vehicleIndices(nodes);
   const lanes = new Set(frames.flatMap((frame) => vehicles.map((index) => frame.y_m[index])));
-  return nodes.map(({ kind }, index) => (KINDS[kind].beside || lanes.size > 2 ? 0 : ((index % 3) - 1) * 7));
+  const narrow = street !== undefined && LANE_M * map.pixelsPerMetre * map.stretch < RADIUS;
+  const apart = narrow || lanes.size <= 2;
+  return nodes.map(({ kind }, index) => (KINDS[kind].beside || !apart ? 0 : ((index % 3) - 1) * 7));
 }
 
 /** Returns the indices of the nodes that do not stand beside the road. */
@@ -108,6 +110,20 @@ function roadPaths(recording, map) {
   });
 }
 
+/** Returns the lanes and junctions of the street in its true shape. A narrow road is stretched as the places are. */
+function streetShapes({ lanes, junctions }, map) {
+  const onto = (numbers) =>
+    numbers.flatMap((x, index) => (index % 2 ? [] : `${map.x(x).toFixed(1)} ${map.y(numbers[index + 1]).toFixed(1)}`));
+  const areas = junctions.map((numbers) => svg("path", { class: "junction", d: `M${onto(numbers).join("L")}Z` }));
+  const ways = lanes.map(([width, ...numbers]) => {
+    const [east, north] = [numbers.at(-2) - numbers[0], numbers.at(-1) - numbers[1]];
+    const wider = (map.stretch * Math.hypot(east, north)) / Math.hypot(east, map.stretch * north) || 1;
+    const pixels = Math.max(width * map.pixelsPerMetre * wider - 1, 1.5);
+    return svg("path", { class: "lane", d: `M${onto(numbers).join("L")}`, "stroke-width": pixels.toFixed(1) });
+  });
+  return [...areas, ...ways];
+}
+
 /** Returns a scale bar of a round number of metres. */
 function scaleBar(map) {
   const wanted = map.width / 4 / map.pixelsPerMetre;
@@ -164,7 +180,7 @@ function linkArrow(nodes, [from, to, what]) {
 /** Returns `{element, show}`: the road from above, and a function that shows a time in slots. */
 function roadPicture(recording, width) {
   const map = projection(recording, width);
-  const aside = sidesteps(recording);
+  const aside = sidesteps(recording, map);
   const links = svg("g");
   const marks = recording.nodes.map(nodeMark);
   let slot = -1;
@@ -184,7 +200,8 @@ function roadPicture(recording, width) {
     });
   };
   const size = { width, height: map.height, viewBox: `0 0 ${width} ${map.height}` };
-  const road = svg("g", {}, ...roadPaths(recording, map));
+  const known = recording.street?.lanes.length > 0;
+  const road = svg("g", {}, ...(known ? streetShapes(recording.street, map) : roadPaths(recording, map)));
   const label = { role: "img", "aria-label": "The nodes from above" };
   const element = svg("svg", { class: "map", ...size, ...label }, arrowHeads(), road, links, ...marks, scaleBar(map));
   return { element, show, stretch: map.stretch };
