@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from trainers.evaluate import main as evaluate_main
 from trainers.loop.training import main
 from trainers.runs.command_line import parse
 from trainers.runs.directory import RunDirectory, new_path
+from vec_envs.mobility.recording import find_recording
 
 
 def test_a_run_is_never_written_over(tmp_path: Path) -> None:
@@ -163,6 +167,26 @@ def test_a_road_of_ones_own_is_found_from_other_folders(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert configured(LEARNER, tmp_path / "run").env.scenario == begun.env.scenario
     assert parse(LEARNER, ["--env.scenario", "motorway"]).env.scenario == "motorway"
+
+
+def test_a_run_on_changed_traffic_is_told(tmp_path: Path) -> None:
+    from trainers.qmix import LEARNER
+    from trainers.runs.configuration import as_json, from_json, warn_of_other_traffic
+
+    own = tmp_path / "own.npz"
+    shutil.copyfile(find_recording("motorway"), own)
+    begun = parse(LEARNER, ["--env.mobility", "replay", "--env.scenario", str(own)])
+    text = as_json(begun, "qmix")
+    assert from_json(text, LEARNER).env == begun.env
+    own.rename(tmp_path / "moved.npz")
+    moved = replace(begun, env=replace(begun.env, scenario=str(tmp_path / "moved.npz")))
+    with warnings.catch_warnings(action="error"):
+        warn_of_other_traffic(text, moved)
+        warn_of_other_traffic(text, begun)  # the file is lost, which its own error says
+    shutil.copyfile(find_recording("fdr-drive"), own)
+    with pytest.warns(RuntimeWarning, match=r"own\.npz has changed since the run began: its traffic is another one"):
+        warn_of_other_traffic(text, begun)
+    assert '"files"' not in as_json(parse(LEARNER, ["--env.mobility", "replay"]), "qmix")
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_played(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shlex
 import typing
+import warnings
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from trainers.runs import provenance
 from trainers.runs.directory import CONFIG, RunDirectory
 from trainers.runs.options import ADJUSTABLE, R, Run, preset_run
 from vec_envs.files import parse_json, shortened
+from vec_envs.mobility.contents import hash_of_traffic
 from vec_envs.mobility.origin import version_of_traffic, warn_of_other_version
 from vec_envs.mobility.scenario import located
 
@@ -30,7 +32,17 @@ def as_json(run: Run, learner: str) -> str:
     versions = {name: metadata.version(name) for name in ("vec-envs", "tianshou", "torch", "numpy", "libsumo")}
     pretraining = {"pretraining": more} if more else {}
     code = {**versions, "sumo": sumo_of_traffic(run), "commit": provenance.commit()}
-    return json.dumps({"learner_name": learner, "versions": code, **values, **pretraining}, indent=2) + "\n"
+    content = _hash_of_traffic(run)
+    files = {"files": {run.env.scenario: content}} if content else {}
+    return json.dumps({"learner_name": learner, "versions": code, **values, **pretraining, **files}, indent=2) + "\n"
+
+
+def _hash_of_traffic(run: Run) -> str | None:
+    """Returns the hash of the files of an own scenario, recording or trace; None for others, and where one is lost."""
+    try:
+        return hash_of_traffic(run.env.mobility, run.env.scenario)
+    except (OSError, ValueError):
+        return None
 
 
 def sumo_of_traffic(run: Run) -> str | None:
@@ -38,12 +50,19 @@ def sumo_of_traffic(run: Run) -> str | None:
     return version_of_traffic(run.env.mobility, run.env.scenario, run.env.sumo_backend)
 
 
-def warn_of_other_sumo(text: str, run: Run) -> None:
-    """Issues a `RuntimeWarning` where a run's `config.json` says another version of SUMO than its traffic has here."""
-    versions = _values(text).get("versions")
+def warn_of_other_traffic(text: str, run: Run) -> None:
+    """Issues a `RuntimeWarning` where a run's `config.json` says another version of SUMO, or other files, than here."""
+    versions, files = (_values(text).get(name) for name in ("versions", "files"))
     made_by: Any = typing.cast(dict[str, Any], versions).get("sumo") if isinstance(versions, dict) else None
     if isinstance(made_by, str):
         warn_of_other_version(made_by, sumo_of_traffic(run), "the run")
+    if isinstance(files, dict) and (found := _hash_of_traffic(run)) and found not in files.values():
+        warnings.warn(
+            f"{run.env.scenario} has changed since the run began: its traffic is another one, and results before and "
+            "after the change cannot be compared",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def learner_of(text: str) -> str:
