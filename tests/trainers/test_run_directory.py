@@ -171,7 +171,7 @@ def test_a_road_of_ones_own_is_found_from_other_folders(tmp_path: Path, monkeypa
 
 def test_a_run_on_changed_traffic_is_told(tmp_path: Path) -> None:
     from trainers.qmix import LEARNER
-    from trainers.runs.configuration import as_json, from_json, warn_of_other_traffic
+    from trainers.runs.configuration import as_json, from_json, warn_of_other_files
 
     own = tmp_path / "own.npz"
     shutil.copyfile(find_recording("motorway"), own)
@@ -181,11 +181,11 @@ def test_a_run_on_changed_traffic_is_told(tmp_path: Path) -> None:
     own.rename(tmp_path / "moved.npz")
     moved = replace(begun, env=replace(begun.env, scenario=str(tmp_path / "moved.npz")))
     with warnings.catch_warnings(action="error"):
-        warn_of_other_traffic(text, moved)
-        warn_of_other_traffic(text, begun)  # the file is lost, which its own error says
+        warn_of_other_files(text, moved)
+        warn_of_other_files(text, begun)  # the file is lost, which its own error says
     shutil.copyfile(find_recording("fdr-drive"), own)
     with pytest.warns(RuntimeWarning, match=r"own\.npz has changed since the run began: its traffic is another one"):
-        warn_of_other_traffic(text, begun)
+        warn_of_other_files(text, begun)
     assert '"files"' not in as_json(parse(LEARNER, ["--env.mobility", "replay"]), "qmix")
 
 

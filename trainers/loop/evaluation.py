@@ -21,7 +21,7 @@ from trainers.loop.episodes import play_out
 from trainers.registry import Learner, learner_named
 from trainers.runs.checkpoints import ALGORITHM, EXPORTED, load_weights
 from trainers.runs.compute import set_up_torch
-from trainers.runs.configuration import from_json, learner_of, warn_of_other_traffic
+from trainers.runs.configuration import from_json, learner_of, warn_of_other_files, warn_of_other_sumo
 from trainers.runs.directory import RunDirectory
 from trainers.runs.options import Run
 from trainers.runs.progress import bar
@@ -53,7 +53,8 @@ def evaluate_run(path: Path, *, episodes: int, seed: int, slow: bool = False) ->
         ValueError: The run does not fit this version of the project.
     """
     learner, run, state = load_run(path)
-    warn_of_other_traffic(RunDirectory(path).config(), run)
+    warn_of_other_sumo(RunDirectory(path).config(), run)
+    warn_of_other_files(RunDirectory(path).config(), run)
     set_up_torch(run.threads)
     known = factory_of(run.env_id).references
     with EvaluationEnvironments(run, episodes) as environments:

@@ -35,7 +35,14 @@ from trainers.loop.stopping import Stop, stop_signals
 from trainers.registry import Learner, LearnerOptions, Schedule
 from trainers.runs.checkpoints import ALGORITHM, EXPORTED, UnfitCheckpointError, load_weights, read_checkpoint
 from trainers.runs.compute import device_of, set_up_torch
-from trainers.runs.configuration import as_json, configured, other_options, resumed, warn_of_other_traffic
+from trainers.runs.configuration import (
+    as_json,
+    configured,
+    other_options,
+    resumed,
+    warn_of_other_files,
+    warn_of_other_sumo,
+)
 from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, folder_of, new_path, newest_path
 from trainers.runs.options import Run
 from trainers.runs.tables import label, print_table, shown
@@ -106,7 +113,8 @@ def train(learner: Learner, run: Run, directory: RunDirectory, *, announced: boo
         training = Training(learner, run, directory, env)
         if run.resume:
             stack.enter_context(directory.claimed())
-            warn_of_other_traffic(directory.config(), run)
+            warn_of_other_sumo(directory.config(), run)
+            warn_of_other_files(directory.config(), run)
         if run.resume and directory.has_checkpoint():
             training.load(directory.load_checkpoint())
         else:

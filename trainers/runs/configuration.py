@@ -50,12 +50,17 @@ def sumo_of_traffic(run: Run) -> str | None:
     return version_of_traffic(run.env.mobility, run.env.scenario, run.env.sumo_backend)
 
 
-def warn_of_other_traffic(text: str, run: Run) -> None:
-    """Issues a `RuntimeWarning` where a run's `config.json` says another version of SUMO, or other files, than here."""
-    versions, files = (_values(text).get(name) for name in ("versions", "files"))
+def warn_of_other_sumo(text: str, run: Run) -> None:
+    """Issues a `RuntimeWarning` where a run's `config.json` says another version of SUMO than its traffic has here."""
+    versions = _values(text).get("versions")
     made_by: Any = typing.cast(dict[str, Any], versions).get("sumo") if isinstance(versions, dict) else None
     if isinstance(made_by, str):
         warn_of_other_version(made_by, sumo_of_traffic(run), "the run")
+
+
+def warn_of_other_files(text: str, run: Run) -> None:
+    """Issues a `RuntimeWarning` where an own road, recording or trace has changed since a run's `config.json`."""
+    files = _values(text).get("files")
     if isinstance(files, dict) and (found := _hash_of_traffic(run)) and found not in files.values():
         warnings.warn(
             f"{run.env.scenario} has changed since the run began: its traffic is another one, and results before and "
