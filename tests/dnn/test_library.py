@@ -71,6 +71,8 @@ def total(architecture, count):
         ("bertbase", 25, None, 109_482_240),
         # Configuration of Ultralytics: "YOLOv8n summary: ... 3157200 parameters". Work: see its test.
         ("yolov8n", 10, None, 3_157_200),
+        # Logs of training: "YOLOv5n summary: ... 1872157 parameters, 1872157 gradients". Work: see the test of YOLO.
+        ("yolov5n", 8, None, 1_872_157),
         # Work as Darknet's pages print it, parameters from the size of the weights file: see the test of tiny YOLO.
         ("tinyyolov2", 15, "3.486", 15_861_773),
         ("tinyyolov3", 10, "2.782", 8_852_366),
@@ -136,9 +138,15 @@ def test_transformers_have_the_work_that_is_published():
         assert DNNProfile.load(name).local_gmacs[-1] == pytest.approx(work / 1e9, rel=1e-12)
 
 
-def test_yolov8n_has_the_work_that_is_published():
-    """Ultralytics' page on YOLOv8: 8.7 B FLOPs at 640 pixels, 2 a multiply-accumulate."""
-    assert as_printed(2 * DNNProfile.load("yolov8n").local_gmacs[-1], "8.7") == "8.7"
+@pytest.mark.parametrize(("name", "flops"), [("yolov5n", "4.5"), ("yolov8n", "8.7")])
+def test_yolo_has_the_work_that_is_published(name, flops):
+    """The tables of Ultralytics, of YOLOv5's release 6.0 and of YOLOv8: B FLOPs at 640 pixels, 2 for each MAC."""
+    assert as_printed(2 * DNNProfile.load(name).local_gmacs[-1], flops) == flops
+
+
+def test_yolov5n_detects_at_three_scales_as_its_release_says():
+    """Logs of its export: "output shape (1, 25200, 85)", 3 boxes for each of 80^2 + 40^2 + 20^2 cells."""
+    assert DNNProfile.load("yolov5n").output_mbit[-1] * 1e6 / 32 == pytest.approx(25_200 * 85)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""Detectors of objects: Tiny YOLOv2, Tiny YOLOv3 and YOLOv8n.
+"""Detectors of objects: Tiny YOLOv2, Tiny YOLOv3, YOLOv5n and YOLOv8n.
 
-Tiny YOLOv3 and YOLOv8n detect at several scales. Where features of an earlier scale are still needed, a cut would send
+All but Tiny YOLOv2 detect at several scales. Where features of an earlier scale are still needed, a cut would send
 several tensors, so all that follows is one layer.
 """
 
@@ -37,6 +37,24 @@ def tinyyolov3_layers() -> NamedSteps:
         layers.append((f"conv{number}", _convolution(channels, 3)))
         layers.append((f"pool{number}", pooling(2, stride=2)))
     return (*layers, ("conv5", _convolution(256, 3)), ("head", _tinyyolov3_head))
+
+
+def yolov5n_layers() -> NamedSteps:
+    """Returns the 8 layers of YOLOv5n for COCO: those of its backbone before the first scale, and all the rest.
+
+    A block has two branches, which one layer holds because they read the same tensor, and a convolution that joins
+    them.
+    """
+    return (
+        ("conv1", convolution(16, 6, stride=2, padding=2, batch_norm=True)),
+        ("conv2", _convolution(32, 3, stride=2)),
+        ("block1.branches", _branches(32, depth=1)),
+        ("block1.conv", _convolution(32, 1)),
+        ("conv3", _convolution(64, 3, stride=2)),
+        ("block2.branches", _branches(64, depth=2)),
+        ("block2.conv", _convolution(64, 1)),
+        ("head", _yolov5n_rest),
+    )
 
 
 def yolov8n_layers() -> NamedSteps:
@@ -114,12 +132,41 @@ def _block(channels: int, *, depth: int) -> Step:
     return sequence(_convolution(channels, 1), _bottlenecks(channels, depth=depth), _convolution(channels, 1))
 
 
+def _branches(channels: int, *, depth: int) -> Step:
+    """Returns the two branches of a block, each of half the channels: bottlenecks in a row, and one convolution."""
+    half = channels // 2
+    bottlenecks = (step for _ in range(depth) for step in (_convolution(half, 1), _convolution(half, 3)))
+    return concatenation(sequence(_convolution(half, 1), *bottlenecks), _convolution(half, 1))
+
+
+def _joined_branches(channels: int, *, depth: int) -> Step:
+    return sequence(_branches(channels, depth=depth), _convolution(channels, 1))
+
+
 def _pyramid_pooling(channels: int) -> Step:
     """Returns three poolings in a row, each of which keeps the size, whose outputs are joined."""
     pool = pooling(5, stride=1, padding=2)
     again = sequence(pool, concatenation(sequence(), pool))
     pools = concatenation(sequence(), sequence(pool, concatenation(sequence(), again)))
     return sequence(_convolution(channels // 2, 1), pools, _convolution(channels, 1))
+
+
+def _yolov5n_rest(shape: Shape) -> Stage:
+    """The layers after the first scale: two more scales, their joining upwards and downwards, and the detection.
+
+    Each cell of a scale has 3 boxes of 4 + 1 + 80 numbers.
+    """
+    tally = _Tally()
+    middle = tally(shape, _convolution(128, 3, stride=2), _joined_branches(128, depth=3))
+    deep = tally(middle, _convolution(256, 3, stride=2), _joined_branches(256, depth=1), _pyramid_pooling(256))
+    deep = tally(deep, _convolution(128, 1))
+    up = tally(_joined(deep, middle), _joined_branches(128, depth=1), _convolution(64, 1))
+    fine = tally(_joined(up, shape), _joined_branches(64, depth=1))
+    medium = tally(_joined(tally(fine, _convolution(64, 3, stride=2)), up), _joined_branches(128, depth=1))
+    coarse = tally(_joined(tally(medium, _convolution(128, 3, stride=2)), deep), _joined_branches(256, depth=1))
+    for scale in (fine, medium, coarse):
+        tally(scale, convolution(3 * 85, 1))
+    return tally.stage((_num_cells((fine, medium, coarse)) * 3, 85))
 
 
 def _yolov8n_rest(shape: Shape) -> Stage:
@@ -157,6 +204,14 @@ NETWORKS = (
         ),
         input_shape=(3, 416, 416),
         layers=tinyyolov3_layers(),
+    ),
+    Architecture(
+        name="yolov5n",
+        sources=(
+            "G. Jocher et al., Ultralytics YOLOv5, 6.0, 2021: https://github.com/ultralytics/yolov5/releases/v6.0",
+        ),
+        input_shape=(3, 640, 640),
+        layers=yolov5n_layers(),
     ),
     Architecture(
         name="yolov8n",
