@@ -2,20 +2,45 @@
 
 One client after another takes its action of least cost while the others keep theirs, until no client changes its
 action. The result is the best of several local minima: not the exact optimum, but close to it on small cases.
+
+A client's best action depends on the slot and on the actions of the others alone. So the costs of its actions are not
+computed again while the others keep their actions. Where a client has hundreds of actions, they are computed for those
+actions alone that can be its best one (`promising_actions.py`). Neither changes the result.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from vec_envs.problems.base import View
-from vec_envs.problems.dnn_partition.objective import Objective
+from vec_envs.problems.dnn_partition.objective import DriftPlusPenalty, Objective
+from vec_envs.problems.dnn_partition.policies.exact_costs import SlotCosts, slot_costs
+from vec_envs.problems.dnn_partition.policies.promising_actions import response_costs
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.policy import needs_view
 from vec_envs.problems.row_generators import RowGenerators
+from vec_envs.records import map_arrays
 
-Starts = Int[np.ndarray, "batch starts clients"]
+ACTIONS_AT_ONCE = 1 << 12
+"""Joint actions whose costs are computed at once: their arrays fit into the cache of a core."""
+MANY_ACTIONS = 300
+"""The number of a client's actions from which finding the promising ones takes less time than it saves."""
+SUMS_OF_PARTS = ("drift", "drift_bound")
+"""The objectives that `exact_costs.py` describes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Descent:
+    """The descents of all environments and starts, between the responses of two clients."""
+
+    actions: Int[np.ndarray, "batch starts clients"]
+    cost: Float[np.ndarray, "batch starts"]
+    open: Bool[np.ndarray, "batch starts clients"]
+    """Whether another client has changed its action since this client's response, or there was no response yet."""
 
 
 class BestResponse:
@@ -32,6 +57,12 @@ class BestResponse:
         self._problem = problem
         self._objective = problem.objective(objective)
         self._generators = RowGenerators(0)
+        self._has_parts = (
+            isinstance(self._objective, DriftPlusPenalty)
+            and self._objective.name in SUMS_OF_PARTS
+            and not problem.shared_band
+            and max(problem.action_counts) >= MANY_ACTIONS
+        )
 
     def reset(self, seed: int) -> None:
         """Seeds the random starts; environment b uses `seed` + b."""
@@ -45,29 +76,97 @@ class BestResponse:
         counts = np.array(self._problem.action_counts)
         batch_size = observation.shape[0]
         size = self.num_starts, len(counts)
-        actions = self._generators.stacked(batch_size, lambda rng: rng.integers(0, counts, size))
-        value = np.full(actions.shape[:2], np.inf)
+        starts = self._generators.stacked(batch_size, lambda rng: rng.integers(0, counts, size))
+        found = _Descent(
+            actions=starts, cost=np.full(starts.shape[:2], np.inf), open=np.ones(starts.shape, dtype=np.bool_)
+        )
+        parts = self._parts(view)
         for _ in range(self.max_sweeps):
-            before = value
+            before = found.cost
             for client in range(len(counts)):
-                actions, value = self._respond(client, actions, view)
-            if not (value < before).any():
+                found = self._respond(client, found, view, parts)
+            if not (found.cost < before).any():
                 break
-        return self._problem.as_played(actions[np.arange(batch_size), value.argmin(axis=1)], view.exogenous)
+        best = found.actions[np.arange(batch_size), found.cost.argmin(axis=1)]
+        return self._problem.as_played(best, view.exogenous)
 
-    def _respond(self, client: int, actions: Starts, view: View) -> tuple[Starts, Float[np.ndarray, "batch starts"]]:
-        """Returns the actions after one client has improved its own, and their cost.
+    def _parts(self, view: View) -> list[SlotCosts]:
+        """Returns the parts of the cost of each environment's slot; empty where they are not known or not needed."""
+        objective = self._objective
+        if self._has_parts and isinstance(objective, DriftPlusPenalty):
+            return slot_costs(self._problem, view, objective)
+        return []
+
+    def _respond(self, client: int, descent: _Descent, view: View, parts: Sequence[SlotCosts]) -> _Descent:
+        """Returns the descents after one client has improved its own actions.
 
         Among actions of equal cost the client keeps the one it has, so that the descent ends.
         """
+        rows = np.nonzero(descent.open[..., client])
+        if not len(rows[0]):
+            return descent
+        actions, cost, is_open = descent.actions.copy(), descent.cost.copy(), descent.open.copy()
+        costs = self._costs(client, rows[0], actions[rows], view, parts)
+        row, held, best = np.arange(len(costs)), actions[rows][:, client], costs.argmin(axis=1)
+        improves = costs[row, best] < costs[row, held]
+        chosen = np.where(improves, best, held)
+        actions[(*rows, client)], cost[rows] = chosen, costs[row, chosen]
+        is_open[rows] |= (chosen != held)[:, None]
+        is_open[(*rows, client)] = False
+        return _Descent(actions=actions, cost=cost, open=is_open)
+
+    def _costs(
+        self,
+        client: int,
+        environment: Int[np.ndarray, "rows"],
+        actions: Int[np.ndarray, "rows clients"],
+        view: View,
+        parts: Sequence[SlotCosts],
+    ) -> Float[np.ndarray, "rows actions"]:
+        """Returns the cost of each action of a client, where the others keep theirs.
+
+        The cost is infinite where it is not computed, because the action is neither played nor the best one.
+
+        Args:
+            client: The client that tries its actions.
+            environment: The environment of each row.
+            actions: The joint action of each row.
+            view: The slots of all environments.
+            parts: The parts of the cost of each environment's slot; empty to compute the cost of every action.
+        """
         count = self._problem.action_counts[client]
-        tried = np.repeat(actions[:, :, None], count, axis=2)
-        tried[..., client] = np.arange(count)
-        value = self._problem.cost(view, tried, self._objective)
-        held = np.take_along_axis(value, actions[:, :, client, None], axis=2)[..., 0]
-        best = value.argmin(axis=2)
-        least = np.take_along_axis(value, best[..., None], axis=2)[..., 0]
-        improves = least < held
-        chosen = actions.copy()
-        chosen[..., client] = np.where(improves, best, actions[..., client])
-        return chosen, np.where(improves, least, held)
+        if count < MANY_ACTIONS or not parts:
+            return self._every_cost(client, environment, actions, view)
+        known = [response_costs(parts[int(b)], client, actions[row]) for row, b in enumerate(environment)]
+        needed = np.stack([of_row.promising() for of_row in known])
+        needed[np.arange(len(actions)), actions[:, client]] = True
+        needed[:, [0, -1]] = True  # two more, to see whether the parts add up
+        row, choice = np.nonzero(needed)
+        tried = actions[row]
+        tried[:, client] = choice
+        costs = np.full(needed.shape, np.inf)
+        costs[row, choice] = self._problem.cost(_rows_of(view, environment[row]), tried, self._objective)
+        computed = map(np.flatnonzero, needed)
+        differs = [not k.agrees(some, c[some]) for k, some, c in zip(known, computed, costs, strict=True)]
+        if any(differs):
+            costs[differs] = self._every_cost(client, environment[differs], actions[differs], view)
+        return costs
+
+    def _every_cost(
+        self, client: int, environment: Int[np.ndarray, "rows"], actions: Int[np.ndarray, "rows clients"], view: View
+    ) -> Float[np.ndarray, "rows actions"]:
+        """Returns the cost of each action of a client, where the others keep theirs."""
+        count = self._problem.action_counts[client]
+        size = max(ACTIONS_AT_ONCE // count, 1)
+        costs: list[Float[np.ndarray, "rows actions"]] = []
+        for block in (slice(start, start + size) for start in range(0, len(actions), size)):
+            tried = np.repeat(actions[block, None], count, axis=1)
+            tried[..., client] = np.arange(count)
+            costs.append(self._problem.cost(_rows_of(view, environment[block]), tried, self._objective))
+        return np.concatenate(costs)
+
+
+def _rows_of(view: View, rows: Int[np.ndarray, "rows"]) -> View:
+    """Returns the view with these rows of its records, which may repeat."""
+    state, exogenous = (map_arrays(lambda array: array[rows], record) for record in (view.state, view.exogenous))
+    return replace(view, state=state, exogenous=exogenous)
