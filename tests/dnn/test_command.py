@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tests.dnn.onnx_networks import FILES
-from vec_envs.dnn import DNNProfile, MeasuredTimes
+from vec_envs.dnn import DNNProfile, EarlyExit, MeasuredTimes
 from vec_envs.dnn.__main__ import main
 from vec_envs.dnn.workload import WORKLOADS
 
@@ -99,6 +99,19 @@ def test_measured_times_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert [line.split()[-1] for line in printed[2:4]] == ["12.5", "500"]
 
 
+def test_exits_are_given_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["profile", "nin", "--exit", "16:0.6", "--exit", "4:0.25", "-o", str(tmp_path / "own.json")])
+    expected = (EarlyExit(after_layer=4, accuracy=0.25), EarlyExit(after_layer=16, accuracy=0.6))
+    assert [DNNProfile.read(tmp_path / "own.json", of).exits for of in WORKLOADS] == [expected] * len(WORKLOADS)
+    capsys.readouterr()
+    main(["show", str(tmp_path / "own.json")])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].endswith("exit accuracy")
+    assert [line.split()[-1] for line in (printed[5], printed[17])] == ["0.25", "0.6"]
+    main(["profile", str(tmp_path / "own.json"), "-o", str(tmp_path / "again.json")])
+    assert DNNProfile.read(tmp_path / "again.json").exits == expected
+
+
 def test_an_onnx_file_becomes_a_file(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     main(["profile", str(FILES / "chain.onnx"), "-o", str(tmp_path / "c.json"), "--name", "chain"])
@@ -127,6 +140,9 @@ def test_an_onnx_file_becomes_a_file(tmp_path: Path) -> None:
         (("profile", SOURCE, *INPUT, "--max-tensors", "0"), "max_tensors must be a whole number of at least 1, got 0"),
         (("profile", "vgg16", "--max-tensors", "2"), "--max-tensors can be given for a torch module"),
         (("profile", "net.onnx", "--residents", "a"), "--residents can be given for a torch module"),
+        (("profile", "nin", "--exit", "4"), "an exit must be CUT:ACCURACY, such as 4:0.71, got '4'"),
+        (("profile", "nin", "--exit", "4:71"), "accuracy must be a number from 0 to 1, got 71.0"),
+        (("profile", "nin", "--exit", "17:0.5"), "after_layer of an exit of profile 'nin' must be at most 16, got 17"),
         (("profile", "net.onnx", *INPUT), "an ONNX file has its own inputs: leave out --input"),
     ],
 )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.dnn.test_profile import profiles, tiny
 from vec_envs import cooperative_inference_v0, dnn_partition_v0, mobile_inference_v0, task_diversion_v0
-from vec_envs.dnn import DNNProfile, MeasuredTimes
+from vec_envs.dnn import DNNProfile, EarlyExit, MeasuredTimes
 from vec_envs.dnn.choices import as_options, as_profiles
 from vec_envs.dnn.documents import merged
 from vec_envs.dnn.profile import profile_of, rendered
@@ -33,8 +33,11 @@ ENVIRONMENTS = {
 }
 
 
+EXIT = EarlyExit(after_layer=1, accuracy=0.625)
+
+
 def document() -> dict[str, Any]:
-    return json.loads(json.dumps(asdict(replace(tiny(), measured=(times(),)))))
+    return json.loads(json.dumps(asdict(replace(tiny(), measured=(times(),), exits=(EXIT,)))))
 
 
 def times() -> MeasuredTimes:
@@ -60,13 +63,21 @@ def test_a_written_profile_is_read_back_exactly(tmp_path_factory, profile, workl
     first = profile.layers[0]
     measured = MeasuredTimes(device=name, layer_s=tuple(layer.gmacs / 3 for layer in profile.layers), source=name)
     layers = (replace(first, name=name), *profile.layers[1:])
-    profile = replace(profile, name=name, layers=layers, workload=workload, measured=(measured,))
+    exits = tuple(EarlyExit(after_layer=n + 1, accuracy=n / 9) for n in range(0, len(layers), 2))
+    profile = replace(profile, name=name, layers=layers, workload=workload, measured=(measured,), exits=exits)
     path = tmp_path_factory.getbasetemp() / "profile.json"
     profile.write(path)
     assert DNNProfile.read(path, workload="rtd") == profile
     accepted_by_schema(json.loads(path.read_text()))
     stored = json.loads(json.dumps(as_options((profile,))))
     assert as_profiles(stored, workload="rtd") == (profile,)
+
+
+def test_a_network_without_exits_has_the_document_that_it_had_before_there_were_exits() -> None:
+    (stored,) = as_options((tiny(),))
+    assert list(stored) == ["name", "input_mbit", "layers", "workload", "measured"]
+    assert as_profiles((stored,), workload="rtd") == (tiny(),)
+    assert profile_of(json.dumps({**stored, "exits": None}), workload="rtd") == tiny()
 
 
 def test_files_of_the_library_follow_the_schema_and_hold_every_convention():
@@ -104,6 +115,16 @@ def test_files_of_the_library_follow_the_schema_and_hold_every_convention():
         (changed("measured.0.layer_s.1", -1.0), r"layer_s of measured\[0\] must be a finite number of at least 0"),
         (changed("measured.0.device", ["x"]), r"device of measured\[0\] must be text"),
         (changed("measured", [document()["measured"][0]] * 2), "must name each device once"),
+        (changed("exits", {"1": 0.5}), "exits must be a list, got an object"),
+        (changed("exits.0", 1), r"exits\[0\] must be an object, got a number"),
+        (changed("exits.0.accuracy", ...), r"exits\[0\] must have after_layer, accuracy; it lacks accuracy"),
+        (changed("exits.0.work", 1.0), r"exits\[0\] may have .*; it has the unknown 'work'"),
+        (changed("exits.0.accuracy", 71.0), r"accuracy of exits\[0\] must be a number from 0 to 1, got 71.0"),
+        (changed("exits.0.accuracy", True), r"accuracy of exits\[0\] must be a number from 0 to 1, got True"),
+        (changed("exits.0.after_layer", "a"), r"after_layer of exits\[0\] must be an integer of at least 1, got 'a'"),
+        (changed("exits.0.after_layer", 0), r"after_layer of exits\[0\] must be an integer of at least 1, got 0"),
+        (changed("exits.0.after_layer", 3), "after_layer of an exit of profile 'tiny' must be at most 2, got 3"),
+        (changed("exits", [document()["exits"][0]] * 2), "must name each layer once, got 1 twice"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

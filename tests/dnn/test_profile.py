@@ -4,6 +4,7 @@ import math
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vec_envs.dnn import DNNProfile, Layer
+from vec_envs.dnn import DNNProfile, EarlyExit, Layer
 
 LIBRARY = ("alexnet", "resnet18", "vgg16")
 CUT_ARRAYS = (
@@ -55,6 +56,30 @@ def test_every_cut_matches_hand_computed_values():
     assert profile.edge_gmacs.tolist() == [1.7, 1.0, 0.0]
     assert profile.local_parameter_mbyte.tolist() == [0.0, 0.25, 4.25]
     assert profile.edge_parameter_mbyte.tolist() == [4.25, 4.0, 0.0]
+
+
+def test_exits_are_kept_in_the_order_of_their_layers():
+    last, first = EarlyExit(after_layer=2, accuracy=1.0), EarlyExit(after_layer=1, accuracy=0.5)
+    assert replace(tiny(), exits=(last, first)).exits == (first, last)
+    assert replace(tiny(), exits=(first,)) != tiny()
+    hash(replace(tiny(), exits=(last, first)))
+
+
+@pytest.mark.parametrize(
+    ("exits", "message"),
+    [
+        (EarlyExit(after_layer=1, accuracy=0.5), "exits of profile 'tiny' must be a list"),
+        (({"after_layer": 1, "accuracy": 0.5},), "exits of profile 'tiny' must hold EarlyExit objects, got"),
+        (
+            (EarlyExit(after_layer=3, accuracy=0.5),),
+            "after_layer of an exit of profile 'tiny' must be at most 2, got 3",
+        ),
+        ((EarlyExit(after_layer=1, accuracy=0.5),) * 2, "must name each layer once, got 1 twice"),
+    ],
+)
+def test_wrong_exits_are_refused(exits, message):
+    with pytest.raises(ValueError, match=message):
+        replace(tiny(), exits=exits)
 
 
 @given(profile=profiles())

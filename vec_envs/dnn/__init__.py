@@ -21,6 +21,7 @@ Modules, from the lowest to the highest:
 - `torch_profile`: the layers of a torch module
 - `onnx_model`, `onnx_operations`, `onnx_profile`: the layers of an ONNX file
 - `measured`: the record of times on a device
+- `exits`: early exits, and their accuracy
 - `profile`: the profile of a network
 - `choices`: DNN types as users give them, with files and names, for environments and for the options of a run
 - `processors`, `latency`: the work of cuts by measured times, and measuring them
@@ -29,9 +30,10 @@ Modules, from the lowest to the highest:
 - `architectures`: the networks of the library, which `python -m vec_envs.dnn.build_library` writes to `library/*.json`
 """
 
+from vec_envs.dnn.exits import EarlyExit
 from vec_envs.dnn.latency import measure_latency
 from vec_envs.dnn.layer import Layer
 from vec_envs.dnn.measured import MeasuredTimes
 from vec_envs.dnn.profile import DNNProfile
 
-__all__ = ["DNNProfile", "Layer", "MeasuredTimes", "measure_latency"]
+__all__ = ["DNNProfile", "EarlyExit", "Layer", "MeasuredTimes", "measure_latency"]

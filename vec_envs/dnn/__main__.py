@@ -8,6 +8,7 @@
     python -m vec_envs.dnn profile my_module:UNet --input 1,3,256,256 --max-tensors 4 --activation-bits 8 -o unet.json
     python -m vec_envs.dnn profile my_net.onnx -o my_net.json
     python -m vec_envs.dnn profile vgg16 --times my_measurements.csv -o vgg16-measured.json
+    python -m vec_envs.dnn profile vgg16 --exit 10:0.62 --exit 21:0.72 -o vgg16-exits.json
 
 A file that `profile` writes holds the work of the layers by every convention, so it fits every environment:
 `--env.dnns my_net.json vgg16`.
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from vec_envs.dnn.choices import as_profiles
 from vec_envs.dnn.documents import checked_document, merged
+from vec_envs.dnn.exits import exits_of
 from vec_envs.dnn.profile import DNNProfile, rendered
 from vec_envs.dnn.sources import argument_of, example_inputs, made_by_factory
 from vec_envs.dnn.workload import WORKLOADS
@@ -88,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CSV",
         help="measured times, with the columns layer, device and seconds, or the word library; repeat it for more",
     )
+    profile.add_argument(
+        "--exit",
+        action="append",
+        default=[],
+        metavar="CUT:ACCURACY",
+        help="early exit after a layer, by its number in `show`, and its accuracy from 0 to 1, such as 4:0.71; "
+        "repeat it for more. Environments do not use exits yet",
+    )
     profile.add_argument("--name", help="name of the network (default: that of the output file, or its own)")
     profile.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="file to write, my_net.json")
     profile.set_defaults(do=_profile)
@@ -131,15 +141,17 @@ def _show(options: argparse.Namespace) -> None:
         from vec_envs.dnn.plot import write_plot
 
         write_plot(profile, options.plot)
+    accuracy = {early.after_layer: _shown(early.accuracy) for early in profile.exits}
     rows: list[tuple[str, ...]] = [
-        ("0", "(input)", "", "", "", _shown(profile.input_mbit), *("" for _ in profile.measured))
+        ("0", "(input)", "", "", "", _shown(profile.input_mbit), *("" for _ in (*profile.measured, *profile.exits[:1])))
     ]
     for index, layer in enumerate(profile.layers):
         numbers = (layer.gflops, layer.gmacs, layer.parameter_mbyte, layer.output_mbit)
         times = (1e3 * measured.layer_s[index] for measured in profile.measured)
-        rows.append((str(index + 1), layer.name, *map(_shown, (*numbers, *times))))
-    devices = (f"ms on {measured.device}" for measured in profile.measured)
-    _print_table(("cut", "after layer", "Gflop", "GMAC", "parameters MB", "output Mbit", *devices), rows)
+        exits = (accuracy.get(index + 1, ""),) if accuracy else ()
+        rows.append((str(index + 1), layer.name, *map(_shown, (*numbers, *times)), *exits))
+    more = (*(f"ms on {measured.device}" for measured in profile.measured), *(("exit accuracy",) if accuracy else ()))
+    _print_table(("cut", "after layer", "Gflop", "GMAC", "parameters MB", "output Mbit", *more), rows)
     name, layers, gflops, gmacs, parameters, *_ = _summary(profile)
     counted = f" by {profile.workload!r}" if profile.workload else ""
     print(f"{name}: {layers} layers, {gflops} Gflop{counted}, {gmacs} GMAC, {parameters} MB of parameters")
@@ -156,6 +168,9 @@ def _profile(options: argparse.Namespace) -> None:
         profiles = {workload: profile.with_times(path) for workload, profile in profiles.items()}
     if options.name:
         profiles = {workload: replace(profile, name=options.name) for workload, profile in profiles.items()}
+    if options.exit:
+        exits = exits_of(options.exit)
+        profiles = {workload: replace(profile, exits=exits) for workload, profile in profiles.items()}
     document = checked_document(merged({workload: asdict(profile) for workload, profile in profiles.items()}))
     options.output.write_text(rendered({**document, "made_by": MADE_BY}), encoding="utf-8")
     _, layers, gflops, gmacs, *_ = _summary(profiles["mad2rl"])

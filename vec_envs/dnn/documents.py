@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from vec_envs.dnn.workload import WORKLOADS
 from vec_envs.files import shortened
-from vec_envs.validation import MOST_LAYERS, check_not_negative, check_one_of, shown
+from vec_envs.validation import MOST_LAYERS, check_fraction, check_integer, check_not_negative, check_one_of, shown
 
 MOST_CHARACTERS = 200
 """The largest length of a name in a document."""
@@ -20,7 +20,7 @@ MOST_DEVICES = 100
 """The largest number of devices with measured times."""
 NUMBERS = ("gmacs", "output_mbit", "parameter_mbyte")
 """The fields of a layer that are a number."""
-REQUIRED, OPTIONAL = ("name", "input_mbit", "layers"), ("workload", "measured")
+REQUIRED, OPTIONAL = ("name", "input_mbit", "layers"), ("workload", "measured", "exits")
 ANNOTATIONS = ("$schema", "sources", "made_by", "input_shape")
 """Fields that tell a reader where a profile comes from. They are not part of the profile."""
 LAYER_ANNOTATIONS = ("output_shape", "operations")
@@ -28,6 +28,8 @@ LAYER_ANNOTATIONS = ("output_shape", "operations")
 
 def checked_document(content: Any) -> dict[str, Any]:
     """Returns the document in the content of a JSON file, without annotations, with tuples for lists.
+
+    It has `exits` only where there are any, so that documents of other networks are the same as before.
 
     Raises:
         ValueError: A field is missing, unknown, of the wrong kind or out of bounds; the message names it.
@@ -40,12 +42,14 @@ def checked_document(content: Any) -> dict[str, Any]:
     if workload is not None:
         check_one_of(tuple(WORKLOADS), workload=workload)
     _check_conventions([row["gflops"] for row in layers], workload)
+    exits = _exits(table.get("exits"))
     return {
         "name": _name(table["name"], "name"),
         "input_mbit": float(table["input_mbit"]),
         "layers": layers,
         "workload": workload,
         "measured": _measured(table.get("measured"), num_layers=len(layers)),
+        **({"exits": exits} if exits else {}),
     }
 
 
@@ -120,6 +124,15 @@ def _measured(given: Any, *, num_layers: int) -> tuple[dict[str, Any], ...]:
         }
         for n, table in enumerate(tables)
     )
+
+
+def _exits(given: Any) -> tuple[dict[str, Any], ...]:
+    rows: Sequence[Any] = () if given is None else _list(given, "exits", least=0, most=MOST_LAYERS)
+    tables = [_object(row, f"exits[{n}]", ("after_layer", "accuracy"), ()) for n, row in enumerate(rows)]
+    for n, table in enumerate(tables):
+        check_integer(1, **{f"after_layer of exits[{n}]": table["after_layer"]})
+        check_fraction(**{f"accuracy of exits[{n}]": table["accuracy"]})
+    return tuple({"after_layer": table["after_layer"], "accuracy": float(table["accuracy"])} for table in tables)
 
 
 def _object(

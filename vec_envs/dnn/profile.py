@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vec_envs.dnn.documents import checked_document, counted
+from vec_envs.dnn.exits import EarlyExit, checked_exits
 from vec_envs.dnn.layer import Layer
 from vec_envs.dnn.measured import MeasuredTimes, read_times
 from vec_envs.dnn.workload import WORKLOADS
@@ -48,7 +49,7 @@ class DNNProfile:
 
     Raises:
         ValueError: There is no layer, there are more than 10,000, or the input size is negative or not finite. The
-            convention is unknown, or measured times do not fit the layers.
+            convention is unknown, or measured times or exits do not fit the layers.
 
     Paper: RTD Eq. (2).
     """
@@ -61,6 +62,8 @@ class DNNProfile:
     """How the layers' `gflops` are counted, one of `vec_envs.dnn.workload.WORKLOADS`; None where it is not known."""
     measured: tuple[MeasuredTimes, ...] = ()
     """Measured times of the layers, an entry a device."""
+    exits: tuple[EarlyExit, ...] = ()
+    """Early exits with their accuracy, in the order of their layers. Environments do not use them yet."""
 
     def __post_init__(self) -> None:
         check_not_negative(**{f"input_mbit of profile {self.name!r}": self.input_mbit})
@@ -76,6 +79,7 @@ class DNNProfile:
         if self.workload is not None:
             check_one_of(tuple(WORKLOADS), **{f"workload of profile {self.name!r}": self.workload})
         self._check_measured()
+        object.__setattr__(self, "exits", checked_exits(self.exits, of=self.name, num_layers=self.num_layers))
 
     def _check_measured(self) -> None:
         check_list(measured=self.measured)
@@ -352,6 +356,7 @@ def from_document(content: Any, workload: str) -> DNNProfile:
         layers=tuple(Layer(**row) for row in fields["layers"]),
         workload=fields["workload"],
         measured=tuple(MeasuredTimes(**times) for times in fields["measured"]),
+        exits=tuple(EarlyExit(**row) for row in fields.get("exits", ())),
     )
 
 
