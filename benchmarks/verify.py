@@ -2,7 +2,8 @@
 
 SUBMISSION is a folder with `submission.json`, the `results/` of `benchmarks.run`, and the policy: for one of this
 project its trained `runs/`, for a custom policy its module beside them (`docs/leaderboard.md`). Every file is checked.
-Some results, drawn at random, are played again, each in a process of its own.
+Some results, drawn at random, are played again, each in a process of its own. A submission to a suite of yours, such as
+one with networks of your own, needs `--suite my_module:MY_SUITE`.
 
 The code of the submission runs in these processes. It can do there whatever it likes, which no check here can rule out:
 read the code first, and use a machine on which a stranger's code may run.
@@ -100,6 +101,7 @@ def verify(
     sample: int,
     seed: int,
     decision_limit_s: float = DECISION_LIMIT_S,
+    own_suite: str = "",
 ) -> list[str]:
     """Returns the reasons to reject a submission; none where it is valid.
 
@@ -109,11 +111,13 @@ def verify(
         sample: The number of results that are played again.
         seed: The seed of the draw of these results.
         decision_limit_s: The longest time for a decision of all agents.
+        own_suite: A suite of the caller, "package.module:NAME", which the submission may name too. It is imported.
 
     Raises `ValueError` where the suite or policy is unknown.
     """
     found, reasons = _read_all(submission.folder / "results")
     warn_of_other_sumo(found.values())
+    _check_suite(submission, known, own_suite)
     jobs, missing = _jobs(submission, known, found)
     reasons += [f"{name}.json does not belong to this submission" for name in sorted(set(found) - set(jobs))]
     reasons += [f"{name} is missing: {case}" for name, case in missing.items()]
@@ -155,6 +159,17 @@ def _read_all(folder: Path) -> tuple[dict[str, Result], list[str]]:
     return found, reasons
 
 
+def _check_suite(submission: Submission, known: Mapping[str, tuple[Suite, ...]], own_suite: str) -> None:
+    """Raises `ValueError` for a suite that would be imported, unless the caller has named it."""
+    if own_suite and submission.suite != own_suite:
+        raise ValueError(f"--suite must be the suite of {SUBMISSION}, {submission.suite!r}, got {own_suite!r}")
+    if is_source(submission.suite) and not own_suite:
+        raise ValueError(
+            f"the suite {submission.suite!r} is unknown; there are {', '.join(map(repr, known))}. If it is a suite of "
+            f"yours, give --suite {submission.suite}, which imports it"
+        )
+
+
 def _jobs(
     submission: Submission, known: Mapping[str, tuple[Suite, ...]], found: Mapping[str, Result]
 ) -> tuple[dict[str, Job], dict[str, str]]:
@@ -163,8 +178,6 @@ def _jobs(
     Results of a suite without a ranking may be missing. A custom policy must play all cases of an environment; its
     definition is taken from the results, so that nothing of the submission is imported here.
     """
-    if is_source(submission.suite):  # would be imported in this process
-        raise ValueError(f"the suite {submission.suite!r} is unknown; there are {', '.join(map(repr, known))}")
     custom = is_source(submission.policy)
     suites = suites_of(submission.suite, known, () if custom else (submission.policy,))
     jobs, missing = dict[str, Job](), dict[str, str]()
@@ -294,6 +307,12 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     add_version(parser)
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="folder with submission.json")
     parser.add_argument("--sample", type=int, default=3, help="results to play again (default: %(default)s)")
+    parser.add_argument(
+        "--suite",
+        default="",
+        metavar="MODULE:NAME",
+        help="a suite of yours that the submission names, package.module:NAME; it is imported",
+    )
     parser.add_argument("--seed", type=int, help="seed of the draw of these results (default: a random one)")
     parser.add_argument(
         "--decision-limit",
@@ -311,7 +330,8 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     try:
         submission = Submission.read(options.submission)
         limit: float = options.decision_limit
-        reasons = verify(submission, known, sample=options.sample, seed=seed, decision_limit_s=limit)
+        own: str = options.suite
+        reasons = verify(submission, known, sample=options.sample, seed=seed, decision_limit_s=limit, own_suite=own)
     except ValueError as error:
         print(f"benchmarks.verify: {error}", file=sys.stderr)
         return 2

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.jobs.plan import jobs_of
+from benchmarks.suites import cases_of
 from trainers.loop.training import main as train
 from trainers.registry import learner_named
 from trainers.runs.command_line import parse
@@ -79,6 +81,17 @@ def test_a_module_comes_to_a_training_run(folder: Path, capsys: pytest.CaptureFi
     names: dict[str, Any] = {}
     exec(compile(blocks("python")[1], "page", "exec", dont_inherit=True), names)
     names["env"].close()
+
+
+def test_the_suite_of_the_page_has_jobs_with_the_network(folder: Path) -> None:
+    dnn_command(next(c for c in commands("vec_envs.dnn") if "exits.json" in c))
+    Path("exits.json").rename("small.json")
+    sys.modules.pop("my_suite", None)
+    Path("my_suite.py").write_text(blocks("python")[2])
+    (case,) = cases_of(commands("benchmarks.run")[0][0])
+    first, *_ = (job for policy in case.policies for job in jobs_of(case, policy, 1))
+    own = first.definition["evaluation"]["env"]["dnns"][0]
+    assert [early["after_layer"] for early in own["exits"]] == [1, 3]
 
 
 @pytest.mark.slow
