@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from tests.zoo.packages import PACKAGES, cases
 from tests.zoo.table import render
@@ -27,21 +29,25 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/zoo.md"))
     options = parser.parse_args()
     if options.command == "table":
-        options.page.write_text(
-            render([json.loads(line) for line in _lines(options.rows)], of_each_family=options.of_each_family)
-        )
+        options.page.write_text(render([json.loads(line) for line in _lines(options.rows)]))
         return
-    done = {tuple(json.loads(line)[key] for key in ("package", "name")) for line in _lines(options.rows)}
+    done = {(line["package"], line.get("name")) for line in map(json.loads, _lines(options.rows))}
     for package in options.packages:
         listed = cases(package, of_each_family=options.of_each_family or None)
         random.Random(options.seed).shuffle(listed)
+        numbers = {"package": package, "listed": Counter(case.group for case in listed)}
+        _add(options.rows, {**numbers, "of_each_family": options.of_each_family} if package == "timm" else numbers)
         for case in listed:
             if (case.package, case.name) in done or (options.only and options.only not in case.name):
                 continue
             row = tried(case)
-            with options.rows.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            _add(options.rows, row)
             print(row["package"], row["name"], row["status"], row.get("reason", "")[:300], row["seconds"], flush=True)
+
+
+def _add(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def _lines(path: Path) -> list[str]:

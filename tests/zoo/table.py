@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from textwrap import fill
 from typing import Any
 
+GROUPED = ("torchvision", "transformers")
+"""The packages whose groups have rows of their own."""
 HEAD = """# Public models that can be profiled
 
 `DNNProfile.from_torch` was tried on models of public packages with random weights. Each profile was compared with what
@@ -16,21 +20,56 @@ python -m tests.zoo run --rows zoo.jsonl
 python -m tests.zoo table --rows zoo.jsonl
 ```
 
-What is listed: of torchvision all models that are not quantized, and of its detectors the backbones; of timm {timm} of
-each source file of its models; of ultralytics every configuration at its smallest scale; of transformers models with
-two layers; of segmentation-models-pytorch every architecture on one encoder, and U-Nets on others. Models are tried in
-a random order. This page holds {tried} models: its run was stopped before the end of the list, so shares are of those
-that were tried.
+{listed}
 
 *Passed* means profiled, with multiply-accumulates and parameters within 1 % of torch's. *Not built* means that the
 package itself could not make the model without trained weights, or without a download.
 """
 
 
-def render(rows: list[dict[str, Any]], *, of_each_family: int) -> str:
-    """Returns the page."""
-    parts = [HEAD.format(timm=of_each_family or "all", tried=len(rows)), *_summary(rows), *_reasons(rows)]
-    return "\n".join([*parts, *_unknown(rows)]).rstrip() + "\n"
+LISTED = """What is listed: of torchvision all models that are not quantized, and of its detectors the backbones; of
+timm {timm}; of ultralytics every configuration at its smallest scale; of transformers models with two layers; of
+segmentation-models-pytorch every architecture on one encoder, and U-Nets on others. Models are tried in a random order.
+{tried}"""
+
+
+def render(lines: list[dict[str, Any]]) -> str:
+    """Returns the page, from the lines of a file of results: models that were tried, and lists of packages."""
+    rows = [line for line in lines if "name" in line]
+    lists = {line["package"]: line for line in lines if "listed" in line}
+    listed = _groups(
+        (package, group, number) for package, of in lists.items() for group, number in of["listed"].items()
+    )
+    tried = _groups((row["package"], row["group"], 1) for row in rows)
+    text = LISTED.format(timm=_chosen_of_timm(lists), tried=_said_of_the_end(tried, listed))
+    head = HEAD.format(listed=fill(text, width=120, break_on_hyphens=False))
+    return "\n".join([head, *_summary(rows, listed), *_reasons(rows), *_unknown(rows)]).rstrip() + "\n"
+
+
+def _groups(numbers: Iterable[tuple[str, str, int]]) -> Counter[tuple[str, str]]:
+    """Returns the sum of numbers for each row of the summary: groups of two packages, and packages."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for package, group, number in numbers:
+        sums[package, group if package in GROUPED else "all"] += number
+    return sums
+
+
+def _chosen_of_timm(lists: Mapping[str, Mapping[str, Any]]) -> str:
+    number = lists.get("timm", {}).get("of_each_family")
+    return f"{number} of each source file of its models" if number else "all models"
+
+
+def _said_of_the_end(tried: Counter[tuple[str, str]], listed: Counter[tuple[str, str]]) -> str:
+    """Returns a sentence that says whether all listed models were tried."""
+    missing = sorted({package for package, group in listed if tried[package, group] < listed[package, group]})
+    if not missing and set(tried) <= set(listed):
+        return f"This page holds all of them, {tried.total()} models."
+    if not listed:
+        return f"This page holds {tried.total()} models; how many there are was not recorded."
+    return (
+        f"This page holds {tried.total()} of {listed.total()} models: the run was stopped before the end of the list "
+        f"({', '.join(missing)}), so shares are of those that were tried."
+    )
 
 
 def passed(row: dict[str, Any]) -> bool:
@@ -39,14 +78,14 @@ def passed(row: dict[str, Any]) -> bool:
     return row["status"] == "passed" and all(each <= 0.01 for each in off)
 
 
-def _summary(rows: list[dict[str, Any]]) -> list[str]:
+def _summary(rows: list[dict[str, Any]], listed: Counter[tuple[str, str]]) -> list[str]:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        group = row["group"] if row["package"] in ("torchvision", "transformers") else "all"
-        groups[row["package"], group].append(row)
+        groups[row["package"], row["group"] if row["package"] in GROUPED else "all"].append(row)
     lines = [
-        "| package | group | built | passed | share | largest difference of work, of parameters | layers, median |",
-        "|---|---|---|---|---|---|---|",
+        "| package | group | listed | tried | built | passed | share | largest difference of work, of parameters "
+        "| layers, median |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for (package, group), tried in groups.items():
         built = [row for row in tried if row["status"] != "not built"]
@@ -55,7 +94,8 @@ def _summary(rows: list[dict[str, Any]]) -> list[str]:
         layers = sorted(row["layers"] for row in good)
         off = ", ".join(f"{max((abs(row[key] or 0.0) for row in good), default=0.0):.2%}" for key in _OFF)
         median = layers[len(layers) // 2] if layers else ""
-        lines.append(f"| {package} | {group} | {len(built)} | {len(good)} | {share} | {off} | {median} |")
+        numbers = f"{listed[package, group] or ''} | {len(tried)} | {len(built)} | {len(good)}"
+        lines.append(f"| {package} | {group} | {numbers} | {share} | {off} | {median} |")
     return [*lines, ""]
 
 
