@@ -209,9 +209,12 @@ class Search:
         kept = 0
         for client in clients:
             self._check_time()
+            options = self._options[client][node]
+            if cost_grows:  # a dominated cut only makes dominated assignments
+                options = options.not_dominated()
             for members, without in list(assignments.items()):
                 members_with = members | 1 << client
-                found = without.combine(client, self._options[client][node])
+                found = without.combine(client, options)
                 inside = [i for i in range(self._clients) if members_with >> i & 1]
                 bound = cost_bound(len(inside), found) + (least_of_all - float(self._least[inside].sum()))
                 found = found.select(bound < self._limit)
