@@ -11,10 +11,10 @@ import pytest
 from tests.made_up import profile
 from tests.problems.dnn_partition.slots import blank, random_view
 from vec_envs.dnn import DNNProfile
-from vec_envs.policies import BestResponse
+from vec_envs.policies import BestResponse, ExactSlot
 from vec_envs.problems.base import View
 from vec_envs.problems.dnn_partition.objective import DriftPlusPenalty, SlotTerms
-from vec_envs.problems.dnn_partition.policies import best_response
+from vec_envs.problems.dnn_partition.policies import best_response, partial_assignments
 from vec_envs.problems.dnn_partition.problem import DNNPartition
 from vec_envs.problems.row_generators import RowGenerators
 
@@ -116,3 +116,24 @@ def test_few_costs_are_computed_for_a_deep_network(monkeypatch: pytest.MonkeyPat
     pruned_best_response(view, "drift_bound", 10)
     one_sweep = BATCH_SIZE * BestResponse.num_starts * sum(view.problem.action_counts)
     assert sum(computed) < 0.02 * one_sweep
+
+
+def test_the_exact_optimum_of_the_bound_needs_few_assignments_for_a_deep_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partial_assignments, "MAX_PARTIAL_ASSIGNMENTS", 20_000)
+    view = slots(DNNPartition(dnns=(deep(336, seed=8),), num_client_vehicles=6), seed=9)
+    found = ExactSlot(view.problem, objective="drift_bound").solve(view)
+    assert (found.gap == 0.0).all()
+    first = view.problem.cost(view, pruned_best_response(view, "drift_bound", 10), "drift_bound")
+    assert (found.value <= first).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_corners_of_the_hull_are_the_least_for_every_price(seed: int) -> None:
+    work, cost = np.random.default_rng(seed).exponential(1.0, (2, 60))
+    some = partial_assignments.PartialAssignments(work=work, cost=cost, cuts=np.zeros((60, 1), dtype=np.int16))
+    corners = some.on_lower_hull()
+    prices = np.geomspace(1e-4, 1e4, 400)[:, None]
+    np.testing.assert_array_equal((corners.cost + prices * corners.work).min(1), (cost + prices * work).min(1))
+    assert len(corners.work) < 20

@@ -8,7 +8,8 @@ is a minimum over all ways to divide clients among servers, where G_s(S_s) is th
 Dynamic programming over sets of clients finds this minimum from the 2^I values of G_s for every server.
 
 *Service vehicles.* The cost at a service vehicle grows with the total work of its clients. So the search keeps only
-the partial assignments that no other one improves in both work and own cost. G_s is exact.
+the partial assignments that no other one improves in both work and own cost. G_s is exact. For `"drift_bound"` the cost
+is linear in work, so the corners of their convex hull are enough. They are few, even for hundreds of layers.
 
 *The roadside unit.* The unit shares its processor by P3, which need not minimise the objective of the search. Its cost
 may also fall where work grows. The search therefore uses a lower bound on G_0. The cost is at least the cost under the
@@ -210,19 +211,27 @@ class Search:
         for client in clients:
             self._check_time()
             options = self._options[client][node]
-            if cost_grows:  # a dominated cut only makes dominated assignments
-                options = options.not_dominated()
+            if cost_grows:  # a cut that is not useful alone makes no useful assignment
+                options = self._useful(options)
             for members, without in list(assignments.items()):
                 members_with = members | 1 << client
                 found = without.combine(client, options)
                 inside = [i for i in range(self._clients) if members_with >> i & 1]
                 bound = cost_bound(len(inside), found) + (least_of_all - float(self._least[inside].sum()))
                 found = found.select(bound < self._limit)
-                assignments[members_with] = found.not_dominated() if cost_grows else found.cheapest_per_work()
+                assignments[members_with] = self._useful(found) if cost_grows else found.cheapest_per_work()
                 kept += len(assignments[members_with].work)
                 if kept > partial_assignments.MAX_PARTIAL_ASSIGNMENTS:
                     raise SearchLimitError
         return assignments
+
+    def _useful(self, some: PartialAssignments) -> PartialAssignments:
+        """Returns the partial assignments that can be part of the best action, at a server whose cost grows with work.
+
+        For `"drift_bound"` the cost is also concave in the work of each type: linear at a service vehicle, and at the
+        unit the least over all speeds of linear costs.
+        """
+        return some.on_lower_hull() if self._uses_bound else some.not_dominated()
 
     # Service vehicles -------------------------------------------------------------------------------------------------
 

@@ -49,6 +49,24 @@ class PartialAssignments:
         least_before = np.minimum.accumulate(np.concatenate([[np.inf], self.cost[order][:-1]]))
         return self.select(order[self.cost[order] < least_before])
 
+    def on_lower_hull(self) -> PartialAssignments:
+        """Returns the partial assignments of least cost for some price of work of at least 0.
+
+        They are the corners of the lower left convex hull of work and cost. Where the cost of a server is a concave
+        function of work, every other one costs at least as much as a corner beside it.
+        """
+        front = self.not_dominated()
+        corners: list[int] = []
+        for index, (work, cost) in enumerate(zip(front.work.tolist(), front.cost.tolist(), strict=True)):
+            while len(corners) > 1:
+                (first, last) = corners[-2:]
+                run, rise = front.work[last] - front.work[first], front.cost[last] - front.cost[first]
+                if (cost - front.cost[last]) * run > rise * (work - front.work[last]):
+                    break
+                corners.pop()
+            corners.append(index)
+        return front.select(np.array(corners, dtype=np.int64))
+
     def cheapest_per_work(self) -> PartialAssignments:
         """Returns the cheapest partial assignment for each amount of work.
 
