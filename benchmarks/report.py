@@ -21,8 +21,8 @@ from benchmarks.results.stores import open_results
 from benchmarks.suites import SUITES, page_name, suites_of
 from benchmarks.suites.suite import Suite
 from trainers.runs.directory import replace_file
+from vec_envs.command_parser import CommandParser
 from vec_envs.files import check_output_folder
-from vec_envs.version_option import add_version
 
 PAGES, PUBLISHED = Path("docs/results"), Path("benchmarks/published")
 """The default folders of pages and of published results."""
@@ -122,8 +122,7 @@ def main(arguments: list[str] | None = None, known: Mapping[str, tuple[Suite, ..
 
 def _parsed(arguments: list[str] | None, known: Mapping[str, tuple[Suite, ...]]) -> argparse.Namespace:
     """Returns the options of the command line; exits with a message where they are wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description="Writes a suite's page.")
-    add_version(parser)
+    parser = CommandParser(prog="python -m benchmarks.report", description="Writes a suite's page.")
     parser.add_argument("suite", metavar="SUITE", help=f"{', '.join(known)}, or your own as package.module:NAME")
     parser.add_argument(
         "--results",

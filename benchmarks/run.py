@@ -30,8 +30,8 @@ from benchmarks.results.stores import ResultStore, convert_folder
 from benchmarks.results.traffic_versions import warn_of_other_sumo
 from benchmarks.suites import SUITES, seeds_of, suites_of, with_custom_policies
 from benchmarks.suites.suite import Case, CasePolicy, Suite
+from vec_envs.command_parser import CommandParser
 from vec_envs.files import check_output_folder
-from vec_envs.version_option import add_version
 
 
 def show(suites: Sequence[Suite], seeds: int, directory: Path, policies: tuple[str, ...] = ()) -> None:
@@ -68,8 +68,7 @@ def list_suites(
 
 def parse(arguments: Sequence[str] | None, known: Mapping[str, tuple[Suite, ...]]) -> argparse.Namespace:
     """Returns the options of the command line; exits with a message where they are wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Runs a suite.")
-    add_version(parser)
+    parser = CommandParser(prog="python -m benchmarks.run", description="Runs a suite.")
     parser.add_argument(
         "suite", nargs="?", metavar="SUITE", help=f"{', '.join(known)}, or your own as package.module:NAME"
     )

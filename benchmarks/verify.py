@@ -11,7 +11,6 @@ read the code first, and use a machine on which a stranger's code may run.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -41,9 +40,10 @@ from trainers.registry import learner_named
 from trainers.runs.configuration import check_env_id, from_json
 from trainers.runs.directory import CHECKPOINT, CONFIG, METRICS, RunDirectory
 from trainers.runs.tables import label
+from vec_envs.command_parser import CommandParser
 from vec_envs.files import check_archive, read_json, shortened
 from vec_envs.importing import is_source
-from vec_envs.version_option import add_version
+from vec_envs.validation import did_you_mean
 
 SUBMISSION = "submission.json"
 MOST_SEEDS = 1000
@@ -164,9 +164,10 @@ def _check_suite(submission: Submission, known: Mapping[str, tuple[Suite, ...]],
     if own_suite and submission.suite != own_suite:
         raise ValueError(f"--suite must be the suite of {SUBMISSION}, {submission.suite!r}, got {own_suite!r}")
     if is_source(submission.suite) and not own_suite:
+        near = did_you_mean(submission.suite, known)
         raise ValueError(
-            f"the suite {submission.suite!r} is unknown; there are {', '.join(map(repr, known))}. If it is a suite of "
-            f"yours, give --suite {submission.suite}, which imports it"
+            f"the suite {submission.suite!r} is unknown; there are {', '.join(map(repr, known))}{near}. If it is a suite "
+            f"of yours, give --suite {submission.suite}, which imports it"
         )
 
 
@@ -303,8 +304,7 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
 
     Returns the exit code: 0 for a valid submission, 1 for a rejected one, 2 where it cannot be checked.
     """
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description="Checks a submission.")
-    add_version(parser)
+    parser = CommandParser(prog="python -m benchmarks.verify", description="Checks a submission.")
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="folder with submission.json")
     parser.add_argument("--sample", type=int, default=3, help="results to play again (default: %(default)s)")
     parser.add_argument(

@@ -9,7 +9,6 @@ the middle of the centre line, next to the roadside unit.
 
 from __future__ import annotations
 
-import argparse
 import math
 import re
 import sys
@@ -24,7 +23,8 @@ from sumo_scenarios.borrowed import borrowed_description, borrowed_routes
 from sumo_scenarios.grid import grid_description, grid_edge_elements, grid_node_elements, grid_routes
 from sumo_scenarios.sumo_files.network import length_of, point_on
 from sumo_scenarios.sumo_files.programs import ImportRefusal, run_program
-from vec_envs.version_option import add_version
+from vec_envs.command_parser import CommandParser
+from vec_envs.validation import near_misses
 
 FOLDER = Path(__file__).parent
 Points = list[tuple[float, float]]
@@ -246,14 +246,14 @@ def files(name: str) -> dict[str, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Builds or checks the roads, and returns the exit status: the number of files that differ."""
     known = [*BLUEPRINTS, *GRIDS, *BORROWED]
-    parser = argparse.ArgumentParser(prog="python -m sumo_scenarios.build", description="Builds the shipped roads.")
-    add_version(parser)
+    parser = CommandParser(prog="python -m sumo_scenarios.build", description="Builds the shipped roads.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)} (default: all)")
     parser.add_argument("--check", action="store_true", help="compare with the files on disk instead of writing them")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(known))
     if unknown:
-        parser.error(f"NAME must be one of {', '.join(known)}, got {', '.join(unknown)}")
+        near = near_misses(unknown, known)
+        parser.error(f"NAME must be one of {', '.join(known)}, got {', '.join(unknown)}{near}")
     different = 0
     for name in options.names or known:
         for file_name, text in files(name).items():

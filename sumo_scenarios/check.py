@@ -6,7 +6,6 @@ episodes can begin.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -19,19 +18,16 @@ from sumo_scenarios.sumo_files.demand import demand_of
 from sumo_scenarios.sumo_files.network import read_network
 from sumo_scenarios.sumo_files.programs import ImportRefusal
 from sumo_scenarios.sumo_files.source import Source
+from vec_envs.command_parser import CommandParser
 from vec_envs.files import check_output_file
 from vec_envs.mobility import Scenario
 from vec_envs.mobility.sumo_refusals import advice
 from vec_envs.validation import missing_extra
-from vec_envs.version_option import add_version
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Reports on a scenario, and returns the exit status: 1 if the scenario cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sumo_scenarios.check", description="Reports on a scenario's traffic."
-    )
-    add_version(parser)
+    parser = CommandParser(prog="python -m sumo_scenarios.check", description="Reports on a scenario's traffic.")
     parser.add_argument("scenario", metavar="NAME", help="the name of a shipped scenario, or a folder")
     parser.add_argument("--measure", type=float, default=3600.0, metavar="S", help="time that is simulated")
     parser.add_argument("--picture", type=Path, metavar="FILE.png", help="also draw the scenario into a file")

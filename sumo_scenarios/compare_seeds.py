@@ -15,11 +15,11 @@ from itertools import islice
 
 import numpy as np
 from jaxtyping import Float
+from vec_envs.version_option import add_version
 
 from vec_envs.mobility import EpisodeShape, Scenario, SumoMobility, TrafficError
 from vec_envs.mobility.traffic import TrafficWindow
 from vec_envs.validation import check_at_most, check_integer, check_positive
-from vec_envs.version_option import add_version
 
 MOST_EPISODES = 1000
 NEAR_M = 10.0

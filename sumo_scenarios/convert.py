@@ -18,11 +18,11 @@ from sumo_scenarios.traces.conversion import Conversion, convert
 from sumo_scenarios.traces.motion import Cutting
 from sumo_scenarios.traces.report import report
 from sumo_scenarios.traces.table import DATE, LENGTHS_M, TIMES_S, Columns
+from vec_envs.command_parser import CommandParser
 from vec_envs.mobility.origin import TRACE
 from vec_envs.mobility.recording import check_size, write_recording
 from vec_envs.mobility.traffic import EpisodeShape
 from vec_envs.validation import MOST_SLOTS, check_at_most, check_integer, check_not_negative, check_positive
-from vec_envs.version_option import add_version
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -157,12 +157,11 @@ def _shape(given: argparse.Namespace) -> EpisodeShape:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m sumo_scenarios.convert",
         description="Converts a trace of vehicles into a recording, for --env.mobility trace.",
     )
-    add_version(parser)
     add = parser.add_argument
     add("trace", metavar="TRACE", type=Path, help="a CSV file, or the XML of SUMO's --fcd-output; .gz too")
     add("--output", type=Path, metavar="FILE.npz", help="default: the name of the trace, in the working directory")

@@ -19,7 +19,7 @@ from sumo_scenarios.importing.assemble import make_scenario
 from sumo_scenarios.importing.gathering import Request, street_candidates
 from sumo_scenarios.importing.writing import check_target, write_folder
 from sumo_scenarios.sumo_files.programs import ImportRefusal
-from vec_envs.version_option import add_version
+from vec_envs.command_parser import CommandParser
 
 _EPILOG = """examples:
   python -m sumo_scenarios.import_scenario city.sumocfg
@@ -94,14 +94,13 @@ def import_to(target: Path, request: Request) -> str:
     return report
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m sumo_scenarios.import_scenario",
         description="Makes a scenario of your own road and traffic.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_version(parser)
     add = parser.add_argument
     add("source", type=Path, metavar="SOURCE", help="FILE.sumocfg, FILE.net.xml or FILE.osm, also packed (.gz)")
     add("--output", type=Path, metavar="FOLDER", help="the scenario's folder (default: the name of SOURCE)")

@@ -7,24 +7,20 @@ are in range for two slots or more.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from itertools import islice
 from pathlib import Path
 
+from vec_envs.command_parser import CommandParser
 from vec_envs.files import check_output_file
 from vec_envs.mobility import EpisodeShape, SumoMobility, TrafficError, TrafficWindow
 from vec_envs.mobility.origin import SUMO, sumo_version
 from vec_envs.mobility.recording import check_size, write_recording
-from vec_envs.version_option import add_version
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Records a scenario, and returns the exit status: 1 if SUMO fails or the road has too few vehicles."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sumo_scenarios.record", description="Records the traffic of a scenario."
-    )
-    add_version(parser)
+    parser = CommandParser(prog="python -m sumo_scenarios.record", description="Records the traffic of a scenario.")
     parser.add_argument("scenario", metavar="SCENARIO", help="the name of a shipped scenario, or a folder")
     parser.add_argument(
         "--output", type=Path, metavar="FILE.npz", help="default: SCENARIO.npz in the working directory"

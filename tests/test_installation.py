@@ -1,58 +1,21 @@
-"""The report of `python -m vec_envs`, and the option `--version` of every command."""
+"""The report of `python -m vec_envs`."""
 
 from __future__ import annotations
 
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
 
-import vec_envs
 from vec_envs import installation
 from vec_envs.__main__ import main
 from vec_envs.installation import Check, Report, installs, report
 from vec_envs.registration import ENVIRONMENTS
-
-ROOT = Path(vec_envs.__file__).parents[1]
-PACKAGES = ("vec_envs", "trainers", "benchmarks", "sumo_scenarios")
-INTERNAL = {
-    "vec_envs.mobility.sumo_worker",
-    "benchmarks.jobs.execute",
-    "benchmarks.speed.mobility_cost",
-    "sumo_scenarios.measuring.simulate",
-}
-"""Modules that other processes of this project start, and no user."""
-
-
-def commands() -> list[str]:
-    """Returns the modules that `python -m` runs."""
-    paths = [path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    run = [path for path in paths if 'if __name__ == "__main__"' in (ROOT / path).read_text()]
-    return sorted({".".join(path.with_suffix("").parts).removesuffix(".__main__") for path in run} - INTERNAL)
 
 
 @pytest.fixture
 def without_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replaces the checks that start processes."""
     monkeypatch.setattr(installation, "_probed", lambda code: (["qmix"], "") if "LEARNERS" in code else ([], ""))
-
-
-def test_all_commands_are_found() -> None:
-    assert {"vec_envs", "trainers.qmix", "benchmarks.leaderboard", "sumo_scenarios.record"} <= set(commands())
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
-@pytest.mark.parametrize("module", commands())
-def test_every_command_prints_its_version(
-    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", [module, "--version"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"VEC-Envs {vec_envs.__version__}\n")
 
 
 @pytest.mark.usefixtures("without_probes")

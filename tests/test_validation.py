@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import vec_envs
+from benchmarks.engines import engine_of
+from benchmarks.suites import SUITES, cases_of, suites_of
 from trainers.registry import learner_named
 from trainers.runs.options import preset_run
 from vec_envs import (
@@ -19,6 +21,7 @@ from vec_envs import (
     task_diversion_v0,
 )
 from vec_envs.dnn import DNNProfile
+from vec_envs.importing import import_source
 from vec_envs.mobility import make_mobility
 from vec_envs.registration import factory_of
 from vec_envs.validation import check_takes, did_you_mean
@@ -50,6 +53,16 @@ def test_the_nearest_name_is_proposed_and_a_far_one_is_not() -> None:
         (lambda: factory_of("VEC-DNNPartitions-v0"), "VEC-DNNPartition-v0"),
         (lambda: learner_named("qmix_difusion"), "qmix_diffusion"),
         (lambda: preset_run(learner_named("qmix"), "tund", "VEC-DNNPartition-v0"), "tuned"),
+        (lambda: suites_of("mian", SUITES), "main"),
+        (lambda: suites_of("quick", SUITES, ("best-respons-drift",)), "best-response-drift"),
+        (lambda: cases_of("main", env_id="VEC-DNNPartition-v1"), "VEC-DNNPartition-v0"),
+        (lambda: cases_of("main", name="tight deadline"), "tight deadlines"),
+        (lambda: import_source("trainers.qmix:LERNER", "the learner"), "LEARNER"),
+        (lambda: engine_of("rya", None, None), "ray"),
+        (lambda: factory_of("VEC-TaskDiversion-v0").references.named("gbs-deadlines"), "gbs-deadline"),
+        (lambda: make_mobility("sumo", scenario="fdr"), "fdr-drive"),
+        (lambda: task_diversion_v0.vector_env(mobility="straight", autoreset_mode="disable"), "DISABLED"),
+        (lambda: task_diversion_v0.joint_env(mobility="straight", render_mode="rgb_aray"), "rgb_array"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

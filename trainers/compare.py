@@ -6,7 +6,6 @@ command prints tables of the end of the training and of the final evaluations. W
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,7 +15,8 @@ from trainers.comparing.plot import Final, check_plot, write_plot
 from trainers.comparing.runs import Group, curve_of, grouped, metrics_of, read_run
 from trainers.comparing.tables import final_rows, print_ends_of_training, print_evaluations
 from trainers.runs.env_options import problem_of
-from vec_envs.version_option import add_version
+from vec_envs.command_parser import CommandParser
+from vec_envs.validation import did_you_mean
 
 SMOOTHED_PART = 40
 """The default window of the moving average is the number of rounds divided by this, so that curves stay legible."""
@@ -39,7 +39,7 @@ def compare(groups: Sequence[Group], *, metric: str | None, window: int | None, 
     known = metrics_of(groups)
     metric = metric or next(iter(reported), "return_mean")
     if metric not in known:
-        raise ValueError(f"--metric must be one of {', '.join(known)}, got {metric!r}")
+        raise ValueError(f"--metric must be one of {', '.join(known)}, got {metric!r}{did_you_mean(metric, known)}")
     print(f"{first.env_id}: {sum(len(group.runs) for group in groups)} runs of {len(groups)} groups")
     print_ends_of_training(groups, [*(name for name in reported if name in known), "return_mean"])
     print_evaluations(groups)
@@ -70,11 +70,10 @@ def _finals(groups: Sequence[Group], metric: str) -> tuple[Final | None, list[Fi
 
 def main(arguments: list[str] | None = None) -> None:
     """Compares the runs of the command line; exits with a message where that is not possible."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m trainers.compare",
         description="Compares runs of one environment: learning curves with bands over seeds, and final tables.",
     )
-    add_version(parser)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR", help="folders that trainers wrote")
     parser.add_argument("--output", type=Path, metavar="FILE", help="a plot to write, in .png, .svg or .pdf")
     parser.add_argument("--metric", metavar="NAME", help="the metric of the plot (default: the first reported one)")

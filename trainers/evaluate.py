@@ -6,7 +6,6 @@ the command line is read.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from trainers.loop.evaluation import evaluate_run
 from trainers.runs.directory import RunDirectory
 from trainers.runs.options import VALIDATION_SEED
 from trainers.runs.tables import print_table
+from vec_envs.command_parser import CommandParser
 from vec_envs.mobility import TrafficError
-from vec_envs.version_option import add_version
 
 SEED = "seed of the first episode (default: %(default)s; from 1000 on are the leaderboard's episodes)"
 
@@ -25,11 +24,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     The metrics go to `evaluation.json`, or to a new file beside it where `evaluation.json` holds other episodes.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m trainers.evaluate",
         description="Evaluates a trained run and the reference policies of its problem on held-out episodes.",
     )
-    add_version(parser)
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--episodes", type=int, default=32, help="number of held-out episodes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=VALIDATION_SEED, help=SEED)

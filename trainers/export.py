@@ -7,7 +7,6 @@ but it cannot be trained further.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from trainers.loop.evaluation import learned_policy, load_run
 from trainers.runs.checkpoints import EXPORTED
 from trainers.runs.directory import CHECKPOINT, METRICS, RunDirectory, replace_file
 from trainers.runs.env_options import problem_of
-from vec_envs.version_option import add_version
+from vec_envs.command_parser import CommandParser
 
 
 def export(path: Path, to: Path) -> Path:
@@ -46,11 +45,10 @@ def export(path: Path, to: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> None:
     """Exports the run of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m trainers.export",
         description="Exports the learned policy of a run, without the state that only training needs.",
     )
-    add_version(parser)
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
     options = parser.parse_args(arguments)

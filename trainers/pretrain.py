@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from trainers.imitation.options import AGENTS, Pretraining
 from trainers.registry import Learner, learner_named
 from trainers.runs.command_line import parse
+from vec_envs.validation import did_you_mean
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> tuple[Learner, Pretraining]:
@@ -24,7 +25,8 @@ def read_arguments(arguments: Sequence[str] | None = None) -> tuple[Learner, Pre
     first.add_argument("--agents", default=AGENTS[0])
     agents = first.parse_known_args(arguments)[0].agents
     if agents not in AGENTS:
-        sys.exit(f"trainers.pretrain: agents={agents!r} is unknown; known are: {', '.join(map(repr, AGENTS))}")
+        near = did_you_mean(agents, AGENTS)
+        sys.exit(f"trainers.pretrain: agents={agents!r} is unknown; known are: {', '.join(map(repr, AGENTS))}{near}")
     learner = learner_named(agents)
     return learner, parse(learner, arguments, kind=Pretraining, module="pretrain")
 

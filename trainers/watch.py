@@ -23,12 +23,12 @@ from trainers.runs.tables import label, shown
 from trainers.watching.episode import Episode, play_episode
 from trainers.watching.files import WRITERS, check_output
 from trainers.watching.page import page
+from vec_envs.command_parser import CommandParser
 from vec_envs.interfaces.rendering import RENDER_FPS
 from vec_envs.mobility import TrafficError
 from vec_envs.problems.policy import Policy
 from vec_envs.registration import factory_of
 from vec_envs.validation import check_integer, check_positive
-from vec_envs.version_option import add_version
 
 DEFAULT_ENV_ID = "VEC-DNNPartition-v0"
 IN_TURN_FPS = 10
@@ -114,14 +114,13 @@ def _env_options(default: Any, arguments: Sequence[str]) -> dict[str, Any]:
     return dataclasses.asdict(parsed.env)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m trainers.watch",
         description="Plays an episode, and writes it as a page with a player, a video or a GIF. Options of the "
         "environment have the form --env.NAME VALUE, such as --env.mobility replay; give them after RUN_DIR.",
         allow_abbrev=False,
     )
-    add_version(parser)
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN_DIR", help="folder that a trainer wrote")
     parser.add_argument("--policy", metavar="NAME", help="a reference policy, instead of a run")
     parser.add_argument("--env-id", help=f"the environment of --policy (default: {DEFAULT_ENV_ID})")

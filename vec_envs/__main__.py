@@ -5,21 +5,19 @@ The exit status is 1 where something hides a package of this project, or where S
 
 from __future__ import annotations
 
-import argparse
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from vec_envs.command_parser import CommandParser
 from vec_envs.hidden import COMMAND_PACKAGES
 from vec_envs.installation import Report, report
-from vec_envs.version_option import add_version
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the report; returns 1 where a required part does not work."""
-    parser = argparse.ArgumentParser(prog="python -m vec_envs", description=__doc__)
+    parser = CommandParser(prog="python -m vec_envs", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print a JSON object")
-    add_version(parser)
     as_json: bool = parser.parse_args(arguments).json
     found = report()
     print(found.as_json() if as_json else "\n".join(lines(found)))

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from vec_envs.validation import did_you_mean
+
 _SOURCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
@@ -37,4 +39,5 @@ def import_source(source: str, what: str, within: AbstractContextManager[object]
         with within or nullcontext():
             return getattr(importlib.import_module(module), name)
     except (Exception, SystemExit) as error:  # a user's module may raise anything
-        raise ValueError(f"{what} {source!r} cannot be imported: {type(error).__name__}: {error}") from error
+        near = did_you_mean(name, vars(sys.modules[module])) if module in sys.modules else ""
+        raise ValueError(f"{what} {source!r} cannot be imported: {type(error).__name__}: {error}{near}") from error

@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -158,13 +159,20 @@ def check_name_or_function(known: Sequence[str], *arguments: str, **options: Any
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """Returns "; did you mean NAME?" with the known name that is nearest to a misspelt one; "" where none is near.
 
-    Upper and lower case, and dashes and underscores, are taken as equal.
+    Upper and lower case, and dashes and underscores, are taken as equal. A name that begins with at least three given
+    characters is near too.
     """
     if not isinstance(given, str):
         return ""
-    folded = {_folded(name): name for name in known}
-    nearest = difflib.get_close_matches(_folded(given[:200]), folded, n=1)
+    folded, misspelt = {_folded(name): name for name in known}, _folded(given[:200])
+    nearest = difflib.get_close_matches(misspelt, folded, n=1)
+    nearest = nearest or [name for name in folded if len(misspelt) >= 3 and name.startswith(misspelt)]
     return f"; did you mean {folded[nearest[0]]}?" if nearest else ""
+
+
+def near_misses(given: Iterable[object], known: Collection[str]) -> str:
+    """Returns `did_you_mean` of the first three of several misspelt names, one after the other."""
+    return "".join(did_you_mean(name, known) for name in islice(given, 3))
 
 
 def missing_extra(what: str, package: str, extra: str) -> str:

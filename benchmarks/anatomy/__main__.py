@@ -6,7 +6,6 @@ FOLDER` it measures nothing, and writes the tables of all measured cases into th
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from benchmarks.anatomy.measure import EPISODES, anatomy_of
 from benchmarks.anatomy.report import STORE, pages_of, shown, written
 from benchmarks.results.case_lines import lines_of, store
 from benchmarks.suites import cases_of
+from vec_envs.command_parser import CommandParser
 from vec_envs.files import check_output_file
-from vec_envs.version_option import add_version
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measures the cases of the command line, or writes or checks pages; returns 1 where a checked page differs."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.anatomy", description=__doc__)
-    add_version(parser)
+    parser = CommandParser(prog="python -m benchmarks.anatomy", description=__doc__)
     parser.add_argument("env_id", nargs="?", help="cases of this environment only")
     parser.add_argument("--suite", default="main", help="the suite of the cases (default: main)")
     parser.add_argument("--case", help="the case of this name only")

@@ -40,6 +40,7 @@ from vec_envs.problems.abilities import HasChannel
 from vec_envs.problems.policy import Clairvoyance, Policy
 from vec_envs.problems.timetable import Timetable
 from vec_envs.registration import factory_of
+from vec_envs.validation import did_you_mean
 
 EPISODES = 16
 TUNING_EPISODES = 8
@@ -122,7 +123,7 @@ class _CaseAnatomy:
         if not fast or policy not in ("", *fast):
             raise ValueError(
                 f"the policy must be a fast reference with the options of the case {case.name!r}, "
-                f"{', '.join(fast) or 'of which there is none'}; got {policy!r}"
+                f"{', '.join(fast) or 'of which there is none'}; got {policy!r}{did_you_mean(policy, fast)}"
             )
         names = [name for name in fast if not policy or known[name].selfish]
         self._tuned = [self._tuning_play(name) for name in names]

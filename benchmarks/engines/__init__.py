@@ -10,6 +10,7 @@ from typing import Protocol
 from benchmarks.engines.local import LocalEngine
 from benchmarks.jobs.files import Failure
 from benchmarks.jobs.plan import Job
+from vec_envs.validation import did_you_mean
 
 ENGINES = ("local", "ray")
 
@@ -41,7 +42,7 @@ def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
 
         return RayEngine(workers=workers, address=address)
     if name != "local":
-        raise ValueError(f"the engine {name!r} is unknown; there are {', '.join(ENGINES)}")
+        raise ValueError(f"the engine {name!r} is unknown; there are {', '.join(ENGINES)}{did_you_mean(name, ENGINES)}")
     if address is not None:
         raise ValueError(f"the address {address!r} of a Ray cluster needs the engine ray: add --engine ray")
     return LocalEngine(workers=workers or len(os.sched_getaffinity(0)))

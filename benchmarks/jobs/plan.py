@@ -31,7 +31,7 @@ from trainers.runs.env_options import env_options_type
 from trainers.runs.options import ADJUSTABLE, Run, preset_run
 from vec_envs.problems.base import Problem
 from vec_envs.registration import factory_of
-from vec_envs.validation import check_integer
+from vec_envs.validation import check_integer, did_you_mean, near_misses
 
 CHECKPOINT_S = 60.0
 DECISION_LIMIT_S = 5.0
@@ -147,7 +147,8 @@ def _stored_table_jobs(case: Case, policy: Reference) -> list[Job]:
     if stored is None:
         return []
     if policy.name not in stored.tables:
-        raise ValueError(f"a stored blind policy must be one of {', '.join(stored.tables)}, got {policy.name!r}")
+        near = did_you_mean(policy.name, stored.tables)
+        raise ValueError(f"a stored blind policy must be one of {', '.join(stored.tables)}, got {policy.name!r}{near}")
     table = {"reference": policy.name, "table": stored.tables[policy.name]}
     return [_job(case, table, options_of(case.env_id, case.env))]
 
@@ -289,4 +290,5 @@ def known_only(known: list[str], fields: Fields, whose: str) -> None:
     """Raises `ValueError` listing the known options where a field is unknown."""
     unknown = sorted(set(fields) - set(known))
     if unknown:
-        raise ValueError(f"{whose} has no option {', '.join(unknown)}; there are {', '.join(known)}")
+        near = near_misses(unknown, known)
+        raise ValueError(f"{whose} has no option {', '.join(unknown)}; there are {', '.join(known)}{near}")

@@ -29,8 +29,8 @@ from benchmarks.suites import SUITES, seeds_of, suites_of
 from benchmarks.suites.suite import Suite
 from trainers.runs.directory import replace_file
 from trainers.runs.progress import MovingLine
+from vec_envs.command_parser import CommandParser
 from vec_envs.files import check_output_file, check_output_folder
-from vec_envs.version_option import add_version
 
 PUBLISHED = Path(benchmarks.__file__).with_name("published")
 """The folder of the published results; an installed package does not have it."""
@@ -117,8 +117,7 @@ def _logged(line: str) -> None:
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Returns the options of the command line; exits with a message where they are wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
-    add_version(parser)
+    parser = CommandParser(prog="python -m benchmarks.leaderboard", description="Writes the leaderboard.")
     parser.add_argument("results", type=Path, nargs="*", metavar="RESULTS", help=f"default: {OUTPUT}, where it exists")
     parser.add_argument(
         "--published",

@@ -5,7 +5,6 @@ It prints a table for each case, and replaces the case's line in `benchmarks/ref
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +14,13 @@ from benchmarks.references.store import shown, written
 from benchmarks.results.case_lines import store
 from benchmarks.results.stored_references import STORE
 from benchmarks.suites import cases_of
+from vec_envs.command_parser import CommandParser
 from vec_envs.files import check_output_file
-from vec_envs.version_option import add_version
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Finds the references of the cases of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.references", description=__doc__)
-    add_version(parser)
+    parser = CommandParser(prog="python -m benchmarks.references", description=__doc__)
     parser.add_argument("action", choices=["find"])
     parser.add_argument("env_id", nargs="?", help="cases of this environment only")
     parser.add_argument("--suite", default="main", help="the suite of the cases (default: main)")

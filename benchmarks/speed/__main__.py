@@ -6,7 +6,6 @@ repetitions unless its function says otherwise, so that other work of the machin
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -20,11 +19,12 @@ from pettingzoo.utils.conversions import parallel_to_aec
 from benchmarks.speed.convex_reference import compare
 from trainers.runs.compute import set_up_torch
 from vec_envs import dnn_partition_v0, mobile_inference_v0
+from vec_envs.command_parser import CommandParser
 from vec_envs.policies import ExactSlot, references
 from vec_envs.problems.base import DiscreteActions, Problem
 from vec_envs.problems.cooperative_inference.problem import CooperativeInference, Exogenous, State
 from vec_envs.registration import ENVIRONMENTS, factory_of
-from vec_envs.version_option import add_version
+from vec_envs.validation import near_misses
 
 REPETITIONS = 40
 
@@ -316,13 +316,13 @@ MEASURES = {
 
 def main() -> None:
     """Prints the measurements of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Measures speed.")
-    add_version(parser)
+    parser = CommandParser(prog="python -m benchmarks.speed", description="Measures speed.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(MEASURES)} (default: all)")
     names = parser.parse_args().names or list(MEASURES)
     unknown = sorted(set(names) - set(MEASURES))
     if unknown:
-        parser.error(f"{', '.join(unknown)} is unknown; there are {', '.join(MEASURES)}")
+        near = near_misses(unknown, MEASURES)
+        parser.error(f"{', '.join(unknown)} is unknown; there are {', '.join(MEASURES)}{near}")
     for name in names:
         for measured in MEASURES[name]():
             print(json.dumps(measured), flush=True)

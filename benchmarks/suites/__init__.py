@@ -14,6 +14,7 @@ from benchmarks.suites.mobile import MOBILE
 from benchmarks.suites.rtd import RTD
 from benchmarks.suites.suite import Case, CustomPolicy, Suite
 from vec_envs.importing import is_source
+from vec_envs.validation import did_you_mean
 
 SUITES: Mapping[str, tuple[Suite, ...]] = {
     "quick": (QUICK, QUICK_V),
@@ -55,7 +56,7 @@ def suites_of(name: str, known: Mapping[str, tuple[Suite, ...]], policies: tuple
         if not is_source(policy):
             raise ValueError(
                 f"the policy {policy!r} is not in {name}; there are {', '.join(map(repr, names))}, and "
-                "your own as package.module:name"
+                f"your own as package.module:name{did_you_mean(policy, names)}"
             )
         policy_maker(policy)
     return tuple(_only(suite, policies, custom) for suite in suites) if policies else suites
@@ -70,12 +71,13 @@ def cases_of(suite: str, *, env_id: str | None = None, name: str | None = None) 
     of_env = [case for case in every if env_id in (None, case.env_id)]
     found = [case for case in of_env if name in (None, case.name)]
     if not of_env:
-        known = ", ".join(repr(of) for of in dict.fromkeys(case.env_id for case in every))
-        raise ValueError(f"the environment {env_id!r} is unknown; those of {suite} are {known or 'none'}")
+        env_ids = dict.fromkeys(case.env_id for case in every)
+        known, near = ", ".join(map(repr, env_ids)) or "none", did_you_mean(env_id, env_ids)
+        raise ValueError(f"the environment {env_id!r} is unknown; those of {suite} are {known}{near}")
     if not found:
-        raise ValueError(
-            f"the case {name!r} is unknown; the cases of {suite} are {', '.join(repr(c.name) for c in of_env)}"
-        )
+        names = [case.name for case in of_env]
+        near = did_you_mean(name, names)
+        raise ValueError(f"the case {name!r} is unknown; the cases of {suite} are {', '.join(map(repr, names))}{near}")
     return found
 
 
@@ -98,7 +100,7 @@ def _known_suites(name: str, known: Mapping[str, tuple[Suite, ...]]) -> tuple[Su
     if name not in known:
         raise ValueError(
             f"the suite {name!r} is unknown; there are {', '.join(map(repr, known))}, and your own as "
-            "package.module:NAME"
+            f"package.module:NAME{did_you_mean(name, known)}"
         )
     return known[name]
 

@@ -34,6 +34,7 @@ from sumo_scenarios.traces.units import check_names, check_on_scenario, check_sp
 from sumo_scenarios.traces.windows import windows_of
 from vec_envs.mobility import Scenario
 from vec_envs.mobility.traffic import Road, TrafficWindow
+from vec_envs.validation import near_misses
 
 LIMIT_PERCENTILE = 95.0
 """Without a speed limit, this percentile of the speeds of moving vehicles takes its place."""
@@ -192,7 +193,7 @@ def _may(samples: Samples, types: Collection[str] | None, option: str) -> Bool[n
     if set(samples.kinds) == {""}:
         raise ValueError(f"{option} needs a trace with types of vehicles: name their column by --type, or leave it out")
     if unknown := sorted(set(types) - set(samples.kinds)):
-        known = ", ".join(map(repr, samples.kinds[:30]))
-        raise ValueError(f"{option} must be types of the trace, {known}, got {', '.join(map(repr, unknown))}")
+        known, near = ", ".join(map(repr, samples.kinds[:30])), near_misses(unknown, samples.kinds)
+        raise ValueError(f"{option} must be types of the trace, {known}, got {', '.join(map(repr, unknown))}{near}")
     numbers = [samples.kinds.index(kind) for kind in types]
     return np.isin(samples.kind_of_vehicle, numbers)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sumo_scenarios.traces.samples import Collector
 from sumo_scenarios.traces.streams import lines
+from vec_envs.validation import did_you_mean
 
 FOOT_M = 0.3048
 LENGTHS_M = {"m": 1.0, "km": 1000.0, "ft": FOOT_M}
@@ -99,7 +100,7 @@ def _place(path: Path, names: Sequence[str], option: str, name: str) -> int:
         how = "" if len(names) > 1 else ", or the character between columns by --delimiter"
         raise ValueError(
             f"{path} must have one column {name!r}, got {len(found)}; its columns are {shown}: name the right one by "
-            f"{option}{how}"
+            f"{option}{how}{'' if found else did_you_mean(name, [of.strip() for of in names[:_SHOWN]])}"
         )
     return found[0]
 

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.problems.base import Metric, View
+from vec_envs.validation import near_misses
 
 PerEnvironment = Float[np.ndarray, "batch"]
 
@@ -212,8 +213,9 @@ class Tally:
     def add(self, played: Step) -> None:
         """Adds a step of the running environments. Raises `ValueError` where the step lacks a metric."""
         if missing := self._sums.keys() - played.metrics.keys():
+            near = near_misses(sorted(missing), list(played.metrics))
             raise ValueError(
-                f"the problem has no metric {', '.join(sorted(missing))}; it has {', '.join(played.metrics)}"
+                f"the problem has no metric {', '.join(sorted(missing))}; it has {', '.join(played.metrics)}{near}"
             )
         self.returns += np.where(played.running, played.reward, 0.0)
         self.decisions += played.running

@@ -15,7 +15,7 @@ from trainers.registry import Learner
 from trainers.runs.configuration import configured, located_run
 from trainers.runs.directory import newest_path
 from trainers.runs.options import R, Run, check_fit, preset_run
-from vec_envs.version_option import add_version
+from vec_envs.command_parser import add_version
 
 
 def parse(

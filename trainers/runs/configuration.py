@@ -20,6 +20,7 @@ from vec_envs.files import parse_json, shortened
 from vec_envs.mobility.contents import hash_of_traffic
 from vec_envs.mobility.origin import version_of_traffic, warn_of_other_version
 from vec_envs.mobility.scenario import located
+from vec_envs.validation import near_misses
 
 
 def as_json(run: Run, learner: str) -> str:
@@ -230,7 +231,7 @@ def _with_values(kind: type[Any], values: Mapping[str, Any]) -> Any:
     """
     hints = typing.get_type_hints(kind)
     if unknown := sorted(set(values) - set(hints)):
-        raise TypeError(f"it has the unknown options {', '.join(unknown)}")
+        raise TypeError(f"it has the unknown options {', '.join(unknown)}{near_misses(unknown, hints)}")
     return kind(
         **{
             name: _with_values(hints[name], typing.cast(dict[str, Any], value))

@@ -23,6 +23,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+from vec_envs.command_parser import CommandParser
 from vec_envs.dnn.choices import as_profiles
 from vec_envs.dnn.documents import checked_document, merged
 from vec_envs.dnn.exits import exits_of
@@ -30,7 +31,6 @@ from vec_envs.dnn.profile import DNNProfile, rendered
 from vec_envs.dnn.sources import argument_of, example_inputs, made_by_factory
 from vec_envs.dnn.workload import WORKLOADS
 from vec_envs.files import check_output_file
-from vec_envs.version_option import add_version
 
 MADE_BY = "python -m vec_envs.dnn profile"
 _TRACING = ("max_tensors", "activation_bits", "residents")
@@ -47,17 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"vec_envs.dnn: {error}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     description, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m vec_envs.dnn",
         description=description,
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="list|show|profile")
-    workload = argparse.ArgumentParser(add_help=False)
+    workload = CommandParser(add_help=False)
     workload.add_argument("--workload", default="mad2rl", choices=tuple(WORKLOADS), help="how Gflop are counted")
     listing = commands.add_parser("list", parents=[workload], help="list the networks of the library")
     listing.set_defaults(do=_list)
@@ -104,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_tracing(profile: argparse.ArgumentParser) -> None:
+def _add_tracing(profile: CommandParser) -> None:
     """Adds the options of `DNNProfile.from_torch`. They are None where they are not given."""
     profile.add_argument(
         "--max-tensors",

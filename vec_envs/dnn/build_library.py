@@ -6,17 +6,16 @@ python -m vec_envs.dnn.build_library --check    compares them instead: exits wit
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vec_envs.command_parser import CommandParser
 from vec_envs.dnn.architectures import ARCHITECTURES, Architecture
 from vec_envs.dnn.geometry import Stage
 from vec_envs.dnn.profile import rendered
 from vec_envs.dnn.workload import WORKLOADS, logical_layer, mbit
-from vec_envs.version_option import add_version
 
 LIBRARY = Path(__file__).parent / "library"
 
@@ -36,8 +35,7 @@ def render(architecture: Architecture) -> str:
 
 def main(arguments: Sequence[str] | None = None, *, library: Path = LIBRARY) -> int:
     """Writes or checks every file, and returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m vec_envs.dnn.build_library", description="Build the DNN library.")
-    add_version(parser)
+    parser = CommandParser(prog="python -m vec_envs.dnn.build_library", description="Build the DNN library.")
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
     check: bool = parser.parse_args(arguments).check
     stale: list[str] = []

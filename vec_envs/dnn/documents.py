@@ -12,7 +12,15 @@ from typing import Any, cast
 
 from vec_envs.dnn.workload import WORKLOADS
 from vec_envs.files import shortened
-from vec_envs.validation import MOST_LAYERS, check_fraction, check_integer, check_not_negative, check_one_of, shown
+from vec_envs.validation import (
+    MOST_LAYERS,
+    check_fraction,
+    check_integer,
+    check_not_negative,
+    check_one_of,
+    near_misses,
+    shown,
+)
 
 MOST_CHARACTERS = 200
 """The largest length of a name in a document."""
@@ -145,7 +153,9 @@ def _object(
         raise ValueError(f"{what} must have {', '.join(known)}; it lacks {', '.join(missing)}")
     if unknown := [name for name in table if name not in known and name not in ignored]:
         names = shortened(", ".join(map(repr, unknown)))
-        raise ValueError(f"{what} may have {', '.join((*known, *ignored))}; it has the unknown {names}")
+        raise ValueError(
+            f"{what} may have {', '.join((*known, *ignored))}; it has the unknown {names}{near_misses(unknown, known)}"
+        )
     return table
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vec_envs.files import read_text
-from vec_envs.validation import check_list, check_not_negative, shown
+from vec_envs.validation import check_list, check_not_negative, did_you_mean, shown
 
 COLUMNS = ("layer", "device", "seconds")
 
@@ -58,7 +58,8 @@ def read_times(path: str | Path, layers: Sequence[str], *, source: str = "") -> 
     for line, row in enumerate(rows, start=2):
         layer, times = row["layer"], by_device.setdefault(row["device"] or "", {})
         if layer not in layers or layer in times:
-            why = "is in the table twice" if layer in times else f"is none of the profile's: {shown(tuple(layers))}"
+            others = f"is none of the profile's: {shown(tuple(layers))}{did_you_mean(layer, layers)}"
+            why = "is in the table twice" if layer in times else others
             raise ValueError(f"line {line} of {path}: the layer {shown(layer)} {why}")
         times[layer] = _seconds(row["seconds"], f"seconds in line {line} of {path}")
     for device, times in by_device.items():

@@ -28,7 +28,7 @@ from vec_envs.mobility import DEFAULT_SCENARIO, WITHOUT_SCENARIO, SumoBackend, m
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem
 from vec_envs.problems.policy import References
-from vec_envs.validation import did_you_mean
+from vec_envs.validation import near_misses
 
 F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E")
@@ -151,7 +151,7 @@ class EnvironmentFactory:
             # In Python's own words, by which clients such as TorchRL recognise the error.
             common = [*TRAFFIC_DOCS, "render_mode"]
             others = ", ".join(f"{name} ({where})" for name, where in OF_SOME_INTERFACES.items())
-            near = "".join(did_you_mean(name, [*common, *known, *OF_SOME_INTERFACES]) for name in unknown)
+            near = near_misses(unknown, (*common, *known, *OF_SOME_INTERFACES))
             more = f", nor {', '.join(map(repr, unknown[1:]))}" if unknown[1:] else ""
             raise TypeError(
                 f"{self.env_id} got an unexpected keyword argument {unknown[0]!r}{more}{near}"

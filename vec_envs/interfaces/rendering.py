@@ -15,6 +15,7 @@ from vec_envs.interfaces.scene_picture import ScenePictures
 from vec_envs.mobility.street import street_of
 from vec_envs.problems.abilities import HasScenes
 from vec_envs.problems.base import Frame
+from vec_envs.validation import did_you_mean
 
 RENDER_FPS = 4
 BATCH_RENDER_MODES = ("rgb_array",)
@@ -37,7 +38,8 @@ def no_drawing() -> None:
 def checked_render_mode(mode: str | None, modes: tuple[str, ...] = RENDER_MODES) -> str | None:
     """Returns the mode. Raises `ValueError` where it is unknown."""
     if mode is not None and mode not in modes:
-        raise ValueError(f"render_mode must be None or {' or '.join(map(repr, modes))}, got {mode!r}")
+        near = did_you_mean(mode, modes)
+        raise ValueError(f"render_mode must be None or {' or '.join(map(repr, modes))}, got {mode!r}{near}")
     return mode
 
 

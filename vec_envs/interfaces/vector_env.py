@@ -26,7 +26,7 @@ from vec_envs.interfaces.spaces import JointLayout, check_action_shape, least_ac
 from vec_envs.interfaces.specs import EpisodeSpec
 from vec_envs.mobility.traffic import Mobility
 from vec_envs.problems.base import Problem, View
-from vec_envs.validation import MOST_ENVIRONMENTS, check_at_most, check_bool, check_integer
+from vec_envs.validation import MOST_ENVIRONMENTS, check_at_most, check_bool, check_integer, did_you_mean
 
 Observations = Float32[np.ndarray, "batch ..."]
 
@@ -184,4 +184,6 @@ def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:
     for known in AutoresetMode:
         if mode is known or (isinstance(mode, str) and mode in (known.value, known.name)):
             return known
-    raise ValueError(f"autoreset_mode={mode!r} is unknown; there are {', '.join(repr(m.name) for m in AutoresetMode)}")
+    names = [known.name for known in AutoresetMode]
+    near = did_you_mean(mode, names)
+    raise ValueError(f"autoreset_mode={mode!r} is unknown; there are {', '.join(map(repr, names))}{near}")

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from vec_envs.files import announced_encoding, read_bytes, shortened
 from vec_envs.mobility.axis import MOST_UNITS
-from vec_envs.validation import missing_extra
+from vec_envs.validation import did_you_mean, missing_extra
 
 MOST_BYTES = 2**18
 """The largest size of a `scenario.toml`."""
@@ -157,7 +157,7 @@ class Table:
         for key in self.entries.keys() - set(known):
             raise ValueError(
                 f"{self.file}: {self.name}{shortened(key)} is an unknown key; "
-                f"the known ones are {', '.join(sorted(known))}"
+                f"the known ones are {', '.join(sorted(known))}{did_you_mean(key, known)}"
             )
 
 

@@ -44,6 +44,7 @@ from vec_envs.validation import (
     check_positive,
     check_positive_range,
     check_product,
+    did_you_mean,
     shown,
 )
 
@@ -456,7 +457,8 @@ class DNNPartition:
 
 
 def _unknown(name: str) -> Objective:
-    raise ValueError(f"objective must be one of {', '.join(map(repr, REWARDS))}, or a function, got {name!r}")
+    near = did_you_mean(name, REWARDS)
+    raise ValueError(f"objective must be one of {', '.join(map(repr, REWARDS))}, or a function, got {name!r}{near}")
 
 
 def _check_sizes(problem: DNNPartition) -> None:
