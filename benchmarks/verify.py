@@ -166,8 +166,8 @@ def _check_suite(submission: Submission, known: Mapping[str, tuple[Suite, ...]],
     if is_source(submission.suite) and not own_suite:
         near = did_you_mean(submission.suite, known)
         raise ValueError(
-            f"the suite {submission.suite!r} is unknown; there are {', '.join(map(repr, known))}{near}. If it is a suite "
-            f"of yours, give --suite {submission.suite}, which imports it"
+            f"the suite {submission.suite!r} is unknown; there are {', '.join(map(repr, known))}; give "
+            f"--suite {submission.suite} for a suite of yours, which imports it{near}"
         )
 
 

@@ -24,9 +24,12 @@ from sumo_scenarios.grid import grid_description, grid_edge_elements, grid_node_
 from sumo_scenarios.sumo_files.network import length_of, point_on
 from sumo_scenarios.sumo_files.programs import ImportRefusal, run_program
 from vec_envs.command_parser import CommandParser
+from vec_envs.files import check_output_file
 from vec_envs.validation import near_misses
 
 FOLDER = Path(__file__).parent
+FILES = ("net.xml", "rou.xml", "scenario.toml")
+"""The files of a road; a road on a network of SUMO's own has no net.xml."""
 Points = list[tuple[float, float]]
 
 
@@ -254,8 +257,13 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         near = near_misses(unknown, known)
         parser.error(f"NAME must be one of {', '.join(known)}, got {', '.join(unknown)}{near}")
-    different = 0
-    for name in options.names or known:
+    different, names = 0, options.names or known
+    try:
+        for path in () if options.check else (FOLDER / name / of for name in names for of in FILES):
+            check_output_file(path, "the file")
+    except OSError as error:
+        sys.exit(f"sumo_scenarios.build: {error}")
+    for name in names:
         for file_name, text in files(name).items():
             path = FOLDER / name / file_name
             if options.check:

@@ -14,6 +14,7 @@ from trainers.runs.directory import RunDirectory
 from trainers.runs.options import VALIDATION_SEED
 from trainers.runs.tables import print_table
 from vec_envs.command_parser import CommandParser
+from vec_envs.files import check_output_folder
 from vec_envs.mobility import TrafficError
 
 SEED = "seed of the first episode (default: %(default)s; from 1000 on are the leaderboard's episodes)"
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.episodes < 1 or options.seed < 0:
         parser.error("--episodes must be at least 1 and --seed at least 0")
     try:
+        check_output_folder(options.run, "RUN_DIR")
         evaluation = evaluate_run(options.run, episodes=options.episodes, seed=options.seed, slow=options.slow)
     except (OSError, RuntimeError, TrafficError, ValueError) as error:
         sys.exit(f"trainers.evaluate: {error}")

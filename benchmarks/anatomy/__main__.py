@@ -14,7 +14,7 @@ from benchmarks.anatomy.report import STORE, pages_of, shown, written
 from benchmarks.results.case_lines import lines_of, store
 from benchmarks.suites import cases_of
 from vec_envs.command_parser import CommandParser
-from vec_envs.files import check_output_file
+from vec_envs.files import check_output_file, check_output_folder
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,9 +33,9 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--check needs --pages FOLDER")
     if arguments.episodes < 2:
         parser.error(f"--episodes must be at least 2 for an interval, got {arguments.episodes}")
-    if arguments.pages is not None:
-        return _pages(arguments.output, arguments.pages, check=arguments.check)
     try:
+        if arguments.pages is not None:
+            return _pages(arguments.output, arguments.pages, check=arguments.check)
         check_output_file(arguments.output)
         cases = cases_of(arguments.suite, env_id=arguments.env_id, name=arguments.case)
         for case in cases:
@@ -49,11 +49,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _pages(measured: Path, folder: Path, *, check: bool) -> int:
     """Writes the pages, or reports those that differ; returns 1 where one differs."""
-    differs = {
-        path: text
-        for path, text in pages_of(lines_of(measured), folder).items()
-        if path.read_text(encoding="utf-8") != text
-    }
+    if not check:
+        check_output_folder(folder, "--pages")
+    pages = pages_of(lines_of(measured), folder)
+    if not pages:
+        raise ValueError(f"--pages must be the folder of the environments' pages, such as docs, got {folder}")
+    differs = {path: text for path, text in pages.items() if path.read_text(encoding="utf-8") != text}
     for path, text in differs.items():
         if check:
             print(f"{path} differs from {measured.name}: run python -m benchmarks.anatomy --pages {folder}")

@@ -16,6 +16,7 @@ from typing import Any
 from tests.zoo.packages import PACKAGES, cases
 from tests.zoo.table import render
 from tests.zoo.trial import tried
+from vec_envs.files import check_output_file
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     if options.command == "table":
         options.page.write_text(render([json.loads(line) for line in _lines(options.rows)]))
         return
+    check_output_file(options.rows, "--rows", makes_folder=False)
     done = {(line["package"], line.get("name")) for line in map(json.loads, _lines(options.rows))}
     for package in options.packages:
         listed = cases(package, of_each_family=options.of_each_family or None)

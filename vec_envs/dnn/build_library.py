@@ -16,6 +16,7 @@ from vec_envs.dnn.architectures import ARCHITECTURES, Architecture
 from vec_envs.dnn.geometry import Stage
 from vec_envs.dnn.profile import rendered
 from vec_envs.dnn.workload import WORKLOADS, logical_layer, mbit
+from vec_envs.files import check_output_file
 
 LIBRARY = Path(__file__).parent / "library"
 
@@ -39,6 +40,11 @@ def main(arguments: Sequence[str] | None = None, *, library: Path = LIBRARY) -> 
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
     check: bool = parser.parse_args(arguments).check
     stale: list[str] = []
+    try:
+        for architecture in () if check else ARCHITECTURES:
+            check_output_file(library / f"{architecture.name}.json", "the file", makes_folder=False)
+    except OSError as error:
+        sys.exit(f"vec_envs.dnn.build_library: {error}")
     for architecture in ARCHITECTURES:
         path, text = library / f"{architecture.name}.json", render(architecture)
         if not check:
