@@ -34,6 +34,9 @@ def test_the_nearest_name_is_proposed_and_a_far_one_is_not() -> None:
     assert did_you_mean("num_clients_vehicles", known) == "; did you mean num_client_vehicles?"
     assert did_you_mean("Num-Client-Vehicles", known) == "; did you mean num_client_vehicles?"
     assert did_you_mean("vgg-16", known) == "; did you mean VGG16?"
+    assert did_you_mean("num_clients", ("num_envs", *known)) == "; did you mean num_client_vehicles?"
+    assert did_you_mean("client_vehicles", ("client_ghz", *known)) == "; did you mean num_client_vehicles?"
+    assert did_you_mean("num_serv", known) == "; did you mean num_service_vehicles?"
     for far in ("colour", "", 3, None, "x" * 10**6):
         assert did_you_mean(far, known) == ""
 

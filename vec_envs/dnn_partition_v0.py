@@ -34,7 +34,10 @@ parts, `client_backlog_gcycles`, `rsu_backlog_gcycles` and `service_backlog_gcyc
 **Episodes** are truncated after 30 slots of 1 s; queues start empty.
 """
 
+from dataclasses import dataclass
+
 from vec_envs.interfaces.factories import EnvironmentFactory, lazily
+from vec_envs.interfaces.keywords import AgentKeywords, JointKeywords, TrafficKeywords, VectorKeywords
 from vec_envs.problems.dnn_partition import DNNPartition
 
 factory = EnvironmentFactory(
@@ -43,9 +46,31 @@ factory = EnvironmentFactory(
     load_references=lazily("vec_envs.problems.dnn_partition.policies:REFERENCES"),
 )
 
-parallel_env = factory.listed(factory.parallel_env, __name__)
-env = factory.listed(factory.env, __name__)
-joint_env = factory.listed(factory.joint_env, __name__)
-vector_env = factory.listed(factory.vector_env, __name__)
+
+@dataclass(frozen=True, kw_only=True)
+class _Options(DNNPartition, TrafficKeywords):
+    """Options of every interface, for the signatures below."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Agents(_Options, AgentKeywords): ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Joint(_Options, JointKeywords): ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch(_Options, VectorKeywords): ...
+
+
+parallel_env = factory.listed(factory.parallel_env, _Agents, __name__)
+"""Returns the `pettingzoo.ParallelEnv` with every client as an agent."""
+env = factory.listed(factory.env, _Agents, __name__)
+"""Returns the `pettingzoo.AECEnv`, in which agents act in turn."""
+joint_env = factory.listed(factory.joint_env, _Joint, __name__)
+"""Returns the `gymnasium.Env` with one decision for all agents."""
+vector_env = factory.listed(factory.vector_env, _Batch, __name__)
+"""Returns the natively batched `gymnasium.vector.VectorEnv`."""
 
 __doc__ = factory.described(__doc__)

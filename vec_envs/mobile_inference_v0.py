@@ -40,7 +40,11 @@ an episode are averages per arrived task. Policies are ranked by `cost_per_task_
 **Episodes** are truncated after 240 slots of 0.5 s. They begin without tasks.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from vec_envs.interfaces.factories import EnvironmentFactory, lazily
+from vec_envs.interfaces.keywords import AgentKeywords, JointKeywords, TrafficKeywords, VectorKeywords
 from vec_envs.problems.mobile_inference import MobileInference
 
 factory = EnvironmentFactory(
@@ -50,9 +54,33 @@ factory = EnvironmentFactory(
     load_references=lazily("vec_envs.problems.mobile_inference.policies:REFERENCES"),
 )
 
-parallel_env = factory.listed(factory.parallel_env, __name__)
-env = factory.listed(factory.env, __name__)
-joint_env = factory.listed(factory.joint_env, __name__)
-vector_env = factory.listed(factory.vector_env, __name__)
+
+@dataclass(frozen=True, kw_only=True)
+class _Options(MobileInference, TrafficKeywords):
+    """Options of every interface, for the signatures below."""
+
+    scenario: str | Path | None = "arterial"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Agents(_Options, AgentKeywords): ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Joint(_Options, JointKeywords): ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch(_Options, VectorKeywords): ...
+
+
+parallel_env = factory.listed(factory.parallel_env, _Agents, __name__)
+"""Returns the `pettingzoo.ParallelEnv` with every client as an agent."""
+env = factory.listed(factory.env, _Agents, __name__)
+"""Returns the `pettingzoo.AECEnv`, in which agents act in turn."""
+joint_env = factory.listed(factory.joint_env, _Joint, __name__)
+"""Returns the `gymnasium.Env` with one decision for all agents."""
+vector_env = factory.listed(factory.vector_env, _Batch, __name__)
+"""Returns the natively batched `gymnasium.vector.VectorEnv`."""
 
 __doc__ = factory.described(__doc__)

@@ -11,7 +11,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Collection, Iterable, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -160,14 +160,15 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
     """Returns "; did you mean NAME?" with the known name that is nearest to a misspelt one; "" where none is near.
 
     Upper and lower case, and dashes and underscores, are taken as equal. A name that begins with at least three given
-    characters is near too.
+    characters is near too. Of several near names, one that begins as the given one is preferred.
     """
     if not isinstance(given, str):
         return ""
     folded, misspelt = {_folded(name): name for name in known}, _folded(given[:200])
-    nearest = difflib.get_close_matches(misspelt, folded, n=1)
-    nearest = nearest or [name for name in folded if len(misspelt) >= 3 and name.startswith(misspelt)]
-    return f"; did you mean {folded[nearest[0]]}?" if nearest else ""
+    near = difflib.get_close_matches(misspelt, folded, n=5)
+    near += [name for name in folded if len(misspelt) >= 3 and name.startswith(misspelt)]
+    nearest = max(near, key=lambda name: _likeness(misspelt, name), default=None)
+    return "" if nearest is None else f"; did you mean {folded[nearest]}?"
 
 
 def near_misses(given: Iterable[object], known: Collection[str]) -> str:
@@ -184,6 +185,12 @@ def shown(value: Any) -> str:
     """Returns the text of a value for a message, cut after 200 characters."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _likeness(given: str, name: str) -> float:
+    """Returns the similarity of two names, and a bonus for a common beginning."""
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(given, name, strict=False)))
+    return difflib.SequenceMatcher(None, given, name).ratio() + 0.4 * common / max(len(given), 1)
 
 
 def _folded(name: str) -> str:

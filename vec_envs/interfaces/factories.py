@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from gymnasium.vector import AutoresetMode
 from typing_extensions import get_protocol_members
@@ -30,8 +30,8 @@ from vec_envs.problems.base import Problem
 from vec_envs.problems.policy import References
 from vec_envs.validation import near_misses
 
-F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E")
+P = ParamSpec("P")
 TRAFFIC_DOCS = {
     "mobility": '"sumo" (live), "replay" (recorded), "trace" (converted), "straight", "still", or your own function as '
     '"package.module:factory".',
@@ -188,26 +188,23 @@ class EnvironmentFactory:
         every = [*self._traffic_parameters(), *self._problem_parameters()]
         return [(of.name, getattr(of.default, "__name__", repr(of.default)), docs.get(of.name, "")) for of in every]
 
-    def listed(self, method: F, module: str) -> F:
+    def listed(self, method: Callable[..., E], keywords: Callable[P, object], module: str) -> Callable[P, E]:
         """Returns a function like a method of the factory whose signature lists every option, for editors and `help`.
 
         Args:
             method: A method of this factory that makes an environment.
+            keywords: The dataclass of the options, see `vec_envs.interfaces.keywords`.
             module: The name of the module that has the function under the method's name, so that it can be pickled.
         """
 
         @functools.wraps(method)
-        def make(**options: Any) -> Any:
+        def make(**options: Any) -> E:
             return method(**options)
 
-        of_method = inspect.signature(method)
-        if method.__name__ == "env":
-            of_method = inspect.signature(self.parallel_env).replace(return_annotation=of_method.return_annotation)
-        own = [of for of in of_method.parameters.values() if of.kind is not of.VAR_KEYWORD]
-        signature = of_method.replace(parameters=[*self._traffic_parameters(), *own, *self._problem_parameters()])
-        make.__dict__["__signature__"] = signature
+        returned = inspect.signature(method).return_annotation
+        make.__dict__["__signature__"] = inspect.signature(keywords).replace(return_annotation=returned)
         make.__module__, make.__qualname__ = module, method.__name__
-        return cast(F, make)
+        return cast(Callable[P, E], make)
 
     def _traffic_parameters(self) -> list[inspect.Parameter]:
         of_traffic = inspect.signature(self.traffic).parameters.values()
