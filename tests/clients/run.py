@@ -40,9 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(clients) - set(names)):
         parser.error(f"there is no client {', '.join(unknown)}; there are {', '.join(names)}")
     rows = [(client, *_tried(client)) for client in clients]
-    print(f"\n{'client':22}{'versions':72}result")
+    width = 2 + max(len(versions) for _, versions, _ in (("", "versions", ""), *rows))
+    print(f"\n{'client':22}{'versions':{width}}result")
     for client, versions, result in rows:
-        print(f"{client:22}{versions:72}{result}")
+        print(f"{client:22}{versions:{width}}{result}")
     return int(any(not result.startswith("passed") for *_, result in rows))
 
 
