@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trainers.comparing.plot import Final, check_plot, write_plot
 from trainers.comparing.runs import Group, curve_of, grouped, metrics_of, read_run
-from trainers.comparing.tables import final_rows, print_ends_of_training, print_evaluations
+from trainers.comparing.tables import held_out, print_ends_of_training, print_evaluations
 from trainers.runs.env_options import problem_of
 from vec_envs.command_parser import CommandParser
 from vec_envs.validation import did_you_mean
@@ -53,17 +53,17 @@ def compare(groups: Sequence[Group], *, metric: str | None, window: int | None, 
 
 
 def _finals(groups: Sequence[Group], metric: str) -> tuple[Final | None, list[Final]]:
-    """Returns the reference to beat and the final values of the groups, on the episodes of the first evaluation."""
-    first = next((of.evaluation for group in groups for of in group.runs if of.evaluation is not None), None)
+    """Returns the reference to beat and the final values of the groups.
+
+    There is no reference where groups were evaluated on different episodes, such as with other numbers of vehicles.
+    """
+    kinds = held_out(groups)
     key = metric if metric.endswith("_mean") else f"{metric}_mean"
-    if first is None or key not in first:
-        return None, []
-    seed, episodes = first["seed"], first["episodes"]
-    names = {group.name for group in groups}
-    rows = final_rows(groups, seed, episodes)
-    finals = [
-        Final(name=name, values=tuple(of[key] for of in of_seeds)) for name, of_seeds in rows.items() if name in names
-    ]
+    found = [(name, of) for evaluated in kinds.values() for name, of in evaluated.items() if key in of[0]]
+    finals = [Final(name=name, values=tuple(of[key] for of in of_seeds)) for name, of_seeds in found]
+    if len(kinds) != 1 or not found:
+        return None, finals
+    first = found[0][1][0]
     to_beat = first["references"].get(first["to_beat"])
     return None if to_beat is None else Final(name=first["to_beat"], values=(to_beat[key],)), finals
 

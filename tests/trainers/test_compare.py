@@ -19,11 +19,21 @@ from trainers.runs.options import preset_run
 METRICS = ("delay_s", "energy_j", "memory_gb", "energy_queue", "memory_queue")
 
 
-def write_run(folder: Path, *, seed: int = 0, rounds: int = 4, evaluated: float | None = None, **options: Any) -> Path:
+def write_run(
+    folder: Path,
+    *,
+    seed: int = 0,
+    rounds: int = 4,
+    evaluated: float | None = None,
+    optimum: float = 0.5,
+    env: dict[str, Any] | None = None,
+    **options: Any,
+) -> Path:
     """Writes a run of PPO whose delay in round k is `seed + 1 / k`."""
     run = preset_run(ppo.LEARNER, "tuned", "VEC-CooperativeInference-v0")
     learner = replace(run.learner, ppo=replace(run.learner.ppo, **options))
     run = replace(run, seed=seed, learner=learner, num_envs=2, episodes=2 * rounds, threads=1 + seed)
+    run = replace(run, env=replace(run.env, **(env or {})))
     folder.mkdir()
     (folder / "config.json").write_text(as_json(run, "ppo"))
     lines = [
@@ -34,7 +44,7 @@ def write_run(folder: Path, *, seed: int = 0, rounds: int = 4, evaluated: float 
     if evaluated is not None:
         means = {f"{name}_mean": evaluated for name in METRICS} | {"return_mean": -evaluated}
         reported = [{"name": name, "unit": "s", "final": False} for name in METRICS]
-        references = {"optimum": {name: 0.5 for name in means}}
+        references = {"optimum": {name: optimum for name in means}}
         content = {"seed": 5, "episodes": 2, "reported": reported, "to_beat": "optimum", "references": references}
         (folder / "evaluation.json").write_text(json.dumps(content | means))
     return folder
@@ -84,6 +94,29 @@ def test_tables_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     text = plot.read_text()
     for words in ("ppo (tuned) --learner.learning-rate 0.5", "optimum", "delay [s]", "training episodes"):
         assert words in text
+
+
+def test_runs_of_different_worlds_have_references_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    paths = [
+        write_run(tmp_path / "a", evaluated=1.0),
+        write_run(tmp_path / "b", evaluated=3.0, optimum=2.0, env={"bandwidth_mhz": 1.0}),
+        write_run(tmp_path / "c", evaluated=4.0, env={"reward": "drift"}),
+    ]
+    main([*map(str, paths), "--output", str(tmp_path / "plot.svg")])
+    tables = capsys.readouterr().out.split("held-out episodes")[1:]
+    shown = [[line.split("  ")[0] for line in table.splitlines()[2:] if "  " in line] for table in tables]
+    assert shown == [
+        ["optimum", "ppo (tuned)", "ppo (tuned) --env.reward drift"],
+        ["optimum", "ppo (tuned) --env.bandwidth-mhz 1.0"],
+    ]
+    assert "0.5000 s" in tables[0]
+    assert "2.000 s" in tables[1]
+    text = (tmp_path / "plot.svg").read_text()
+    assert "optimum" not in text
+    assert "ppo (tuned) --env.bandwidth-mhz 1.0" in text
 
 
 @pytest.mark.parametrize(

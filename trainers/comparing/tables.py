@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from trainers.comparing.runs import Group
+from trainers.comparing.runs import Group, TrainedRun
 from trainers.runs.tables import columns, label, print_aligned, rank_value, shown
 
+NOT_OF_THE_WORLD = ("reward", "observation", "sumo_backend", "num_workers")
+"""Options of an environment that change no held-out episode, but what learners see and get."""
 END_OF_TRAINING = 0.1
 """The last part of a training whose rounds the second table averages."""
 
 
 def print_evaluations(groups: Sequence[Group]) -> None:
     """Prints the evaluations of the groups and of the references, one table for each set of held-out episodes."""
-    kinds = _episodes_of(groups)
+    kinds = held_out(groups)
     if not kinds:
         print("No run has an evaluation.json: python -m trainers.evaluate RUN_DIR writes one.")
-    for seed, episodes in kinds:
-        rows = final_rows(groups, seed, episodes)
-        shown_columns = columns(evaluations(groups, seed, episodes)[0]["reported"])
+    for evaluated in kinds.values():
+        first = next(iter(evaluated.values()))[0]
+        seed, episodes, rows = first["seed"], first["episodes"], final_rows(evaluated)
+        shown_columns = columns(first["reported"])
         lines = [["policy", "seeds", *(head for head, _, _ in shown_columns), "return"]]
         for name, of_seeds in rows.items():
             cells = [_cell([of[key] for of in of_seeds], unit) for _, key, unit in shown_columns]
@@ -33,26 +37,32 @@ def print_evaluations(groups: Sequence[Group]) -> None:
         print(f"without an evaluation.json: {', '.join(missing)}")
 
 
-def _episodes_of(groups: Sequence[Group]) -> list[tuple[int, int]]:
-    """Returns the seed and the number of the held-out episodes of each evaluation, without repetitions."""
-    found = [of.evaluation for group in groups for of in group.runs if of.evaluation is not None]
-    return list(dict.fromkeys((evaluation["seed"], evaluation["episodes"]) for evaluation in found))
+Evaluated = Mapping[str, list[Mapping[str, Any]]]
+"""Name of a group -> the evaluations of its runs, on the same held-out episodes."""
 
 
-def evaluations(groups: Sequence[Group], seed: int, episodes: int) -> list[Mapping[str, Any]]:
-    """Returns the evaluations on some held-out episodes."""
-    found = [of.evaluation for group in groups for of in group.runs if of.evaluation is not None]
-    return [evaluation for evaluation in found if (evaluation["seed"], evaluation["episodes"]) == (seed, episodes)]
+def held_out(groups: Sequence[Group]) -> Mapping[object, Evaluated]:
+    """Returns the evaluations of the groups for each set of held-out episodes: of a seed, a number and a world."""
+    kinds: dict[object, dict[str, list[Mapping[str, Any]]]] = {}
+    for group in groups:
+        for of in group.runs:
+            if of.evaluation is not None:
+                key = (of.evaluation["seed"], of.evaluation["episodes"], _world(of))
+                kinds.setdefault(key, {}).setdefault(group.name, []).append(of.evaluation)
+    return kinds
 
 
-def final_rows(groups: Sequence[Group], seed: int, episodes: int) -> dict[str, list[Mapping[str, Any]]]:
-    """Returns the evaluations by policy, ordered by the problem's first metric: one for each seed, or of a reference.
+def _world(of: TrainedRun) -> str:
+    """Returns the options on which the episodes of a run depend, such as the number of vehicles."""
+    return repr({name: value for name, value in asdict(of.run.env).items() if name not in NOT_OF_THE_WORLD})
 
-    References are those of the first run, because their episodes do not depend on the run.
+
+def final_rows(evaluated: Evaluated) -> dict[str, list[Mapping[str, Any]]]:
+    """Returns evaluations by policy, ordered by the problem's first metric: one for each seed, or of a reference.
+
+    References are those of the first run, because all runs play the same episodes.
     """
-    rows: dict[str, list[Mapping[str, Any]]] = {
-        group.name: found for group in groups if (found := evaluations([group], seed, episodes))
-    }
+    rows = dict(evaluated)
     first = next(iter(rows.values()))[0]
     rows |= {name: [reference] for name, reference in first["references"].items()}
     means = {name: float(np.mean([rank_value(first["reported"], of) for of in rows[name]])) for name in rows}
