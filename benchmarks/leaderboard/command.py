@@ -9,10 +9,13 @@ written into a Markdown page, between the marks of its section.
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +24,7 @@ from benchmarks.jobs.files import OUTPUT
 from benchmarks.jobs.plan import jobs_of_suites
 from benchmarks.leaderboard.build import board_of
 from benchmarks.leaderboard.schema import Board
+from benchmarks.leaderboard.site.charts import MISSING
 from benchmarks.leaderboard.site.markdown import markdown, rankings
 from benchmarks.leaderboard.site.page import page
 from benchmarks.reports.pages import with_section
@@ -39,13 +43,15 @@ PUBLISHED = Path(benchmarks.__file__).with_name("published")
 def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]], more: Sequence[Path] = ()) -> str:
     """Returns the name of the ranked suite that has the largest share of its results in these folders or files.
 
-    Where they hold none of any ranked suite, such as those of a custom policy alone, `more` is searched as well. Raises
-    `ValueError` where that holds none either.
+    Where they hold none of any ranked suite, such as those of a custom policy alone, `more` is searched as well: it is
+    the suite with results there whose cases the custom policy played most. Raises `ValueError` where there is none.
     """
     ranked = {name: suite for name, suites in known.items() for suite in suites if suite.version}
     shares = _shares(paths, ranked)
     if more and not any(shares.values()):
-        shares = _shares(more, ranked)
+        published, played = _shares(more, ranked), _played_shares(paths, ranked)
+        both = {name: share * played[name] for name, share in published.items()}
+        shares = {name: played[name] if both[name] else 0.0 for name in both} if any(both.values()) else published
     largest = max(shares, key=shares.__getitem__)
     if not shares[largest]:
         where = " and ".join(map(str, paths))
@@ -66,6 +72,23 @@ def _shares(paths: Sequence[Path], ranked: Mapping[str, Suite]) -> dict[str, flo
     }
 
 
+def _played_shares(paths: Sequence[Path], ranked: Mapping[str, Suite]) -> dict[str, float]:
+    """Returns the number of each suite's cases that the results played, and below 1 their share of the suite."""
+    stores = [open_results(path) for path in paths]
+    found = [result for store in stores for name in store.names if (result := store.find(name)) is not None]
+    played, counts = {_case_key(result.definition) for result in found}, dict[str, float]()
+    for name, suite in ranked.items():
+        cases = {_case_key(job.definition) for job in jobs_of_suites((suite,), 1)}
+        counts[name] = len(cases & played) + 0.5 * len(cases & played) / max(len(cases), 1)
+    return counts
+
+
+def _case_key(definition: Mapping[str, Any]) -> str:
+    """Returns the environment, its options and the episodes that a job played, as text."""
+    evaluation = definition["evaluation"]
+    return json.dumps([definition["env_id"], evaluation["env"], evaluation["seed"], evaluation["episodes"]])
+
+
 def _of_suite(published: Sequence[Path], suites: Sequence[Suite], *, beside: Sequence[Path]) -> list[Path]:
     """Returns the folders that hold results of these suites and are not among the paths `beside` them already."""
     jobs = {job.name for job in jobs_of_suites(suites, seeds_of(suites))}
@@ -83,6 +106,8 @@ def main(arguments: Sequence[str] | None = None, known: Mapping[str, tuple[Suite
     options, line = _parsed(arguments), MovingLine()
     report = line.show if line.is_shown else _logged
     try:
+        if not all(importlib.util.find_spec(package) for package in ("altair", "vl_convert")):
+            raise ImportError(MISSING)
         check_output_folder(options.output)
         if options.into:
             check_output_file(options.into, "--into", makes_folder=False)
