@@ -7,16 +7,15 @@ network with another demand, this is the share by chance.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from jaxtyping import Float
-from vec_envs.version_option import add_version
+from jaxtyping import Bool, Float
 
+from vec_envs.command_parser import CommandParser
 from vec_envs.mobility import EpisodeShape, Scenario, SumoMobility, TrafficError
 from vec_envs.mobility.traffic import TrafficWindow
 from vec_envs.validation import check_at_most, check_integer, check_positive
@@ -98,24 +97,28 @@ def _windows(scenario: str, seeds: range, shape: EpisodeShape) -> list[TrafficWi
 
 def share_near(one: TrafficWindow, other: TrafficWindow, near_m: float) -> float:
     """Returns which share of the vehicles of a window is near one of another window in the same slot."""
-    near = [
-        _near(*(of.xy_m[slot][of.present[slot]] for of in (one, other)), near_m)
-        for slot in range(0, len(one.present), EVERY)
-    ]
+    slots = range(0, len(one.present), EVERY)
+    near = [_near(_places(one, slot), _places(other, slot), near_m) for slot in slots]
     return float(np.concatenate(near).mean())
 
 
-def _near(places: Float[np.ndarray, "places 2"], others: Float[np.ndarray, "others 2"], near_m: float) -> np.ndarray:
+def _places(window: TrafficWindow, slot: int) -> Float[np.ndarray, "places 2"]:
+    """Returns where the vehicles of a slot are."""
+    return window.xy_m[slot][window.present[slot]]
+
+
+def _near(
+    places: Float[np.ndarray, "n 2"], others: Float[np.ndarray, "others 2"], near_m: float
+) -> Bool[np.ndarray, " n"]:
     away_m = np.hypot(*np.moveaxis(places[:, None] - others[None], -1, 0))
     return away_m.min(axis=1, initial=np.inf) <= near_m
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m sumo_scenarios.compare_seeds",
         description="Measures how much traffic the seeds of a scenario share.",
     )
-    add_version(parser)
     add = parser.add_argument
     add("scenario", metavar="NAME", help="a shipped scenario, or a scenario's folder")
     add("--other", metavar="NAME", help="take the other seeds from this scenario: the share by chance")

@@ -68,7 +68,7 @@ COMMANDS: tuple[tuple[Callable[[list[str]], Any], list[str], str], ...] = (
 )
 IN_THE_PACKAGE = {"sumo_scenarios.build", "vec_envs.dnn.build_library"}
 """Commands that write files of this project, and have no option for another folder."""
-WRITES_NOTHING = {"vec_envs", "benchmarks.speed", "benchmarks.verify"}
+WRITES_NOTHING = {"vec_envs", "benchmarks.speed", "benchmarks.verify", "sumo_scenarios.compare_seeds"}
 
 
 def test_every_command_is_tried_here() -> None:
