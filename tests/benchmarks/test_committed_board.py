@@ -29,10 +29,7 @@ def board() -> Board:
     return board_of(MAIN, seeds_of(MAIN), *PUBLISHED)
 
 
-TO_BE_PLAYED = {
-    **dict.fromkeys(("mad2rl", "p-qmix"), "5.9 GHz"),
-    **dict.fromkeys(("rtd", "disdqn", "disdqn-best"), "tight"),
-}
+TO_BE_PLAYED = dict.fromkeys(("mad2rl", "p-qmix"), "5.9 GHz")
 """Policies that have not played or not been trained for some cases yet, and a part of the names of these cases."""
 SLOW = {"optimum-bound", "optimum-drift", "genetic-drift"}
 """References that are too slow for the cases with 5.9 GHz, and have no rank."""
