@@ -156,15 +156,21 @@ def check_name_or_function(known: Sequence[str], *arguments: str, **options: Any
             check_takes(*arguments, **option)
 
 
+LONGEST_PROPOSAL = 100
+"""The largest length of a name that is proposed."""
+
+
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """Returns "; did you mean NAME?" with the known name that is nearest to a misspelt one; "" where none is near.
 
     Upper and lower case, and dashes and underscores, are taken as equal. A name that begins with at least three given
     characters is near too. Of several near names, one that begins as the given one is preferred.
+    Names from files can be very long, and such a name is not proposed.
     """
     if not isinstance(given, str):
         return ""
-    folded, misspelt = {_folded(name): name for name in known}, _folded(given[:200])
+    folded = {_folded(name): name for name in known if len(name) <= LONGEST_PROPOSAL}
+    misspelt = _folded(given[:200])
     near = difflib.get_close_matches(misspelt, folded, n=5)
     near += [name for name in folded if len(misspelt) >= 3 and name.startswith(misspelt)]
     nearest = max(near, key=lambda name: _likeness(misspelt, name), default=None)

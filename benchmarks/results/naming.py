@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 FILES = "files"
 """The entry of a definition that maps a path in it, or the source of a mobility, to the hash of its content."""
@@ -22,9 +22,16 @@ def key_of(definition: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def by_content(definition: Mapping[str, Any], known: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Returns a definition in which the hashes of `FILES` replace paths. Without hashes, it is unchanged."""
-    hashes = {**(known or {}), **definition.get(FILES, {})}
+def by_content(definition: Any, known: Mapping[str, Any] | None = None) -> Any:
+    """Returns a definition in which the hashes of `FILES` replace paths. Without hashes, it is unchanged.
+
+    The definition can be from a damaged result, so that anything may stand in it.
+    """
+    if not isinstance(definition, Mapping):
+        return definition
+    values = cast(Mapping[str, Any], definition)
+    own = values.get(FILES)
+    hashes = {**(known or {}), **(cast(Mapping[str, Any], own) if isinstance(own, Mapping) else {})}
 
     def replaced(name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -32,7 +39,7 @@ def by_content(definition: Mapping[str, Any], known: Mapping[str, str] | None = 
         named = name in _NAMED_BY_CONTENT and isinstance(value, str) and value in hashes
         return f"sha256:{hashes[value]}" if named else value
 
-    return {name: replaced(name, value) for name, value in definition.items() if name != FILES}
+    return {name: replaced(name, value) for name, value in values.items() if name != FILES}
 
 
 def name_of(definition: Mapping[str, Any]) -> str:

@@ -177,10 +177,10 @@ def test_a_failing_job_does_not_stop_the_others(
     """Modules are looked for where the runner looks for them, such as this one, which every Python process imports."""
     (tmp_path / "sitecustomize.py").write_text("print('found beside')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert play("no-road", tmp_path, "--policies", "leo-full", suites=tiny["WRONG_SUITES"]) == 1
+    assert play("no-traffic", tmp_path, "--policies", "leo-full", suites=tiny["WRONG_SUITES"]) == 1
     errors = capsys.readouterr().err
     assert "ended with code 1: failed: " in errors
-    assert "nowhere" in errors
+    assert "enough vehicles for 500 clients" in errors
     (log,) = [line.split("log: ")[1] for line in errors.splitlines() if "log: " in line]
     assert Path(log).read_text().splitlines()[1] == "found beside"
     assert len(contents(tmp_path)) == 1

@@ -69,7 +69,7 @@ def test_a_submission_to_a_suite_with_a_network_of_ones_own(
     own = DNNProfile.read(tmp_path / "my.json")
     (trained,) = (path for path in (played / "runs").iterdir() if path.is_dir())
     assert verify([str(played)]) == 2
-    assert f"If it is a suite of yours, give --suite {SUITE}" in capsys.readouterr().err
+    assert f"give --suite {SUITE} for a suite of yours" in capsys.readouterr().err
     assert verify([str(played), "--suite", "main"]) == 2
     assert f"--suite must be the suite of submission.json, '{SUITE}', got 'main'" in capsys.readouterr().err
 

@@ -230,11 +230,11 @@ def test_a_run_killed_before_its_first_checkpoint_starts_over(tmp_path: Path) ->
 def test_a_failing_job_does_not_stop_the_others(
     tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["no-road", "--policies", "leo-full", "--workers", "2", "--output", str(tmp_path)]
+    command = ["no-traffic", "--policies", "leo-full", "--workers", "2", "--output", str(tmp_path)]
     assert main(command, tiny["WRONG_SUITES"]) == 1
     printed = capsys.readouterr()
     assert "ended with code 1: failed: " in printed.err
-    assert "nowhere" in printed.err
+    assert "enough vehicles for 500 clients" in printed.err
     (log,) = [line.split("log: ")[1] for line in printed.err.splitlines() if "log: " in line]
     assert Path(log).exists()
     assert len(contents(tmp_path)) == 1
@@ -249,6 +249,7 @@ def test_a_failing_job_does_not_stop_the_others(
         ("no-such-option", ["case 'typo'", "no option episode_slot;", "episode_slots"]),
         ("no-such-learner-option", ["no option momentum", "learning_rate", "batch_size"]),
         ("out-of-bounds", ["case '0 vehicles'", "num_client_vehicles must be an integer of at least 1, got 0"]),
+        ("no-road", ["case 'lost'", "scenario must be one of", "got 'nowhere'"]),
         ("rate-of-0", ["learning_rate must be a finite number above 0, got 0.0"]),
         ("elsewhere", ["the suite 'elsewhere' is unknown", "'tiny-sweep'"]),
     ],

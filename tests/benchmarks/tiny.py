@@ -66,6 +66,7 @@ WRONG = (
     replace(
         REFERENCES, name="no-road", cases=(FIRST, case("lost", LEO, vehicles=3, mobility="replay", scenario="nowhere"))
     ),
+    replace(REFERENCES, name="no-traffic", cases=(FIRST, case("crowded", LEO, vehicles=500, mobility="replay"))),
 )
 SUITES = {suite.name: (suite,) for suite in (SWEEP, PARTS, CURVES, REFERENCES, SLOW)} | {"tiny": (SWEEP, PARTS, CURVES)}
 WRONG_SUITES = {suite.name: (suite,) for suite in WRONG}

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests import annotations
 from vec_envs.dnn import DNNProfile
 
 torch = pytest.importorskip("torch")
+torch_failures = pytest.importorskip("vec_envs.dnn.torch_failures")
 nn, functional = torch.nn, torch.nn.functional
 
 
@@ -263,7 +265,9 @@ def test_containers_of_transformers_are_cut_between_their_layers():
 
 
 @pytest.mark.slow
-def test_a_branch_on_a_value_names_the_operation_the_line_and_what_to_try():
+def test_a_branch_on_a_value_names_the_operation_the_line_and_what_to_try(monkeypatch):
+    not_of_users = (*torch_failures._NO_CODE_OF_USERS, annotations.__file__)  # the check of calls under pytest
+    monkeypatch.setattr(torch_failures, "_NO_CODE_OF_USERS", not_of_users)
     with pytest.raises(ValueError, match=r"_local_scalar_dense \(item\(\), or a branch on a tensor\)") as caught:
         profile_of(Deciding(), ROW)
     message = str(caught.value)

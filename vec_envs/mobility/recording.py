@@ -109,6 +109,8 @@ def find_recording(recording: str | Path) -> Path:
 
     Raises `ValueError` if neither exists.
     """
+    if not isinstance(recording, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"scenario must be a name or a path, got {recording!r}")
     if str(recording) in recording_names():
         return RECORDINGS / f"{recording}.npz"
     if Path(recording).is_file():

@@ -240,6 +240,8 @@ def located(scenario: str) -> str:
 
 
 def _folder(scenario: str | Path) -> Path:
+    if not isinstance(scenario, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"scenario must be a name or a path, got {scenario!r}")
     candidates = [SHIPPED / scenario, Path(scenario)] if isinstance(scenario, str) else [scenario]
     for folder in candidates:
         if (folder / "scenario.toml").is_file():
