@@ -94,6 +94,8 @@ def test_a_head_scores_actions_by_their_costs_and_inputs() -> None:
     before = head(x, head.folded(local, hidden)).detach()
     torch.testing.assert_close(before, -sum(costs(local)))
     assert head.scorer is not None
+    learned = {name.split(".")[0] for name, weight in head.named_parameters() if weight.requires_grad}
+    assert learned == {"scorer"}
     torch.nn.init.normal_(head.scorer.last.weight)
     inputs = torch.cat([torch.stack(costs(local), dim=-1), costs.inputs(local)], dim=-1)
     torch.testing.assert_close(head(x, head.folded(local, hidden)), before + head.scorer(inputs, hidden))

@@ -44,7 +44,8 @@ class ActionKnowledge:
     """Initial weight of the known costs in the value of an action, at most 0. If it is not 0, the initial value has no
     other part, so that untrained agents take the actions of least known cost."""
     scorer: int = 0
-    """Neurons of each hidden layer of the `ActionScorer`; 0 for none, as where the costs give no inputs."""
+    """Neurons of each hidden layer of the `ActionScorer`; 0 for none, as where the costs give no inputs. With it, the
+    value of an action is its score plus its known costs with the weight `cost_weight`, and nothing else is learned."""
 
 
 NO_KNOWLEDGE = ActionKnowledge()
@@ -95,7 +96,8 @@ class AgentHead(nn.Module):
     - its own linear function of the last hidden layer,
     - the linear functions of its features, which it shares with other actions of the agent,
     - its known costs, with weights that are a linear function of the first hidden layer,
-    - its score by the `ActionScorer`.
+    - its score by the `ActionScorer`. With it the other parts keep their initial values, where an action's own
+      function is 0.
 
     The last three parts let an agent generalise from one action to others. Section 8.1 of the MAD2RL paper has only the
     first part.
@@ -127,9 +129,12 @@ class AgentHead(nn.Module):
             if knowledge.scorer:
                 inputs = knowledge.costs.num_kinds + knowledge.costs.num_inputs
                 self.scorer = ActionScorer(num_agents, inputs, first_features, knowledge.scorer)
-            if knowledge.cost_weight:
+            if knowledge.cost_weight or knowledge.scorer:
                 nn.init.zeros_(self.own.weight)
                 nn.init.zeros_(self.own.bias)
+        if self.scorer is not None:
+            self.requires_grad_(False)
+            self.scorer.requires_grad_(True)
         features = None if knowledge.features is None else knowledge.features.float().transpose(1, 2)
         self.register_buffer("features", features, persistent=False)
 
