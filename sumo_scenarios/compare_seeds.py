@@ -22,7 +22,7 @@ from vec_envs.validation import check_at_most, check_integer, check_positive
 
 MOST_EPISODES = 1000
 NEAR_M = 10.0
-"""The default distance from which on a vehicle counts as near another one."""
+"""The default distance up to which a vehicle counts as near another one."""
 EVERY = 10
 """Every tenth slot is compared: vehicles hardly move in between."""
 
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def compare(scenario: str, other: str | None, shape: EpisodeShape, *, episodes: int, near_m: float) -> Shared:
-    """Compares the first episodes of seeds 0, 1, ... of a scenario with those of other seeds, in pairs.
+    """Returns how much traffic seeds of a scenario share. Each of the first seeds is paired with another seed.
 
     Args:
         scenario: A scenario.

@@ -73,12 +73,12 @@ def _conversion(given: argparse.Namespace) -> Conversion:
         raise ValueError("--scenario has a unit of its own: give only one of --scenario and --unit")
     if not given.begin_s < given.end_s:
         raise ValueError(f"--begin-s must be below --end-s, got {given.begin_s:g} and {given.end_s:g}")
-    columns, degrees = _columns(given)
+    columns = _columns(given)
     return Conversion(
         cutting=Cutting(slot_s=given.slot_s, max_gap_s=given.max_gap_s, top_speed_mps=given.top_speed_mps),
         slots=given.slots,
         columns=columns,
-        degrees=degrees,
+        degrees=given.geo if columns is None else columns.degrees,
         begin_s=given.begin_s,
         end_s=given.end_s,
         range_m=given.range_m,
@@ -92,30 +92,18 @@ def _conversion(given: argparse.Namespace) -> Conversion:
     )
 
 
-def _columns(given: argparse.Namespace) -> tuple[Columns | None, bool]:
-    """Returns the columns of a table, None for FCD, and whether coordinates are degrees."""
+def _columns(given: argparse.Namespace) -> Columns | None:
+    """Returns the columns of a table; None for FCD."""
     trace: Path = given.trace
     suffixes = [suffix.lower() for suffix in trace.suffixes if suffix.lower() != ".gz"]
-    of_table = (
-        "id",
-        "time",
-        "x",
-        "y",
-        "lon",
-        "lat",
-        "type",
-        "time_unit",
-        "frame_rate",
-        "delimiter",
-        "encoding",
-        "length_unit",
-    )
+    of_columns = ("id", "time", "x", "y", "lon", "lat", "type", "delimiter", "encoding")
+    of_table = (*of_columns, "time_unit", "time_format", "frame_rate", "length_unit")
     if (given.format or ("fcd" if suffixes[-1:] == [".xml"] else "csv")) == "fcd":
         if named := [f"--{name.replace('_', '-')}" for name in of_table if getattr(given, name) is not None]:
             raise ValueError(
                 f"FCD has its own columns and units, so leave out {', '.join(named)}; or give --format csv for {trace}"
             )
-        return None, given.geo
+        return None
     if (given.lon is None) != (given.lat is None) or (given.lon and (given.x or given.y)):
         raise ValueError("give either --x and --y (metres), or both --lon and --lat (degrees)")
     if given.geo:
@@ -142,7 +130,7 @@ def _columns(given: argparse.Namespace) -> tuple[Columns | None, bool]:
         frame_rate=given.frame_rate,
         length_unit=given.length_unit,
         degrees=given.lon is not None,
-    ), given.lon is not None
+    )
 
 
 def _shape(given: argparse.Namespace) -> EpisodeShape:

@@ -61,7 +61,7 @@ def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
 
 
 def _with_checks(function: types.FunctionType) -> types.FunctionType:
-    """Returns a function that checks the arguments, calls the function, and checks what it returns."""
+    """Returns the function with checks of its arguments and of its result."""
     names = function.__globals__
     typed = _copied(function, names)
     typed.__annotations__ = {name: _resolved(value, names) for name, value in function.__annotations__.items()}

@@ -130,7 +130,7 @@ REFUSALS = re.compile(r"(?<!work of these operations )is unknown[;:]|must be one
 
 
 def _refusals(tree: ast.AST) -> Iterator[tuple[ast.FunctionDef, str]]:
-    """Yields the functions with a message that refuses a name and lists those that are known."""
+    """Yields each message that refuses a name and lists the known names, after the function that has it."""
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         for text in (node for node in ast.walk(function) if isinstance(node, ast.JoinedStr)):
             written = "".join(str(part.value) for part in text.values if isinstance(part, ast.Constant))

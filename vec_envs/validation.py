@@ -164,8 +164,8 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
     """Returns "; did you mean NAME?" with the known name that is nearest to a misspelt one; "" where none is near.
 
     Upper and lower case, and dashes and underscores, are taken as equal. A name that begins with at least three given
-    characters is near too. Of several near names, one that begins as the given one is preferred.
-    Names from files can be very long, and such a name is not proposed.
+    characters is near too. Of several near names, one that begins as the given one is preferred. Very long
+    names, which files can have, are not proposed.
     """
     if not isinstance(given, str):
         return ""

@@ -43,15 +43,16 @@ PUBLISHED = Path(benchmarks.__file__).with_name("published")
 def suite_in(paths: Sequence[Path], known: Mapping[str, tuple[Suite, ...]], more: Sequence[Path] = ()) -> str:
     """Returns the name of the ranked suite that has the largest share of its results in these folders or files.
 
-    Where they hold none of any ranked suite, such as those of a custom policy alone, `more` is searched as well: it is
-    the suite with results there whose cases the custom policy played most. Raises `ValueError` where there is none.
+    A custom policy alone has no results of a ranked suite. Then it is the suite with results in `more` of which the
+    policy played the most cases. Raises `ValueError` where there is none.
     """
     ranked = {name: suite for name, suites in known.items() for suite in suites if suite.version}
     shares = _shares(paths, ranked)
     if more and not any(shares.values()):
-        published, played = _shares(more, ranked), _played_shares(paths, ranked)
-        both = {name: share * played[name] for name, share in published.items()}
-        shares = {name: played[name] if both[name] else 0.0 for name in both} if any(both.values()) else published
+        shares = _shares(more, ranked)
+        played = {name: cases for name, cases in _played_cases(paths, ranked).items() if shares[name] and cases[0]}
+        if played:
+            return max(played, key=played.__getitem__)
     largest = max(shares, key=shares.__getitem__)
     if not shares[largest]:
         where = " and ".join(map(str, paths))
@@ -72,15 +73,13 @@ def _shares(paths: Sequence[Path], ranked: Mapping[str, Suite]) -> dict[str, flo
     }
 
 
-def _played_shares(paths: Sequence[Path], ranked: Mapping[str, Suite]) -> dict[str, float]:
-    """Returns the number of each suite's cases that the results played, and below 1 their share of the suite."""
+def _played_cases(paths: Sequence[Path], ranked: Mapping[str, Suite]) -> dict[str, tuple[int, float]]:
+    """Returns how many cases of each suite have results here, and their share of the suite's cases."""
     stores = [open_results(path) for path in paths]
     found = [result for store in stores for name in store.names if (result := store.find(name)) is not None]
-    played, counts = {_case_key(result.definition) for result in found}, dict[str, float]()
-    for name, suite in ranked.items():
-        cases = {_case_key(job.definition) for job in jobs_of_suites((suite,), 1)}
-        counts[name] = len(cases & played) + 0.5 * len(cases & played) / max(len(cases), 1)
-    return counts
+    played = {_case_key(result.definition) for result in found}
+    cases = {name: {_case_key(job.definition) for job in jobs_of_suites((of,), 1)} for name, of in ranked.items()}
+    return {name: (len(of & played), len(of & played) / max(len(of), 1)) for name, of in cases.items()}
 
 
 def _case_key(definition: Mapping[str, Any]) -> str:

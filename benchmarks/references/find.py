@@ -221,7 +221,7 @@ class _CaseSearch:
 
 
 def _most_frequent(plan: Int[np.ndarray, "episodes epochs agents"], *, idle: int) -> Int[np.ndarray, "agents"]:
-    """Returns the action that each agent takes most often while it is busy; `idle` for an agent that never is."""
+    """Returns the most frequent action of each agent, `idle` apart; `idle` for an agent that takes no other action."""
     taken = [actions[actions != idle] for actions in plan.reshape(-1, plan.shape[-1]).T]
     return np.array([np.bincount(actions).argmax() if len(actions) else idle for actions in taken])
 

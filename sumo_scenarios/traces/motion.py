@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -131,6 +132,11 @@ def pieces_of(steps: Steps, cutting: Cutting, origin_s: float) -> list[Piece]:
             "--max-gap-s"
         )
     return pieces
+
+
+def speeds_mps(stays: Iterable[Piece], cutting: Cutting) -> list[Float[np.ndarray, " slots"]]:
+    """Returns the speeds of each piece from slot to slot."""
+    return [np.hypot(*np.diff(stay.xy_m, axis=0).T) / cutting.slot_s for stay in stays]
 
 
 def in_range(pieces: list[Piece], rsu_xyz_m: tuple[float, float, float], range_m: float) -> list[Piece]:

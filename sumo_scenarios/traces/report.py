@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sumo_scenarios.traces.conversion import Converted
-from sumo_scenarios.traces.motion import MOVES_MPS
-from sumo_scenarios.traces.units import warnings
+from sumo_scenarios.traces.motion import MOVES_MPS, speeds_mps
+from sumo_scenarios.traces.units import unit_warnings
 from vec_envs.mobility.replay import eligible_vehicles, suffices
 from vec_envs.mobility.traffic import EpisodeShape
 
@@ -48,9 +48,8 @@ def _road(made: Converted) -> Iterator[str]:
 
 
 def _speeds(made: Converted) -> Iterator[str]:
-    speed_mps = (
-        np.concatenate([np.hypot(*np.diff(stay.xy_m, axis=0).T) for stay in made.stays]) / made.options.cutting.slot_s
-    )
+    options = made.options
+    speed_mps = np.concatenate(speeds_mps(made.stays, options.cutting))
     moving = speed_mps[speed_mps > MOVES_MPS]
     if len(moving):
         low, half, high = np.percentile(moving, (5.0, 50.0, 95.0))
@@ -58,9 +57,8 @@ def _speeds(made: Converted) -> Iterator[str]:
             f"speeds of moving vehicles {low:.1f}, {half:.1f}, {high:.1f} m/s (5, 50, 95 %); speed limit "
             f"{made.road.speed_limit_mps:g} m/s"
         )
-    options = made.options
     limit = options.speed_limit_mps is not None
-    yield from warnings(made.stays, made.road, options.cutting, made.steps, options.columns, limit=limit)
+    yield from unit_warnings(made.stays, made.road, options.cutting, made.steps, options.columns, limit=limit)
 
 
 def _episodes(output: Path, made: Converted, shape: EpisodeShape) -> Iterator[str]:

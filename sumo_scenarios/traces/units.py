@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from sumo_scenarios.traces.motion import LARGEST_SHARE, MOVES_MPS, Cutting, Piece, Steps
+from sumo_scenarios.traces.motion import LARGEST_SHARE, MOVES_MPS, Cutting, Piece, Steps, speeds_mps
 from sumo_scenarios.traces.table import LENGTHS_M, TIMES_S, Columns
 from vec_envs.mobility.axis import RoadAxis
 from vec_envs.mobility.traffic import Road
@@ -126,7 +126,7 @@ def _others(columns: Columns | None) -> Iterator[tuple[str, float]]:
     yield from ((f"--frame-rate {rate:g}", seconds * rate) for rate in _RATES_HZ)
 
 
-def warnings(
+def unit_warnings(
     stays: Sequence[Piece], road: Road, cutting: Cutting, steps: Steps, columns: Columns | None, *, limit: bool
 ) -> Iterator[str]:
     """Yields warnings about speeds, accelerations and directions that suggest wrong units.
@@ -139,8 +139,8 @@ def warnings(
         columns: The columns of the trace; None for FCD.
         limit: Whether the speed limit of the road was given, and not measured.
     """
-    speeds_mps = [np.hypot(*np.diff(stay.xy_m, axis=0).T) / cutting.slot_s for stay in stays]
-    half_mps = _median_of_moving(speeds_mps)
+    of_stays = speeds_mps(stays, cutting)
+    half_mps = _median_of_moving(of_stays)
     if half_mps is None:
         yield "warning: no vehicle moves: check --time-unit and --length-unit"
         return
@@ -151,7 +151,7 @@ def warnings(
         times = half_mps / road.speed_limit_mps
         yield f"warning: half of the moving vehicles drive {half_mps:.3g} m/s, {times:.1f} times the speed limit{hint}"
     elif float(np.median(steps.gap_s[steps.same])) <= cutting.slot_s:
-        yield from _of_accelerations(speeds_mps, cutting, columns)
+        yield from _of_accelerations(of_stays, cutting, columns)
     if (against := share_against(stays, road)) >= AGAINST:
         yield (
             f"warning: {100 * against:.0f} % of the way is driven against the axis of the road: is the trace mirrored, "
@@ -160,9 +160,9 @@ def warnings(
 
 
 def _of_accelerations(
-    speeds_mps: Iterable[Float[np.ndarray, " slots"]], cutting: Cutting, columns: Columns | None
+    of_stays: Iterable[Float[np.ndarray, " slots"]], cutting: Cutting, columns: Columns | None
 ) -> Iterator[str]:
-    changes = np.concatenate([np.abs(np.diff(of)) for of in speeds_mps]) / cutting.slot_s
+    changes = np.concatenate([np.abs(np.diff(of)) for of in of_stays]) / cutting.slot_s
     if len(changes) and (high := float(np.percentile(changes, 99.0))) > MOST_MPS2:
         in_feet, said = high * LENGTHS_M["ft"], columns is None or columns.length_unit or columns.degrees
         hint = "" if said or in_feet > MOST_MPS2 else f"; in feet they would be {in_feet:.1f} m/s2 (--length-unit ft)"
@@ -172,15 +172,15 @@ def _of_accelerations(
         )
 
 
-def _median_of_moving(speeds_mps: Sequence[Float[np.ndarray, " slots"]]) -> float | None:
-    speed_mps = np.concatenate(speeds_mps)
+def _median_of_moving(of_stays: Sequence[Float[np.ndarray, " slots"]]) -> float | None:
+    speed_mps = np.concatenate(of_stays)
     moving = speed_mps[speed_mps > MOVES_MPS]
     return float(np.median(moving)) if len(moving) else None
 
 
 def check_on_scenario(stays: Sequence[Piece], road: Road, cutting: Cutting, columns: Columns | None) -> None:
     """Raises `ValueError` where vehicles are too fast for the road of the scenario that was given for the trace."""
-    half_mps = _median_of_moving([np.hypot(*np.diff(stay.xy_m, axis=0).T) / cutting.slot_s for stay in stays])
+    half_mps = _median_of_moving(speeds_mps(stays, cutting))
     if half_mps is not None and half_mps > ABOVE_LIMIT * road.speed_limit_mps:
         raise ValueError(
             f"half of the moving vehicles drive {half_mps:.3g} m/s, but the speed limit of {road.name!r} is "

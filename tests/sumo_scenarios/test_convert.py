@@ -339,6 +339,10 @@ def test_a_file_that_is_no_trace_is_refused(kind: str, tmp_path: Path, capsys: p
         (("--frame-rate", "25", "--time-unit", "s"), "leave --time-unit out"),
         (("--begin-s", "9", "--end-s", "9"), "--begin-s must be below --end-s"),
         (("--format", "fcd", "--id", "taxi"), "FCD has its own columns and units, so leave out --id"),
+        (
+            ("--format", "fcd", "--time-format", "%H:%M"),
+            "FCD has its own columns and units, so leave out --time-format",
+        ),
         (("--scenario", "motorway", "--unit", "0", "0"), "give only one of --scenario and --unit"),
     ],
 )

@@ -188,7 +188,7 @@ def imitation_loss(algorithm: QMIX, observation: np.ndarray, action: np.ndarray,
         predicted = values - values.gather(-1, torch.as_tensor(action, device=inputs.device).unsqueeze(-1))
     else:
         predicted, fit_target = network.fit(inputs, x0, policy.generators.torch)
-    exists = torch.isfinite(policy.absent[: inputs.shape[1]]).expand_as(predicted)
+    exists = torch.isfinite(policy.absent[: inputs.shape[1]]).expand_as(predicted)  # all alike with shared weights
     exists = exists & torch.as_tensor(known, device=inputs.device)
     return mean_loss(predicted[exists], fit_target[exists], algorithm.options)
 

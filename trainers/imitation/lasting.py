@@ -64,7 +64,9 @@ def lasting_changes(
 def _choices(
     view: View, env: Int[np.ndarray, "rows"], agent: Int[np.ndarray, "rows"], rng: np.random.Generator
 ) -> Int[np.ndarray, "rows tries"]:
-    """Returns legal choices to try, those of least known cost or random ones. A choice can occur twice.
+    """Returns legal choices to try: of least known cost, or random ones where no costs are known.
+
+    Where fewer choices are legal, the first one is repeated.
 
     The idle action is not tried. Waiting once costs little if the expert plays on, so agents would learn to wait again
     and again.
@@ -72,13 +74,13 @@ def _choices(
     problem, known_costs = view.problem, view.problem
     legal: Bool[np.ndarray, "rows actions"] = problem.action_mask(view.state, view.exogenous)[env, agent]
     legal[:, problem.idle] = False
-    order = rng.random(legal.shape)
     if isinstance(known_costs, HasActionCosts):
         observation = problem.observe(view.state, view.exogenous).transpose(1, 0, 2)
         order = np.add.reduce(known_costs.action_costs().of(observation))[agent, env]
-    drawn = np.argsort(np.where(legal, order, np.inf), axis=1)[:, :MOST_TRIES]
-    known = np.take_along_axis(legal, drawn, axis=1)
-    return np.where(known, drawn, drawn[:, :1])
+    else:
+        order = rng.random(legal.shape)
+    first = np.argsort(np.where(legal, order, np.inf), axis=1)[:, :MOST_TRIES]
+    return np.where(np.take_along_axis(legal, first, axis=1), first, first[:, :1])
 
 
 def _played_on(

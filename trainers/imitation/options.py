@@ -39,7 +39,7 @@ class Pretraining(Run):
     epochs: int = 10
     """Number of passes over the expert's decisions."""
     batch_size: int = 128
-    """Slots of a gradient step."""
+    """Slots of a gradient step, or decisions where agents share weights."""
     learning_rate: float = 5e-4
     """Initial learning rate of Adam; it falls linearly to 0."""
     init_from: Path | None = None

@@ -40,17 +40,17 @@ class KnownActionCosts(nn.Module):
 
     def forward(self, local: Tensor) -> tuple[Tensor, ...]:
         """Returns costs `[agents, batch, actions]` of each kind, for observations `local` [agents, batch, features]."""
-        costs = self._problems().of(self._raw(local))
+        costs = self._as_tensors().of(self._raw(local))
         return tuple(SOFT_LIMIT * torch.log1p(cost / SOFT_LIMIT) for cost in costs)
 
     def inputs(self, local: Tensor) -> Tensor:
         """Returns the inputs of all actions, `[agents, batch, actions, inputs]`, of costs that are `ActionInputs`."""
-        return torch.stack(self._problems().inputs_of(self._raw(local)), dim=-1)
+        return torch.stack(self._as_tensors().inputs_of(self._raw(local)), dim=-1)
 
     def _raw(self, local: Tensor) -> Tensor:
         """Returns observations as the problem gives them."""
         return local.sign() * local.abs().expm1() if self.compressed else local
 
-    def _problems(self) -> Any:
-        """Returns the problem's costs, with the buffers as arrays."""
+    def _as_tensors(self) -> Any:
+        """Returns the problem's `ActionCosts` with the buffers in place of its arrays."""
         return self._kind(**{name: getattr(self, name) for name in self._names})

@@ -44,8 +44,8 @@ class ActionKnowledge:
     """Initial weight of the known costs in the value of an action, at most 0. If it is not 0, the initial value has no
     other part, so that untrained agents take the actions of least known cost."""
     scorer: int = 0
-    """Neurons of each hidden layer of the `ActionScorer`; 0 for none, as where the costs give no inputs. With it, the
-    value of an action is its score plus its known costs with the weight `cost_weight`, and nothing else is learned."""
+    """Neurons of each hidden layer of the `ActionScorer`; 0 for none. With it, the value of an action is its score plus
+    its known costs times `cost_weight`."""
 
 
 NO_KNOWLEDGE = ActionKnowledge()
@@ -96,8 +96,8 @@ class AgentHead(nn.Module):
     - its own linear function of the last hidden layer,
     - the linear functions of its features, which it shares with other actions of the agent,
     - its known costs, with weights that are a linear function of the first hidden layer,
-    - its score by the `ActionScorer`. With it the other parts keep their initial values, where an action's own
-      function is 0.
+    - its score by the `ActionScorer`. Where there is one, it is the only part that learns: the functions above stay at
+      0, and the weights of costs at their initial value.
 
     The last three parts let an agent generalise from one action to others. Section 8.1 of the MAD2RL paper has only the
     first part.
@@ -120,7 +120,7 @@ class AgentHead(nn.Module):
         super().__init__()
         self.own = AgentLinear(num_agents, in_features, num_actions)
         self.shared, self.weighing, self.scorer, self.costs = None, None, None, knowledge.costs
-        if knowledge.features is not None:
+        if knowledge.features is not None and not knowledge.scorer:
             self.shared = nn.Parameter(torch.zeros(num_agents, in_features, knowledge.features.shape[2]))
         if knowledge.costs is not None:
             self.weighing = AgentLinear(num_agents, first_features, knowledge.costs.num_kinds)

@@ -31,7 +31,7 @@ class Segment:
 
     @property
     def name(self) -> str:
-        """The path of the innermost module with all the work, or those of the first and last module with work."""
+        """The path of the innermost module that did all the work, or the paths of the first and the last module."""
         levels = zip(*(path.split(".") for path in self.counted), strict=False)
         shared = takewhile(lambda level: len(set(level)) == 1, levels)
         name = ".".join(level[0] for level in shared) or f"{self.counted[0]}-{self.counted[-1]}"

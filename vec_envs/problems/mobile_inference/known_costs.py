@@ -32,7 +32,21 @@ NEVER_S = 1e6
 
 INPUTS_OF_NODE = ("tasks", "work", "ahead", "efficiency", "efficiency_before")
 """Features that an observation has for units and for service vehicles."""
-NUM_INPUTS = len(INPUTS_OF_NODE) + 10
+INPUTS = (
+    *INPUTS_OF_NODE,
+    "service_speed",
+    "service_processor",
+    "is_service",
+    "access_efficiency",
+    "access_ahead",
+    "access_senders",
+    "local_work",
+    "edge_work",
+    "data",
+    "sends",
+)
+"""The inputs of a start beside its costs. Inputs of a node are 0 for a start that sends nothing, and inputs of the
+access unit also for a start at a service vehicle."""
 
 NUMBERS = (
     "cell_mhz",
@@ -145,13 +159,10 @@ class StartCosts:
     @property
     def num_inputs(self) -> int:
         """The number of inputs of a start beside its costs."""
-        return NUM_INPUTS
+        return len(INPUTS)
 
     def inputs_of(self, observation: Array) -> Array:
-        """Returns a list of inputs of every start, `[clients, batch, actions]` each, in the observation's scales.
-
-        They are features of the start's node, then three of the access unit for starts at units, then the start's local
-        work, work at the node and data, and at last whether it sends at all. Features of nodes are 0 where it does not.
+        """Returns a list of the `INPUTS` of every start, `[clients, batch, actions]` each, in the observation's scales.
 
         `observation` has the axes [clients, batch, features].
         """

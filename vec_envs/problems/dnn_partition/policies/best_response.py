@@ -40,7 +40,7 @@ class _Descent:
     actions: Int[np.ndarray, "batch starts clients"]
     cost: Float[np.ndarray, "batch starts"]
     open: Bool[np.ndarray, "batch starts clients"]
-    """Whether another client has changed its action since this client's response, or there was no response yet."""
+    """Whether a client may have a better action: it has not responded yet, or another one has changed its own since."""
 
 
 class BestResponse:
@@ -57,12 +57,10 @@ class BestResponse:
         self._problem = problem
         self._objective = problem.objective(objective)
         self._generators = RowGenerators(0)
-        self._has_parts = (
-            isinstance(self._objective, DriftPlusPenalty)
-            and self._objective.name in SUMS_OF_PARTS
-            and not problem.shared_band
-            and max(problem.action_counts) >= MANY_ACTIONS
-        )
+        has_parts = not problem.shared_band and max(problem.action_counts) >= MANY_ACTIONS
+        self._sum_of_parts: DriftPlusPenalty | None = None
+        if has_parts and isinstance(self._objective, DriftPlusPenalty) and self._objective.name in SUMS_OF_PARTS:
+            self._sum_of_parts = self._objective
 
     def reset(self, seed: int) -> None:
         """Seeds the random starts; environment b uses `seed` + b."""
@@ -80,7 +78,7 @@ class BestResponse:
         found = _Descent(
             actions=starts, cost=np.full(starts.shape[:2], np.inf), open=np.ones(starts.shape, dtype=np.bool_)
         )
-        parts = self._parts(view)
+        parts = [] if self._sum_of_parts is None else slot_costs(self._problem, view, self._sum_of_parts)
         for _ in range(self.max_sweeps):
             before = found.cost
             for client in range(len(counts)):
@@ -89,13 +87,6 @@ class BestResponse:
                 break
         best = found.actions[np.arange(batch_size), found.cost.argmin(axis=1)]
         return self._problem.as_played(best, view.exogenous)
-
-    def _parts(self, view: View) -> list[SlotCosts]:
-        """Returns the parts of the cost of each environment's slot; empty where they are not known or not needed."""
-        objective = self._objective
-        if self._has_parts and isinstance(objective, DriftPlusPenalty):
-            return slot_costs(self._problem, view, objective)
-        return []
 
     def _respond(self, client: int, descent: _Descent, view: View, parts: Sequence[SlotCosts]) -> _Descent:
         """Returns the descents after one client has improved its own actions.
