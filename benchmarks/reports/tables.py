@@ -236,7 +236,7 @@ def conditions(of_suite: list[PolicyResults], *, pictured: bool = True) -> str:
     sentences = [
         f"Means over {played}, the same for all policies, and over training seeds.",
         "In brackets: 95% intervals of a hierarchical bootstrap, paired on the episodes; with a single seed, of the "
-        "episodes alone." + (" In the picture an arrow stands for a value that is beyond it." if pictured else ""),
+        "episodes alone." + (" An arrow in the picture marks a value beyond its scale." if pictured else ""),
         f"Code: {in_code(result.provenance for result in found)}.",
     ]
     if trained:
