@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import runpy
 import sys
@@ -35,6 +36,8 @@ def commands() -> list[str]:
 def answered(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
     """Runs a command that must exit, and returns its exit status, or the message that it exits with."""
     monkeypatch.setattr(sys, "argv", [module, *arguments])
+    # Here modules are compiled with checks of their annotations. Users' processes must not find such bytecode.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     return ended.value.code
@@ -49,6 +52,13 @@ def misspelt(option: str) -> str:
 
 def test_all_commands_are_found() -> None:
     assert {"vec_envs", "trainers.qmix", "benchmarks.leaderboard", "sumo_scenarios.record"} <= set(commands())
+
+
+def test_running_a_command_here_leaves_no_bytecode_for_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    bytecode = Path(importlib.util.cache_from_source(str(ROOT / "vec_envs" / "__main__.py")))
+    bytecode.unlink(missing_ok=True)
+    assert answered("vec_envs", ["--version"], monkeypatch) == 0
+    assert not bytecode.exists()
 
 
 @pytest.mark.slow
