@@ -66,7 +66,8 @@ def execute(job: Job, directory: Path) -> None:
         if run is not None:
             with unfit_put_aside(run):
                 train_run(job, run)
-            curve, training_s = results.learning_curve(run / METRICS)
+            if job.training_episodes:
+                curve, training_s = results.learning_curve(run / METRICS)
             trained_by = begun_by(run)
         began = time.monotonic()
         with unfit_put_aside(run):

@@ -33,7 +33,7 @@ from vec_envs.registration import factory_of
         ),
         (["--env-id", "no_such_module:My-Env-v0"], "the module of the environment"),
         (["--learner.discount", "2"], "discount"),
-        (["--episodes", "0"], "episodes"),
+        (["--episodes", "-1"], "episodes"),
         (["--device", "abacus"], "abacus"),
         (["--resume"], "holds no run"),
     ],

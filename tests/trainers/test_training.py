@@ -189,6 +189,20 @@ def test_a_run_too_short_to_learn_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("learner", MODULES)
+def test_without_episodes_a_run_keeps_the_initial_weights(
+    learner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(learner, tmp_path / "first", "--episodes", "0", "--evaluation-episodes", "2")
+    assert learner in capsys.readouterr().out.split("held-out")[-1], "the table has a row of the learner"
+    assert not metrics(tmp_path / "first")
+    run(learner, tmp_path / "first", "--resume", "--evaluation-episodes", "0")
+    more = ("--seed", "1", "--init-from", str(tmp_path / "first"), "--evaluation-episodes", "0")
+    run(learner, tmp_path / "second", "--episodes", "0", *more)
+    ours, theirs = weights(tmp_path / "first"), weights(tmp_path / "second")
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 def test_the_first_round_warms_up_also_where_it_has_more_environments_than_needed(tmp_path: Path) -> None:
     run("sac", tmp_path / "run", "--num-envs", "6", "--episodes", "12", "--learner.warm-up-episodes", "4")
     rounds = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

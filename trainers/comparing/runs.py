@@ -55,8 +55,8 @@ class Curve:
 def read_run(path: Path) -> TrainedRun:
     """Returns the run of a folder.
 
-    Raises `FileNotFoundError` where the folder holds no run, and `ValueError` where the run cannot be read, or has not
-    finished a round.
+    Raises `FileNotFoundError` where the folder holds no run, and `ValueError` where the run cannot be read, or has no
+    finished round.
     """
     directory = RunDirectory(path)
     text = directory.config()
@@ -65,6 +65,8 @@ def read_run(path: Path) -> TrainedRun:
         run = from_json(text, learner)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    if not run.rounds:
+        raise ValueError(f"{path} has no learning curve: it was begun with episodes=0")
     lines = [cast(dict[str, Any], parse_json(line)) for line in directory.metrics(run.rounds, num_envs=run.num_envs)]
     if not lines:
         raise ValueError(f"{path} has not finished a round of training: metrics.jsonl has no line that can be read")

@@ -161,10 +161,10 @@ class Training:
         self.round = 0
         self.num_rounds = run.rounds
         warm_up = self.experience.warm_up_episodes
-        if self.num_rounds <= math.ceil(warm_up / run.num_envs):
+        if 0 < self.num_rounds <= math.ceil(warm_up / run.num_envs):
             raise ValueError(
                 f"episodes={run.episodes} must be above warm_up_episodes={warm_up}, both rounded up to multiples of "
-                f"num_envs={run.num_envs}, or nothing is learned"
+                f"num_envs={run.num_envs}, or nothing is learned; episodes=0 evaluates the initial weights"
             )
 
     @property

@@ -36,7 +36,8 @@ class Run:
     seed: int = 0
     """Seed of all randomness: traffic, random draws, network weights, exploration and replay."""
     episodes: int = 1920
-    """Training episodes over all environments, rounded up to a multiple of num_envs."""
+    """Training episodes over all environments, rounded up to a multiple of num_envs; 0 to evaluate the initial
+    weights, or those of --init-from."""
     num_envs: int = 16
     """Environments that are played in parallel, at most 100,000."""
     init_from: Path | None = None
@@ -60,7 +61,8 @@ class Run:
     """Seed of the first held-out episode. Those of the leaderboard begin at 1000: do not tune on them."""
 
     def __post_init__(self) -> None:
-        check_integer(1, episodes=self.episodes, num_envs=self.num_envs)
+        check_integer(1, num_envs=self.num_envs)
+        check_integer(0, episodes=self.episodes)
         check_at_most(MOST_ENVIRONMENTS, num_envs=self.num_envs)
         check_integer(
             0, evaluation_episodes=self.evaluation_episodes, evaluation_seed=self.evaluation_seed, seed=self.seed
