@@ -41,6 +41,7 @@ NEWER = frozenset(
         "actor",
         "carrier_ghz",
         "cost_prior",
+        "improvements",
         "mix_advantages",
         "noise_figure_db",
         "processors",
@@ -53,7 +54,7 @@ NEWER = frozenset(
 
 A definition has them only where they are not the default, so that a new option leaves the keys of these results.
 """
-_PRETRAINING = ["episodes", "expert", "exploration", "epochs", "batch_size", "learning_rate"]
+_PRETRAINING = ["episodes", "expert", "exploration", "improvements", "epochs", "batch_size", "learning_rate"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class Job:
         """The definition of the training run; None for a policy without learning."""
         policy = self.definition["policy"]
         return policy if "learner_name" in policy else None
+
+    @property
+    def training_episodes(self) -> int:
+        """The number of training episodes; 0 without learning, and where a policy is pre-trained alone."""
+        return (self.training or {}).get("episodes", 0)
 
     @cached_property
     def run_name(self) -> str:
@@ -195,7 +201,7 @@ def _learned_jobs(case: Case, policy: Learned, seeds: int) -> list[Job]:
     written = {name: value for name, value in as_definition(run).items() if name not in left_out}
     if policy.pretraining is not None:
         first = pretraining_of(run, policy.learner, policy.pretraining)
-        written["pretraining"] = {name: getattr(first, name) for name in _PRETRAINING}
+        written["pretraining"] = {name: value for name, value in as_definition(first).items() if name in _PRETRAINING}
     named = {"learner_name": policy.learner, **_revision(learner_named(policy.learner))}
     training = with_hashes(json.loads(json.dumps({**named, **written}, allow_nan=False)), trained)
     env = options_of(case.env_id, played)

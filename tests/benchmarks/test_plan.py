@@ -26,7 +26,7 @@ from benchmarks.suites.suite import Case, Learned, Reference
 from trainers.loop.episodes import Step, Trend
 from trainers.registry import learner_named
 from trainers.runs.configuration import as_json, from_json
-from trainers.runs.directory import RunDirectory
+from trainers.runs.directory import RunDirectory, read_checkpoint
 from vec_envs import cooperative_inference_v0, task_diversion_v0
 from vec_envs.dnn import DNNProfile
 from vec_envs.mobility import Road, Scenario, TrafficWindow
@@ -397,3 +397,22 @@ def test_a_policy_with_pretraining_is_pretrained_first(tmp_path: Path) -> None:
     (tmp_path / "runs" / job.run_name / "checkpoint.pt").unlink()
     execute(job, tmp_path)
     assert (first / "checkpoint.pt").stat().st_mtime_ns == written
+
+
+@pytest.mark.slow
+def test_a_policy_may_be_pretrained_alone(tmp_path: Path) -> None:
+    """With no training episodes it plays with the weights of its pre-training, and has no learning curve."""
+    small = {"hidden": 8, "hidden_layers": 1, "hypernetwork_hidden": 8}
+    run, first = {"episodes": 0, "num_envs": 4}, {"episodes": 8, "epochs": 1}
+    taught = Learned(name="taught", learner="qmix", options=small, run=run, pretraining=first)
+    env = {"num_client_vehicles": 2, "num_service_vehicles": 1, "episode_slots": 5, "mobility": "straight"}
+    case = Case(name="two", env_id="VEC-DNNPartition-v0", env=env, policies=(taught,), episodes=2)
+    (job,) = jobs_of(case, taught, 1)
+    execute(job, tmp_path)
+    (path,) = (tmp_path / "results").glob("*.json")
+    assert json.loads(path.read_text())["curve"] is None
+    weights, own = (
+        read_checkpoint(tmp_path / "runs" / name / "checkpoint.pt")["algorithm"]
+        for name in (f"{job.run_name}.pretraining", job.run_name)
+    )
+    assert all(bool((weights[name] == own[name]).all()) for name in weights if name.startswith("policy.network."))

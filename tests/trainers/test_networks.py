@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trainers.networks.action_costs import SOFT_LIMIT, KnownActionCosts
-from trainers.networks.agents import NO_KNOWLEDGE, ActionKnowledge, ActionScorer, AgentHead, AgentMLP, MLPAgents
+from trainers.networks.agents import NO_KNOWLEDGE, SCORED, ActionKnowledge, ActionScorer, AgentHead, AgentMLP, MLPAgents
 from trainers.networks.mixer import Mixer
 from vec_envs.physics.lyapunov import drift
 from vec_envs.physics.queues import next_backlog_gcycles
@@ -98,7 +98,13 @@ def test_a_head_scores_actions_by_their_costs_and_inputs() -> None:
     assert learned == {"scorer"}
     torch.nn.init.normal_(head.scorer.last.weight)
     inputs = torch.cat([torch.stack(costs(local), dim=-1), costs.inputs(local)], dim=-1)
-    torch.testing.assert_close(head(x, head.folded(local, hidden)), before + head.scorer(inputs, hidden))
+    scores = (head(x, head.folded(local, hidden)) - before).detach()
+    least = sum(costs.of(local)).argsort(dim=-1)
+    scored, others = least[..., :SCORED], least[..., SCORED:]
+    of_all = head.scorer(inputs, hidden).detach()
+    torch.testing.assert_close(scores.gather(-1, scored), of_all.gather(-1, scored), atol=1e-4, rtol=1e-4)
+    lowest = of_all.gather(-1, scored).min(dim=-1, keepdim=True).values
+    torch.testing.assert_close(scores.gather(-1, others), lowest.expand_as(others), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -78,8 +78,9 @@ def test_an_advantage_is_what_one_client_alone_would_change() -> None:
 
 
 def test_shards_are_made_once_and_reproducible(tmp_path: Path) -> None:
-    how: dict[str, Any] = {"expert": "best-response-drift", "rounds": 2, "exploration": 0.2, "seed": 7}
     with closing(small_env()) as env:
+        expert = BestResponse(env.problem, objective="drift")
+        how: dict[str, Any] = {"expert": expert, "rounds": range(2), "exploration": 0.2, "seed": 7}
         first = list(shards(env, tmp_path, **how))
         files = sorted(tmp_path.iterdir())
         assert [path.name for path in files] == ["shard-0000.npz", "shard-0001.npz"]
@@ -116,7 +117,8 @@ def test_a_damaged_shard_is_named(damage: bytes | None, tmp_path: Path) -> None:
 
 def test_a_shard_of_another_problem_is_refused(tmp_path: Path) -> None:
     with closing(small_env()) as env:
-        list(shards(env, tmp_path, expert="random", rounds=1, exploration=0.0, seed=0))
+        how: dict[str, Any] = {"expert": BestResponse(env.problem), "rounds": range(1), "exploration": 0.0, "seed": 0}
+        list(shards(env, tmp_path, **how))
     with closing(small_env(num_client_vehicles=3)) as env, pytest.raises(ValueError, match="is of another problem"):
         read_shard(tmp_path / "shard-0000.npz", env.problem)
 
@@ -255,6 +257,20 @@ def test_the_same_command_continues_and_another_is_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_agents_become_the_expert_and_learn_from_their_own_episodes(tmp_path: Path) -> None:
+    once = read_checkpoint(made(tmp_path / "once", "--agents", "qmix"))["algorithm"]
+    again = read_checkpoint(made(tmp_path / "twice", "--agents", "qmix", "--improvements", "1"))["algorithm"]
+    assert [line["epoch"] for line in metrics(tmp_path / "twice")] == [1, 2, 3, 4]
+    assert metrics(tmp_path / "twice")[:2] == metrics(tmp_path / "once"), "the first part is the same"
+    names = [name for name in once if name.startswith("policy.network")]
+    assert not all(torch.equal(once[name], again[name]) for name in names)
+    folder = tmp_path / "twice" / "improvement-1"
+    assert sorted(path.name for path in folder.glob("*.npz")) == ["shard-0002.npz", "shard-0003.npz"]
+    expert = json.loads((folder / "episodes.json").read_text())["expert"]
+    assert len(expert) == 64, "the episodes belong to these weights"
+
+
+@pytest.mark.slow
 def test_expert_episodes_can_be_shared_but_not_with_other_options(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     own = read_checkpoint(made(tmp_path / "own"))["algorithm"]
@@ -317,9 +333,9 @@ def test_the_last_shard_is_not_learned_from(tmp_path: Path, monkeypatch: pytest.
     learned: list[Any] = []
     held: list[Any] = []
 
-    def fitted(algorithm: Any, run: Any, data: Any, rng: Any) -> Iterator[tuple[int, dict[str, float]]]:
+    def fitted(algorithm: Any, run: Any, data: Any, rng: Any) -> Iterator[tuple[int, float]]:
         learned.append(data)
-        yield 1, {"epoch": 1, "loss": 0.0}
+        yield 1, 0.0
 
     monkeypatch.setattr(imitation, "fitted", fitted)
     monkeypatch.setattr(imitation, "imitation_metrics", lambda algorithm, shard: held.append(shard) or {})

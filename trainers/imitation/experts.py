@@ -20,7 +20,6 @@ from trainers.runs.directory import replace_file
 from vec_envs.core.batch import EnvironmentBatch
 from vec_envs.files import read_arrays, read_json
 from vec_envs.interfaces.vector_env import BatchVectorEnv
-from vec_envs.policies import references
 from vec_envs.problems.abilities import HasLastingEffects
 from vec_envs.problems.base import View
 from vec_envs.problems.policy import Policy, mask_keyword, random_legal
@@ -69,26 +68,25 @@ def check_episodes(folder: Path, episodes: Mapping[str, Any]) -> None:
 
 
 def shards(
-    env: BatchVectorEnv, folder: Path, *, expert: str, rounds: int, exploration: float, seed: int
+    env: BatchVectorEnv, folder: Path, *, expert: Policy, rounds: range, exploration: float, seed: int
 ) -> Iterator[Shard]:
     """Yields the shard of each round of episodes; missing shards are made and written.
 
     Args:
         env: The environments that the expert plays.
         folder: Where the files are.
-        expert: The name of a reference policy.
-        rounds: The number of shards.
+        expert: The policy that plays.
+        rounds: The numbers of the shards.
         exploration: The probability that an agent takes a random action instead of the expert's.
         seed: The seed of the episodes.
 
     Raises:
-        ValueError: The expert is unknown, or a file is damaged or of another problem.
+        ValueError: A file is damaged or of another problem.
     """
-    policy = references(env.problem).named(expert).make(env.problem)
-    for number in range(rounds):
+    for number in rounds:
         path = folder / f"shard-{number:04d}.npz"
         if not path.exists():
-            shard = made_shard(env, policy, exploration=exploration, seed=(seed, number))
+            shard = made_shard(env, expert, exploration=exploration, seed=(seed, number))
             written = io.BytesIO()
             np.savez_compressed(written, **{name: getattr(shard, name) for name in ARRAYS})
             replace_file(path, written.getvalue())

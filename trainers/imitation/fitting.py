@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import math
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from trainers.runs.directory import RunDirectory, new_path, replace_file
 from trainers.runs.env_options import problem_of
 from trainers.runs.options import ADJUSTABLE
 from vec_envs.mobility import TrafficError
+from vec_envs.problems.policy import Policy
 from vec_envs.registration import factory_of
 
 EXPERTS = "experts"
@@ -87,31 +89,63 @@ def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, expert
         experts: The folder of the expert's episodes; by default in the folder of the run.
     """
     set_up_torch(run.threads)
-    problem, parts = expert_data(run, experts or directory.path / EXPERTS)
-    num_held_out = max(1, len(parts) // HELD_OUT)
-    training, held_out = joined(parts[:-num_held_out]), joined(parts[-num_held_out:])
     weights, order = (int(word) >> 1 for word in np.random.SeedSequence(run.seed).generate_state(2, np.uint64))
+    problem, rng = problem_of(run.env_id, dataclasses.asdict(run.env)), np.random.default_rng(order)
     algorithm: QMIX = learner.build(problem, run.learner, seed=weights)
     algorithm.to(device_of(run.device))
-    training = replace(training, advantage=scaled(algorithm, training.advantage))
-    if algorithm.options.share_weights:
-        training = of_deciders(training)
+    expert: Policy = factory_of(run.env_id).references.named(run.expert).make(problem)
+    folder, played = experts or directory.path / EXPERTS, episodes_of(run)
     with contextlib.closing(directory):
-        for epoch, metrics in fitted(algorithm, run, training, np.random.default_rng(order)):
-            directory.log(epoch, metrics | imitation_metrics(algorithm, held_out))
+        for improvement in range(run.improvements + 1):
+            if improvement:
+                expert, folder = greedy(algorithm, lagged=False), directory.path / f"improvement-{improvement}"
+                played = {**episodes_of(run), "expert": digest_of(algorithm)}
+            parts = expert_data(run, folder, expert, played, first_round=improvement * run.rounds)
+            for epoch, metrics in learned_from(parts, algorithm, run, rng):
+                number = improvement * run.epochs + epoch
+                directory.log(number, {"epoch": number, **metrics})
     algorithm.copy_to_targets()
     directory.save_checkpoint({"round": 0, "algorithm": algorithm.state_dict()})
 
 
-def expert_data(run: Pretraining, folder: Path) -> tuple[Any, list[Shard]]:
-    """Returns the problem and the expert's shards, and makes the missing shards."""
-    rounds, options = math.ceil(run.episodes / run.num_envs), dataclasses.asdict(run.env)
-    check_episodes(folder, episodes_of(run))
+def learned_from(
+    parts: list[Shard], algorithm: QMIX, run: Pretraining, rng: np.random.Generator
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Trains the agents on all shards but the last ones, and yields the number of each epoch with its metrics."""
+    num_held_out = max(1, len(parts) // HELD_OUT)
+    training, held_out = joined(parts[:-num_held_out]), joined(parts[-num_held_out:])
+    training = replace(training, advantage=scaled(algorithm, training.advantage))
+    if algorithm.options.share_weights:
+        training = of_deciders(training)
+    for epoch, loss in fitted(algorithm, run, training, rng):
+        yield epoch, {"loss": loss, **imitation_metrics(algorithm, held_out)}
+
+
+def expert_data(
+    run: Pretraining, folder: Path, expert: Policy, played: Mapping[str, Any], *, first_round: int
+) -> list[Shard]:
+    """Returns the expert's shards, and makes the missing ones.
+
+    Args:
+        run: The options.
+        folder: Where the shards are.
+        expert: The policy that plays.
+        played: The options that determine the episodes.
+        first_round: The number of the first shard. Each number has its own episodes.
+    """
+    check_episodes(folder, played)
     if not (folder / EPISODES).exists():
-        replace_file(folder / EPISODES, json.dumps(episodes_of(run), indent=2) + "\n")
+        replace_file(folder / EPISODES, json.dumps(played, indent=2) + "\n")
+    options, rounds = dataclasses.asdict(run.env), range(first_round, first_round + run.rounds)
     with contextlib.closing(factory_of(run.env_id).vector_env(num_envs=run.num_envs, **options)) as env:
-        one_by_one = shards(env, folder, expert=run.expert, rounds=rounds, exploration=run.exploration, seed=run.seed)
-        return env.problem, list(tqdm(one_by_one, total=rounds, unit="shard", desc=run.expert))
+        one_by_one = shards(env, folder, expert=expert, rounds=rounds, exploration=run.exploration, seed=run.seed)
+        return list(tqdm(one_by_one, total=len(rounds), unit="shard", desc="expert's episodes"))
+
+
+def digest_of(algorithm: QMIX) -> str:
+    """Returns a hash of the weights of the agents."""
+    weights = algorithm.policy.network.state_dict().values()
+    return hashlib.sha256(b"".join(weight.cpu().numpy().tobytes() for weight in weights)).hexdigest()
 
 
 def episodes_of(run: Pretraining) -> dict[str, Any]:
@@ -120,9 +154,7 @@ def episodes_of(run: Pretraining) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(run).items() if name in names}
 
 
-def fitted(
-    algorithm: QMIX, run: Pretraining, data: Shard, rng: np.random.Generator
-) -> Iterator[tuple[int, dict[str, float]]]:
+def fitted(algorithm: QMIX, run: Pretraining, data: Shard, rng: np.random.Generator) -> Iterator[tuple[int, float]]:
     """Trains the agents, and yields the number of each epoch with its mean loss.
 
     Raises `ValueError` where the loss is not finite any more.
@@ -145,7 +177,7 @@ def fitted(
             losses.append(loss.item())
         if not np.isfinite(losses).all():
             raise ValueError("the loss is not finite any more: try a lower --learning-rate")
-        yield epoch, {"epoch": epoch, "loss": float(np.mean(losses))}
+        yield epoch, float(np.mean(losses))
 
 
 def scaled(algorithm: QMIX, advantage: np.ndarray) -> np.ndarray:

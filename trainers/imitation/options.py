@@ -36,8 +36,11 @@ class Pretraining(Run):
     """Probability that a client takes a random action instead, so that slots off the expert's path are seen too."""
     experts: Path | None = None
     """Folder of the expert's episodes; by default in the run's folder. Runs of both learners can share it."""
+    improvements: int = 0
+    """Number of times that the agents become the expert themselves: they play as many episodes again, and learn how
+    other choices would have changed their own rewards."""
     epochs: int = 10
-    """Number of passes over the expert's decisions."""
+    """Number of passes over the expert's decisions; as many follow each time that the agents become the expert."""
     batch_size: int = 128
     """Slots of a gradient step, or decisions where agents share weights."""
     learning_rate: float = 5e-4
@@ -51,6 +54,7 @@ class Pretraining(Run):
         super().__post_init__()
         check_fraction(exploration=self.exploration)
         check_integer(1, epochs=self.epochs, batch_size=self.batch_size)
+        check_integer(0, improvements=self.improvements)
         check_positive(learning_rate=self.learning_rate)
         if self.rounds < 2:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -40,7 +41,15 @@ class KnownActionCosts(nn.Module):
 
     def forward(self, local: Tensor) -> tuple[Tensor, ...]:
         """Returns costs `[agents, batch, actions]` of each kind, for observations `local` [agents, batch, features]."""
-        costs = self._as_tensors().of(self._raw(local))
+        return self.limited(self.of(local))
+
+    def of(self, local: Tensor) -> Sequence[Tensor]:
+        """Returns the costs as the problem gives them: not compressed."""
+        return self._as_tensors().of(self._raw(local))
+
+    @staticmethod
+    def limited(costs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Returns compressed costs."""
         return tuple(SOFT_LIMIT * torch.log1p(cost / SOFT_LIMIT) for cost in costs)
 
     def inputs(self, local: Tensor) -> Tensor:

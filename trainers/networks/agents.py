@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,8 @@ class ActionKnowledge:
 
 
 NO_KNOWLEDGE = ActionKnowledge()
+SCORED = 16
+"""The number of actions that an `ActionScorer` scores: those of least known cost."""
 
 
 class Folded(NamedTuple):
@@ -97,7 +99,8 @@ class AgentHead(nn.Module):
     - the linear functions of its features, which it shares with other actions of the agent,
     - its known costs, with weights that are a linear function of the first hidden layer,
     - its score by the `ActionScorer`. Where there is one, it is the only part that learns: the functions above stay at
-      0, and the weights of costs at their initial value.
+      0, and the weights of costs at their initial value. The `SCORED` actions of least known cost are scored. All
+      others get the least of these scores, so that none of them has the highest value.
 
     The last three parts let an agent generalise from one action to others. Section 8.1 of the MAD2RL paper has only the
     first part.
@@ -151,17 +154,26 @@ class AgentHead(nn.Module):
         if self.shared is not None and self.features is not None:
             weight = torch.baddbmm(weight, self.shared, self.features)
         if self.weighing is not None and self.costs is not None:
-            costs = self.costs(local)
+            exact = self.costs.of(local)
+            costs = self.costs.limited(exact)
             for cost, weight_of_cost in zip(costs, self.weighing(first_hidden).split(1, dim=-1), strict=True):
                 bias = torch.addcmul(bias, weight_of_cost, cost)
             if self.scorer is not None:
                 inputs = torch.cat([torch.stack(costs, dim=-1), self.costs.inputs(local)], dim=-1)
-                bias = bias + self.scorer(inputs, first_hidden)
+                bias = bias + _scores(self.scorer, sum(exact), inputs, first_hidden)
         return Folded(bias, weight)
 
     def forward(self, x: Tensor, folded: Folded) -> Tensor:
         """Returns values `[agents, batch, actions]` of the last hidden layer `x` [agents, batch, in]."""
         return torch.baddbmm(folded.bias, x, folded.weight)
+
+
+def _scores(scorer: ActionScorer, cost: Any, inputs: Tensor, first_hidden: Tensor) -> Tensor:
+    """Returns scores `[agents, batch, actions]` of all actions, from their known costs `[agents, batch, actions]`."""
+    least = cost.topk(min(SCORED, cost.shape[-1]), largest=False).indices
+    scores = scorer(inputs.take_along_dim(least.unsqueeze(-1), dim=2), first_hidden)
+    others = scores.min(dim=-1, keepdim=True).values.expand_as(cost)
+    return others.scatter(-1, least, scores)
 
 
 class AgentMLP(nn.Module):

@@ -84,6 +84,11 @@ class StartActions:
         last = self.num_layers[:, None, None]
         return (cut < last) | ((cut == last) & (node == 0))
 
+    @property
+    def repeats(self) -> Bool[np.ndarray, "types starts"]:
+        """Which starts of a DNN are never legal, because they mean the same as another one: actions 1, 2, ..."""
+        return ~self._legal.reshape(len(self.profiles), -1)
+
     def mask(
         self,
         decides: Bool[np.ndarray, "*batch clients"],

@@ -73,7 +73,8 @@ class StartCosts:
     at the node. A client expects links from its observation (`ahead.py`). Loads are the present senders and tasks, plus
     one. The drift is the energy of the task times the client's energy queue, divided by V.
 
-    Action 0 costs a slot of waiting, and then the start of least time. Every action costs nothing while no task waits.
+    Starts that repeat another one cost `NEVER_S`. Action 0 costs a slot of waiting, and then the start of least time.
+    Every action costs nothing while no task waits.
 
     All clients have the same actions. The axes of arrays end with `[types, actions]` or `[nodes, actions]`.
     """
@@ -83,6 +84,8 @@ class StartCosts:
     task_mbit: Array
     waits: Array
     """1 for action 0, else 0."""
+    repeats: Array
+    """1 for starts of a DNN that are never legal, because another one means the same: all layers run at the client."""
     numbers_of_actions: Array
     """The numbers of the actions: 0, 1, ..."""
     unit_of: Array
@@ -150,7 +153,7 @@ class StartCosts:
         drift_s = ENERGY_SCALE_J * observation[..., self.energy_queue] * energy_j * per_v
         sends = 1.0 * (mbit > 0.0)
         forward_s = hops * (hop_s * sends + mbit / backhaul_mbps)
-        starts = [local / client_ghz, send_s, forward_s, edge * s_per_gcycle, drift_s]
+        starts = [local / client_ghz + NEVER_S * (dnn @ self.repeats), send_s, forward_s, edge * s_per_gcycle, drift_s]
         best = sum(starts[:-1]) + self.waits * NEVER_S
         is_best = 1.0 * (best.argmin(-1)[..., None] == self.numbers_of_actions)
         kinds = [kind + self.waits * (kind * is_best).sum(-1)[..., None] for kind in starts]
@@ -236,6 +239,7 @@ def start_costs(
     return StartCosts(
         **{name: _with_wait(table) for name, table in (of_actions | tables).items()},
         waits=(np.arange(starts.count) == WAIT).astype(np.float32),
+        repeats=_with_wait(starts.repeats),
         numbers_of_actions=np.arange(starts.count),
         **{name: np.arange(columns[name].start, columns[name].stop) for name in names},
         units=units,
