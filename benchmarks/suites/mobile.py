@@ -15,12 +15,16 @@ _REFERENCES = ("rollout", "predicted", "least-estimate", "access", "local")
 _PRETRAINED = Learned(
     name="p-qmix-pretrained",
     learner="qmix",
+    env={"mobility": "replay"},
+    evaluated={"mobility": "sumo"},
     options={"action_scorer": 64, "loss": "squared"},
     run={"episodes": 0, "num_envs": 64},
     pretraining={"expert": "predicted", "episodes": 704, "epochs": 4, "learning_rate": 1e-3},
 )
-"""P-QMIX that learns by pre-training alone. Training by its own episodes has made agents worse so far, see "What is
-open" in docs/mobile-inference.md."""
+"""P-QMIX that learns by pre-training alone, on recorded traffic, which takes half of the time.
+
+Training by its own episodes has made agents worse so far, see "What is open" in docs/mobile-inference.md.
+"""
 _POLICIES = (
     _PRETRAINED,
     *(Reference(name=name) for name in _REFERENCES),

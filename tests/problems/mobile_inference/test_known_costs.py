@@ -15,7 +15,7 @@ from vec_envs.mobility import StraightMobility
 from vec_envs.problems.mobile_inference import MobileInference
 from vec_envs.problems.mobile_inference.actions import WAIT
 from vec_envs.problems.mobile_inference.known_costs import INPUTS_OF_NODE as NODE
-from vec_envs.problems.mobile_inference.known_costs import KINDS
+from vec_envs.problems.mobile_inference.known_costs import KINDS, NEVER_S
 from vec_envs.problems.mobile_inference.policies import Predicted
 from vec_envs.problems.mobile_inference.policies.estimates import start_times_s, who_decides
 
@@ -93,6 +93,20 @@ def test_waiting_costs_a_slot_and_a_node_out_of_reach_much() -> None:
     to_vehicle = 1 + problem.num_rsus  # cut 0
     mbit = problem.starts.task_mbit[state.waiting_type.T[waits], 0]
     assert (send[waits][:, to_vehicle] >= mbit / (0.01 * problem.v2v_bandwidth_mhz) * 0.999).all()
+
+
+def test_starts_that_repeat_another_one_are_the_most_expensive() -> None:
+    """So an action scorer, which scores the cheapest starts, does not spend places on starts that are never legal."""
+    problem = MobileInference(num_rsus=2, num_service_vehicles=1, **SMALL)
+    state, exogenous = slot_of(problem, seed=3)
+    who = who_decides(state)
+    costs = sum(problem.action_costs().of(problem.observe(state, exogenous).transpose(1, 0, 2)))[who[1], who[0]]
+    repeats = problem.starts.repeats[state.waiting_type[who]]
+    legal = problem.action_mask(state, exogenous)[who][:, 1:]
+    assert repeats.any()
+    assert not (repeats & legal).any()
+    assert (costs[:, 1:][repeats] >= NEVER_S).all()
+    assert (costs[:, 1:][legal] < NEVER_S).all()
 
 
 def test_decisions_are_of_the_kind_of_their_node() -> None:
