@@ -20,6 +20,14 @@ def pytest_configure(config: pytest.Config) -> None:
     # beartype checks a random item of each list; this ignores Hypothesis's warning about random numbers that it does
     # not control.
     config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
+    if hasattr(config.option, "loadscopereorder"):  # with pytest-xdist, which would begin with the files of most tests
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files with slow tests first, so that no process ends with one of them while the others have nothing left."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 # Tianshou compiles loops with Numba in each process that makes a policy: seconds, for loops of a few steps. Processes
