@@ -9,7 +9,17 @@ import numpy as np
 from jaxtyping import Int
 
 from vec_envs.physics.lyapunov import PerEnvironment
+from vec_envs.problems.base import Metric
 from vec_envs.problems.cooperative_inference.records import Outcome, State
+
+REPORTED = (
+    Metric(name="delay_s", unit="s"),
+    Metric(name="energy_j", unit="J"),
+    Metric(name="memory_gb", unit="GB"),
+    Metric(name="energy_queue", unit="", final=True),
+    Metric(name="memory_queue", unit="", final=True),
+)
+"""Policies are ranked by the mean delay of a task."""
 
 
 def metrics_of(

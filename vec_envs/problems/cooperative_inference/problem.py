@@ -28,7 +28,7 @@ from vec_envs.problems.cooperative_inference.channel import InferenceChannel
 from vec_envs.problems.cooperative_inference.cuts import CutTable, cut_table
 from vec_envs.problems.cooperative_inference.dynamics import SlotDynamics
 from vec_envs.problems.cooperative_inference.extremes import check_extremes, check_gains
-from vec_envs.problems.cooperative_inference.metrics import metrics_of
+from vec_envs.problems.cooperative_inference.metrics import REPORTED, metrics_of
 from vec_envs.problems.cooperative_inference.objective import REWARDS, DriftPlusPenalty, Objective
 from vec_envs.problems.cooperative_inference.observation import OBSERVATIONS, InferenceObservation
 from vec_envs.problems.cooperative_inference.options import (
@@ -213,13 +213,7 @@ class CooperativeInference:
     @property
     def reported_metrics(self) -> tuple[Metric, ...]:
         """The mean delay of a task, which ranks policies, then use and virtual queues of energy and memory."""
-        return (
-            Metric(name="delay_s", unit="s"),
-            Metric(name="energy_j", unit="J"),
-            Metric(name="memory_gb", unit="GB"),
-            Metric(name="energy_queue", unit="", final=True),
-            Metric(name="memory_queue", unit="", final=True),
-        )
+        return REPORTED
 
     def action_mask(self, state: State, exogenous: Exogenous) -> Bool[np.ndarray, "*batch devices cuts"]:
         """Returns the legal cuts (C7): those whose load the device carries at maximum speed. Cut 0 is always legal."""

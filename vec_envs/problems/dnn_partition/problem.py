@@ -24,29 +24,18 @@ from vec_envs.mobility.traffic import EpisodeShape, Road, TrafficBlock
 from vec_envs.physics.channel import PAPER_CARRIER_GHZ, RateFunction, v2i_rate_mbps, v2v_rate_mbps
 from vec_envs.problems.base import DiscreteActions, Metric, View
 from vec_envs.problems.dnn_partition.actions import PartitionActions
-from vec_envs.problems.dnn_partition.dynamics import ALLOCATIONS, SlotDynamics
+from vec_envs.problems.dnn_partition.dynamics import SlotDynamics
 from vec_envs.problems.dnn_partition.known_costs import KnownCosts, known_costs
+from vec_envs.problems.dnn_partition.metrics import REPORTED, metrics_of
 from vec_envs.problems.dnn_partition.objective import REWARDS, DriftPlusPenalty, Objective, SlotTerms, total_cost
-from vec_envs.problems.dnn_partition.observation import OBSERVATIONS, PartitionObservation, global_state
-from vec_envs.problems.dnn_partition.radio import Radio, check_radio
+from vec_envs.problems.dnn_partition.observation import PartitionObservation, global_state
+from vec_envs.problems.dnn_partition.options import COUNTS, RANGES, check_options
+from vec_envs.problems.dnn_partition.radio import Radio
 from vec_envs.problems.dnn_partition.records import Draws, Exogenous, Outcome, QueueRow, State
 from vec_envs.problems.dnn_partition.scene import scene_of, scenery_of
 from vec_envs.problems.scenes import PlayedSlot, SceneFrame, Scenery
 from vec_envs.records import map_arrays
-from vec_envs.validation import (
-    MOST_SLOTS,
-    MOST_VEHICLES,
-    check_at_most,
-    check_bool,
-    check_integer,
-    check_name_or_function,
-    check_one_of,
-    check_positive,
-    check_positive_range,
-    check_product,
-    did_you_mean,
-    shown,
-)
+from vec_envs.validation import did_you_mean
 
 __all__ = ["DNNPartition", "Draws", "Exogenous", "Outcome", "State"]
 
@@ -119,16 +108,15 @@ class DNNPartition:
     def __post_init__(self) -> None:
         profiles = as_profiles(self.dnns, workload=self.workload)
         object.__setattr__(self, "dnns", profiles)
-        check_integer(1, num_client_vehicles=self.num_client_vehicles, episode_slots=self.episode_slots)
-        check_integer(0, num_service_vehicles=self.num_service_vehicles)
-        _check_sizes(self)
-        for name in ("num_client_vehicles", "num_service_vehicles", "episode_slots"):
+        check_options(self)
+        for name in COUNTS:
             object.__setattr__(self, name, int(getattr(self, name)))
-        if self.dnn_of_client is None:
-            round_robin = tuple(i % len(profiles) for i in range(self.num_client_vehicles))
-            object.__setattr__(self, "dnn_of_client", round_robin)
-        _check_types_of_clients(self)
-        _check_numbers(self)
+        for name in RANGES:
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        types = self.dnn_of_client
+        if types is None:
+            types = (i % len(profiles) for i in range(self.num_client_vehicles))
+        object.__setattr__(self, "dnn_of_client", tuple(int(k) for k in types))
         object.__setattr__(self, "processors", tuple(self.processors) if self._devices else ())
 
     # Agents and actions -------------------------------------------------------------------------------------------
@@ -184,7 +172,7 @@ class DNNPartition:
 
         The return does not rank policies, because `reward="drift_bound"` pays for keeping a backlog.
         """
-        return Metric(name="completion_time_s", unit="s"), Metric(name="backlog_gcycles", unit="Gc", final=True)
+        return REPORTED
 
     def action_features(self) -> Float[np.ndarray, "agents actions features"]:
         """Returns features of every action, from 0 to 1: node, cut, and the work and data for each node.
@@ -372,24 +360,7 @@ class DNNPartition:
 
     def metrics(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
         """Returns the infos of a slot by name, each a `[*batch]` array."""
-        client, rsu, service = (
-            np.add.reduce(backlog, axis=-1)
-            for backlog in (
-                next_state.client_backlog_gcycles,
-                next_state.rsu_backlog_gcycles,
-                next_state.service_backlog_gcycles,
-            )
-        )
-        return {
-            "completion_time_s": np.add.reduce(outcome.delay_s, axis=-1),
-            "backlog_gcycles": client + rsu + service,
-            "client_backlog_gcycles": client,
-            "rsu_backlog_gcycles": rsu,
-            "service_backlog_gcycles": service,
-            "drift": outcome.drift,
-            "drift_bound": outcome.drift_bound,
-            "reward_terms": dict(outcome.reward_terms),
-        }
+        return metrics_of(next_state, outcome)
 
     def scenery(self) -> Scenery:
         """Returns the nodes and the queue of all scenes."""
@@ -459,37 +430,3 @@ class DNNPartition:
 def _unknown(name: str) -> Objective:
     near = did_you_mean(name, REWARDS)
     raise ValueError(f"objective must be one of {', '.join(map(repr, REWARDS))}, or a function, got {name!r}{near}")
-
-
-def _check_sizes(problem: DNNPartition) -> None:
-    clients, services, slots = problem.num_client_vehicles, problem.num_service_vehicles, problem.episode_slots
-    check_at_most(MOST_VEHICLES, num_client_vehicles=clients, num_service_vehicles=services)
-    check_at_most(MOST_SLOTS, episode_slots=slots)
-    check_product(episode_slots=slots, num_client_vehicles=clients, nodes=services + 1)
-
-
-def _check_types_of_clients(problem: DNNPartition) -> None:
-    given: Any = problem.dnn_of_client
-    if not np.iterable(given) or not all(isinstance(k, int | np.integer) for k in given):
-        raise ValueError(f"dnn_of_client={shown(given)} must be a list of integers, one for each client")
-    types = tuple(int(k) for k in given)
-    object.__setattr__(problem, "dnn_of_client", types)
-    if len(types) != problem.num_client_vehicles:
-        raise ValueError(
-            f"dnn_of_client must have one entry for each client, got {len(types)} entries "
-            f"for num_client_vehicles={problem.num_client_vehicles}"
-        )
-    if any(not 0 <= k < len(problem.dnns) for k in types):
-        raise ValueError(f"dnn_of_client={shown(types)} must index dnns, from 0 to {len(problem.dnns) - 1}")
-
-
-def _check_numbers(problem: DNNPartition) -> None:
-    check_name_or_function(REWARDS, "terms", reward=problem.reward)
-    check_one_of(ALLOCATIONS, allocation=problem.allocation)
-    check_one_of(OBSERVATIONS, observation=problem.observation)
-    check_positive(lyapunov_v=problem.lyapunov_v, slot_s=problem.slot_s, rsu_ghz=problem.rsu_ghz)
-    check_positive_range(client_ghz=problem.client_ghz, service_ghz=problem.service_ghz)
-    for name in ("client_ghz", "service_ghz"):
-        object.__setattr__(problem, name, tuple(getattr(problem, name)))
-    check_bool(shared_band=problem.shared_band)
-    check_radio(problem)

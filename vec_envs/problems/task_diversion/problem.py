@@ -32,6 +32,7 @@ from vec_envs.problems.task_diversion.actions import Number, TaskActions
 from vec_envs.problems.task_diversion.dynamics import TaskDynamics
 from vec_envs.problems.task_diversion.hybrid import CutAndUnit
 from vec_envs.problems.task_diversion.links import RoadsideLinks
+from vec_envs.problems.task_diversion.metrics import REPORTED, metrics_of
 from vec_envs.problems.task_diversion.objective import TaskCost
 from vec_envs.problems.task_diversion.observation import TaskObservation
 from vec_envs.problems.task_diversion.options import COUNTS, RANGES, check_options
@@ -52,9 +53,6 @@ from vec_envs.records import map_arrays
 from vec_envs.validation import check_one_of
 
 __all__ = ["Draws", "Exogenous", "Outcome", "State", "TaskDiversion", "TaskOutcome"]
-
-LOW_BATTERY = 1.0 / 3.0
-"""Battery level up to which a battery counts as low in the infos."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +196,7 @@ class TaskDiversion:
     @property
     def reported_metrics(self) -> tuple[Metric, ...]:
         """The metrics that runs report, as means over tasks. Policies are ranked by cost."""
-        units = {"cost": "", "time_s": "s", "energy_j": "J", "vehicle_energy_j": "J", "missed": "", "offloaded": ""}
-        return tuple(Metric(name=name, unit=unit) for name, unit in units.items())
+        return REPORTED
 
     @property
     def num_layers(self) -> Int[np.ndarray, "types"]:
@@ -423,23 +420,7 @@ class TaskDiversion:
 
     def metrics(self, next_state: State, outcome: Outcome) -> dict[str, Any]:
         """Returns the infos of a decision by name: arrays of shape `[*batch]`."""
-        task = outcome.task
-        low = outcome.battery <= LOW_BATTERY
-        return {
-            "cost": task.cost,
-            "penalised_cost": task.cost + self.deadline_penalty * (task.missed | outcome.failed),
-            "time_s": task.time_s,
-            "energy_j": task.energy_j,
-            "vehicle_energy_j": task.vehicle_energy_j,
-            "missed": task.missed.astype(np.float64),
-            "failed": outcome.failed.astype(np.float64),
-            "offloaded": outcome.offloaded.astype(np.float64),
-            "queue_s": outcome.queue_s,
-            "cut": outcome.cut,
-            "battery": outcome.battery,
-            "low_battery": low.astype(np.float64),
-            "low_battery_energy_j": np.where(low, task.vehicle_energy_j, 0.0),
-        }
+        return metrics_of(outcome, deadline_penalty=self.deadline_penalty)
 
     def scenery(self) -> Scenery:
         """Returns the nodes and the queue of all scenes."""
