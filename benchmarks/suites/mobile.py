@@ -41,7 +41,7 @@ def _street(name: str, **env: Any) -> Case:
         policies=_POLICIES,
         trends=("energy_queue_j",),
         queues=("energy_queue_j",),
-        episodes=128,
+        episodes=32,
     )
 
 
@@ -63,7 +63,7 @@ MOBILE = Suite(
         _unseen(_EIGHT, "motorway", "road", scenario="motorway"),
         _unseen(_EIGHT, "other DNNs", "DNNs", dnns=("alexnet", "nin", "tinyyolov2", "vgg16")),
     ),
-    baseline="least-estimate",
+    baseline="predicted",
     picture="none",
     shows="",
     columns=("missed_per_task", "energy_j", "energy_queue_j"),
