@@ -12,9 +12,9 @@ Buildings block links. A task that is not done by its deadline is missed.
 **Actions.** One integer for each client: 0 starts nothing, and 1 + cut x N + node starts the waiting task, where N is
 the number of nodes. Nodes 0 to R - 1 are the servers of the R roadside units, the others are the service vehicles. The
 client runs layers 1 to `cut` itself and sends the rest of the work to `node`. At `cut = L` or beyond it runs all
-layers. Only a client with a task that waits, and none in flight, has a choice; for the others every action means 0. So
-does a start at an empty service seat. The action mask allows 0, every cut below L at every present node, and one of the
-actions that run all layers locally.
+layers. Only a client with a task that waits, and none in flight, has a choice; for the others every action counts as 0.
+A start at an empty service seat also counts as 0. The action mask allows 0, every cut below L at every present node,
+and one of the actions that run all layers locally.
 
 **Steps.** A step is a slot. Tasks in flight pass through local work, sending, forwarding between units, and computing
 at the node, and their results return when the client hears a unit or its service vehicle.

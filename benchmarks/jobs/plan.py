@@ -50,7 +50,7 @@ NEWER = frozenset(
         "v2v_range_m",
     }
 )
-"""Options of learners and environments that are newer than published results.
+"""Options of learners, pre-training and environments that are newer than published results.
 
 A definition has them only where they are not the default, so that a new option leaves the keys of these results.
 """

@@ -39,7 +39,7 @@ class Result:
     """Means over the decisions of each episode, by metric."""
     decisions: Float[np.ndarray, "episodes"]
     curve: Values | None
-    """The learning curve, by metric, and `episodes`; None for a policy that was not trained."""
+    """The learning curve, by metric, and `episodes`; None for a policy without training episodes."""
     traces: Values
     """Means over the episodes at each decision epoch, by metric."""
     training_s: float

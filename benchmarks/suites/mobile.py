@@ -21,7 +21,7 @@ _PRETRAINED = Learned(
     run={"episodes": 0, "num_envs": 64},
     pretraining={"expert": "predicted", "episodes": 704, "epochs": 4, "learning_rate": 1e-3},
 )
-"""P-QMIX that learns by pre-training alone, on recorded traffic, which takes half of the time.
+"""P-QMIX that learns by pre-training alone, on recorded traffic, which takes half the time of live SUMO.
 
 Training by its own episodes has made agents worse so far, see "What is open" in docs/mobile-inference.md.
 """

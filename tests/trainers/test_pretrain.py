@@ -21,6 +21,7 @@ from trainers.imitation import fitting as imitation
 from trainers.imitation.experts import advantages, made_shard, read_shard, shards
 from trainers.imitation.fitting import EXPERTS, main
 from trainers.imitation.options import FINE_TUNING
+from trainers.loop.evaluation import learned_policy, load_run
 from trainers.loop.training import main as train_main
 from trainers.pretrain import read_arguments
 from trainers.runs.command_line import parse
@@ -266,8 +267,14 @@ def test_agents_become_the_expert_and_learn_from_their_own_episodes(tmp_path: Pa
     assert not all(torch.equal(once[name], again[name]) for name in names)
     folder = tmp_path / "twice" / "improvement-1"
     assert sorted(path.name for path in folder.glob("*.npz")) == ["shard-0002.npz", "shard-0003.npz"]
-    expert = json.loads((folder / "episodes.json").read_text())["expert"]
-    assert len(expert) == 64, "the episodes belong to these weights"
+    learner, run, state = load_run(tmp_path / "once")
+    with closing(small_env()) as env:
+        shard = read_shard(folder / "shard-0002.npz", env.problem)
+        agents = learned_policy(learner, run, state, env.problem)
+    np.testing.assert_array_equal(agents.act(shard.observation), shard.action)
+    (folder / "shard-0003.npz").unlink()
+    same = read_checkpoint(made(tmp_path / "twice", "--agents", "qmix", "--improvements", "1"))["algorithm"]
+    assert all(torch.equal(again[name], same[name]) for name in names), "the same command continues"
 
 
 @pytest.mark.slow

@@ -188,7 +188,6 @@ def test_a_run_too_short_to_learn_is_refused(tmp_path: Path) -> None:
         run("qmix", tmp_path / "run", "--episodes", "3", "--learner.warm-up-episodes", "4")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("learner", MODULES)
 def test_without_episodes_a_run_keeps_the_initial_weights(
     learner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -203,6 +202,7 @@ def test_without_episodes_a_run_keeps_the_initial_weights(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.slow
 def test_the_first_round_warms_up_also_where_it_has_more_environments_than_needed(tmp_path: Path) -> None:
     run("sac", tmp_path / "run", "--num-envs", "6", "--episodes", "12", "--learner.warm-up-episodes", "4")
     rounds = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -117,9 +117,9 @@ class QMIXOptions:
     training. Only for problems that have `action_costs`."""
     action_scorer: int = 0
     """Neurons of each hidden layer of a network that scores the 16 actions of least known cost, by their costs and by
-    other inputs, such as the load and the link of a node; 0 for none. The value of an action is then its score minus
-    `cost_prior` times its known costs, and an agent takes one of these 16. Denoising steps of MAD2RL do not change such
-    values. Only for problems whose `action_costs` give inputs."""
+    other inputs, such as the load and the link of a node; 0 for none. All others get the least of these
+    scores. The value of an action is then its score minus `cost_prior` times its known costs. Denoising steps of MAD2RL
+    do not change such values. Only for problems whose `action_costs` give inputs."""
     mix_advantages: bool = False
     """Input of the mixer for each agent: False for the value of the agent's action, True for its advantage. The
     advantage is this value minus the value of the best legal action, so it is at most 0. Then only the mixer learns how

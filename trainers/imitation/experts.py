@@ -64,7 +64,9 @@ def check_episodes(folder: Path, episodes: Mapping[str, Any]) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: delete its folder to make the episodes again") from error
     if other:
-        raise ValueError(f"{folder} holds an expert's episodes with other {', '.join(other)}: choose another folder")
+        raise ValueError(
+            f"{folder} holds an expert's episodes with other {', '.join(other)}: choose another folder, or delete it"
+        )
 
 
 def shards(

@@ -101,6 +101,8 @@ def pretrain(learner: Learner, run: Pretraining, directory: RunDirectory, expert
                 expert, folder = greedy(algorithm, lagged=False), directory.path / f"improvement-{improvement}"
                 played = {**episodes_of(run), "expert": digest_of(algorithm)}
             parts = expert_data(run, folder, expert, played, first_round=improvement * run.rounds)
+            if improvement:  # agents that play draw from the same generator, but only where shards are missing
+                algorithm.policy.generators.torch.manual_seed(weights + improvement)
             for epoch, metrics in learned_from(parts, algorithm, run, rng):
                 number = improvement * run.epochs + epoch
                 directory.log(number, {"epoch": number, **metrics})

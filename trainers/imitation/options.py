@@ -37,14 +37,14 @@ class Pretraining(Run):
     experts: Path | None = None
     """Folder of the expert's episodes; by default in the run's folder. Runs of both learners can share it."""
     improvements: int = 0
-    """Number of times that the agents become the expert themselves: they play as many episodes again, and learn how
-    other choices would have changed their own rewards."""
+    """Number of times that training is repeated with the agents in place of the expert: they play as many new episodes,
+    and learn how other choices would have changed their rewards."""
     epochs: int = 10
-    """Number of passes over the expert's decisions; as many follow each time that the agents become the expert."""
+    """Number of passes over the expert's decisions, and over the agents' own in each improvement."""
     batch_size: int = 128
     """Slots of a gradient step, or decisions where agents share weights."""
     learning_rate: float = 5e-4
-    """Initial learning rate of Adam; it falls linearly to 0."""
+    """Initial learning rate of Adam; it falls linearly to 0, and starts again at each improvement."""
     init_from: Path | None = None
     """Not available: pre-training starts from new weights."""
     resume: bool = False

@@ -128,7 +128,8 @@ def train(learner: Learner, run: Run, directory: RunDirectory, *, announced: boo
             directory.create(as_json(run, learner.name))
             stack.enter_context(directory.claimed())
         if announced:
-            print(f"training {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
+            doing = "training" if run.rounds else "evaluating the initial weights of"
+            print(f"{doing} {learner.name} on {run.env_id}; the run is written to {directory.path}", flush=True)
         with stop_signals() as stop:
             training.play_rounds(stop)
         directory.close()

@@ -100,7 +100,7 @@ class AgentHead(nn.Module):
     - its known costs, with weights that are a linear function of the first hidden layer,
     - its score by the `ActionScorer`. Where there is one, it is the only part that learns: the functions above stay at
       0, and the weights of costs at their initial value. The `SCORED` actions of least known cost are scored. All
-      others get the least of these scores, so that none of them has the highest value.
+      others get the least of these scores.
 
     The last three parts let an agent generalise from one action to others. Section 8.1 of the MAD2RL paper has only the
     first part.

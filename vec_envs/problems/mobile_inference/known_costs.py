@@ -28,7 +28,7 @@ LEAST_EFFICIENCY = 0.01
 """A lower bound of efficiencies in bit/s/Hz, so that a node out of reach costs much, but not infinitely much."""
 LEAST_GHZ = 1e-3
 NEVER_S = 1e6
-"""A time that no start takes."""
+"""A time that no legal start takes."""
 
 INPUTS_OF_NODE = ("tasks", "work", "ahead", "efficiency", "efficiency_before")
 """Features that an observation has for units and for service vehicles."""
