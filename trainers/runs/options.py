@@ -36,8 +36,8 @@ class Run:
     seed: int = 0
     """Seed of all randomness: traffic, random draws, network weights, exploration and replay."""
     episodes: int = 1920
-    """Training episodes over all environments, rounded up to a multiple of num_envs; 0 to evaluate the initial
-    weights, or those of --init-from."""
+    """Training episodes over all environments, rounded up to a multiple of num_envs. With 0 nothing is trained:
+    the final table shows the initial weights, or the weights of the checkpoint that --init-from names."""
     num_envs: int = 16
     """Environments that are played in parallel, at most 100,000."""
     init_from: Path | None = None
