@@ -19,9 +19,10 @@ and one of the actions that run all layers locally.
 **Steps.** A step is a slot. Tasks in flight pass through local work, sending, forwarding between units, and computing
 at the node, and their results return when the client hears a unit or its service vehicle.
 
-**Observations.** float32, with a row for each client, of order one: its own tasks and their remaining work, its speed,
-processor and energy queue; each unit and each service vehicle with distance, link now and one slot before, and load.
-`StreetObservation` lists the features and their scales. The channel of later slots is never observed.
+**Observations.** An array of float32 with a row for each client. The values are of order one. A client observes its own
+tasks and their remaining work, its speed, its processor and its energy queue. Of each unit and each service vehicle it
+observes the distance, the link in this slot and in the one before, and the load. `StreetObservation` lists the features
+and their scales. The channel of later slots is never observed.
 
 **Reward.** All agents share the reward. It is minus the cost of the slot, and minus the drift of the energy queues
 divided by V. The cost is the time that tasks spent in the system. A missed task also costs the rest of its deadline and

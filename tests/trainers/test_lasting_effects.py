@@ -20,11 +20,11 @@ from trainers.loop.agent_chains import AgentChains, chains_of
 from trainers.loop.episodes import DecisionChains, step
 from trainers.networks.agents import MLPAgents
 from trainers.networks.shared import SharedAgents
+from trainers.registry import learner_named
 from vec_envs import dnn_partition_v0, mobile_inference_v0
 from vec_envs.interfaces.vector_env import BatchVectorEnv
 from vec_envs.policies import references
 from vec_envs.problems.base import View
-from vec_envs.problems.dnn_partition import DNNPartition
 from vec_envs.problems.mobile_inference import MobileInference
 from vec_envs.problems.policy import random_legal
 from vec_envs.records import map_arrays, stack
@@ -182,15 +182,11 @@ def test_agents_that_share_weights_value_actions_alike() -> None:
 
 
 @pytest.mark.parametrize("learner", ["qmix", "qmix_diffusion"])
-def test_only_agents_with_the_same_actions_can_share_weights(learner: str) -> None:
-    from trainers.registry import learner_named
-
+def test_agents_with_the_same_actions_share_one_network(learner: str) -> None:
     known = learner_named(learner)
     options = type(known.presets["tuned"].learner)(qmix=QMIXOptions(hidden=8, hidden_layers=1, share_weights=True))
     algorithm = known.build(MobileInference(num_client_vehicles=2), options, seed=0)
     assert isinstance(algorithm.policy.network, SharedAgents)
-    with pytest.raises(ValueError, match="share_weights=True needs agents with the same actions"):
-        known.build(DNNPartition(num_client_vehicles=2, observation="extended"), options, seed=0)
 
 
 def test_a_mixer_of_advantages_gets_nothing_of_the_level_of_values() -> None:

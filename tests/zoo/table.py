@@ -27,10 +27,15 @@ package itself could not make the model without trained weights, or without a do
 """
 
 
-LISTED = """What is listed: of torchvision all models that are not quantized, and of its detectors the backbones; of
-timm {timm}; of ultralytics every configuration at its smallest scale; of transformers models with two layers; of
-segmentation-models-pytorch every architecture on one encoder, and U-Nets on others. Models are tried in a random order.
-{tried}"""
+LISTED = """The list holds:
+
+- torchvision: all models that are not quantized, and the backbones of its detectors;
+- timm: {timm};
+- ultralytics: every configuration at its smallest scale;
+- transformers: models with two layers;
+- segmentation-models-pytorch: every architecture on one encoder, and U-Nets on others.
+
+{order}"""
 
 
 def render(lines: list[dict[str, Any]]) -> str:
@@ -41,8 +46,9 @@ def render(lines: list[dict[str, Any]]) -> str:
         (package, group, number) for package, of in lists.items() for group, number in of["listed"].items()
     )
     tried = _groups((row["package"], row["group"], 1) for row in rows)
-    text = LISTED.format(timm=_chosen_of_timm(lists), tried=_said_of_the_end(tried, listed))
-    head = HEAD.format(listed=fill(text, width=120, break_on_hyphens=False))
+    order = f"Models are tried in a random order. {_said_of_the_end(tried, listed)}"
+    order = fill(order, width=120, break_on_hyphens=False)
+    head = HEAD.format(listed=LISTED.format(timm=_chosen_of_timm(lists), order=order))
     return "\n".join([head, *_summary(rows, listed), *_reasons(rows), *_unknown(rows)]).rstrip() + "\n"
 
 

@@ -103,8 +103,10 @@ class QMIXOptions:
     hidden_layers: int = 3
     """Hidden layers of an agent. Section 8.1."""
     share_weights: bool = False
-    """Whether all agents use one network with the same weights; otherwise each agent has its own network. True needs
-    agents with the same actions."""
+    """Whether agents share weights; otherwise each agent has its own. Agents with the same actions then are one
+    network. Agents whose actions differ, such as clients with different DNNs, keep their own biases. Their values come
+    from the work, the data, the node and the costs of an action, and not from its number. So they can play with DNNs
+    that they were not trained on."""
     action_features: bool = True
     """Whether the value of an action also depends on features that actions share, such as node, cut, work and data.
     Only for problems that have `action_features`."""

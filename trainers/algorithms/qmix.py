@@ -27,7 +27,13 @@ from trainers.networks.shared import SharedAgents
 from trainers.tianshou_bridge.draws import Generators
 from trainers.tianshou_bridge.policy import LearnedPolicy
 from trainers.tianshou_bridge.soft_update import soft_update
-from vec_envs.problems.abilities import HasActionCosts, HasActionFeatures, HasLastingEffects, HasObservedMask
+from vec_envs.problems.abilities import (
+    HasActionCosts,
+    HasActionFeatures,
+    HasCommonActionFeatures,
+    HasLastingEffects,
+    HasObservedMask,
+)
 from vec_envs.problems.base import DiscreteProblem, action_exists
 from vec_envs.problems.policy import random_legal
 
@@ -201,20 +207,26 @@ def action_knowledge(problem: DiscreteProblem, options: QMIXOptions) -> ActionKn
         ValueError: The options use action costs, and the observation lacks features that the costs depend on.
     """
     features, costs, networks = None, None, num_networks(problem, options)
-    if options.action_features and isinstance(problem, HasActionFeatures):
+    common = options.share_weights and networks > 1
+    if common and isinstance(problem, HasCommonActionFeatures):
+        features = torch.as_tensor(problem.common_action_features())
+    elif options.action_features and isinstance(problem, HasActionFeatures):
         features = torch.as_tensor(problem.action_features()[:networks])
     if options.action_costs and isinstance(problem, HasActionCosts):
         costs = KnownActionCosts(problem.action_costs(), compressed=options.compress)
     weight = 0.0 if costs is None else -options.cost_prior * options.reward_scale
     scorer = options.action_scorer if costs is not None and costs.num_inputs else 0
-    return ActionKnowledge(features=features, costs=costs, cost_weight=weight, scorer=scorer)
+    return ActionKnowledge(features=features, costs=costs, cost_weight=weight, scorer=scorer, common=common)
 
 
 def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:
-    """Returns the number of agent networks: one for all agents with `share_weights`, else one for each.
+    """Returns the number of agent networks: one for each agent, or a single one for agents that are alike.
+
+    Agents are alike if their actions, and the features and costs of these, are equal. With `share_weights` they have
+    one network. Agents that differ have a network each, with common weights, if the problem has common features.
 
     Raises:
-        ValueError: Agents would share weights, but their actions, features or costs of actions differ.
+        ValueError: Agents would share weights, but differ, and their actions have no common features.
     """
     agents = len(problem.agent_names)
     if not options.share_weights:
@@ -226,12 +238,14 @@ def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:
     if alike and options.action_costs and isinstance(problem, HasActionCosts):
         single = np.zeros((1, 1, problem.observation_size), np.float32)
         alike = all(len(cost) == 1 for cost in problem.action_costs().of(single))
-    if not alike:
+    if alike:
+        return 1
+    if not isinstance(problem, HasCommonActionFeatures):
         raise ValueError(
             f"share_weights=True needs agents with the same actions, features and costs of actions, got {agents} "
-            "agents that differ: use share_weights=False"
+            "agents that differ, in a problem without common_action_features: use share_weights=False"
         )
-    return 1
+    return agents
 
 
 def legal_choices(
@@ -265,8 +279,9 @@ def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions,
         options: The options of QMIX.
         seed: The seed of noise and exploration. The mixer's weights come from torch's global generator.
     """
+    is_single = options.share_weights and num_networks(problem, options) == 1
     policy = QMIXPolicy(
-        SharedAgents(network) if options.share_weights else network,
+        SharedAgents(network) if is_single else network,
         action_space=gymnasium.spaces.MultiDiscrete(np.array(problem.actions.counts)),
         action_exists=action_exists(problem),
         compress=options.compress,

@@ -23,6 +23,7 @@ from trainers.algorithms.qmix import QMIX, greedy, mean_loss
 from trainers.imitation.experts import ARRAYS, EPISODES, Shard, check_episodes, joined, shards
 from trainers.imitation.options import FINE_TUNING, Pretraining
 from trainers.loop.training import INTERRUPTED, evaluate
+from trainers.networks.shared import SharedAgents
 from trainers.registry import Learner
 from trainers.runs.compute import device_of, set_up_torch
 from trainers.runs.configuration import as_json, spelled
@@ -117,7 +118,7 @@ def learned_from(
     num_held_out = max(1, len(parts) // HELD_OUT)
     training, held_out = joined(parts[:-num_held_out]), joined(parts[-num_held_out:])
     training = replace(training, advantage=scaled(algorithm, training.advantage))
-    if algorithm.options.share_weights:
+    if isinstance(algorithm.policy.network, SharedAgents):
         training = of_deciders(training)
     for epoch, loss in fitted(algorithm, run, training, rng):
         yield epoch, {"loss": loss, **imitation_metrics(algorithm, held_out)}

@@ -1,4 +1,4 @@
-"""Networks that compute all agents at once: each agent has its own weights, in one batched matrix product.
+"""Networks that compute all agents at once, in one batched matrix product: with weights of each agent, or common ones.
 
 Inputs and outputs have the shape `[batch, agents, features]`. Inside, the agents are the first axis, so that a layer is
 one `torch.baddbmm`.
@@ -19,17 +19,25 @@ from trainers.networks.action_costs import KnownActionCosts
 
 
 class AgentLinear(nn.Module):
-    """A linear layer for each agent: `[agents, batch, in] -> [agents, batch, out]`."""
+    """A linear layer for each agent: `[agents, batch, in] -> [agents, batch, out]`. Agents may have common weights."""
 
-    def __init__(self, num_agents: int, in_features: int, out_features: int) -> None:
+    def __init__(self, num_agents: int, in_features: int, out_features: int, *, common: bool = False) -> None:
+        """Draws the weights and the biases.
+
+        Args:
+            num_agents: The number of agents.
+            in_features: The number of inputs.
+            out_features: The number of outputs.
+            common: Whether all agents have the same weights. Each agent has its own biases in any case.
+        """
         super().__init__()
-        bound = 1.0 / math.sqrt(in_features)
-        self.weight = nn.Parameter(torch.empty(num_agents, in_features, out_features).uniform_(-bound, bound))
+        bound, agents = 1.0 / math.sqrt(in_features), 1 if common else num_agents
+        self.weight = nn.Parameter(torch.empty(agents, in_features, out_features).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(num_agents, 1, out_features).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the outputs `[agents, batch, out]` of `x` [agents, batch, in]."""
-        return torch.baddbmm(self.bias, x, self.weight)
+        return torch.baddbmm(self.bias, x, self.weight.expand(len(x), -1, -1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +54,9 @@ class ActionKnowledge:
     scorer: int = 0
     """Neurons of each hidden layer of the `ActionScorer`; 0 for none. With it, the value of an action is its score plus
     its known costs times `cost_weight`."""
+    common: bool = False
+    """Whether agents have common weights and differ in their biases. Then no weight may belong to the number of an
+    action, which means something else for each agent: values come from `features` and `costs` alone."""
 
 
 NO_KNOWLEDGE = ActionKnowledge()
@@ -68,12 +79,14 @@ class ActionScorer(nn.Module):
     So what an agent learns from one action holds for all that resemble it. All scores are 0 at first.
     """
 
-    def __init__(self, num_agents: int, num_inputs: int, first_features: int, hidden: int) -> None:
+    def __init__(
+        self, num_agents: int, num_inputs: int, first_features: int, hidden: int, *, common: bool = False
+    ) -> None:
         super().__init__()
-        self.of_inputs = AgentLinear(num_agents, num_inputs, hidden)
-        self.of_observation = AgentLinear(num_agents, first_features, hidden)
-        self.second = AgentLinear(num_agents, hidden, hidden)
-        self.last = AgentLinear(num_agents, hidden, 1)
+        self.of_inputs = AgentLinear(num_agents, num_inputs, hidden, common=common)
+        self.of_observation = AgentLinear(num_agents, first_features, hidden, common=common)
+        self.second = AgentLinear(num_agents, hidden, hidden, common=common)
+        self.last = AgentLinear(num_agents, hidden, 1, common=common)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
@@ -95,7 +108,7 @@ class AgentHead(nn.Module):
 
     The value of an action is the sum of up to four parts:
 
-    - its own linear function of the last hidden layer,
+    - its own linear function of the last hidden layer, except where agents have common weights,
     - the linear functions of its features, which it shares with other actions of the agent,
     - its known costs, with weights that are a linear function of the first hidden layer,
     - its score by the `ActionScorer`. Where there is one, it is the only part that learns: the functions above stay at
@@ -107,6 +120,7 @@ class AgentHead(nn.Module):
     """
 
     features: Tensor | None
+    no_weight: Tensor
 
     def __init__(
         self, num_agents: int, in_features: int, first_features: int, num_actions: int, knowledge: ActionKnowledge
@@ -121,20 +135,24 @@ class AgentHead(nn.Module):
             knowledge: The features and costs of the actions.
         """
         super().__init__()
-        self.own = AgentLinear(num_agents, in_features, num_actions)
+        common = knowledge.common
+        self.own = None if common else AgentLinear(num_agents, in_features, num_actions)
+        no_weight = torch.zeros(1, 1, 1).expand(num_agents, in_features, num_actions)
+        self.register_buffer("no_weight", no_weight, persistent=False)
         self.shared, self.weighing, self.scorer, self.costs = None, None, None, knowledge.costs
         if knowledge.features is not None and not knowledge.scorer:
-            self.shared = nn.Parameter(torch.zeros(num_agents, in_features, knowledge.features.shape[2]))
+            shape = 1 if common else num_agents, in_features, knowledge.features.shape[2]
+            self.shared = nn.Parameter(torch.zeros(shape))
         if knowledge.costs is not None:
-            self.weighing = AgentLinear(num_agents, first_features, knowledge.costs.num_kinds)
+            self.weighing = AgentLinear(num_agents, first_features, knowledge.costs.num_kinds, common=common)
             nn.init.zeros_(self.weighing.weight)
             nn.init.constant_(self.weighing.bias, knowledge.cost_weight)
             if knowledge.scorer:
                 inputs = knowledge.costs.num_kinds + knowledge.costs.num_inputs
-                self.scorer = ActionScorer(num_agents, inputs, first_features, knowledge.scorer)
-            if knowledge.cost_weight or knowledge.scorer:
-                nn.init.zeros_(self.own.weight)
-                nn.init.zeros_(self.own.bias)
+                self.scorer = ActionScorer(num_agents, inputs, first_features, knowledge.scorer, common=common)
+        if self.own is not None and knowledge.costs is not None and (knowledge.cost_weight or knowledge.scorer):
+            nn.init.zeros_(self.own.weight)
+            nn.init.zeros_(self.own.bias)
         if self.scorer is not None:
             self.requires_grad_(False)
             self.scorer.requires_grad_(True)
@@ -150,9 +168,11 @@ class AgentHead(nn.Module):
             local: The observations, `[agents, batch, features]`.
             first_hidden: The first hidden layer for these observations, `[agents, batch, features]`.
         """
-        bias, weight = self.own.bias, self.own.weight
+        bias, weight = self.no_weight[:, :1], self.no_weight
+        if self.own is not None:
+            bias, weight = self.own.bias, self.own.weight
         if self.shared is not None and self.features is not None:
-            weight = torch.baddbmm(weight, self.shared, self.features)
+            weight = torch.baddbmm(weight, self.shared.expand(len(local), -1, -1), self.features)
         if self.weighing is not None and self.costs is not None:
             exact = self.costs.of(local)
             costs = self.costs.limited(exact)
@@ -184,7 +204,9 @@ class AgentMLP(nn.Module):
 
     def __init__(self, num_agents: int, sizes: Sequence[int], knowledge: ActionKnowledge) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(AgentLinear(num_agents, *fan) for fan in pairwise(sizes[:-1]))
+        self.layers = nn.ModuleList(
+            AgentLinear(num_agents, *fan, common=knowledge.common) for fan in pairwise(sizes[:-1])
+        )
         self.head = AgentHead(num_agents, sizes[-2], sizes[1], sizes[-1], knowledge)
 
     def forward(self, hidden: Tensor, folded: Folded) -> Tensor:

@@ -44,6 +44,7 @@ class DenoisingAgents(nn.Module):
 
     embedding: Tensor
     absent: Tensor
+    described: Tensor | None
 
     def __init__(
         self,
@@ -62,7 +63,9 @@ class DenoisingAgents(nn.Module):
         self.schedule = variance_preserving_schedule(
             options.denoising_steps, beta_min=options.beta_min, beta_max=options.beta_max
         )
-        self._parts = self.num_actions, options.step_embedding, observation_size
+        self.register_buffer("described", _described(action_mask, knowledge), persistent=False)
+        inputs = self.num_actions if self.described is None else self.described.shape[-1]
+        self._parts = inputs, options.step_embedding, observation_size
         sizes = [sum(self._parts), *[hidden] * hidden_layers, self.num_actions]
         self.predict = AgentMLP(num_agents, sizes, knowledge)
         steps = torch.arange(1, options.denoising_steps + 1)
@@ -114,7 +117,10 @@ class DenoisingAgents(nn.Module):
 
     def _shared_by_steps(self, local: Tensor) -> _SharedBySteps:
         first: Any = self.predict.layers[0]
-        x_weight, step_weight, observation_weight = first.weight.split(self._parts, dim=1)
+        weight = first.weight.expand(len(local), -1, -1)
+        x_weight, step_weight, observation_weight = weight.split(self._parts, dim=1)
+        if self.described is not None:
+            x_weight = self.described @ x_weight
         of_observation = torch.baddbmm(first.bias, local, observation_weight)
         head = self.predict.head.folded(local, torch.relu(of_observation))
         return _SharedBySteps(x_weight, step_weight, of_observation, head)
@@ -142,6 +148,17 @@ class DenoisingAgents(nn.Module):
             return like.new_zeros(shape)
         drawn = torch.randn(shape, generator=generator, device=generator.device)
         return self.options.noise * drawn.to(like.device)
+
+
+def _described(action_mask: Tensor, knowledge: ActionKnowledge) -> Tensor | None:
+    """Returns factors `[agents, actions, features]`, by which the network reads x where agents have common weights.
+
+    It then reads the mean over the actions of x times each feature, since the numbers of actions have no common
+    meaning.
+    """
+    if not knowledge.common or knowledge.features is None:
+        return None
+    return knowledge.features.float() / action_mask.sum(dim=-1)[:, None, None]
 
 
 def sinusoidal(steps: Tensor, size: int) -> Tensor:

@@ -1,4 +1,7 @@
-"""A network of agents that share the weights of one agent."""
+"""A single network for all agents, where these have the same actions.
+
+Where actions differ, agents have common weights instead (`trainers/networks/agents.py`).
+"""
 
 from __future__ import annotations
 

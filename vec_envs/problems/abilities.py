@@ -4,6 +4,7 @@
 |---|---|
 | `HasObservedMask` | QMIX, MAD2RL and PPO choose legal actions only, where these change from epoch to epoch |
 | `HasActionFeatures`, `HasActionCosts`, `ActionInputs` | QMIX and MAD2RL use prior knowledge of the actions |
+| `HasCommonActionFeatures` | their agents can share weights though their actions differ |
 | `HasLastingEffects` | QMIX and MAD2RL join a decision to the next one of the same agent; pre-training plays on |
 | `HasHybridActions` | SAC and DQN choose an alternative; SAC also chooses its continuous parameters |
 | `HasObservationBounds` | observation spaces have bounds |
@@ -45,6 +46,18 @@ class HasActionFeatures(Protocol):
 
     def action_features(self) -> Float[np.ndarray, "agents actions features"]:
         """Returns features from 0 to 1; rows of 0 for actions that an agent does not have."""
+        ...
+
+
+@runtime_checkable
+class HasCommonActionFeatures(Protocol):
+    """A discrete problem whose agents differ in their actions, but where features describe all of these alike.
+
+    So one network can value the actions of every agent, and of agents that it was not trained on.
+    """
+
+    def common_action_features(self) -> Float[np.ndarray, "agents actions features"]:
+        """Returns features of order one, which mean the same for all agents; rows of 0 for missing actions."""
         ...
 
 

@@ -97,6 +97,21 @@ def test_action_features_describe_node_cut_work_and_data(slot: Slot) -> None:
         assert not (edge[client, :count] * (1.0 - to_node[client, :count])).any()
 
 
+@common
+@given(SLOTS)
+def test_common_features_are_equal_for_equal_actions_of_all_clients(slot: Slot) -> None:
+    problem = slot.problem
+    features, mask, table = problem.common_action_features(), action_exists(problem), problem.choices.table
+    node = np.broadcast_to(np.arange(features.shape[1]) % problem.num_nodes, mask.shape)
+    described = node * table.offloads, table.edge_gflops, table.sent_mbit, table.local_gflops
+    actions = np.stack(described, axis=-1)[mask]
+    _, of_action = np.unique(actions, axis=0, return_inverse=True)
+    _, of_features = np.unique(features[mask], axis=0, return_inverse=True)
+    pairs = np.unique(np.stack([of_action.ravel(), of_features.ravel()], axis=1), axis=0)
+    assert len(pairs) == len(np.unique(of_action)) == len(np.unique(of_features))
+    assert (features[~mask] == 0.0).all()
+
+
 def test_defaults_are_the_papers() -> None:
     problem = DNNPartition()
     assert [p.name for p in problem.profiles] == ["alexnet", "resnet18", "vgg16"]

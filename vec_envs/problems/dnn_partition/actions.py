@@ -15,6 +15,10 @@ MOST_CUT_COLUMNS = 64
 """The largest number of features that say where an action cuts."""
 
 
+COMMON_SCALE = 3.0
+"""The value of log(1 + Gcycles) and log(1 + Mbit) that is a common feature of 1."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ActionTable:
     """The work, data and server of each action of each client.
@@ -136,6 +140,21 @@ class PartitionActions:
             for column in columns
         )
         return np.concatenate([to_node, to_node * edge, to_node * sent, local, at_cut], axis=-1) * mask[..., None]
+
+    def common_features(self) -> Float[np.ndarray, "clients actions features"]:
+        """Returns features of every action in the same units for all clients.
+
+        These are, for each node, whether the action sends to it, the work for it, and the data; then the client's own
+        work, whether the action sends, and whether the client runs a layer. Work is log(1 + Gcycles) / 3 and data
+        log(1 + Mbit) / 3, which are of order one. Actions that a client does not have are rows of 0.
+        """
+        table = self.table
+        columns = table.edge_gflops, table.sent_mbit, table.local_gflops
+        edge, sent, local = (np.log1p(column)[..., None] / COMMON_SCALE for column in columns)
+        sends, runs_local = table.offloads[..., None], table.runs_local[..., None]
+        to_node = np.eye(self.num_nodes)[np.arange(self.max_count) % self.num_nodes] * sends
+        parts = to_node, to_node * edge, to_node * sent, local, sends, runs_local
+        return np.concatenate(parts, axis=-1) * self.mask()[..., None]
 
     def checked(self, action: Shaped[np.ndarray, "*batch clients"]) -> Int[np.ndarray, "*batch clients"]:
         """Returns the action as an integer array. Raises `ValueError` for a wrong shape, type or range."""

@@ -181,6 +181,14 @@ class DNNPartition:
         """
         return self.choices.features()
 
+    def common_action_features(self) -> Float[np.ndarray, "agents actions features"]:
+        """Returns features of every action in the same units for all clients: the node, and the work and data for it.
+
+        So one network can value the cuts of DNNs that it was not trained on. Actions that a client does not have are
+        rows of 0.
+        """
+        return self.choices.common_features()
+
     def action_costs(self) -> KnownCosts:
         """Returns the costs of actions that a client can compute from its own observation.
 
