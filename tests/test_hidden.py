@@ -17,14 +17,13 @@ ROOT = Path(vec_envs.__file__).parents[1]
 SAFE = {"PYTHONSAFEPATH": "1"}
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns a folder with the packages, as a wheel installs them."""
+    site = tmp_path_factory.mktemp("site")
     for package in ("vec_envs", *COMMAND_PACKAGES):
-        shutil.copytree(
-            ROOT / package, tmp_path / "site" / package, ignore=shutil.ignore_patterns("__pycache__", "published")
-        )
-    return tmp_path / "site"
+        shutil.copytree(ROOT / package, site / package, ignore=shutil.ignore_patterns("__pycache__", "published"))
+    return site
 
 
 def run(site: Path, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

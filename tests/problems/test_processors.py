@@ -53,8 +53,8 @@ def test_tasks_of_task_diversion_take_the_measured_times() -> None:
 def test_work_of_every_problem_is_measured_time_at_the_speed_of_reference() -> None:
     partition = problem_of(DNNPartition, {}, num_client_vehicles=1, num_service_vehicles=1, client_ghz=(2.0, 4.0))
     table = partition.choices.table
-    np.testing.assert_allclose(table.local_gflops[0, ::2] / 3.0, LOCAL_S)
-    np.testing.assert_allclose(table.edge_gflops[0, 1::2] / partition.rsu_ghz, EDGE_S)
+    np.testing.assert_allclose(table.local_gcycles[0, ::2] / 3.0, LOCAL_S)
+    np.testing.assert_allclose(table.edge_gcycles[0, 1::2] / partition.rsu_ghz, EDGE_S)
     streams = problem_of(CooperativeInference, BUDGETS).cut_table
     np.testing.assert_allclose(streams.local_gcycles[0] / 1.5, LOCAL_S)
     np.testing.assert_allclose(streams.server_gcycles[0] / 15.0, EDGE_S)

@@ -13,6 +13,7 @@ from tianshou.data import Batch
 from tests.made_up import LONG, SHORT
 from trainers import qmix
 from trainers.algorithms.options import QMIXOptions
+from trainers.algorithms.qmix import legal_choices
 from trainers.imitation.experts import made_shard
 from trainers.imitation.fitting import imitation_loss, imitation_metrics
 from trainers.imitation.lasting import MOST_TRIES, lasting_changes
@@ -202,6 +203,19 @@ def test_a_mixer_of_advantages_gets_nothing_of_the_level_of_values() -> None:
     torch.testing.assert_close(algorithm._mixed(best - 1.0, values + 5.0), torch.full_like(best, -6.0))
     plain = qmix.build(env.problem, qmix.QMIXLearner(qmix=QMIXOptions(hidden=8, hidden_layers=1)), seed=0)
     assert plain._mixed(best, values) is best
+
+
+def test_the_mask_of_a_problem_is_left_as_it_is() -> None:
+    problem: Any = MobileInference(num_client_vehicles=2)
+    mask = np.ones((1, 2, problem.actions.counts[0]), np.bool_)
+    mask.flags.writeable = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MobileInference, "action_mask_from_observation", lambda self, observation: mask)
+        choices = legal_choices(problem)
+        assert choices is not None
+        legal = choices(np.zeros((1, 2, problem.observation_size), np.float32))
+    assert not legal[..., problem.idle].any()
+    assert mask.all()
 
 
 def test_an_agent_with_a_choice_does_not_idle() -> None:

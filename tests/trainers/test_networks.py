@@ -22,13 +22,14 @@ ALONE = DNNPartition(dnns=("vgg16", "alexnet", "resnet18"), num_client_vehicles=
 
 def test_batched_agents_equal_separate_networks() -> None:
     torch.manual_seed(0)
-    network = AgentMLP(3, [4, 8, 5], NO_KNOWLEDGE)
+    network = AgentMLP(3, [4, 8, 6, 5], NO_KNOWLEDGE)
     x = torch.randn(3, 10, 4)
-    first, last = network.layers[0], network.head.own
+    (first, second), last = network.layers, network.head.own
     first_hidden = torch.relu(first(x))
     values = network(first_hidden, network.head.folded(x, first_hidden))
     for agent in range(3):
         hidden = torch.relu(x[agent] @ first.weight[agent] + first.bias[agent])
+        hidden = torch.relu(hidden @ second.weight[agent] + second.bias[agent])
         torch.testing.assert_close(values[agent], hidden @ last.weight[agent] + last.bias[agent])
 
 
@@ -59,7 +60,8 @@ def test_actions_learn_from_other_actions_with_their_features() -> None:
     assert change[2] == 0.0
 
 
-def test_the_weight_of_a_cost_applies_to_every_action() -> None:
+@pytest.mark.parametrize("kind", range(4))
+def test_the_weight_of_a_cost_applies_to_every_action(kind: int) -> None:
     torch.manual_seed(0)
     costs = KnownActionCosts(ALONE.action_costs(), compressed=False)
     head = AgentHead(1, 4, 3, ALONE.action_counts[0], ActionKnowledge(costs=costs))
@@ -68,8 +70,8 @@ def test_the_weight_of_a_cost_applies_to_every_action() -> None:
     torch.testing.assert_close(before, head.own(x))  # before training costs have no weight
     assert head.weighing is not None
     with torch.no_grad():
-        head.weighing.bias -= 1.0
-    torch.testing.assert_close(head(x, head.folded(local, hidden)), before - sum(costs(local)))
+        head.weighing.bias[..., kind] -= 1.0
+    torch.testing.assert_close(head(x, head.folded(local, hidden)), before - costs(local)[kind])
 
 
 def test_a_scorer_gives_equal_scores_to_actions_with_equal_inputs() -> None:
@@ -107,13 +109,14 @@ def test_a_head_scores_actions_by_their_costs_and_inputs() -> None:
     torch.testing.assert_close(scores.gather(-1, others), lowest.expand_as(others), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("others_wait", [False, True])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_known_costs_are_those_of_a_client_without_others(compressed: bool) -> None:
+def test_known_costs_are_those_of_a_client_without_others(compressed: bool, others_wait: bool) -> None:
     rng = np.random.default_rng(0)
     batch, services = 64, ALONE.num_service_vehicles
     state = State(
         client_backlog_gcycles=rng.exponential(3.0, (batch, 1)),
-        rsu_backlog_gcycles=rng.exponential(3.0, (batch, 3)),
+        rsu_backlog_gcycles=rng.exponential(3.0, (batch, 3)) * (1.0 if others_wait else np.eye(3)[0]),
         service_backlog_gcycles=rng.exponential(3.0, (batch, services)),
     )
     exogenous = Exogenous(
@@ -131,13 +134,25 @@ def test_known_costs_are_those_of_a_client_without_others(compressed: bool) -> N
     for action in range(ALONE.action_counts[0]):
         _, outcome = ALONE.transition(state, np.full((batch, 1), action), exogenous)
         *delays_s, drift_s = costs_s[:, :, action].T
-        at_rsu = action % ALONE.num_nodes == 0  # there the backlogs of other clients share the processor
+        at_rsu = others_wait and action % ALONE.num_nodes == 0  # there the backlogs of other DNNs share the processor
         for kind, seconds in zip(DELAYS, delays_s, strict=True):
             if not (at_rsu and kind == "process_s"):
                 np.testing.assert_allclose(seconds, getattr(outcome, kind)[:, 0], rtol=2e-4, atol=1e-5)
         if not at_rsu:
             added = outcome.drift - drift_of_no_task(state, exogenous, outcome.rsu_allocation_ghz)
             np.testing.assert_allclose(ALONE.lyapunov_v * drift_s, added, rtol=1e-3, atol=1e-3)
+
+
+def test_an_action_out_of_reach_costs_as_much_as_running_all_layers_locally() -> None:
+    problem = replace(ALONE, v2v_range_m=300.0)
+    observation = np.random.default_rng(0).uniform(0.1, 1.0, (1, 32, problem.observation_size)).astype(np.float32)
+    far = np.arange(1, problem.num_nodes, 2)
+    observation[..., problem.features.columns["v2v_mbps"].at.start + far - 1] = 0.0
+    costs = np.stack(problem.action_costs().of(observation), axis=-1)[0]
+    node, all_local = np.arange(problem.action_counts[0]) % problem.num_nodes, -problem.num_nodes
+    out_of_reach = np.isin(node, far)
+    np.testing.assert_allclose(costs[:, out_of_reach] - costs[:, [all_local]], 0.0, atol=1e-5)
+    assert (abs(costs[:, ~out_of_reach] - costs[:, [all_local]]).sum(-1) > 1e-3).mean() > 0.9
 
 
 def drift_of_no_task(state: State, exogenous: Exogenous, rsu_ghz: np.ndarray) -> np.ndarray:

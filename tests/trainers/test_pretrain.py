@@ -325,6 +325,16 @@ def test_wrong_options_end_with_one_message(
     assert not list(tmp_path.iterdir()), "nothing is played for it, and the right command may have the folder"
 
 
+def test_episodes_shorter_than_the_effects_of_a_decision_are_refused(tmp_path: Path) -> None:
+    street = ["--env-id", "VEC-MobileInference-v0", "--expert", "predicted", "--agents", "qmix"]
+    short = ["--env.mobility", "straight", "--env.episode-slots", "19", "--output", str(tmp_path / "run")]
+    with pytest.raises(
+        SystemExit, match="an episode has 19 decision epochs, but the effects of a decision last for 20"
+    ):
+        main(*read_arguments([*street, *FEW, *short]))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_pre_training_is_locked_by_one_process(tmp_path: Path) -> None:
     made(tmp_path)
     with RunDirectory(tmp_path).claimed(), pytest.raises(SystemExit, match="another process is training the run in"):

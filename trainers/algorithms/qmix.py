@@ -6,7 +6,7 @@ The agent network is an argument. With an MLP the algorithm is P-QMIX, with a de
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -99,7 +99,7 @@ class QMIXPolicy(Policy):
     def best_actions(self, network: nn.Module, observation: Observation) -> Tensor:
         """Returns the legal actions of highest value, `[batch, agents]`.
 
-        Agents that share weights are evaluated only where they have a choice, which is rare if decisions last.
+        A single network for all agents is evaluated only where an agent has a choice, which is rare if decisions last.
         """
         barred = self.barred(observation)
         if not isinstance(network, SharedAgents):
@@ -207,7 +207,7 @@ def action_knowledge(problem: DiscreteProblem, options: QMIXOptions) -> ActionKn
         ValueError: The options use action costs, and the observation lacks features that the costs depend on.
     """
     features, costs, networks = None, None, num_networks(problem, options)
-    common = options.share_weights and networks > 1
+    common = weight_sharing(problem, options) == "common"
     if common and isinstance(problem, HasCommonActionFeatures):
         features = torch.as_tensor(problem.common_action_features())
     elif options.action_features and isinstance(problem, HasActionFeatures):
@@ -219,33 +219,46 @@ def action_knowledge(problem: DiscreteProblem, options: QMIXOptions) -> ActionKn
     return ActionKnowledge(features=features, costs=costs, cost_weight=weight, scorer=scorer, common=common)
 
 
-def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:
-    """Returns the number of agent networks: one for each agent, or a single one for agents that are alike.
+Sharing: TypeAlias = Literal["none", "common", "single"]
+"""Whether each agent has weights of its own, agents that differ have common weights, or all agents are one network."""
 
-    Agents are alike if their actions, and the features and costs of these, are equal. With `share_weights` they have
-    one network. Agents that differ have a network each, with common weights, if the problem has common features.
+
+def weight_sharing(problem: DiscreteProblem, options: QMIXOptions) -> Sharing:
+    """Returns how agents share weights.
 
     Raises:
-        ValueError: Agents would share weights, but differ, and their actions have no common features.
+        ValueError: Agents would share weights, but their actions differ and have no common features.
     """
-    agents = len(problem.agent_names)
     if not options.share_weights:
-        return agents
-    alike = len(set(problem.actions.counts)) == 1
-    if alike and isinstance(problem, HasActionFeatures):
-        features = problem.action_features()
-        alike = bool((features == features[:1]).all())
-    if alike and options.action_costs and isinstance(problem, HasActionCosts):
-        single = np.zeros((1, 1, problem.observation_size), np.float32)
-        alike = all(len(cost) == 1 for cost in problem.action_costs().of(single))
-    if alike:
-        return 1
-    if not isinstance(problem, HasCommonActionFeatures):
+        return "none"
+    if isinstance(problem, HasCommonActionFeatures):
+        return "common"
+    if not _are_alike(problem, options):
         raise ValueError(
-            f"share_weights=True needs agents with the same actions, features and costs of actions, got {agents} "
-            "agents that differ, in a problem without common_action_features: use share_weights=False"
+            f"share_weights=True needs agents with the same actions, features and costs of actions, got "
+            f"{len(problem.agent_names)} agents that differ, in a problem without common_action_features: use "
+            "share_weights=False"
         )
-    return agents
+    return "single"
+
+
+def _are_alike(problem: DiscreteProblem, options: QMIXOptions) -> bool:
+    """Returns whether the actions of all agents, and the features and costs of these, are equal."""
+    if len(set(problem.actions.counts)) > 1:
+        return False
+    if isinstance(problem, HasActionFeatures):
+        features = problem.action_features()
+        if (features != features[:1]).any():
+            return False
+    if options.action_costs and isinstance(problem, HasActionCosts):
+        single = np.zeros((1, 1, problem.observation_size), np.float32)
+        return all(len(cost) == 1 for cost in problem.action_costs().of(single))
+    return True
+
+
+def num_networks(problem: DiscreteProblem, options: QMIXOptions) -> int:
+    """Returns the number of agents that a network computes: 1 where a single network stands for all agents."""
+    return 1 if weight_sharing(problem, options) == "single" else len(problem.agent_names)
 
 
 def legal_choices(
@@ -263,7 +276,7 @@ def legal_choices(
         return mask_of
 
     def without_idling(observation: Observation) -> Bool[np.ndarray, "batch agents actions"]:
-        legal = mask_of(observation)
+        legal = mask_of(observation).copy()
         legal[..., lasting.idle] = legal.sum(axis=-1) == 1
         return legal
 
@@ -279,9 +292,8 @@ def assemble(problem: DiscreteProblem, network: nn.Module, options: QMIXOptions,
         options: The options of QMIX.
         seed: The seed of noise and exploration. The mixer's weights come from torch's global generator.
     """
-    is_single = options.share_weights and num_networks(problem, options) == 1
     policy = QMIXPolicy(
-        SharedAgents(network) if is_single else network,
+        SharedAgents(network) if weight_sharing(problem, options) == "single" else network,
         action_space=gymnasium.spaces.MultiDiscrete(np.array(problem.actions.counts)),
         action_exists=action_exists(problem),
         compress=options.compress,

@@ -31,6 +31,7 @@ from trainers.runs.directory import RunDirectory, new_path, replace_file
 from trainers.runs.env_options import problem_of
 from trainers.runs.options import ADJUSTABLE
 from vec_envs.mobility import TrafficError
+from vec_envs.problems.abilities import HasLastingEffects
 from vec_envs.problems.policy import Policy
 from vec_envs.registration import factory_of
 
@@ -64,6 +65,11 @@ def check(learner: Learner, run: Pretraining) -> None:
     problem = problem_of(run.env_id, dataclasses.asdict(run.env))
     factory_of(run.env_id).references.named(run.expert).make(problem)
     learner.build(problem, run.learner, seed=0).to(device_of(run.device))
+    if isinstance(lasting := problem, HasLastingEffects) and lasting.effect_epochs > problem.episode_epochs:
+        raise ValueError(
+            f"an episode has {problem.episode_epochs} decision epochs, but the effects of a decision last for "
+            f"{lasting.effect_epochs}, so no decision can be simulated to its end: use longer episodes"
+        )
     if run.experts is not None:
         check_episodes(run.experts, episodes_of(run))
     with contextlib.closing(factory_of(run.env_id).vector_env(num_envs=1, **dataclasses.asdict(run.env))) as env:
@@ -120,6 +126,8 @@ def learned_from(
     training = replace(training, advantage=scaled(algorithm, training.advantage))
     if isinstance(algorithm.policy.network, SharedAgents):
         training = of_deciders(training)
+    if not len(training.action):
+        raise ValueError("the expert's episodes hold no decision to learn from: use more or longer episodes")
     for epoch, loss in fitted(algorithm, run, training, rng):
         yield epoch, {"loss": loss, **imitation_metrics(algorithm, held_out)}
 

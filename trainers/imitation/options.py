@@ -23,7 +23,7 @@ class Pretraining(Run):
     """Pre-trains agents on an expert that plays `episodes`. The episodes are kept: a second call of the command with
     the same `--output` plays only the missing ones, and learns from the beginning.
 
-    Only the learner's options of the networks, of the loss and of the reward scale apply.
+    Of the learner's options, only those of the networks, of the loss, of the reward scale and `max_grad_norm` apply.
     """
 
     agents: str = AGENTS[0]
@@ -42,7 +42,7 @@ class Pretraining(Run):
     epochs: int = 10
     """Number of passes over the expert's decisions, and over the agents' own in each improvement."""
     batch_size: int = 128
-    """Slots of a gradient step, or decisions where agents share weights."""
+    """Slots of a gradient step, or decisions where all agents are one network."""
     learning_rate: float = 5e-4
     """Initial learning rate of Adam; it falls linearly to 0, and starts again at each improvement."""
     init_from: Path | None = None

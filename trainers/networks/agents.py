@@ -55,8 +55,13 @@ class ActionKnowledge:
     """Neurons of each hidden layer of the `ActionScorer`; 0 for none. With it, the value of an action is its score plus
     its known costs times `cost_weight`."""
     common: bool = False
-    """Whether agents have common weights and differ in their biases. Then no weight may belong to the number of an
-    action, which means something else for each agent: values come from `features` and `costs` alone."""
+    """Whether agents have common weights and differ in their biases. Then no weight belongs to the index of an action,
+    which means something else for each agent: values come from `features` and `costs` alone."""
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for common weights without features."""
+        if self.common and self.features is None:
+            raise ValueError("common weights need features of the actions")
 
 
 NO_KNOWLEDGE = ActionKnowledge()
@@ -111,9 +116,9 @@ class AgentHead(nn.Module):
     - its own linear function of the last hidden layer, except where agents have common weights,
     - the linear functions of its features, which it shares with other actions of the agent,
     - its known costs, with weights that are a linear function of the first hidden layer,
-    - its score by the `ActionScorer`. Where there is one, it is the only part that learns: the functions above stay at
-      0, and the weights of costs at their initial value. The `SCORED` actions of least known cost are scored. All
-      others get the least of these scores.
+    - its score by the `ActionScorer`. Where there is one, it is the only part of this layer that learns: the functions
+      above stay at 0, and the weights of costs at their initial value. The `SCORED` actions of least known cost are
+      scored. All others get the least of these scores.
 
     The last three parts let an agent generalise from one action to others. Section 8.1 of the MAD2RL paper has only the
     first part.
@@ -141,8 +146,8 @@ class AgentHead(nn.Module):
         self.register_buffer("no_weight", no_weight, persistent=False)
         self.shared, self.weighing, self.scorer, self.costs = None, None, None, knowledge.costs
         if knowledge.features is not None and not knowledge.scorer:
-            shape = 1 if common else num_agents, in_features, knowledge.features.shape[2]
-            self.shared = nn.Parameter(torch.zeros(shape))
+            networks = 1 if common else num_agents
+            self.shared = nn.Parameter(torch.zeros(networks, in_features, knowledge.features.shape[2]))
         if knowledge.costs is not None:
             self.weighing = AgentLinear(num_agents, first_features, knowledge.costs.num_kinds, common=common)
             nn.init.zeros_(self.weighing.weight)

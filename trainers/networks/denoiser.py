@@ -44,7 +44,7 @@ class DenoisingAgents(nn.Module):
 
     embedding: Tensor
     absent: Tensor
-    described: Tensor | None
+    x_features: Tensor | None
 
     def __init__(
         self,
@@ -63,8 +63,8 @@ class DenoisingAgents(nn.Module):
         self.schedule = variance_preserving_schedule(
             options.denoising_steps, beta_min=options.beta_min, beta_max=options.beta_max
         )
-        self.register_buffer("described", _described(action_mask, knowledge), persistent=False)
-        inputs = self.num_actions if self.described is None else self.described.shape[-1]
+        self.register_buffer("x_features", _x_features(action_mask, knowledge), persistent=False)
+        inputs = self.num_actions if self.x_features is None else self.x_features.shape[-1]
         self._parts = inputs, options.step_embedding, observation_size
         sizes = [sum(self._parts), *[hidden] * hidden_layers, self.num_actions]
         self.predict = AgentMLP(num_agents, sizes, knowledge)
@@ -119,8 +119,8 @@ class DenoisingAgents(nn.Module):
         first: Any = self.predict.layers[0]
         weight = first.weight.expand(len(local), -1, -1)
         x_weight, step_weight, observation_weight = weight.split(self._parts, dim=1)
-        if self.described is not None:
-            x_weight = self.described @ x_weight
+        if self.x_features is not None:
+            x_weight = self.x_features @ x_weight
         of_observation = torch.baddbmm(first.bias, local, observation_weight)
         head = self.predict.head.folded(local, torch.relu(of_observation))
         return _SharedBySteps(x_weight, step_weight, of_observation, head)
@@ -150,11 +150,11 @@ class DenoisingAgents(nn.Module):
         return self.options.noise * drawn.to(like.device)
 
 
-def _described(action_mask: Tensor, knowledge: ActionKnowledge) -> Tensor | None:
-    """Returns factors `[agents, actions, features]`, by which the network reads x where agents have common weights.
+def _x_features(action_mask: Tensor, knowledge: ActionKnowledge) -> Tensor | None:
+    """Returns the matrices `[agents, actions, features]` that turn noisy values x into inputs of the network.
 
-    It then reads the mean over the actions of x times each feature, since the numbers of actions have no common
-    meaning.
+    An input is the mean of x times a feature, over the agent's actions. So the number of inputs does not depend on the
+    number of actions. None where weights are not common: then each action's x is an input of its own.
     """
     if not knowledge.common or knowledge.features is None:
         return None

@@ -53,7 +53,7 @@ class HasActionFeatures(Protocol):
 class HasCommonActionFeatures(Protocol):
     """A discrete problem whose agents differ in their actions, but where features describe all of these alike.
 
-    So one network can value the actions of every agent, and of agents that it was not trained on.
+    So agents can share weights, and value actions that were not in their training, such as those of other DNNs.
     """
 
     def common_action_features(self) -> Float[np.ndarray, "agents actions features"]:
@@ -115,7 +115,7 @@ class HasLastingEffects(Protocol):
 
     @property
     def idle(self) -> int:
-        """The action of an agent without a choice. Learners do not take it where there is a choice."""
+        """The action of an agent without a choice. QMIX and MAD2RL do not take it where there is a choice."""
         ...
 
     def deciders(self, state: Any, exogenous: Any) -> Bool[np.ndarray, "*batch agents"]:

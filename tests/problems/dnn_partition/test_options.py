@@ -91,7 +91,7 @@ def test_action_features_describe_node_cut_work_and_data(slot: Slot) -> None:
         cut, node = np.divmod(np.arange(count), nodes)
         assert (to_node[client, :count].argmax(-1) == node).all()
         assert (at_cut[client, :count].argmax(-1) == cut).all()
-        parts = (edge.sum(-1), table.edge_gflops), (sent.sum(-1), table.sent_mbit), (local[..., 0], table.local_gflops)
+        parts = (edge.sum(-1), table.edge_gcycles), (sent.sum(-1), table.sent_mbit), (local[..., 0], table.local_gcycles)
         for part, whole in parts:
             np.testing.assert_allclose(part[client, :count] * whole[client].max(), whole[client, :count])
         assert not (edge[client, :count] * (1.0 - to_node[client, :count])).any()
@@ -103,7 +103,7 @@ def test_common_features_are_equal_for_equal_actions_of_all_clients(slot: Slot) 
     problem = slot.problem
     features, mask, table = problem.common_action_features(), action_exists(problem), problem.choices.table
     node = np.broadcast_to(np.arange(features.shape[1]) % problem.num_nodes, mask.shape)
-    described = node * table.offloads, table.edge_gflops, table.sent_mbit, table.local_gflops
+    described = node * table.offloads, table.edge_gcycles, table.sent_mbit, table.local_gcycles
     actions = np.stack(described, axis=-1)[mask]
     _, of_action = np.unique(actions, axis=0, return_inverse=True)
     _, of_features = np.unique(features[mask], axis=0, return_inverse=True)

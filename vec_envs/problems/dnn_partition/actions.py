@@ -26,9 +26,9 @@ class ActionTable:
     All rows have the length of the longest one. For a client with fewer actions, the other entries repeat its action 0.
     """
 
-    local_gflops: Float[np.ndarray, "clients actions"]
+    local_gcycles: Float[np.ndarray, "clients actions"]
     """The work of the client itself."""
-    edge_gflops: Float[np.ndarray, "clients actions"]
+    edge_gcycles: Float[np.ndarray, "clients actions"]
     """The work of the edge node."""
     sent_mbit: Float[np.ndarray, "clients actions"]
     """The data that the client sends to the edge node."""
@@ -94,8 +94,8 @@ class PartitionActions:
         types, clients = self.client_types[:, None], np.arange(len(mask))[:, None]
         local, edge = work_by_cut(self.profiles, self.processors)
         return ActionTable(
-            local_gflops=local[types, cut],
-            edge_gflops=edge[types, cut],
+            local_gcycles=local[types, cut],
+            edge_gcycles=edge[types, cut],
             sent_mbit=by_type(p.cut_mbit for p in self.profiles)[types, cut],
             server=np.where(node == 0, types, len(self.profiles) + node - 1),
             link=clients * self.num_nodes + node,
@@ -131,7 +131,7 @@ class PartitionActions:
         mask = self.mask()
         choices: Int[np.ndarray, "actions"] = np.arange(self.max_count)
         cut, node = choices // self.num_nodes, choices % self.num_nodes
-        columns = self.table.local_gflops, self.table.edge_gflops, self.table.sent_mbit
+        columns = self.table.local_gcycles, self.table.edge_gcycles, self.table.sent_mbit
         to_node = np.broadcast_to(np.eye(self.num_nodes)[node], (*mask.shape, self.num_nodes))
         at_cut = _cut_columns(int(cut[-1]) + 1)[cut]
         at_cut = np.broadcast_to(at_cut, (*mask.shape, at_cut.shape[-1]))
@@ -149,7 +149,7 @@ class PartitionActions:
         log(1 + Mbit) / 3, which are of order one. Actions that a client does not have are rows of 0.
         """
         table = self.table
-        columns = table.edge_gflops, table.sent_mbit, table.local_gflops
+        columns = table.edge_gcycles, table.sent_mbit, table.local_gcycles
         edge, sent, local = (np.log1p(column)[..., None] / COMMON_SCALE for column in columns)
         sends, runs_local = table.offloads[..., None], table.runs_local[..., None]
         to_node = np.eye(self.num_nodes)[np.arange(self.max_count) % self.num_nodes] * sends

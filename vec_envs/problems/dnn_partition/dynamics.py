@@ -56,7 +56,7 @@ class SlotDynamics:
         rate = self._rates(batch_shape, exogenous).take(link)
         if self.limits_reach:
             entry = np.where(rate > 0.0, entry, self.actions.local_entry)
-        edge, offloads = table.edge_gflops.take(entry), table.offloads.take(entry)
+        edge, offloads = table.edge_gcycles.take(entry), table.offloads.take(entry)
         server = (table.server.take(entry) + (index * row.length + row.num_clients)).ravel()
 
         backlog = row.join(batch_shape, state.client_backlog_gcycles, state.rsu_backlog_gcycles,
@@ -70,7 +70,7 @@ class SlotDynamics:
             queues.take(server).reshape(entry.shape) for queues in (speed, backlog, arrivals)
         )
         served = offloads & (server_speed > 0.0)
-        arrivals[row.clients] = table.local_gflops.take(entry)
+        arrivals[row.clients] = table.local_gcycles.take(entry)
         local_s = offloading.local_s(
             backlog[row.clients], arrivals[row.clients], speed[row.clients], table.runs_local.take(entry)
         )

@@ -120,7 +120,7 @@ def known_costs(
     scale[0] = 0.0  # data to send does not wait in a queue
     at_rsu = len(backlog) + DELAYS.index("process_s"), 0
     scale[at_rsu], constant[at_rsu] = 0.0, rsu_ghz
-    work = table.sent_mbit, table.offloads * table.edge_gflops, table.runs_local * table.local_gflops
+    work = table.sent_mbit, table.offloads * table.edge_gcycles, table.runs_local * table.local_gcycles
     runs = np.ones_like(table.sent_mbit), table.offloads, table.runs_local
     in_queue = np.zeros_like(table.sent_mbit), table.offloads, table.runs_local
     is_local = table.runs_local & ~table.offloads & (table.link % num_nodes == 0)

@@ -91,6 +91,8 @@ class DriftPlusPenalty:
 
     def queue_cost(self, backlog: np.ndarray, arrivals: np.ndarray, service: np.ndarray) -> np.ndarray:
         """Returns the cost of each queue, with the shape of the arguments, which are in Gcycles."""
+        if self.name == "delay":
+            return np.zeros_like(backlog)
         if self.name == "drift_bound":
             return lyapunov.queue_drift_bound(backlog, arrivals, service)
         return lyapunov.queue_drift(backlog, next_backlog_gcycles(backlog, arrivals, service))

@@ -290,7 +290,7 @@ class DNNPartition:
 
     @property
     def observation_size(self) -> int:
-        """The number of features that a client observes: 2J + 1, or 5J + 1 for `"extended"`."""
+        """The number of features of a client: 2J + 1, or 3J with a limited reach; 5J + 1 for `"extended"`."""
         return self.features.size
 
     def observe(self, state: State, exogenous: Exogenous) -> Float32[np.ndarray, "*batch agents features"]:

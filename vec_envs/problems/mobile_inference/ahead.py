@@ -59,7 +59,7 @@ def expected_efficiency(
         efficiency: The present one.
         ahead_m: How far the other end is ahead along the road.
         faster_mps: How much faster than the client it drives in the client's direction.
-        moved_mps: The metres that both ends drive in a second together.
+        moved_mps: The sum of the speeds of both ends along the road.
     """
     at_first, found = None, list[Array]()
     for time_s in TIMES_S:

@@ -45,7 +45,7 @@ class State:
     """The work that is left at the node."""
     age_s: RealArray[np.ndarray, "*batch clients"]
     energy_queue_j: RealArray[np.ndarray, "*batch clients"]
-    """The energy that the client has used beyond its budget so far."""
+    """A virtual queue. A slot adds the energy that was used and takes its budget away, but never below 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Exogenous:
     """The exogenous quantities of a slot, which do not depend on decisions.
 
     An empty client seat has efficiencies of 0 and no arrivals. An empty service seat has `service_present` False,
-    efficiencies of 0 and any speed above 0. Only observations and policies use the fields that have a default.
+    efficiencies of 0 and any speed above 0. The transition does not use the fields that have a default.
     """
 
     v2i_efficiency: RealArray[np.ndarray, "*batch clients units"]

@@ -150,7 +150,7 @@ def slot_costs(problem: DNNPartition, view: View, objective: DriftPlusPenalty) -
     real = np.minimum(cut, layers[:, None])  # cuts that a client does not have repeat its last one
     table, entry = problem.choices.table, (np.arange(clients)[:, None], real * nodes)
     state, exogenous = view.state, view.exogenous
-    own = table.local_gflops[entry]
+    own = table.local_gcycles[entry]
     backlog, ghz, arrivals = np.broadcast_arrays(
         state.client_backlog_gcycles[..., None], exogenous.client_ghz[..., None], own
     )
@@ -167,7 +167,7 @@ def slot_costs(problem: DNNPartition, view: View, objective: DriftPlusPenalty) -
             problem=problem,
             objective=objective,
             local=cost[index, np.arange(clients), layers],
-            work=table.edge_gflops[entry],
+            work=table.edge_gcycles[entry],
             sent=sent[index],
             rsu_backlog=state.rsu_backlog_gcycles[index],
             service_backlog=state.service_backlog_gcycles[index],
