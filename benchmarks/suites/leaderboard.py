@@ -71,17 +71,11 @@ def _radio_case(clients: int, services: int, *policies: CasePolicy, **env: Any) 
 
 _HALF_AS_MANY = {"run": {"episodes": 960}}
 """Half as many training episodes, because each is twice as long."""
-_SHARED = {"share_weights": True}
-"""Clients with different DNNs share weights, and value actions by work, data and node."""
 _SLOW = {"optimum-bound", "optimum-drift", "genetic-drift"}
 """References that take minutes on these cases. Their metric is within a few per cent of that of the best responses."""
 _PARTITION_RADIO = tuple(
     replace(of, **_HALF_AS_MANY) if isinstance(of, Learned) else of
-    for of in (
-        Learned(name="mad2rl-shared", learner="qmix_diffusion", options=_SHARED),
-        Learned(name="p-qmix-shared", learner="qmix", options=_SHARED),
-        *_PARTITION,
-    )
+    for of in (Learned(name="p-qmix-shared", learner="qmix", options={"share_weights": True}), *_PARTITION)
     if of.name not in _SLOW
 )
 _SIX, _SEVEN = (_radio_case(*size, *_PARTITION_RADIO) for size in ((6, 5), (7, 5)))

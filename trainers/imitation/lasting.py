@@ -32,18 +32,18 @@ def lasting_changes(
 ) -> Float32[np.ndarray, "batch agents actions"]:
     """Returns the change of the sum of rewards over `effect_epochs` if one agent alone makes another choice.
 
+    The choices of least known cost are tried. Most others are far worse, and would only teach the agents what the known
+    costs say already. Where the problem has no `action_costs`, choices are drawn at random. The change is 0 for the
+    expert's own choice. It is NaN for choices that are not tried, which include the idle action, and for agents without
+    a choice.
+
     Args:
-        view: The present epoch.
+        view: The state and the exogenous record of the present epoch.
         episodes: The exogenous records of whole episodes, `[batch, epochs + 1, ...]`.
-        epoch: The present epoch.
+        epoch: The number of the present epoch.
         expert: The policy that plays after this epoch.
         action: The expert's actions.
         rng: Draws the choices that are tried, where no costs are known.
-
-    The choices that are tried have the least known cost. Where the problem has no `action_costs`, they are drawn at
-    random. Most other choices are far worse, and would only teach the agents what the known costs say already.
-    The change is 0 for the expert's own choice. It is NaN for choices that are not tried, which include the idle
-    action, and for agents without a choice.
     """
     problem = view.problem
     changes = np.full((*action.shape, max(problem.actions.counts)), UNKNOWN)

@@ -13,10 +13,12 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from vec_envs.units import linear_from_db, watt_from_dbm
-from vec_envs.validation import check_one_of
+from vec_envs.validation import check_one_of, shown
 
 MINIMUM_DISTANCE_M = 1.0
 """The distance below which both path losses are constant, because they are fitted to the far field."""
+CARRIERS_GHZ = (0.5, 100.0)
+"""The carrier frequencies for which 3GPP gives the path losses."""
 PAPER_CARRIER_GHZ = 2.0
 """The carrier frequency of MAD2RL's path losses."""
 THERMAL_NOISE_DBM_PER_HZ = -174.0
@@ -33,6 +35,16 @@ RateFunction = Callable[..., Any]
 It returns an array of the shape of `distance_m` and `fading_power`, or one number for all. A model for several carrier
 frequencies also takes the keyword `carrier_ghz`.
 """
+
+
+def check_carrier(*, carrier_ghz: float) -> None:
+    """Raises `ValueError` for a carrier frequency for which 3GPP gives no path losses."""
+    low, high = CARRIERS_GHZ
+    if not low <= carrier_ghz <= high:
+        raise ValueError(
+            f"carrier_ghz must be a number from {low:g} to {high:g}, for which 3GPP gives the path losses, "
+            f"got {shown(carrier_ghz)}"
+        )
 
 
 def checked_rates_mbps(

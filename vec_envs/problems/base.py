@@ -33,6 +33,35 @@ class DiscreteActions:
     counts: tuple[int, ...]
 
 
+def checked_choices(
+    action: Shaped[np.ndarray, "*batch given"], counts: Int[np.ndarray, "agents"], *, agent: str
+) -> Int[np.ndarray, "*batch agents"]:
+    """Returns a joint action as an integer array.
+
+    Args:
+        action: An integer for each agent.
+        counts: The number of actions of each agent.
+        agent: The word for an agent in messages.
+
+    Raises:
+        ValueError: The shape, the type or an integer is wrong.
+    """
+    action = np.asarray(action)
+    if action.shape[-1:] != counts.shape:
+        raise ValueError(
+            f"an action must hold one integer for each of {len(counts)} {agent}s along its last axis, "
+            f"got shape {action.shape}"
+        )
+    if action.dtype.kind not in "iu":
+        raise ValueError(f"actions must be integers, got dtype {action.dtype}")
+    wrong = (action < 0) | (action >= counts)
+    if np.logical_or.reduce(wrong, axis=None):
+        index = tuple(np.argwhere(wrong)[0])
+        last = counts[index[-1]] - 1
+        raise ValueError(f"action {action[index]} of {agent}_{index[-1]} is outside [0, {last}]")
+    return action.astype(np.int64, copy=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContinuousActions:
     """Each agent that decides gives `size` numbers from -1 to 1.

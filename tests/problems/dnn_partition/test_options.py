@@ -91,7 +91,11 @@ def test_action_features_describe_node_cut_work_and_data(slot: Slot) -> None:
         cut, node = np.divmod(np.arange(count), nodes)
         assert (to_node[client, :count].argmax(-1) == node).all()
         assert (at_cut[client, :count].argmax(-1) == cut).all()
-        parts = (edge.sum(-1), table.edge_gcycles), (sent.sum(-1), table.sent_mbit), (local[..., 0], table.local_gcycles)
+        parts = (
+            (edge.sum(-1), table.edge_gcycles),
+            (sent.sum(-1), table.sent_mbit),
+            (local[..., 0], table.local_gcycles),
+        )
         for part, whole in parts:
             np.testing.assert_allclose(part[client, :count] * whole[client].max(), whole[client, :count])
         assert not (edge[client, :count] * (1.0 - to_node[client, :count])).any()

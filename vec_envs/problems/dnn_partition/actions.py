@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from vec_envs.dnn.processors import Processors, work_by_cut
 from vec_envs.dnn.profile import DNNProfile, by_type
+from vec_envs.problems.base import checked_choices
 
 MOST_CUT_COLUMNS = 64
 """The largest number of features that say where an action cuts."""
@@ -158,20 +159,7 @@ class PartitionActions:
 
     def checked(self, action: Shaped[np.ndarray, "*batch clients"]) -> Int[np.ndarray, "*batch clients"]:
         """Returns the action as an integer array. Raises `ValueError` for a wrong shape, type or range."""
-        action = np.asarray(action)
-        if action.shape[-1:] != self.counts.shape:
-            raise ValueError(
-                f"an action must hold one integer for each of {len(self.counts)} clients along its last axis, "
-                f"got shape {action.shape}"
-            )
-        if action.dtype.kind not in "iu":
-            raise ValueError(f"actions must be integers, got dtype {action.dtype}")
-        wrong = (action < 0) | (action >= self.counts)
-        if np.logical_or.reduce(wrong, axis=None):
-            index = tuple(np.argwhere(wrong)[0])
-            client = index[-1]
-            raise ValueError(f"action {action[index]} of client_{client} is outside [0, {self.counts[client] - 1}]")
-        return action.astype(np.int64, copy=False)
+        return checked_choices(action, self.counts, agent="client")
 
 
 def _cut_columns(num_cuts: int) -> Float[np.ndarray, "cuts columns"]:

@@ -16,13 +16,11 @@ from vec_envs.physics.channel import (
     RATE_ARGUMENTS,
     RATE_KEYWORDS,
     RateFunction,
+    check_carrier,
     checked_rates_mbps,
     thermal_noise_dbm,
 )
 from vec_envs.validation import check_callable, check_decibels, check_positive, check_takes, shown
-
-CARRIERS_GHZ = (0.5, 100.0)
-"""The carrier frequencies for which 3GPP gives the path losses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +92,7 @@ def _is_limit(range_m: Any) -> bool:
 
 
 def _check_carrier(radio: Any) -> None:
-    low, high = CARRIERS_GHZ
-    if not low <= radio.carrier_ghz <= high:
-        raise ValueError(
-            f"carrier_ghz must be a number from {low:g} to {high:g}, for which 3GPP gives the path losses, "
-            f"got {shown(radio.carrier_ghz)}"
-        )
+    check_carrier(carrier_ghz=radio.carrier_ghz)
     if radio.carrier_ghz == PAPER_CARRIER_GHZ:
         return
     for name, rate in (("v2i_rate", radio.v2i_rate), ("v2v_rate", radio.v2v_rate)):

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from vec_envs.dnn.processors import Processors, work_by_cut
 from vec_envs.dnn.profile import DNNProfile, by_type
+from vec_envs.problems.base import checked_choices
 
 WAIT = 0
 """The action that starts nothing."""
@@ -127,16 +128,4 @@ class StartActions:
         self, action: Shaped[np.ndarray, "*batch clients"], num_clients: int
     ) -> Int[np.ndarray, "*batch clients"]:
         """Returns the action as an integer array. Raises `ValueError` for a wrong shape, type or range."""
-        action = np.asarray(action)
-        if action.shape[-1:] != (num_clients,):
-            raise ValueError(
-                f"an action must hold one integer for each of {num_clients} clients along its last axis, "
-                f"got shape {action.shape}"
-            )
-        if action.dtype.kind not in "iu":
-            raise ValueError(f"actions must be integers, got dtype {action.dtype}")
-        wrong = (action < 0) | (action >= self.count)
-        if np.logical_or.reduce(wrong, axis=None):
-            index = tuple(np.argwhere(wrong)[0])
-            raise ValueError(f"action {action[index]} of client_{index[-1]} is outside [0, {self.count - 1}]")
-        return action.astype(np.int64, copy=False)
+        return checked_choices(action, np.full(num_clients, self.count), agent="client")

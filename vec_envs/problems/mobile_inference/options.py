@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vec_envs.physics.channel import EFFICIENCY_KEYWORDS
+from vec_envs.physics.channel import EFFICIENCY_KEYWORDS, check_carrier
 from vec_envs.problems.mobile_inference.objective import REWARDS
 from vec_envs.problems.mobile_inference.observation import OBSERVATIONS
 from vec_envs.validation import (
@@ -22,7 +22,6 @@ from vec_envs.validation import (
     check_positive_range,
     check_product,
     check_takes,
-    shown,
 )
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ COUNTS = ("num_rsus", "num_client_vehicles", "frames_per_task", "episode_slots")
 """Options that are integers of at least 1."""
 RANGES = ("client_ghz", "service_ghz")
 """Options that are pairs of a lower and an upper bound."""
-CARRIERS_GHZ = (0.5, 100.0)
-"""The carrier frequencies for which 3GPP gives the path losses."""
 POSITIVE = (
     "rsu_spacing_m",
     "slot_s",
@@ -70,7 +67,7 @@ def check_options(problem: MobileInference) -> None:
     check_name_or_function(REWARDS, "terms", reward=problem.reward)
     _check_sizes(problem)
     _check_times(problem)
-    _check_carrier(problem.carrier_ghz)
+    check_carrier(carrier_ghz=problem.carrier_ghz)
     _check_data(problem)
 
 
@@ -95,15 +92,6 @@ def _check_times(problem: MobileInference) -> None:
         raise ValueError(
             f"arrival_rate_hz must be at most 1 / slot_s = {1.0 / problem.slot_s:g}, got {problem.arrival_rate_hz!r}: "
             "at most one task a slot arrives at a client"
-        )
-
-
-def _check_carrier(carrier_ghz: float) -> None:
-    low, high = CARRIERS_GHZ
-    if not low <= carrier_ghz <= high:
-        raise ValueError(
-            f"carrier_ghz must be a number from {low:g} to {high:g}, for which 3GPP gives the path losses, "
-            f"got {shown(carrier_ghz)}"
         )
 
 
