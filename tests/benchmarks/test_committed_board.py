@@ -62,6 +62,16 @@ def test_the_docs_have_the_ranking_that_follows_from_the_results(board: Board) -
     assert within(committed, board) == committed, "run benchmarks.leaderboard with --into docs/results/leaderboard.md"
 
 
+def test_the_docs_have_the_ranking_of_the_suite_mobile() -> None:
+    mobile = SUITES["mobile"]
+    of_suite = board_of(mobile, seeds_of(mobile), PUBLISHED[0].with_name("mobile.jsonl"))
+    committed = (ROOT / "docs" / "results" / "mobile.md").read_text()
+    assert within(committed, of_suite) == committed, "run benchmarks.leaderboard with --into docs/results/mobile.md"
+    (track,) = of_suite.tracks
+    assert all(case.ranked for case in track.cases)
+    assert {entry.name for entry in track.entries if entry.rank is None} == {"p-qmix-pretrained"}
+
+
 def test_its_page_shows_all_tracks(board: Board, open_url: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(page(board))
     for track in board.tracks:

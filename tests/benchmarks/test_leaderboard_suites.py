@@ -49,7 +49,7 @@ def environment_ids(suite: Any) -> set[str]:
     return {case.env_id for case in suite.cases}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *SUITES["mobile"][0].cases])
 def test_a_case_can_be_ranked(case: Case) -> None:
     assert {policy.name for policy in case.policies} >= NEEDED
     assert references_of(case) is not None, "find its blind tables and its seer"
