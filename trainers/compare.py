@@ -40,7 +40,8 @@ def compare(groups: Sequence[Group], *, metric: str | None, window: int | None, 
     metric = metric or next(iter(reported), "return_mean")
     if metric not in known:
         raise ValueError(f"--metric must be one of {', '.join(known)}, got {metric!r}{did_you_mean(metric, known)}")
-    print(f"{first.env_id}: {sum(len(group.runs) for group in groups)} runs of {len(groups)} groups")
+    runs = sum(len(group.runs) for group in groups)
+    print(f"{first.env_id}: {runs} run{'s' * (runs > 1)} in {len(groups)} group{'s' * (len(groups) > 1)}")
     print_ends_of_training(groups, [*(name for name in reported if name in known), "return_mean"])
     print_evaluations(groups)
     if output is not None:

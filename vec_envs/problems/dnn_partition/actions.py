@@ -17,7 +17,7 @@ MOST_CUT_COLUMNS = 64
 
 
 COMMON_SCALE = 3.0
-"""The value of log(1 + Gcycles) and log(1 + Mbit) that is a common feature of 1."""
+"""Common features of work and data are log(1 + x) divided by this, with x in Gcycles or Mbit."""
 
 
 @dataclass(frozen=True, kw_only=True)
