@@ -41,8 +41,8 @@ def test_an_environment_runs_on_the_library_s_tables(tmp_path: Path) -> None:
     files = [str(tmp_path / f"{name}.json") for name in ("nin", "vgg16")]
     problem = DNNPartition(dnns=files, processors=("x86-core", "x86-core"), client_ghz=(5.0, 5.0), rsu_ghz=50.0)
     seconds = sum(problem.profiles[0].layer_s("x86-core"))
-    assert problem.choices.table.local_gflops[0].max() == pytest.approx(5.0 * seconds)
-    assert problem.choices.table.edge_gflops[0].max() == pytest.approx(50.0 * seconds)
+    assert problem.choices.table.local_gcycles[0].max() == pytest.approx(5.0 * seconds)
+    assert problem.choices.table.edge_gcycles[0].max() == pytest.approx(50.0 * seconds)
     for missing in (tiny(), DNNProfile.load("vgg19")):
         with pytest.raises(ValueError, match=rf"with times in the library must be one of 'alexnet'.*'{missing.name}'"):
             missing.with_times()

@@ -19,7 +19,7 @@ def test_a_stopped_run_says_of_which_packages_the_rest_is_missing() -> None:
     lists = [{"package": "timm", "listed": {"vgg": 1, "resnet": 2}, "of_each_family": 2}]
     page = render([*lists, *TRIED, {"package": "smp", "listed": {"unet": 1}}])
     text = " ".join(page.split())
-    assert "of timm 2 of each source file of its models;" in text
+    assert "timm: 2 of each source file of its models;" in text
     assert "This page holds 3 of 4 models: the run was stopped before the end of the list (timm), so shares" in text
     assert "| timm | all | 3 | 2 | 2 | 2 | 100% | 0.00%, 0.20% | 5 |" in page
 
@@ -29,7 +29,7 @@ def test_a_complete_run_says_so_and_the_newest_list_counts() -> None:
     newest = {"package": "timm", "listed": {"vgg": 1, "resnet": 1}, "of_each_family": 0}
     page = " ".join(render([*lists, *TRIED, newest]).split())
     assert "This page holds all of them, 3 models." in page
-    assert "of timm all models;" in page
+    assert "timm: all models;" in page
     assert "stopped" not in page
 
 
