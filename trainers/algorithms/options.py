@@ -103,10 +103,10 @@ class QMIXOptions:
     hidden_layers: int = 3
     """Hidden layers of an agent. Section 8.1."""
     share_weights: bool = False
-    """Whether agents share weights; otherwise each agent has its own. Clients of DNN partitioning then differ in their
-    biases alone, and value an action by node, work, data and costs instead of its index (with any `action_features`).
-    So they can work with DNNs that they were not trained on. In other problems all agents become one network, which
-    needs agents with the same actions."""
+    """Whether agents share weights. With False each agent has its own, as in Section 8.1. With True, clients of DNN
+    partitioning keep only their own biases. The value of an action then depends on its node, work, data and known
+    costs, and not on its index, so clients can work with DNNs that they were not trained on. `action_features` has no
+    effect then. In other problems all agents become one network, which needs agents with the same actions."""
     action_features: bool = True
     """Whether the value of an action also depends on features that actions share, such as node, cut, work and data.
     Only for problems that have `action_features`."""
@@ -114,15 +114,16 @@ class QMIXOptions:
     """Whether the value of an action also depends on its costs, as far as an agent's observation determines them. Only
     for problems that have `action_costs`, such as DNN partitioning with the extended observation."""
     cost_prior: float = 0.0
-    """Weight of the known costs in the initial value of an action. With 1 an untrained agent values each action at
-    minus the sum of its known costs, each compressed above 5 s, and so takes one of the actions of least cost. With 0
-    the known costs do not count before training. In DNN partitioning rewards are V times these costs. Only for problems
-    that have `action_costs`."""
+    """Weight of the known costs in the initial value of an action. With 1 an untrained agent values an action at minus
+    the sum of its known costs, where each cost is compressed above 5 s. So it takes one of the actions of least cost.
+    With 0 the known costs do not count before training. Known costs are in s; the reward of DNN partitioning is V times
+    as large. Only for problems that have `action_costs`."""
     action_scorer: int = 0
-    """Neurons of each hidden layer of a network that scores the 16 actions of least known cost, among them that of
-    waiting, by their costs and by other inputs, such as the load and the link of a node; 0 for none. All others get the
-    least of these scores. The value of an action is then its score minus `cost_prior` times its known costs. Denoising
-    steps of MAD2RL do not change such values. Only for problems whose `action_costs` give inputs."""
+    """Neurons of each hidden layer of a network that scores actions; 0 for no such network. It scores the 16 actions of
+    least known cost, which may include waiting. All others get the least of these scores. Its inputs are the known
+    costs and, for example, the load and the link of the node. The value of an action is its score minus `cost_prior`
+    times its known costs. Denoising steps of MAD2RL do not change such values. Only for problems whose `action_costs`
+    give inputs."""
     mix_advantages: bool = False
     """Input of the mixer for each agent: False for the value of the agent's action, True for its advantage. The
     advantage is this value minus the value of the best legal action, so it is at most 0. Then only the mixer learns how

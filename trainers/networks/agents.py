@@ -55,8 +55,8 @@ class ActionKnowledge:
     """Neurons of each hidden layer of the `ActionScorer`; 0 for none. With it, the value of an action is its score plus
     its known costs times `cost_weight`."""
     common: bool = False
-    """Whether agents have common weights and differ in their biases. Then no weight belongs to the index of an action,
-    which means something else for each agent: values come from `features` and `costs` alone."""
+    """Whether agents have common weights and differ in their biases alone. An index means another action for each
+    agent, so no weight belongs to an index: values come from `features` and `costs`."""
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for common weights without features."""

@@ -39,7 +39,7 @@ class DenoisingAgents(nn.Module):
     Differs: by default the network predicts x0 instead of the noise, within a smooth bound, and no softmax follows.
     Dividing by the small alpha_bar_M amplifies the first prediction until the softmax saturates and its gradient
     vanishes. By default no noise is drawn either (`noise=0`): the recursion starts at zeros, the mean of the noise, and
-    is deterministic.
+    is deterministic. Agents with common weights read the means of x times each feature of the actions, instead of x.
     """
 
     embedding: Tensor

@@ -34,7 +34,7 @@ RANGES = ("client_ghz", "service_ghz")
 
 
 def check_options(problem: DNNPartition) -> None:
-    """Checks every option but those of the DNNs and their counts.
+    """Checks all options but `dnns`, `workload` and `processors`.
 
     Raises:
         ValueError: An option is wrong; the message gives its value and what is allowed.
